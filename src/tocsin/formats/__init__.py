@@ -1,0 +1,31 @@
+"""Every input format, one file each. The tuple is the list; a test compares it with the folder.
+
+Third parties add formats through the entry point group `tocsin.formats`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from tocsin.core.reading import Format, Sample
+
+FORMATS: tuple[Format, ...] = ()
+
+
+@cache
+def all_formats() -> tuple[Format, ...]:
+    """Built-in formats and those that installed packages add."""
+    return FORMATS + tuple(point.load() for point in entry_points(group="tocsin.formats"))
+
+
+def by_name(name: str) -> Format:
+    """The format of that name; KeyError when there is none."""
+    return {item.name: item for item in all_formats()}[name]
+
+
+def recognise(sample: Sample) -> Format | None:
+    """The format that is surest of the sample, or None when none is. Content decides, not the name."""
+    scored = [(item.recognise(sample), -place, item) for place, item in enumerate(all_formats())]
+    best, _, found = max(scored, key=lambda entry: entry[:2], default=(0, 0, None))
+    return found if best > 0 else None
