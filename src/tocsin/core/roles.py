@@ -124,16 +124,16 @@ def event_type(word: str) -> EventType | None:
         return SYNONYMS.get(name)
 
 
-def source_role(type: EventType | str | None) -> Role:
+def source_role(event: EventType | str | None) -> Role:
     """Role of the source of an event of this type; UNKNOWN where the type does not decide it."""
-    return _roles(type)[0]
+    return _roles(event)[0]
 
 
-def peer_role(type: EventType | str | None) -> Role:
+def peer_role(event: EventType | str | None) -> Role:
     """Role of the other side (the destination) of an event of this type."""
-    return _roles(type)[1]
+    return _roles(event)[1]
 
 
-def _roles(type: EventType | str | None) -> tuple[Role, Role]:
-    known = event_type(type) if isinstance(type, str) else type
+def _roles(event: EventType | str | None) -> tuple[Role, Role]:
+    known = event_type(event) if isinstance(event, str) else event
     return ROLES_OF_TYPE[known] if known is not None else _UNCLEAR
