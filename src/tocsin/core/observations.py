@@ -34,17 +34,39 @@ class Field:
 
 FIELDS: tuple[Field, ...] = (
     # Which row this is.
-    Field("batch", pl.Int64, "Number of the batch: source, handling set and profile hang on it.", draft=False, export=False),
-    Field("position", pl.Int64, "Where in the delivery the row stood: line, record or object number, from 1."),
+    Field(
+        "batch",
+        pl.Int64,
+        "Number of the batch: source, handling set and profile hang on it.",
+        draft=False,
+        export=False,
+    ),
+    Field(
+        "position", pl.Int64, "Where in the delivery the row stood: line, record or object number, from 1."
+    ),
     # When.
-    Field("first_at", MOMENT, "When it was seen first, UTC. The time of receipt where the source gives none."),
+    Field(
+        "first_at", MOMENT, "When it was seen first, UTC. The time of receipt where the source gives none."
+    ),
     Field("last_at", MOMENT, "When it was seen last, UTC."),
     Field("count", pl.Int64, "How often it was seen: repeats inside the window are counted, not repeated."),
     # What.
     Field("kind", pl.String, "What sort of value: a word of Kind."),
     Field("value", pl.String, "The value in its canonical form."),
-    Field("ipv4", pl.UInt32, "The value as a number, where it is an IPv4 address or the first address of an IPv4 network.", draft=False, export=False),
-    Field("ipv6", pl.Binary, "The value as 16 bytes, where it is an IPv6 address or the first address of an IPv6 network.", draft=False, export=False),
+    Field(
+        "ipv4",
+        pl.UInt32,
+        "The value as a number, where it is an IPv4 address or the first address of an IPv4 network.",
+        draft=False,
+        export=False,
+    ),
+    Field(
+        "ipv6",
+        pl.Binary,
+        "The value as 16 bytes, where it is an IPv6 address or the first address of an IPv6 network.",
+        draft=False,
+        export=False,
+    ),
     Field("domain", pl.String, "The registrable domain of a domain, web or e-mail address.", draft=False),
     Field("role", pl.String, "What the value did or suffered: a word of Role."),
     # Which offence.
@@ -56,15 +78,37 @@ FIELDS: tuple[Field, ...] = (
     Field("severity", pl.String, "Severity: critical, high, medium, low, info."),
     Field("confidence", pl.UInt8, "How sure the source is, 0 to 100; empty when it does not say."),
     # Where.
-    Field("country", pl.String, "Country where the value is, ISO 3166-1 alpha-2; empty while claims conflict.", draft=False),
+    Field(
+        "country",
+        pl.String,
+        "Country where the value is, ISO 3166-1 alpha-2; empty while claims conflict.",
+        draft=False,
+    ),
     Field("country_basis", pl.String, "How the country was found: a word of Basis.", draft=False),
     Field("stated_country", pl.String, "Claim of the source."),
     Field("registry_country", pl.String, "Claim of the network registry.", draft=False),
     Field("geo_country", pl.String, "Claim of the geolocation table, or of a user's MMDB file.", draft=False),
-    Field("tld_country", pl.String, "Claim of the country-code top-level domain or of the telephone or IBAN prefix.", draft=False),
-    Field("target_country", pl.String, "Country whose people or organisations were aimed at, as the source says."),
-    Field("attacker_country", pl.String, "Country where the source believes the attacker to be: a claim, never a finding."),
-    Field("registrant_country", pl.String, "Country of the domain's or network's registrant, as the source says."),
+    Field(
+        "tld_country",
+        pl.String,
+        "Claim of the country-code top-level domain or of the telephone or IBAN prefix.",
+        draft=False,
+    ),
+    Field(
+        "target_country",
+        pl.String,
+        "Country whose people or organisations were aimed at, as the source says.",
+    ),
+    Field(
+        "attacker_country",
+        pl.String,
+        "Country where the source believes the attacker to be: a claim, never a finding.",
+    ),
+    Field(
+        "registrant_country",
+        pl.String,
+        "Country of the domain's or network's registrant, as the source says.",
+    ),
     Field("asn", pl.UInt32, "Number of the autonomous system that announced the address."),
     Field("network", pl.String, "The announced network, CIDR or first-last."),
     # How it was reached, and the other side.
@@ -73,18 +117,35 @@ FIELDS: tuple[Field, ...] = (
     Field("hostname", pl.String, "Reverse DNS or host name given by the source.", victim=True),
     Field("url", pl.String, "Web address that belongs to the row, where it is not the value itself."),
     Field("peer", pl.String, "The other side: an address or name, canonical."),
-    Field("peer_ipv4", pl.UInt32, "The other side as a number, where it is an IPv4 address.", draft=False, export=False),
+    Field(
+        "peer_ipv4",
+        pl.UInt32,
+        "The other side as a number, where it is an IPv4 address.",
+        draft=False,
+        export=False,
+    ),
     Field("peer_role", pl.String, "Role of the other side: a word of Role."),
     Field("peer_port", pl.UInt16, "Port on the other side."),
     Field("peer_country", pl.String, "Country of the other side."),
     Field("peer_asn", pl.UInt32, "Autonomous system of the other side.", draft=False),
     Field("peer_network", pl.String, "Announced network of the other side.", draft=False),
     # The rest.
-    Field("warnings", pl.UInt32, "Bit mask of warning-list groups that hold the value (reference.warnings.GROUPS).", draft=False),
+    Field(
+        "warnings",
+        pl.UInt32,
+        "Bit mask of warning-list groups that hold the value (reference.warnings.GROUPS).",
+        draft=False,
+    ),
     Field("tags", pl.String, "Tags as received, separated by '; '."),
     Field("note", pl.String, "Remark of the source."),
     Field("reference", pl.String, "Where the source says more: a web address or a report number."),
-    Field("extra", pl.String, "What has no column of its own, as a JSON object.", victim=True, least_marking=Tlp.AMBER),
+    Field(
+        "extra",
+        pl.String,
+        "What has no column of its own, as a JSON object.",
+        victim=True,
+        least_marking=Tlp.AMBER,
+    ),
 )
 
 BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}

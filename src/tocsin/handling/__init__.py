@@ -1,1 +1,20 @@
-""""""
+"""Who may see what: the one place that knows the rules (DOMAIN sections 2.4, 3.3 and 4.4). Pure.
+
+A handling set is six different fields, none derivable from another. `may_see` answers for one viewer and one
+set; selectors in the centre compile it to small sets of batch numbers that every question joins first.
+"""
+
+from .gate import Facts, Viewer, may_see, may_see_victims, purposes_allow
+from .sets import HandlingSet, default_set, narrowest, tlp_of
+
+__all__ = [
+    "Facts",
+    "HandlingSet",
+    "Viewer",
+    "default_set",
+    "may_see",
+    "may_see_victims",
+    "narrowest",
+    "purposes_allow",
+    "tlp_of",
+]

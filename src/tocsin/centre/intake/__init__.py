@@ -1,0 +1,1 @@
+"""Deliveries: received, read, normalised, committed; their receipts, rejections and feeds."""

@@ -1,0 +1,185 @@
+"""Deliveries and what became of them; the registry of the lake's files; feeds."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from tocsin.centre.members.models import HandlingSet, Organisation, Person
+
+
+class Delivery(models.Model):
+    """What one organisation handed over at one moment. The bytes lie in the store under their SHA-256."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received"
+        PARSED = "parsed"  # Read and committed; rejections may exist.
+        QUARANTINED = "quarantined"
+        DUPLICATE = "duplicate"
+
+    class Via(models.TextChoices):
+        PAGE = "page"
+        API = "api"
+        TAXII = "taxii"
+        FEED = "feed"
+        COMMAND = "command"
+
+    receipt = models.CharField(max_length=32, unique=True)
+    """What the sender is given: public, unguessable."""
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="deliveries")
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=8, choices=Via)
+    name = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    idempotency_key = models.CharField(max_length=120, null=True, default=None)
+    received_at = models.DateTimeField()
+    source_at = models.DateTimeField(null=True)
+    """When the source says it was made, where it does."""
+    state = models.CharField(max_length=12, choices=State, default=State.RECEIVED)
+    reason = models.CharField(max_length=40, default="", blank=True)
+    reason_where = models.CharField(max_length=200, default="", blank=True)
+    duplicate_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="duplicates")
+    mends = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="mended_by")
+    """The delivery whose rejected records this one brings again."""
+    profile_name = models.CharField(max_length=120, default="", blank=True)
+    profile = models.JSONField(default=dict)
+    """The profile as it stood, so that reading again gives the same result."""
+    stated_marking = models.CharField(max_length=20, default="", blank=True)
+    """The label that the sender chose when handing over; empty: as in the file, else the agreement's default."""
+    format = models.CharField(max_length=40, default="", blank=True)
+    title = models.CharField(max_length=300, default="", blank=True)
+    language = models.CharField(max_length=12, default="", blank=True)
+    defaults_applied = models.JSONField(default=list)
+    """Names of what was filled in by default: shown back to the source."""
+    rows = models.BigIntegerField(default=0)
+    repeats = models.BigIntegerField(default=0)
+    objects_count = models.BigIntegerField(default=0)
+    proposals_count = models.BigIntegerField(default=0)
+    rejections = models.BigIntegerField(default=0)
+    conflicts = models.BigIntegerField(default=0)
+    countries = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "-received_at"]),
+            models.Index(fields=["state", "-received_at"]),
+            models.Index(fields=["-received_at"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "sha256"],
+                condition=~models.Q(state="duplicate"),
+                name="delivery_same_bytes_once",
+            ),
+            models.UniqueConstraint(
+                fields=["organisation", "idempotency_key"], name="delivery_same_key_once"
+            ),
+        ]
+
+
+class Batch(models.Model):
+    """The part of a delivery that shares source, handling set and profile: the unit of visibility."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="batches")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    handling_set = models.ForeignKey(HandlingSet, on_delete=models.PROTECT, related_name="+")
+    received_at = models.DateTimeField()
+    rows = models.BigIntegerField(default=0)
+    objects_count = models.BigIntegerField(default=0)
+    hidden_at = models.DateTimeField(null=True)
+    """When recalled or expired: readers see nothing of it from that moment."""
+
+    class Meta:
+        indexes = [models.Index(fields=["received_at"]), models.Index(fields=["handling_set"])]
+
+
+class LakeFile(models.Model):
+    """A registered Parquet file of observations. What is not registered does not exist."""
+
+    path = models.CharField(max_length=300, unique=True)
+    """Relative to the store."""
+    day = models.DateField()
+    """Day of arrival, UTC."""
+    rows = models.BigIntegerField()
+    size_bytes = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    """SHA-256 over the rows' content, the same whatever the file's layout or order."""
+    first_batch = models.BigIntegerField()
+    last_batch = models.BigIntegerField()
+    is_sorted = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+    """When a compaction replaced it; swept once no reader can still hold the snapshot."""
+
+    class Meta:
+        indexes = [models.Index(fields=["retired_at", "day"])]
+
+
+class Tally(models.Model):
+    """Rows of a batch by day, country, type and role: what maps and charts are drawn from, after the gate."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tallies")
+    day = models.DateField()
+    country = models.CharField(max_length=2, default="")
+    type = models.CharField(max_length=40)
+    role = models.CharField(max_length=24)
+    rows = models.BigIntegerField()
+    sightings = models.BigIntegerField()
+    """Sum of counts: rows with their repeats."""
+
+    class Meta:
+        indexes = [models.Index(fields=["country", "day"]), models.Index(fields=["day"])]
+
+
+class NameTally(models.Model):
+    """Rows of a batch by country and malware."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="name_tallies")
+    country = models.CharField(max_length=2, default="")
+    malware = models.CharField(max_length=120)
+    rows = models.BigIntegerField()
+    last_day = models.DateField()
+
+    class Meta:
+        indexes = [models.Index(fields=["country", "malware"])]
+
+
+class SavedProfile(models.Model):
+    """A column map that a person saved; found again for the same partner by the header's fingerprint."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="profiles")
+    name = models.CharField(max_length=120)
+    fingerprint = models.CharField(max_length=64, default="", blank=True)
+    body = models.JSONField()
+    created_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "name"], name="profile_name_once"),
+        ]
+        indexes = [models.Index(fields=["organisation", "fingerprint"])]
+
+
+class FeedState(models.Model):
+    """How a feed is doing. The feed itself is a file; only the switch and the health live here."""
+
+    slug = models.CharField(max_length=120, unique=True)
+    enabled = models.BooleanField(default=False)
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="+")
+    next_at = models.DateTimeField(null=True)
+    run_at = models.DateTimeField(null=True)
+    ok_at = models.DateTimeField(null=True)
+    rows = models.BigIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    error = models.TextField(default="", blank=True)
+    etag = models.CharField(max_length=300, default="", blank=True)
+    last_modified = models.CharField(max_length=80, default="", blank=True)
+    last_delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["slug"]

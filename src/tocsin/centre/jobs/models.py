@@ -1,0 +1,42 @@
+"""The queue table."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Job(models.Model):
+    """A piece of work. A worker owns it only while its lease runs; then another may take it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    kind = models.CharField(max_length=40)
+    subject = models.CharField(max_length=120, default="")
+    payload = models.JSONField(default=dict)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    priority = models.SmallIntegerField(default=0)
+    """Higher runs first."""
+    run_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=80, default="")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts_allowed = models.PositiveSmallIntegerField(default=5)
+    error = models.TextField(default="")
+    done_units = models.BigIntegerField(default=0)
+    total_units = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "-priority", "run_at", "id"], name="job_queue")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                condition=models.Q(state__in=["waiting", "running"]) & ~models.Q(subject=""),
+                name="job_one_open_per_subject",
+            )
+        ]

@@ -1,0 +1,1 @@
+"""Objects kept as they came: indicators, actors, reports, and what they say of one another."""

@@ -1,0 +1,98 @@
+"""Organisations, people, keys and interned handling sets."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from tocsin.core.words import Tlp
+
+
+class HandlingSet(models.Model):
+    """An interned handling set: equal sets are one row (DOMAIN section 4.2). `digest` is its identity."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    tlp = models.CharField(max_length=16, choices=[(tlp.value, tlp.value) for tlp in Tlp])
+    body = models.JSONField()
+    """The whole set as `handling.HandlingSet.as_json` writes it."""
+
+
+class Organisation(models.Model):
+    """A partner, a bureau, a CERT, a university, or the Centre itself. Its class fixes the zone ceiling."""
+
+    class Class(models.TextChoices):
+        LAW_ENFORCEMENT = "law-enforcement"
+        PUBLIC_BODY = "public-body"
+        PRIVATE = "private"
+        ACADEMIA = "academia"
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=200)
+    class_name = models.CharField(max_length=16, choices=Class)
+    country = models.CharField(max_length=2, default="", blank=True)
+    is_centre = models.BooleanField(default=False)
+    is_bureau = models.BooleanField(default=False)
+    is_exercise = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    contact = models.CharField(max_length=200, default="", blank=True)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
+    defaults = models.JSONField(default=dict)
+    """The agreement's defaults for what a delivery does not say: tlp, handling, pap, purposes, retention_months."""
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PersonManager(BaseUserManager["Person"]):
+    """Looks people up by login."""
+
+    def get_by_natural_key(self, username: str | None) -> Person:
+        return self.get(login__iexact=username)
+
+
+class Person(AbstractBaseUser):
+    """Somebody who signs in. Belongs to one organisation; roles are words of `members.rules.ROLES`."""
+
+    login = models.CharField(max_length=120, unique=True)
+    name = models.CharField(max_length=160)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="people")
+    roles = models.JSONField(default=list)
+    language = models.CharField(max_length=5, default="en")
+    time_zone = models.CharField(max_length=40, default="UTC")
+    is_active = models.BooleanField(default=True)
+    must_change_password = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    USERNAME_FIELD = "login"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = PersonManager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def has_role(self, *roles: str) -> bool:
+        """Whether the person holds any of these roles."""
+        return any(role in self.roles for role in roles)
+
+
+class Key(models.Model):
+    """A machine's key for the API and TAXII. Only its digest is kept."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="keys")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="keys")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    """Of: deliver, read."""
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)

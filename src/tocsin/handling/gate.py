@@ -1,0 +1,110 @@
+"""The function that says who may see what. Order of the rules follows DOMAIN section 4.4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.core.words import Tlp
+
+from .sets import CLASSIFICATIONS, HandlingSet
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks. Built from the person's rows at the time of asking, never cached beyond 60 seconds."""
+
+    person: str = ""
+    organisation: str = ""
+    class_name: str = ""
+    """law-enforcement, public-body, private or academia; empty: nobody is signed in."""
+    country: str = ""
+    is_centre: bool = False
+    is_bureau: bool = False
+    is_victim_desk: bool = False
+    bureau: str = ""
+    """Slug of the bureau that authorised a national unit; empty for others."""
+    employer: str = ""
+    """Slug of a secondee's employer."""
+    clearance: str = "official-use"
+    country_suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of the batch beside its handling set."""
+
+    source: str
+    """Slug of the organisation that handed it over."""
+    hidden_at: datetime | None = None
+    expires_at: datetime | None = None
+    named: frozenset[str] = frozenset()
+    """Logins named by the source, for TLP:RED."""
+
+
+def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) -> bool:
+    """Whether the viewer may see that the batch exists and what is in it (victim rows have one rule more).
+
+    False means: answer exactly as if it did not exist.
+    """
+    if not viewer.class_name or viewer.country_suspended:
+        return False
+    if facts.hidden_at is not None and facts.hidden_at <= now:
+        return False
+    if facts.expires_at is not None and facts.expires_at <= now:
+        return False
+    if _excluded(viewer, handling):
+        return False
+    if viewer.organisation == facts.source:
+        return True
+    if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):
+        return False
+    if (
+        viewer.employer
+        and not _by_label(Viewer(organisation=viewer.employer, class_name="private"), handling, facts)
+        and handling.tlp is not Tlp.AMBER
+    ):
+        # A secondee sees what both the seat and the employer may see; AMBER to the Centre covers its seat.
+        return False
+    return _by_label(viewer, handling, facts)
+
+
+def _excluded(viewer: Viewer, handling: HandlingSet) -> bool:
+    against = {viewer.organisation, viewer.bureau, viewer.employer, f"country:{viewer.country}"} - {
+        "",
+        "country:",
+    }
+    return bool(against & set(handling.exclusions))
+
+
+def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
+    """The label's own audience (DOMAIN 3.3): the Centre's clients are the bureaus, theirs the national units."""
+    addressed = {viewer.organisation, f"country:{viewer.country}"} - {"", "country:"}
+    in_audience = bool(addressed & set(handling.audience)) or (
+        viewer.is_bureau and "all-members" in handling.audience
+    )
+    match handling.tlp:
+        case Tlp.CLEAR:
+            return True
+        case Tlp.GREEN:
+            return viewer.is_centre or viewer.class_name in {"law-enforcement", "public-body"} or in_audience
+        case Tlp.AMBER:
+            if handling.audience:
+                return viewer.is_centre or in_audience
+            return viewer.is_centre or viewer.is_bureau
+        case Tlp.AMBER_STRICT:
+            return viewer.is_centre or viewer.organisation in handling.audience
+        case Tlp.RED:
+            return viewer.person in facts.named
+
+
+def may_see_victims(viewer: Viewer, facts: Facts, row_country: str) -> bool:
+    """Whether rows with the role of a victim are shown (DOMAIN 4.9): own country, victim desk, source."""
+    if viewer.organisation == facts.source or viewer.is_victim_desk:
+        return True
+    return bool(viewer.country) and viewer.country == row_country and viewer.class_name == "law-enforcement"
+
+
+def purposes_allow(handling: HandlingSet, purpose: str) -> bool:
+    """Whether the source agreed to this purpose; every use beyond needs its consent."""
+    return purpose in handling.purposes

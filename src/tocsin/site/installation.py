@@ -1,0 +1,85 @@
+"""Where an installation lives and what its settings file says.
+
+`TOCSIN_HOME` names the folder (default: `tocsin-data` in the working directory). It holds `tocsin.toml`, the
+SQLite database, the store and the keys. Every line of the settings file can be moved to a larger engine alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_FOLDER = "tocsin-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The settings of one installation."""
+
+    home: Path
+    database: str = ""
+    """`sqlite:` (default: the file beside the settings) or a `postgresql://user@host/name` address."""
+    store: str = ""
+    """Folder of deliveries and observations; default: `store` beside the settings."""
+    secret: str = "not-installed"  # noqa: S105 - replaced by `tocsin init` with a random one.
+    organisation: str = "Tocsin"
+    public_origin: str = "http://127.0.0.1:8000"
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    languages: tuple[str, ...] = ("en", "fr", "es", "ar")
+    upload_limit_bytes: int = 4 << 30
+    workers: int = 2
+    extra: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def store_folder(self) -> Path:
+        return Path(self.store) if self.store else self.home / "store"
+
+    @property
+    def is_made(self) -> bool:
+        return (self.home / "tocsin.toml").exists()
+
+
+def home_folder() -> Path:
+    """The installation's folder by the environment, made absolute; it need not exist."""
+    return Path(os.environ.get("TOCSIN_HOME", DEFAULT_FOLDER)).expanduser().absolute()
+
+
+def load(home: Path | None = None) -> Installation:
+    """The installation at `home`; one with default settings where none was made yet."""
+    folder = home or home_folder()
+    path = folder / "tocsin.toml"
+    said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    database = os.environ.get("TOCSIN_DATABASE", said.get("database", ""))
+    return Installation(
+        home=folder,
+        database=database,
+        store=said.get("store", ""),
+        secret=said.get("secret", "not-installed"),
+        organisation=said.get("organisation", "Tocsin"),
+        public_origin=said.get("public_origin", "http://127.0.0.1:8000"),
+        allowed_hosts=tuple(said.get("allowed_hosts", ("127.0.0.1", "localhost", "[::1]"))),
+        upload_limit_bytes=int(said.get("upload_limit_bytes", 4 << 30)),
+        workers=int(said.get("workers", 2)),
+    )
+
+
+def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
+    """Write the settings file of a new installation with a fresh secret; leaves an existing one as it is."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "tocsin.toml"
+    if not path.exists():
+        text = (
+            "# Settings of this Tocsin installation. Each line can be changed alone; restart afterwards.\n"
+            f"organisation = {organisation!r}\n"
+            f'secret = "{secrets.token_urlsafe(48)}"\n'
+            '# database = "postgresql://tocsin@/tocsin"   # default: SQLite beside this file\n'
+            '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
+            '# public_origin = "https://tocsin.example"\n'
+            '# allowed_hosts = ["tocsin.example"]\n'
+        )
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    return load(home)
