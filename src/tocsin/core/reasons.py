@@ -21,6 +21,8 @@ REASONS: dict[str, str] = {
     "archive-path": "A path in the archive leads outside it. Pack the files with plain relative names.",
     "archive-damaged": "The archive is damaged. Pack it again and send it again.",
     "archive-encrypted": "The archive is encrypted. Send it without a password over this channel.",
+    "archive-duplicate": "The archive holds several files of this name: the first was read. Give each its own name.",
+    "archive-unsupported": "This kind of archive is not opened. Pack the files as zip or tar.gz.",
     "archive-nested": "Archives inside archives are opened to a depth of three only. Send the inner files.",
     "line-too-long": "A line is longer than 16 MiB. Check that the file has line ends.",
     "reader-killed": "Reading the file took more time or memory than is allowed. It was set aside for an administrator.",

@@ -1,4 +1,4 @@
-"""Unpacking of compressed files and archives, as a stream to disk, within limits, whatever they claim to hold.
+"""Unpacking of compressed files and archives: a stream to disk, within limits, whatever they claim.
 
 Nothing in an archive names a file on this machine: members are written under running numbers. Encryption,
 damage and bombs are told apart, since each asks something else of the sender.
@@ -15,9 +15,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, cast
 
 import zstandard
 from isal import isal_zlib
@@ -31,8 +31,11 @@ DIRECTORY_BYTES = 64 << 20
 """The largest central directory of a zip that is loaded: some 400,000 entries."""
 HEADER_BYTES = 1 << 20
 """The largest extended header of a tar that is loaded."""
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, isal_zlib.error, zstandard.ZstdError,
-          EOFError, OSError, struct.error, ValueError, IndexError, OverflowError, UnicodeError)  # fmt: skip
+GZIP_ERROR: type[Exception] = cast("type[Exception]", isal_zlib.error)
+DAMAGE: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, GZIP_ERROR, zstandard.ZstdError,
+    EOFError, OSError, struct.error, ValueError, IndexError, OverflowError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,6 @@ class Container:
     recognise: Callable[[bytes], bool]
     unpack: Callable[[Path, str, Budget], Iterator[Member | Rejection]]
     single: bool = True
-    suffixes: tuple[str, ...] = field(default=())
 
 
 def container_of(path: Path) -> Container | None:
@@ -113,15 +115,6 @@ def container_of(path: Path) -> Container | None:
 
 
 # One file, compressed.
-
-
-class Decompressor(Protocol):
-    """What the standard library's decompressing objects have in common."""
-
-    eof: bool
-    unused_data: bytes
-
-    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
 class _Gzip:
@@ -142,48 +135,70 @@ class _Gzip:
     def needs_input(self) -> bool:
         return not self._inner.unconsumed_tail
 
-    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+    def decompress(self, data: bytes, max_length: int) -> bytes:
         return bytes(self._inner.decompress(self._inner.unconsumed_tail + data, max_length))
 
 
-def _unpack_single(
-    start: Callable[[], Any], stream: BinaryIO, out: BinaryIO, budget: Budget
+class _Zstandard:
+    """zstandard's object with that interface; it knows no greatest length, so it is fed little at a time."""
+
+    needs_input = True
+
+    def __init__(self) -> None:
+        # Frames may ask for windows of gigabytes: 128 MiB is what the tool itself allows without being told.
+        self._inner: Any = zstandard.ZstdDecompressor(max_window_size=128 << 20).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._inner.unused_data)
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return bytes(self._inner.decompress(data))
+
+
+def _expand(
+    start: Callable[[], Any], feed_bytes: int, stream: BinaryIO, out: BinaryIO, budget: Budget
 ) -> int | None:
     """Write out what is packed, stream after stream; gives the offset of foreign bytes at the end, if any."""
     decompressor = start()
-    any_stream_done, pending = False, b""
+    streams_done, begun_at, written_before, data = 0, 0, 0, b""
     while True:
         if decompressor.eof:
-            any_stream_done = True
-            pending = (decompressor.unused_data or stream.read(CHUNK_BYTES)).lstrip(b"\0")
-            while not pending and (chunk := stream.read(CHUNK_BYTES)):
-                pending = chunk.lstrip(b"\0")  # Tapes and disk images pad with zero bytes.
-            if not pending:
+            streams_done += 1
+            data = decompressor.unused_data.lstrip(b"\0")
+            while not data and (chunk := stream.read(feed_bytes)):
+                data = chunk.lstrip(b"\0")  # Tapes and disk images pad with zero bytes.
+            if not data:
                 return None
+            begun_at, written_before = stream.tell() - len(data), budget.expanded_bytes
             decompressor = start()
-            written_before = budget.expanded_bytes
-        elif getattr(decompressor, "needs_input", True):
-            pending = stream.read(CHUNK_BYTES)
-            if not pending:
-                raise InputError("archive-damaged", excerpt="ends in the middle")
+        elif decompressor.needs_input:
+            data = stream.read(feed_bytes)
+        ended = not data and decompressor.needs_input
         try:
-            expanded = decompressor.decompress(pending, CHUNK_BYTES)
+            if ended:
+                raise EOFError("ends in the middle")
+            expanded = decompressor.decompress(data, CHUNK_BYTES)
         except DAMAGE as error:
-            if any_stream_done and budget.expanded_bytes == written_before:
-                return stream.tell() - len(pending)
+            if streams_done and budget.expanded_bytes == written_before:
+                return begun_at
             raise InputError("archive-damaged", excerpt=str(error)[:80]) from error
-        pending = b""
+        data = b""
         budget.take(len(expanded))
         out.write(expanded)
 
 
 def _single(
-    start: Callable[[], Any], suffixes: tuple[str, ...]
+    start: Callable[[], Any], suffixes: tuple[str, ...], feed_bytes: int = CHUNK_BYTES
 ) -> Callable[[Path, str, Budget], Iterator[Member | Rejection]]:
     def unpack(path: Path, name: str, budget: Budget) -> Iterator[Member | Rejection]:
         target = budget.new_path()
         with path.open("rb") as stream, target.open("wb") as out:
-            foreign_at = _unpack_single(start, stream, out, budget)
+            foreign_at = _expand(start, feed_bytes, stream, out, budget)
         yield Member(target, _without_suffix(name, suffixes), 1)
         if foreign_at is not None:
             yield Rejection(foreign_at, Unit.BYTE, "archive-damaged", excerpt="foreign bytes after the end")
@@ -196,52 +211,6 @@ def _without_suffix(name: str, suffixes: tuple[str, ...]) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)] + (".tar" if suffix.startswith(".t") else "")
     return name
-
-
-def _unpack_zstandard(path: Path, name: str, budget: Budget) -> Iterator[Member | Rejection]:
-    target = budget.new_path()
-    # Frames may ask for windows of gigabytes: 128 MiB is what the tool itself allows without being told.
-    decompressor = zstandard.ZstdDecompressor(max_window_size=128 << 20)
-    ended_well = False
-    with path.open("rb") as stream, target.open("wb") as out:
-        try:
-            with decompressor.stream_reader(stream, read_across_frames=True) as reader:
-                while chunk := reader.read(CHUNK_BYTES):
-                    budget.take(len(chunk))
-                    out.write(chunk)
-            ended_well = _zstandard_is_whole(path)
-        except zstandard.ZstdError as error:
-            raise InputError("archive-damaged", excerpt=str(error)[:80]) from error
-    if not ended_well:
-        raise InputError("archive-damaged", excerpt="ends in the middle")
-    yield Member(target, _without_suffix(name, (".zst", ".tzst")), 1)
-
-
-def _zstandard_is_whole(path: Path) -> bool:
-    """Whether the last frame ends where the file does: the reader takes a cut file for a finished one."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        while stream.tell() < size:
-            begin = stream.tell()
-            header = stream.read(18)
-            if len(header) >= 8 and header[1:4] == b"\x2a\x4d\x18" and 0x50 <= header[0] <= 0x5F:
-                stream.seek(begin + 8 + int.from_bytes(header[4:8], "little"))
-                if stream.tell() > size:
-                    return False
-                continue
-            if header[:4] != b"\x28\xb5\x2f\xfd":
-                return False
-            stream.seek(begin + zstandard.frame_header_size(header))
-            last = False
-            while not last:
-                block = stream.read(3)
-                if len(block) < 3:
-                    return False
-                word = int.from_bytes(block, "little")
-                last, kind, length = bool(word & 1), word >> 1 & 3, word >> 3
-                stream.seek(1 if kind == 1 else length, 1)
-            stream.seek(4 if header[4] & 4 else 0, 1)  # The checksum of the content.
-    return stream_end_is(size, begin_of_rest=0, path=path) if False else True
 
 
 # Many files.
@@ -342,10 +311,10 @@ class _ModestHeader(tarfile.TarInfo):
     """A tar header whose extended part cannot ask for more memory than names need."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _ModestHeader:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _ModestHeader:
         header = super().frombuf(buf, encoding, errors)
         if header.type in b"xgXLKNV" and header.size > HEADER_BYTES:
-            raise tarfile.InvalidHeaderError("extended header too large")
+            raise tarfile.HeaderError("extended header too large")
         return header
 
 
@@ -354,7 +323,7 @@ def _unpack_tar(path: Path, name: str, budget: Budget) -> Iterator[Member | Reje
     position = 0
     with path.open("rb") as stream:
         try:
-            archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_ModestHeader, errors="surrogateescape")
+            archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_ModestHeader, errors="surrogateescape")  # noqa: SIM115
         except DAMAGE as error:
             raise InputError("archive-damaged", excerpt=str(error)[:80]) from error
         while True:
@@ -365,7 +334,7 @@ def _unpack_tar(path: Path, name: str, budget: Budget) -> Iterator[Member | Reje
                 return
             if info is None:
                 break
-            archive.members.clear()  # The library keeps every header otherwise.
+            archive.members.clear()  # type: ignore[attr-defined]  # The library keeps every header otherwise.
             position += 1
             if info.isdir():
                 continue
@@ -420,17 +389,19 @@ def _is_tar(head: bytes) -> bool:
 
 
 def _is_bare_lzma(head: bytes) -> bool:
-    """The old .lzma form has no magic word: common properties, a power-of-two dictionary, a sane length."""
+    """The old .lzma form has no magic word: common properties, a round dictionary size, a sane length."""
     if len(head) < 14 or head[0] != 0x5D:
         return False
     dictionary = int.from_bytes(head[1:5], "little")
     length = int.from_bytes(head[5:13], "little")
-    power = dictionary & (dictionary - 1) == 0 or dictionary & (dictionary - 1) == dictionary >> 1 << 0
-    return dictionary >= 4096 and power and (length == (1 << 64) - 1 or length < 1 << 40) and head[13] == 0
+    common = dictionary in {2**n for n in range(12, 32)} | {3 * 2**n for n in range(11, 31)}
+    return common and (length == (1 << 64) - 1 or length < 1 << 40) and head[13] == 0
 
 
 CONTAINERS: tuple[Container, ...] = (
-    Container("gzip", lambda head: head.startswith(b"\x1f\x8b\x08"), _single(_Gzip, (".gz", ".tgz", ".gzip"))),
+    Container(
+        "gzip", lambda head: head.startswith(b"\x1f\x8b\x08"), _single(_Gzip, (".gz", ".tgz", ".gzip"))
+    ),
     Container(
         "bzip2",
         lambda head: re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head) is not None,
@@ -443,9 +414,11 @@ CONTAINERS: tuple[Container, ...] = (
     ),
     Container(
         "zstandard",
-        lambda head: head.startswith(b"\x28\xb5\x2f\xfd")
-        or (head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F),
-        _unpack_zstandard,
+        lambda head: (
+            head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F)
+        ),
+        # A block of four bytes may stand for 128 KiB: a kibibyte gives 32 MiB at most.
+        _single(_Zstandard, (".zst", ".tzst"), feed_bytes=1024),
     ),
     Container("zip", lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), _unpack_zip, single=False),
     Container("tar", _is_tar, _unpack_tar, single=False),

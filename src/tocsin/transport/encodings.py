@@ -1,4 +1,4 @@
-"""Which encoding a text is in, and the same text in UTF-8: by byte order mark, then strictly, then by guess."""
+"""Which encoding a text is in, and its text in UTF-8: by byte order mark, strictly, then by guess."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 BINARY_BEGINNINGS = (
-    b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PK\x05\x06", b"PAR1", b"\x89PNG", b"\xff\xd8\xff",
-    b"GIF8", b"ElfFile\x00", b"SQLite format 3\x00", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x0a\x0d\x0d\x0a",
-    b"ARROW1", b"\x7fELF", b"MZ\x90\x00", b"Obj\x01", b"ORC",
+    b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PK\x05\x06", b"PAR1", b"\x89PNG",
+    b"\xff\xd8\xff", b"GIF8", b"ElfFile\x00", b"SQLite format 3\x00", b"\xd4\xc3\xb2\xa1",
+    b"\xa1\xb2\xc3\xd4", b"ARROW1", b"\x7fELF", b"MZ\x90\x00", b"Obj\x01", b"ORC",
 )  # fmt: skip
 """Beginnings of files that are never re-coded, though stretches of them may look like text."""
 
 GUESSED = [
-    "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "koi8_r",
-    "koi8_u", "cp866", "cp850", "cp437", "cp852", "iso8859_2", "iso8859_5", "iso8859_6", "iso8859_7", "iso8859_8",
-    "iso8859_9", "iso8859_13", "iso8859_15", "cp932", "euc_jp", "gb18030", "big5", "cp949", "mac_roman",
+    "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
+    "koi8_r", "koi8_u", "cp866", "cp850", "cp437", "cp852", "iso8859_2", "iso8859_5", "iso8859_6",
+    "iso8859_7", "iso8859_8", "iso8859_9", "iso8859_13", "iso8859_15", "cp932", "euc_jp", "gb18030", "big5",
+    "cp949", "mac_roman",
 ]  # fmt: skip
 TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b\x00\x1a\x08")
 ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\(J")
@@ -144,8 +145,6 @@ def recode(path: Path, work: Path) -> Path:
             if wrong is not None and head.isascii():
                 stream.seek(max(0, wrong - GUESS_BYTES // 2))
                 name = _guess(stream.read(GUESS_BYTES))
-        elif name == "utf-8-sig":
-            wrong = 0
         else:
             wrong = 0
         carriage_only = name in {"utf-8", "utf-8-sig"} and b"\r" in head and b"\n" not in head
