@@ -1,7 +1,7 @@
-"""JSON as partners send it: decoded with clear reasons, split into records without one huge tree, looked at briefly.
+"""JSON as partners send it: decoded with clear reasons, split into records without one huge tree, glanced at.
 
-Nothing here recurses, so no nesting can exhaust the stack. Big files pass through `array_items` and `documents`,
-which hand out the exact bytes of one record after the other.
+Nothing here recurses, so no nesting can exhaust the stack. Big files pass through `array_items` and
+`documents`, which hand out the exact bytes of one record after the other.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ DEPTH_LIMIT = 200
 RECORD_LIMIT_BYTES = 256 << 20
 CHUNK_BYTES = 1 << 20
 
-TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\]]', re.DOTALL)
+TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(")?|[{}\[\]]', re.DOTALL)
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 KEY = re.compile(rb'("(?:[^"\\]++|\\.)*+")[ \t\r\n]*(:)?|[{}\[\]]', re.DOTALL)
 SPACE = re.compile(rb"[ \t\r\n]*")
 SCALAR = re.compile(rb"[^,\]\}\[\{\s\"]+")
 BLANK_BEFORE_COLON = (b" :", b"\n:", b"\t:", b"\r:")
 NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+BRACES = bytes.maketrans(b"[]", b"{}")
+RAW = msgspec.json.Decoder(msgspec.Raw)
 RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 ANY = msgspec.json.Decoder()
 
@@ -73,12 +75,12 @@ def place(data: bytes, offset: int) -> str:
 
 
 def check_depth(data: bytes, limit: int = DEPTH_LIMIT) -> None:
-    """Raise InputError("too-deep") where brackets are nested more than `limit` deep; counts, never recurses."""
+    """Raise InputError("too-deep") where brackets are nested more than `limit` deep."""
     if data.count(b"{") + data.count(b"[") <= limit:
         return
-    shape = STRING.sub(b"", data).translate(None, NOT_BRACKETS)
+    shape = STRING.sub(b"", data).translate(BRACES, NOT_BRACKETS)
     for _ in range(limit):  # Each round removes the innermost level, at the speed of C.
-        smaller = shape.replace(b"{}", b"").replace(b"[]", b"")
+        smaller = shape.replace(b"{}", b"")
         if len(smaller) == len(shape):
             break
         shape = smaller
@@ -121,7 +123,8 @@ def explain(data: bytes, error: Exception) -> InputError:
     try:
         text = data.decode()
     except UnicodeDecodeError as wrong:
-        return InputError("wrong-encoding", place(data, wrong.start), excerpt=repr(data[wrong.start : wrong.end + 8]))
+        shown = repr(data[wrong.start : wrong.end + 8])
+        return InputError("wrong-encoding", place(data, wrong.start), excerpt=shown)
     offset = getattr(error, "pos", 0)
     try:
         ANY.decode(data)
@@ -216,7 +219,7 @@ class _Window:
         return InputError(reason, position=f"byte {self.base + self.at + 1}", excerpt=shown)
 
     def value(self) -> bytes:
-        """The bytes of the value that begins here, found by its brackets; raises truncated, too-large, not-json."""
+        """The bytes of the value that begins here, found by its brackets."""
         first = self.data[self.at]
         if first in b'{["':
             end = self._end_of_nested()
@@ -242,7 +245,7 @@ class _Window:
                 start, end = token.span()
                 mark = self.data[start]
                 if mark == 34:  # A quote: the whole string, unless the window ends inside it.
-                    if end - start < 2 or self.data[end - 1] != 34:
+                    if token.group(1) is None:
                         seen, cut = start - self.at, True
                         break
                 elif mark == 123 or mark == 91:
@@ -278,12 +281,12 @@ def _window(source: BinaryIO | bytes) -> _Window:
 def array_items(
     source: BinaryIO | bytes, member: str = "", rest: dict[str, bytes] | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """(number from 1, exact bytes) of each element of a top-level array, or of the array `member` of an object.
+    """(number from 1, exact bytes) of each element of a top-level array, or of an object's array `member`.
 
-    Memory stays bounded by a few megabytes and the largest element. Elements are found by their brackets, so one that
-    is no valid JSON inside still ends where it ends. `rest`, when given, collects the bytes of the object's other
-    members, before and after the array. Raises InputError not-json, truncated, too-deep, or missing-field when an
-    object has no such member; a member that is no array yields its one value.
+    Memory stays bounded by a few megabytes and the largest element. Elements are found by their brackets, so
+    one that is no valid JSON inside still ends where it ends. `rest`, when given, collects the bytes of the
+    object's other members, before and after the array. Raises InputError not-json, truncated, too-deep, or
+    missing-field when an object has no such member; a member that is no array yields its one value.
     """
     window = _window(source)
     if window.data[window.at] == 91:
@@ -317,9 +320,6 @@ def _is_one(line: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
-
-
-RAW = msgspec.json.Decoder(msgspec.Raw)
 
 
 def _member(window: _Window, member: bytes, rest: dict[str, bytes]) -> Iterator[tuple[int, bytes]]:
@@ -365,46 +365,127 @@ def _member(window: _Window, member: bytes, rest: dict[str, bytes]) -> Iterator[
 def _elements(window: _Window) -> Iterator[tuple[int, bytes]]:
     """Elements of the array whose bracket the window stands on; leaves it behind the closing one."""
     window.at += 1
-    number, between, misses = 0, b"", 0
+    number, between = 0, b""
     if not window.blank():
         raise window.error("truncated")
     if window.data[window.at] == 93:
         window.at += 1
         return
     while True:
-        if between and misses < 8:
-            some = _many(window, between)
-            misses = 0 if some else misses + 1
+        some = _many(window, between) if between else []
+        if some:
             for raw in some:
                 number += 1
                 yield number, bytes(raw)
-            del some
+            some = []
         else:
             number += 1
             yield number, window.value()
-            misses = 0 if misses > 64 else misses + (misses >= 8)
-        ended = window.at
+            between = b""
+        ended = window.base + window.at
         if not window.blank():
             raise window.error("truncated")
         if window.data[window.at] == 93:
             window.at += 1
             return
         if window.data[window.at] != 44:
-            if not between or misses == 0:
-                raise window.error("not-json")
-            continue
+            raise window.error("not-json")
         window.at += 1
         if not window.blank():
             raise window.error("truncated")
         if window.data[window.at] == 93:
             raise window.error("not-json")
-        if not between and ended > 0 and window.data[window.at] == 123:
-            opened = window.data.find(b'"', window.at)
-            closed = window.data.find(b'"', opened + 1)
-            if 0 < opened < closed < window.at + 200 and ended < window.at:
-                between = window.data[ended - 1 : closed + 1]
-    return
+        if not between:
+            between = _between(window, ended - 1 - window.base)
+
+
+def _between(window: _Window, start: int) -> bytes:
+    """What stands between two objects of this array, up to the first key: `},{"type"` for instance."""
+    data = window.data
+    if start < 0 or data[start] != 125 or data[window.at] != 123:
+        return b""
+    opened = data.find(b'"', window.at, window.at + 200)
+    closed = data.find(b'"', opened + 1, opened + 200) if opened > 0 else -1
+    return data[start : closed + 1] if closed > 0 else b""
 
 
 def _many(window: _Window, between: bytes) -> list[msgspec.Raw]:
-    raise NotImplementedError
+    """As many elements as the window surely holds, or none.
+
+    A cut is guessed where the separator last occurs and proved by decoding: if what stands before the cut is
+    a sequence of whole JSON values, then the cut cannot lie inside a string or a nested array.
+    """
+    if len(window.data) - window.at < CHUNK_BYTES // 2:
+        window.more()
+    data, at = window.data, window.at
+    end = len(data)
+    while (cut := data.rfind(between, at, end)) > at:
+        try:
+            found: list[msgspec.Raw] = RAWS.decode(b"[" + data[at : cut + 1] + b"]")
+        except (msgspec.DecodeError, RecursionError):
+            end = at + (cut - at) // 2
+            continue
+        window.at = cut + 1
+        return found
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the beginning of a JSON file shows: for recognition only, so a cut or broken text is no error."""
+
+    kind: str
+    """object, array, or empty when it is no JSON."""
+    keys: dict[str, bytes] = field(default_factory=dict)
+    """Keys of the top-level object with the bytes of their value, scalars only (else its first bracket)."""
+    item_keys: dict[str, bytes] = field(default_factory=dict)
+    """The same of the first object inside the top-level array, or inside the first array of objects."""
+    item_of: str = ""
+    """Key of the array that holds that first object; empty for a top-level array."""
+
+
+QUOTED = rb'"(?:[^"\\]++|\\.)*+"'
+PAIR = re.compile(
+    rb"(" + QUOTED + rb")[ \t\r\n]*:[ \t\r\n]*"
+    rb"(" + QUOTED + rb"|[^,\]\}\[\{\s\"]+|(?=[\[{]))|" + QUOTED + rb"|[{}\[\]]",
+    re.DOTALL,
+)
+
+
+def outline(head: bytes, limit_tokens: int = 20_000) -> Outline:
+    """Top-level keys and those of the first record in the beginning of a file."""
+    head = head[3:] if head.startswith(BOM_UTF8) else head
+    start = SPACE.match(head)
+    first = head[start.end() : start.end() + 1] if start else b""
+    if first not in (b"{", b"["):
+        return Outline("")
+    keys: dict[str, bytes] = {}
+    item_keys: dict[str, bytes] = {}
+    path: list[tuple[int, str]] = []
+    key, item_of, item_depth = "", "", 0
+    for number, token in enumerate(PAIR.finditer(head)):
+        if number > limit_tokens:
+            break
+        mark = head[token.start()]
+        if token.group(1) is not None:
+            key = token.group(1)[1:-1].decode("utf-8", "replace")
+            value = token.group(2) or head[token.end() : token.end() + 1]
+            if len(path) == 1 and path[0][0] == 123:
+                keys.setdefault(key, value[:200])
+            elif len(path) == item_depth and item_depth:
+                item_keys.setdefault(key, value[:200])
+        elif mark == 123 or mark == 91:
+            path.append((mark, key))
+            inside = tuple(bracket for bracket, _ in path)
+            if not item_depth and inside in ((91, 123), (123, 91, 123)):
+                item_depth = len(path)
+                item_of = path[1][1] if len(path) == 3 else ""
+            key = ""
+        elif mark == 125 or mark == 93:
+            if len(path) == item_depth and item_depth:
+                item_depth = -1
+            if path:
+                path.pop()
+            if not path:
+                break
+    return Outline("object" if first == b"{" else "array", keys, item_keys, item_of)
