@@ -133,6 +133,32 @@ def type_of(kind: str, category: str, to_ids: bool) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What an attribute of one type, category and place is used for."""
+
+    kind: str = ""
+    """Empty: no row."""
+    right_kind: str = ""
+    composite: bool = False
+    role: Role = Role.UNKNOWN
+    type: str | None = None
+    fault: str = ""
+
+
+@lru_cache(maxsize=8192)
+def use_of(name: str, category: str, to_ids: bool, relation: str, object_name: str) -> Use:
+    """What becomes of an attribute of this type; `fault` is a reason code where the type is not known."""
+    role = role_of(name, category, to_ids, relation, object_name)
+    if name in KINDS:
+        return Use(KINDS[name], role=role, type=type_of(KINDS[name], category, to_ids))
+    if name in PAIRS:
+        return Use(*PAIRS[name], composite=True, role=role)
+    if name in SILENT:
+        return Use()
+    return Use(fault="not-a-kind" if name else "missing-field")
+
+
+@dataclass(frozen=True, slots=True)
 class Tags:
     """What the tags of an event or attribute say. Empty fields: nothing said."""
 
@@ -148,9 +174,8 @@ class Tags:
     ids: tuple[str, ...] = ()
     """ATT&CK ids and CVE numbers among them."""
 
-    @property
-    def text(self) -> str | None:
-        return "; ".join(self.names) or None
+    text: str | None = None
+    """The names in one line."""
 
 
 _MARKINGS = {
@@ -254,6 +279,7 @@ def _galaxy_meaning(named: Tags, galaxy: str, value: str) -> Tags:
 @lru_cache(maxsize=16384)
 def meanings(names: tuple[str, ...]) -> Tags:
     """What several tags say together: the narrowest marking holds, otherwise the first that says anything."""
+    names = tuple(dict.fromkeys(name.strip() for name in names))
     found = [meaning(name) for name in names]
     markings = [item.marking for item in found if item.marking]
 
@@ -261,7 +287,8 @@ def meanings(names: tuple[str, ...]) -> Tags:
         return next((getattr(item, field) for item in found if getattr(item, field)), None)
 
     return Tags(
-        names=tuple(item.names[0] for item in found),
+        names=names,
+        text="; ".join(names) or None,
         marking=max(markings, key=lambda label: _ORDER[label[4:]], default=None),
         unknown_marking=first("unknown_marking") or "",
         malware=first("malware"),
@@ -270,4 +297,22 @@ def meanings(names: tuple[str, ...]) -> Tags:
         role=next((item.role for item in found if item.role), None),
         confidence=first("confidence"),
         ids=tuple(dict.fromkeys(code for item in found for code in item.ids)),
+    )
+
+
+@lru_cache(maxsize=16384)
+def joined(own: Tags, outer: Tags) -> Tags:
+    """An attribute's own tags with its event's: its own words come first, both lists of names stay."""
+    names = tuple(dict.fromkeys((*outer.names, *own.names)))
+    return Tags(
+        names=names,
+        text="; ".join(names) or None,
+        marking=own.marking or outer.marking,
+        malware=own.malware or outer.malware,
+        actor=own.actor or outer.actor,
+        type=own.type or outer.type,
+        role=own.role or outer.role,
+        confidence=own.confidence or outer.confidence,
+        severity=own.severity or outer.severity,
+        ids=tuple(dict.fromkeys((*own.ids, *outer.ids))),
     )

@@ -19,17 +19,17 @@ def true(value: object) -> bool:
 class Attribute(msgspec.Struct, gc=False):
     """What is used of an attribute. Types are loose: numbers and truths come as text or not."""
 
-    type: Any = None
-    value: Any = None
-    category: Any = None
-    to_ids: Any = False
+    type: str | None = None
+    value: str | int | float | bool | None = None
+    category: str | None = None
+    to_ids: bool | int | str | None = False
     uuid: Any = None
     timestamp: Any = None
     first_seen: Any = None
     last_seen: Any = None
-    comment: Any = None
-    deleted: Any = False
-    object_relation: Any = None
+    comment: str | None = None
+    deleted: bool | int | str | None = False
+    object_relation: str | None = None
     Tag: Any = None
     Galaxy: Any = None
     ShadowAttribute: list[msgspec.Raw] | None = None

@@ -41,7 +41,7 @@ from ._misp_shapes import (
 
 COLUMNS = (
     *("position", "first_at", "last_at", "kind", "value", "role", "type", "malware", "actor", "label"),
-    *("severity", "confidence", "port", "hostname", "tags", "note", "reference", "extra"),
+    *("severity", "confidence", "tags", "reference", "note", "port", "hostname", "extra"),
 )
 Row = tuple[Any, ...]
 SEVERITY = {"1": "high", "2": "medium", "3": "low"}
@@ -62,6 +62,24 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
         if reading.count >= _records.BATCH_ROWS:
             yield from reading.flush()
     yield from reading.flush()
+
+
+class _Context:
+    """What an event says of all its attributes, or an attribute's own tags of itself."""
+
+    __slots__ = ("date", "marking", "own", "reference", "role", "severity", "tags", "tail", "type")
+
+    def __init__(
+        self, tags: _misp.Tags, severity: str | None, reference: str | None, date: object, own: bool = False
+    ) -> None:
+        self.tags, self.severity, self.reference, self.date, self.own = tags, severity, reference, date, own
+        self.marking, self.role, self.type = tags.marking, tags.role, tags.type
+        label = tags.malware or tags.actor
+        self.tail = (tags.malware, tags.actor, label, severity, tags.confidence, tags.text, reference)
+
+    def with_tags(self, own: _misp.Tags) -> _Context:
+        """The same with an attribute's own tags before the event's."""
+        return _Context(_misp.joined(own, self.tags), self.severity, self.reference, self.date, own=True)
 
 
 class _Reading:
@@ -122,104 +140,95 @@ class _Reading:
             yield _heading(event, tags)
             yield _thing(event, raw, number, tags)
         yield from self._kept(event, raw, number, tags)
-        severity = SEVERITY.get(str(event.threat_level_id))
-        reference = _text(event.uuid)
+        context = _Context(
+            tags, SEVERITY.get(str(event.threat_level_id)), _text(event.uuid) or None, event.date
+        )
         for attribute in event.Attribute or ():
-            fault = self._attribute(attribute, "", tags, severity, reference, event.date)
+            fault = self._attribute(attribute, context, "")
             if fault:
                 yield fault
         for thing in event.Object or ():
             removed = true(thing.deleted)
+            name = _text(thing.name)
             for attribute in thing.Attribute or ():
                 if removed:
                     self.attributes += 1
                     continue
                 attribute.first_seen = attribute.first_seen or thing.first_seen
                 attribute.last_seen = attribute.last_seen or thing.last_seen
-                fault = self._attribute(attribute, _text(thing.name), tags, severity, reference, event.date)
+                fault = self._attribute(attribute, context, name)
                 if fault:
                     yield fault
 
-    def _attribute(
-        self,
-        attribute: Attribute,
-        object_name: str,
-        tags: _misp.Tags,
-        severity: str | None,
-        reference: str,
-        date: object,
-    ) -> Rejection | None:
+    def _attribute(self, attribute: Attribute, context: _Context, object_name: str) -> Rejection | None:
         """Keep the rows of one attribute, or say why there are none; None when all is well."""
-        self.attributes += 1
-        position = self.attributes
-        type_, value, category = attribute.type, attribute.value, attribute.category
-        if type(type_) is not str:
-            return Rejection(position, Unit.ATTRIBUTE, "missing-field", "type", str(value)[:80])
-        kind, right_kind = _misp.KINDS.get(type_), ""
-        if kind is None:
-            pair = _misp.PAIRS.get(type_)
-            if pair is None:
-                if type_ in _misp.SILENT:
-                    return None
-                return Rejection(position, Unit.ATTRIBUTE, "not-a-kind", "type", type_[:80])
-            kind, right_kind = pair
-        if true(attribute.deleted) or (attribute.Sighting and _is_false_positive(attribute.Sighting)):
+        self.attributes = position = self.attributes + 1
+        to_ids = attribute.to_ids
+        if to_ids is not True and to_ids is not False:
+            to_ids = true(to_ids)
+        use = _misp.use_of(
+            attribute.type or "",
+            attribute.category or "",
+            to_ids,
+            attribute.object_relation or "",
+            object_name,
+        )
+        if use.fault:
+            return Rejection(
+                position, Unit.ATTRIBUTE, use.fault, "type", str(attribute.type or attribute.value)[:80]
+            )
+        if not use.kind or (attribute.deleted is not False and true(attribute.deleted)):
             return None
+        if attribute.Sighting and _is_false_positive(attribute.Sighting):
+            return None
+        value = attribute.value
         if type(value) is not str:
-            if value is None or isinstance(value, dict | list):
-                return Rejection(position, Unit.ATTRIBUTE, "no-value", "value", str(value or "")[:80])
+            if value is None:
+                return Rejection(position, Unit.ATTRIBUTE, "no-value", "value")
             value = str(value)
-        first, last = _moments(attribute, date)
+        first, last = _moments(attribute, context.date)
         if first is None and last == 0:
             shown = str(attribute.first_seen or attribute.last_seen)[:80]
             return Rejection(position, Unit.ATTRIBUTE, "not-a-time", "first_seen", shown)
-        marking = tags.marking
-        role = event_type = None
-        text = tags.text
-        malware, actor, confidence = tags.malware, tags.actor, tags.confidence
         if attribute.Tag or attribute.Galaxy:
-            own = _tags(attribute.Tag, attribute.Galaxy)
-            marking = own.marking or marking
-            role, event_type = own.role, own.type
-            malware, actor = own.malware or malware, own.actor or actor
-            confidence = own.confidence or confidence
-            text = "; ".join(dict.fromkeys((*tags.names, *own.names))) or None
-        category = category if type(category) is str else ""
-        to_ids = true(attribute.to_ids)
-        relation = attribute.object_relation
-        relation = relation if type(relation) is str else ""
-        found_role = _misp.role_of(type_, category, to_ids, relation, object_name)
+            context = context.with_tags(_tags(attribute.Tag, attribute.Galaxy))
+        role = use.role
         # A tag says what the attackers' machines are; it does not turn a recipient into one.
-        if found_role != "VICTIM":
-            found_role = role or (tags.role if to_ids else None) or found_role
-        tail: Row = (malware, actor, malware or actor, severity, confidence)
-        note = attribute.comment
-        note = note if type(note) is str and note else None
-        rows = self._rows.get(marking)
+        if context.role is not None and role != "VICTIM" and (to_ids or context.own):
+            role = context.role
+        rows = self._rows.get(context.marking)
         if rows is None:
-            rows = self._rows[marking] = []
-        head: Row = (position, first, last)
-        for part_kind, part, port, hostname, extra in _parts(type_, kind, right_kind, value):
-            what = event_type or _misp.type_of(part_kind, category, to_ids) or tags.type
-            if part_kind == "address":
-                part_kind = "network" if "/" in part else "ipv6" if ":" in part else "ipv4"
-            rows.append(
-                (
-                    *head,
-                    part_kind,
-                    part,
-                    found_role,
-                    what,
-                    *tail,
-                    port,
-                    hostname,
-                    text,
-                    note,
-                    reference,
-                    extra,
+            rows = self._rows[context.marking] = []
+        note = attribute.comment or None
+        if use.composite:
+            for kind, part, port, hostname, extra in _parts(use, value):
+                what = context.type if context.own else None
+                what = what or _misp.type_of(kind, attribute.category or "", to_ids) or context.type
+                kind = _address_kind(part) if kind == "address" else kind
+                rows.append(
+                    (
+                        position,
+                        first,
+                        last,
+                        kind,
+                        part,
+                        role,
+                        what,
+                        *context.tail,
+                        note,
+                        port,
+                        hostname,
+                        extra,
+                    )
                 )
-            )
-            self.count += 1
+            self.count += 2
+            return None
+        kind = use.kind
+        if kind == "address":
+            kind = _address_kind(value)
+        what = context.type if context.own and context.type else use.type or context.type
+        rows.append((position, first, last, kind, value, role, what, *context.tail, note, None, None, None))
+        self.count += 1
         return None
 
     def _kept(self, event: Event, raw: bytes, number: int, tags: _misp.Tags) -> Iterator[Item]:
@@ -229,7 +238,8 @@ class _Reading:
         for attribute in _all_attributes(event):
             if attribute.ShadowAttribute:
                 yield from _proposals(attribute.ShadowAttribute, number, tags)
-            wanted = wanted or bool(true(attribute.deleted) or attribute.Sighting)
+            if attribute.Sighting or (attribute.deleted is not False and true(attribute.deleted)):
+                wanted = True
         if not wanted and not any(true(thing.deleted) for thing in event.Object or ()):
             return
         members = MEMBERS.decode(raw)
@@ -263,15 +273,16 @@ def _frame(rows: list[Row]) -> pl.DataFrame:
     return pl.DataFrame([column for column in columns if column.null_count() < len(rows)])
 
 
-def _parts(
-    type_: str, kind: str, right_kind: str, value: str
-) -> tuple[tuple[str, str, str | None, str | None, str | None], ...]:
-    """(kind, value, port, hostname, extra) of each row of a value: one, or two where it is composite."""
-    if type_ not in _misp.PAIRS:
-        return ((kind, value, None, None, None),)
+def _address_kind(value: str) -> str:
+    return "network" if "/" in value else "ipv6" if ":" in value else "ipv4"
+
+
+def _parts(use: _misp.Use, value: str) -> tuple[tuple[str, str, str | None, str | None, str | None], ...]:
+    """(kind, value, port, hostname, extra) of each row of a composite value."""
+    kind, right_kind = use.kind, use.right_kind
     left, bar, right = value.partition("|")
-    if not bar and right_kind == "port":  # As MISP wrote it before 2017.
-        left, bar, right = value.rpartition(":") if value.count(":") == 1 else (value, "", "")
+    if not bar and right_kind == "port" and value.count(":") == 1:  # As MISP wrote it before 2017.
+        left, _, right = value.partition(":")
     left, right = left.strip(), right.strip()
     if not right:
         return ((kind, left, None, None, None),)
@@ -289,14 +300,11 @@ def _parts(
 def _moments(attribute: Attribute, date: object) -> tuple[int | None, int | None]:
     """First and last time in microseconds; (None, 0) when a stated time cannot be read."""
     if attribute.first_seen is None and attribute.last_seen is None:
-        stamp = attribute.timestamp
         try:
-            seconds = int(stamp)
-            if 0 < seconds < 1 << 33:
-                return seconds * 1_000_000, None
+            seconds = int(attribute.timestamp)
         except (TypeError, ValueError):
-            pass
-        return _microseconds(date), None
+            return _microseconds(date), None
+        return (seconds * 1_000_000 if 0 < seconds < 1 << 33 else _microseconds(date)), None
     first, last = _microseconds(attribute.first_seen), _microseconds(attribute.last_seen)
     if first is None and last is None:
         return None, 0
