@@ -31,11 +31,13 @@ DIRECTORY_BYTES = 64 << 20
 """The largest central directory of a zip that is loaded: some 400,000 entries."""
 HEADER_BYTES = 1 << 20
 """The largest extended header of a tar that is loaded."""
-GZIP_ERROR: type[Exception] = cast("type[Exception]", isal_zlib.error)
+GZIP_ERROR = cast("type[Exception]", isal_zlib.error)
 DAMAGE: tuple[type[Exception], ...] = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, GZIP_ERROR, zstandard.ZstdError,
     EOFError, OSError, struct.error, ValueError, IndexError, OverflowError,
 )  # fmt: skip
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, NotImplementedError, RuntimeError)
+"""What zipfile raises, its own words for unknown methods and passwords included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         raise InputError("archive-bomb", excerpt="directory too large")
     try:
         return zipfile.ZipFile(path)
-    except (*DAMAGE, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise InputError("archive-damaged", excerpt=str(error)[:80]) from error
 
 
@@ -287,7 +289,7 @@ def _unpack_zip(path: Path, name: str, budget: Budget) -> Iterator[Member | Reje
             try:
                 with archive.open(info) as member:
                     _write(member, target, budget)
-            except (NotImplementedError, RuntimeError, *DAMAGE) as error:
+            except UNREADABLE as error:
                 target.unlink(missing_ok=True)
                 unsupported = isinstance(error, NotImplementedError)
                 reason = "archive-unsupported" if unsupported else "archive-damaged"

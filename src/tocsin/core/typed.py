@@ -1,0 +1,364 @@
+"""What a person typed or a report shows: defanged forms made whole, and one value told for what it is.
+
+`refang` undoes what authors do to make an indicator harmless to click; `recognise_value` answers the one
+box for look-ups. Both are pure and never raise on any text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from .words import Kind
+
+TYPED_CHARACTERS = 4096
+"""Nothing longer is one value."""
+
+WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+ARABIC_INDIC = {first + digit: 0x30 + digit for first in (0x0660, 0x06F0) for digit in range(10)}
+PLAIN = WIDE | ARABIC_INDIC | {0x3000: 0x20, 0xFF61: 0x2E}
+"""Full-width forms and Arabic-Indic digits, each to its ASCII character: lengths stay."""
+
+FANGS = re.compile(
+    r"""
+      (?P<nothing>[\u200b-\u200d\u2060\ufeff\u00ad])
+    | (?P<scheme>\b(?:h(?:xx|tx|xt|\*\*|\+\+|__|XX|txx)p|meow)(?:\[?(?P<secure>[sS])\]?)?(?=\s?[:\[({\\]))
+    | (?P<plain_secure>\bhttp\[s\])(?=:)
+    | (?P<file_scheme>\bfxp(?=\W{0,2}:))
+    | (?P<authority>\\?[\[({]\s?:\s?/\s?/\s?\\?[\])}] | (?<=[tT][pP])\\?[\[({]\s?:\s?\\?[\])}]\s?//?
+        | (?<=[tT][pP][sS])\\?[\[({]\s?:\s?\\?[\])}]\s?//? )
+    | (?P<colon>(?<=\w)\\?[\[({]\s?:\s?\\?[\])}])
+    | (?P<slash>\[/\])
+    | (?P<at>[ \t]{0,2}\\?[\[({<]\s?(?:@|at|AT|At|arroba|chez)\s?\\?[\])}>][ \t]{0,2}(?=\w))
+    | (?P<dot>(?<=[\w\]])[ \t]?\\?[\[({<]\s?(?:\.|dot|DOT|Dot|d0t|point|punto)\s?\\?[\])}>][ \t]?(?=[\w*]))
+    | (?P<half>(?<=\w)(?:\\?\[\.(?=\w)|\.\\?\](?=\w)|\\\.(?=\w)))
+    | (?P<ideographic>(?<=[A-Za-z0-9])\u3002(?=[A-Za-z0-9]))
+    """,
+    re.VERBOSE,
+)
+MADE_WHOLE = {
+    "nothing": "",
+    "plain_secure": "https",
+    "file_scheme": "ftp",
+    "authority": "://",
+    "colon": ":",
+    "slash": "/",
+    "at": "@",
+    "dot": ".",
+    "half": ".",
+    "ideographic": ".",
+}
+
+
+class Refanged:
+    """A text with its indicators made whole, that still knows where each character stood."""
+
+    __slots__ = ("_new", "_old", "original", "text")
+
+    def __init__(self, text: str) -> None:
+        self.original = text
+        plain = text.translate(PLAIN)
+        pieces: list[str] = []
+        self._new, self._old = [0], [0]
+        place = length = 0
+        for found in FANGS.finditer(plain):
+            name = found.lastgroup or ""
+            if name in {"scheme", "secure"}:
+                whole = "https" if found["secure"] else "http"
+            else:
+                whole = MADE_WHOLE[name]
+            pieces += (plain[place : found.start()], whole)
+            length += found.start() - place + len(whole)
+            place = found.end()
+            self._new.append(length)
+            self._old.append(place)
+        pieces.append(plain[place:])
+        self.text = "".join(pieces)
+
+    def original_offset(self, offset: int) -> int:
+        """Where a character of `text` stood in the original."""
+        entry = bisect_right(self._new, offset) - 1
+        return self._old[entry] + offset - self._new[entry]
+
+    def original_slice(self, begin: int, end: int) -> str:
+        """What stood in the original for a stretch of `text`."""
+        return self.original[self.original_offset(begin) : self.original_offset(end - 1) + 1]
+
+
+def refang(text: str) -> str:
+    """The text with hxxp, [.], (dot), [at], [:], full-width and Arabic-Indic forms made whole."""
+    return Refanged(text).text
+
+
+@cache
+def _suffixes() -> Any:
+    import tldextract  # Imported late: it reads its list of suffixes.
+
+    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=False)
+
+
+LABEL = r"[^\W_](?:[\w-]{0,61}[^\W])?|_[a-z0-9_-]{1,62}"
+DOMAIN = re.compile(rf"(?:(?:{LABEL})\.)+(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]{{2,59}})", re.IGNORECASE)
+
+
+def domain_of(text: str) -> str | None:
+    """A domain name in lower case as ASCII labels, if its suffix is on the public list or outside the DNS."""
+    name = text.strip().rstrip(".").lower()
+    if not 3 < len(name) < 254 or not DOMAIN.fullmatch(name):
+        return None
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            return None
+    found = _suffixes()(name)
+    special = name.rpartition(".")[2] in {"onion", "bit", "i2p", "eth", "example"}
+    return name if (found.suffix and found.domain) or special else None
+
+
+def registrable_domain(name: str) -> str:
+    """The part of a domain that somebody registered; the name itself where the list knows no suffix."""
+    return str(_suffixes()(name).top_domain_under_public_suffix) or name
+
+
+def address_of(text: str) -> tuple[Kind, str] | None:
+    """An internet address or network."""
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    try:
+        if "/" in text:
+            network = ipaddress.ip_network(text, strict=False)
+            if network.prefixlen == network.max_prefixlen:
+                return _address_kind(network.network_address), str(network.network_address)
+            return Kind.NETWORK, str(network)
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        return None
+    return _address_kind(address), str(address)
+
+
+def _address_kind(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Kind:
+    return Kind.IPV4 if address.version == 4 else Kind.IPV6
+
+
+URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{1,20})://(?P<rest>[^\s<>\"]{1,4000})", re.IGNORECASE)
+AUTHORITY = re.compile(
+    r"(?P<user>[^@/?#]*@)?(?P<host>\[[0-9a-f:.%]+\]|[^:/?#@\s\[\]]+)(?P<port>:\d{1,5})?(?P<tail>[/?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+SCHEMES = frozenset(
+    {"http", "https", "ftp", "ftps", "sftp", "ssh", "tcp", "udp", "ws", "wss", "ldap", "ldaps", "rtsp", "smb",
+     "irc", "ircs", "telnet", "rdp", "socks5", "stratum", "stratum+tcp", "stratum+ssl", "git", "svn"}
+)  # fmt: skip
+
+
+def url_of(text: str) -> str | None:
+    """A web or service address: scheme and host in lower case, the rest as it was."""
+    found = URL.fullmatch(text.strip())
+    if found is None or found["scheme"].lower() not in SCHEMES:
+        return None
+    parts = AUTHORITY.fullmatch(found["rest"])
+    if parts is None or (parts["port"] and int(parts["port"][1:]) > 65535):
+        return None
+    host: str | None = parts["host"].lower()
+    address = address_of(parts["host"])
+    if address is None:
+        host = domain_of(parts["host"])
+    elif address[0] == Kind.IPV6:
+        host = f"[{address[1]}]"
+    if host is None or (address is not None and address[0] == Kind.NETWORK):
+        return None
+    return (
+        f"{found['scheme'].lower()}://{parts['user'] or ''}{host}{parts['port'] or ''}{parts['tail'] or ''}"
+    )
+
+
+EMAIL = re.compile(r"(?P<local>[\w.!#$%&'*+/=?^`{|}~-]{1,64})@(?P<host>[^@\s]{3,253})")
+
+
+def email_of(text: str) -> str | None:
+    """An e-mail address in lower case: providers that tell cases apart are gone."""
+    found = EMAIL.fullmatch(text.strip().removeprefix("mailto:"))
+    host = domain_of(found["host"]) if found else None
+    if found is None or host is None or found["local"].startswith(".") or found["local"].endswith("."):
+        return None
+    return f"{found['local'].lower()}@{host}"
+
+
+HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
+HASH_OF_LENGTH = {
+    32: Kind.MD5,
+    40: Kind.SHA1,
+    56: Kind.SHA224,
+    64: Kind.SHA256,
+    96: Kind.SHA384,
+    128: Kind.SHA512,
+}
+
+
+def hash_of(text: str) -> tuple[Kind, str] | None:
+    """A digest, its kind by its length; runs of very few different digits are fillers, not digests."""
+    text = text.strip()
+    kind = HASH_OF_LENGTH.get(len(text))
+    if kind is None or not HEXADECIMAL.fullmatch(text) or len(set(text.lower())) < 6:
+        return None
+    return kind, text.lower()
+
+
+BASE58 = "1-9A-HJ-NP-Za-km-z"
+WALLETS: tuple[tuple[str, re.Pattern[str], bool], ...] = (
+    ("bitcoin", re.compile(rf"[13][{BASE58}]{{25,34}}"), False),
+    ("bitcoin", re.compile(r"(?:bc1[a-z0-9]{8,87}|BC1[A-Z0-9]{8,87})"), True),
+    ("ethereum", re.compile(r"0x[0-9a-fA-F]{40}"), True),
+    ("monero", re.compile(rf"[48][{BASE58}]{{94}}(?:[{BASE58}]{{11}})?"), False),
+    ("litecoin", re.compile(rf"[LM3][{BASE58}]{{26,33}}|ltc1[a-z0-9]{{8,87}}"), False),
+    ("bitcoincash", re.compile(r"bitcoincash:[qp][a-z0-9]{41}"), True),
+    ("dogecoin", re.compile(rf"D[5-9A-HJ-NP-U][{BASE58}]{{32}}"), False),
+    ("dashcoin", re.compile(rf"X[{BASE58}]{{33}}"), False),
+    ("zcash", re.compile(rf"t[13][{BASE58}]{{33}}"), False),
+    ("tron", re.compile(rf"T[{BASE58}]{{33}}"), False),
+    ("ripple", re.compile(rf"r[{BASE58}]{{24,34}}"), False),
+    ("stellar", re.compile(r"G[A-Z2-7]{55}"), False),
+    ("tezos", re.compile(rf"tz[1-3][{BASE58}]{{33}}"), False),
+    ("cardano", re.compile(r"addr1[a-z0-9]{50,110}"), True),
+)
+
+
+@cache
+def _wallet_check(coin: str) -> Callable[[str], bool]:
+    from iocsearcher.searcher import Searcher  # Imported late: it takes most of a second.
+
+    check: Callable[[str], bool] = getattr(Searcher, f"is_valid_{coin}")
+    return check
+
+
+def wallet_of(text: str) -> str | None:
+    """A wallet address whose check digits are right; lower case where case says nothing."""
+    text = text.strip()
+    for coin, shape, lowered in WALLETS:
+        if not shape.fullmatch(text):
+            continue
+        try:
+            if _wallet_check(coin)(text):
+                return text.lower() if lowered else text
+        except Exception:  # noqa: S112 - The checkers raise whatever their decoders do.
+            continue
+    return None
+
+
+def phone_of(text: str) -> str | None:
+    """A telephone number with its country code, as E.164."""
+    text = text.strip()
+    if text.startswith("00"):
+        text = "+" + text[2:]
+    if not text.startswith("+") or len(text) > 30 or not re.fullmatch(r"\+[\d\s().\-/]{6,28}", text):
+        return None
+    import phonenumbers  # Imported late, like all that looks-ups rarely need.
+
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def iban_of(text: str) -> str | None:
+    """An IBAN with right check digits, without blanks."""
+    compact = re.sub(r"[\s-]", "", text).upper()
+    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", compact):
+        return None
+    from schwifty import IBAN
+    from schwifty.exceptions import SchwiftyException
+
+    try:
+        return str(IBAN(compact))
+    except SchwiftyException:
+        return None
+
+
+CARD = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|(?:6011|65\d\d|35\d\d|62\d\d)\d{12,15}"
+)
+
+
+def card_of(text: str) -> str | None:
+    """A payment card number: an issuer's beginning, 13 to 19 digits, a right check digit."""
+    digits = re.sub(r"[ -]", "", text.strip())
+    if not CARD.fullmatch(digits):
+        return None
+    if len(set(digits)) < 4:
+        return None
+    from stdnum import luhn
+
+    return digits if luhn.is_valid(digits) else None
+
+
+def cve_of(text: str) -> str | None:
+    """A CVE number in upper case."""
+    found = re.fullmatch(
+        r"CVE[-\u2010-\u2015_ ](\d{4})[-\u2010-\u2015_ ](\d{4,7})", text.strip(), re.IGNORECASE
+    )
+    if found is None or not 1999 <= int(found[1]) <= 2100:
+        return None
+    return f"CVE-{found[1]}-{found[2]}"
+
+
+def asn_of(text: str) -> str | None:
+    """An autonomous system number, as AS64500."""
+    found = re.fullmatch(r"ASN?[ :]?(\d{1,10})", text.strip(), re.IGNORECASE)
+    if found is None or not 0 < int(found[1]) < 1 << 32:
+        return None
+    return f"AS{int(found[1])}"
+
+
+QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb<>,; \t\r\n"
+
+
+def recognise_value(text: str) -> tuple[Kind, str] | None:
+    """What one value typed by a person is, defanged or not, in canonical form; None when it is none of these.
+
+    The order matters where one text could be two things: a digest is tried before a wallet, a card last.
+    """
+    if len(text) > TYPED_CHARACTERS:
+        return None
+    whole = refang(text.strip(QUOTES)).strip(QUOTES)
+    dotted = re.sub(r"(?<=\w)\s(?:dot|DOT)\s(?=\w)", ".", re.sub(r"(?<=\w)\s(?:at|AT)\s(?=\w)", "@", whole))
+    for candidate in dict.fromkeys((whole, dotted)):
+        if not candidate:
+            continue
+        if pair := address_of(candidate) or hash_of(candidate):
+            return pair
+        for kind, recognise in RECOGNISERS:
+            value = recognise(candidate)
+            if value is not None:
+                return kind, value
+    return None
+
+
+def _url_without_scheme(text: str) -> str | None:
+    """A host with a path, as people paste it; plain http is assumed."""
+    host, slash, _ = text.partition("/")
+    return url_of(f"http://{text}") if slash and host and "@" not in host else None
+
+
+RECOGNISERS: tuple[tuple[Kind, Callable[[str], str | None]], ...] = (
+    (Kind.URL, url_of),
+    (Kind.EMAIL, email_of),
+    (Kind.CVE, cve_of),
+    (Kind.ASN, asn_of),
+    (Kind.IBAN, iban_of),
+    (Kind.WALLET, wallet_of),
+    (Kind.PHONE, phone_of),
+    (Kind.DOMAIN, domain_of),
+    (Kind.URL, _url_without_scheme),
+    (Kind.CARD, card_of),
+)
