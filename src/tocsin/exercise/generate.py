@@ -11,7 +11,7 @@ from pathlib import Path
 from . import sinkhole
 from .cast import ORGANISATIONS, PEOPLE
 from .drafts import Draft
-from .places import Places
+from .places import Places, shipped_places
 from .plan import Delivery, Expected, Outcome, Plan, moment_text
 from .story import Story
 
@@ -25,17 +25,17 @@ def generate(
     until: date,
     seed: int = SEED,
     observations: int = 1_000_000,
-    places: Places,
+    places: Places | None = None,
 ) -> Plan:
     """Write the deliveries of the 90 days before `until` into the folder, and `plan.json` beside them.
 
-    The same seed, moment, number and address tables give the same bytes. `until` is a day, whose first moment
-    in UTC ends the exercise, or a moment with a zone. `observations` is the number of rows of the sinkhole feeds
-    that are left once repeats are folded; the other deliveries add some thousands, whatever the number.
+    The same seed, moment, number and address tables give the same bytes. `until` is a day, whose first
+    moment in UTC ends the exercise, or a moment with a zone. `observations` is the number of rows of the
+    sinkhole feeds that are left once repeats are folded; the other deliveries add some thousands to any.
     """
     if observations < LEAST_OBSERVATIONS:
         raise ValueError(f"an exercise has {LEAST_OBSERVATIONS} observations or more")
-    story = Story(seed, _moment(until), places)
+    story = Story(seed, _moment(until), places or shipped_places())
     written = [_written(folder, story, draft) for draft in _drafts(story, observations)]
     plan = Plan(
         seed=seed,

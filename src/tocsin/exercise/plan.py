@@ -47,7 +47,7 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A demonstration account. `organisation` is a key of the plan, or empty for an officer of a national bureau."""
+    """A demonstration account; an officer of a national bureau has a country and no organisation."""
 
     username: str
     name: str

@@ -1,8 +1,8 @@
 """The sinkhole feeds: the bulk of an exercise, written column-wise.
 
-A population of infected machines is drawn once: where each stands, from which day to which it is infected. Each
-delivery then samples those that are infected on its day. Before the take-down the sinkhole sees a part of the
-botnet only; on the day itself nearly all of it, and from then on the machines are cleaned, country by country.
+A population of infected machines is drawn once: where each stands, from which day to which it is infected.
+Each delivery then samples those that are infected on its day. Before the take-down the sinkhole sees only a
+part of the botnet, on the day itself nearly all of it; from then on countries clean their machines.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from .packing import gzipped
-from .places import Ints, Ranges
+from .places import Disputed, Ints, Ranges
 from .story import DAYS, TAKEDOWN_DAY, Story, active
 
 IPV4_DAYS = tuple(range(2, DAYS + 1, 2))
@@ -26,11 +27,11 @@ IPV6_SHARE = 0.03
 CONFLICTS = 400
 ROWS_A_CHUNK = 250_000
 
-_FIRST_WAVE = frozenset("MX CO PE CL AR BR ES PT EC BO PY UY VE GT CR PA DO HN SV NI CU PR".split())
+_FIRST_WAVE = frozenset("MX CO PE CL AR BR ES PT EC BO PY UY VE GT CR PA DO HN SV NI CU PR".split())  # noqa: SIM905
 _SECOND_WAVE = frozenset(
-    "FR DE IT GB NL BE CH AT PL RO HU CZ SK GR BG HR RS SE NO DK FI IE UA MA DZ TN EG TR".split()
+    "FR DE IT GB NL BE CH AT PL RO HU CZ SK GR BG HR RS SE NO DK FI IE UA MA DZ TN EG TR".split()  # noqa: SIM905
 )
-_SPOKEN_FOR = ("PT", "UY", "SN", "LA", "LV", "FJ")
+_MISTAKEN = ("PT", "UY", "SN", "LA", "LV", "FJ")
 """Countries that a mistaken partner names instead of the right one."""
 _DEVICES = (("", ""), ("microsoft", "workstation"), ("generic", "router"), ("", "laptop"))
 _SECTORS = (
@@ -42,10 +43,10 @@ _SECTORS = (
     ("921190", "Government"),
     ("622110", "Healthcare"),
 )
-COLUMNS = (
-    "timestamp protocol src_ip src_port src_asn src_geo src_region src_city src_hostname src_naics src_sector "
-    "device_vendor device_type device_model dst_ip dst_port dst_asn dst_geo dst_region dst_city dst_hostname "
-    "dst_naics dst_sector public_source infection family tag application version event_id"
+COLUMNS = (  # noqa: SIM905
+    "timestamp protocol src_ip src_port src_asn src_geo src_region src_city src_hostname src_naics "
+    "src_sector device_vendor device_type device_model dst_ip dst_port dst_asn dst_geo dst_region dst_city "
+    "dst_hostname dst_naics dst_sector public_source infection family tag application version event_id"
 ).split()
 
 
@@ -77,7 +78,7 @@ def reports(story: Story, observations: int, version: int = 4) -> Iterator[Repor
     population = _population(story, observations, version, days)
     seen = [np.flatnonzero((population.born <= day) & (population.clean > day)) for day in days]
     quotas = _quotas([len(hosts) for hosts in seen], days, observations)
-    conflicts = min(CONFLICTS, observations // 50) if version == 4 else 0
+    conflicts = min(CONFLICTS, observations // 100) if version == 4 else 0
     for place, (day, hosts, quota) in enumerate(zip(days, seen, quotas, strict=True)):
         random = story.random(f"sinkhole {version} {day}")
         chosen = np.sort(random.choice(hosts, quota, replace=False))
@@ -133,7 +134,8 @@ def _country_weights(ranges: Ranges) -> npt.NDArray[np.float64]:
     weights = np.minimum(ranges.totals, 60e6) ** 0.55
     for place, code in enumerate(ranges.countries):
         weights[place] *= 4.0 if code in _FIRST_WAVE else 1.5 if code in _SECOND_WAVE else 1.0
-    return weights / weights.sum()
+    shares: npt.NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def _lives(
@@ -202,11 +204,12 @@ def _ipv4_text() -> pl.Expr:
 
 
 def _ipv6_text() -> pl.Expr:
-    """The /64 network's number and a random host part; groups in decimal would be wrong, so digits are looked up."""
+    """The /64 network and a random host part. Polars writes no hexadecimal: digits are looked up."""
     digits = pl.Series([f"{number:x}" for number in range(65536)])
 
     def group(column: str, shift: int) -> pl.Expr:
-        return (pl.col(column) // 2**shift % 65536).map_batches(lambda s: digits.gather(s), pl.String)
+        number = pl.col(column) // 2**shift % 65536
+        return cast(pl.Expr, number.map_batches(lambda numbers: digits.gather(numbers), pl.String))
 
     return pl.concat_str(
         [group("number", 48), group("number", 32), group("number", 16), group("number", 0), pl.lit("0:0"),
@@ -231,7 +234,7 @@ def _report(
     # A repeat is the whole row once more; sorting the places keeps both near one another, as in real feeds.
     places = np.sort(np.concatenate([np.arange(rows), random.choice(rows, repeats, replace=False)]))
     frame = _columns(story, population.hosts[chosen[order]], seconds[order], day, random)
-    frame = frame.with_columns(src_geo=_contradicted(frame["src_geo"], conflicts, random))
+    frame = _contradicted(frame, story.places.disputed, conflicts, random)
     bad, rejections = _bad_lines(story, day, rows, version)
     content = gzipped(_parts(frame, places, bad))
     return Report(day, version, content, rows, repeats, rejections, conflicts)
@@ -264,12 +267,25 @@ def _columns(
     return frame.with_columns(missing).select(COLUMNS)
 
 
-def _contradicted(stated: pl.Series, conflicts: int, random: np.random.Generator) -> pl.Series:
-    """The stated countries, some of them replaced by another: claims that do not fit the tables."""
-    codes = stated.to_numpy().copy()
-    for place in random.choice(len(codes), conflicts, replace=False):
-        codes[place] = next(code for code in random.permutation(_SPOKEN_FOR) if code != codes[place])
-    return pl.Series(codes, dtype=pl.String)
+def _contradicted(
+    frame: pl.DataFrame, disputed: Disputed | None, conflicts: int, random: np.random.Generator
+) -> pl.DataFrame:
+    """Some rows with a stated country that the tables contradict.
+
+    As many rows as `conflicts` says have three claims that all differ. Half as many again stand where the
+    tables differ and the partner agrees with one, and half as many where both tables agree against it.
+    """
+    geo, addresses = frame["src_geo"].to_list(), frame["src_ip"].to_list()
+    chosen = random.choice(len(geo), min(2 * conflicts, len(geo)), replace=False)
+    for turn, place in enumerate(chosen):
+        known = {geo[place]}
+        if disputed and turn < conflicts * 3 // 2:
+            addresses[place], registry, located = disputed.draw(random)
+            known = {registry, located}
+            geo[place] = registry if turn % 2 else located
+        if turn < conflicts or turn >= conflicts * 3 // 2:
+            geo[place] = next(code for code in random.permutation(_MISTAKEN) if code not in known)
+    return frame.with_columns(src_geo=pl.Series(geo, dtype=pl.String), src_ip=pl.Series(addresses))
 
 
 def _bad_lines(story: Story, day: int, rows: int, version: int) -> tuple[list[str], dict[str, int]]:
@@ -297,7 +313,7 @@ def _line(**cells: str) -> str:
 
 
 def _parts(frame: pl.DataFrame, places: Ints, bad: list[str]) -> Iterator[bytes]:
-    """The file in pieces, so that a report of any size needs little memory; bad lines stand after the first."""
+    """The file in pieces, so that no report needs much memory; bad lines stand after the first piece."""
     for start in range(0, len(places), ROWS_A_CHUNK):
         target = BytesIO()
         piece = frame[places[start : start + ROWS_A_CHUNK]]

@@ -1,6 +1,6 @@
 """The story that every delivery tells a part of: what exists, from which day to which.
 
-Day 1 is the first of the 90 days. The take-down of the botnet is on day 61, the new name of the crew on day 40.
+Day 1 is the first of the 90 days. The crew takes a new name on day 40, the botnet is taken down on day 61.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SALT = "Saltmarsh"
 KIT = "PostBoxer"
 
 _HOSTING = (("NL", 1, 21), ("RO", 14, 38), ("SG", 30, 52), ("ZA", 45, 61), ("CA", 66, 90))
-"""Where the C2 servers stood: they moved on before each complaint was answered; the last one is a straggler."""
+"""Where the C2 servers stood, and when: they moved on before complaints were answered."""
 
 BRANDS = (
     ("postelia", "en", "Postelia parcels"),
@@ -186,18 +186,20 @@ class Story:
         return tuple(pages)
 
     def ransom_note(self, name: str) -> str:
-        """The note that the crew leaves; the one of Saltmarsh differs from that of Cinder Wharf in a few words."""
+        """The note that the crew leaves; that of Saltmarsh differs from Cinder Wharf's in a few words."""
         old = name == CINDER
         site = self.crew_servers[1 if old else 5].domain
+        verb, hours = ("burned", 72) if old else ("washed", 96)
+        number = self.uuid("victim " + name)[:13].upper()
         return "\r\n".join(
             (
                 f"*** EXERCISE *** {name.upper()} *** EXERCISE ***",
                 "",
-                f"Your files were {'burned' if old else 'washed'} by {name}. Nothing is lost if you are quick.",
+                f"Your files were {verb} by {name}. Nothing is lost if you are quick.",
                 "We copied your books, your letters and your backups before we closed the door.",
-                f"You have {'72' if old else '96'} hours. After that your data is printed on https://{site}/wall",
+                f"You have {hours} hours. After that your data is printed on https://{site}/wall",
                 "Do not call a recovery firm. Do not rename files. Do not wait for the police.",
-                f"Write to harbourmaster@{site} and state your number: {self.uuid('victim ' + name)[:13].upper()}",
+                f"Write to harbourmaster@{site} and state your number: {number}",
                 f"Payment only to: {self.crew_wallets[0]}",
                 "",
                 "*** This text belongs to an EXERCISE. Nobody was harmed. ***",
