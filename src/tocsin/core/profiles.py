@@ -21,6 +21,12 @@ class Profile:
     """Draft column → header name or 1-based column number (delimited files). Header "*" skips."""
     types: Mapping[str, str] = field(default_factory=dict)
     """The source's word in the `kind` column → Kind (lower case on both sides)."""
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Draft column → the source's word in it → ours, for other columns than `kind`; "*" stands for any word."""
+    further: Mapping[str, str | int] = field(default_factory=dict)
+    """Kind → header name or 1-based column number of more values in a row: each gets a row of its own."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """Draft column → what separates several entries in one cell of it."""
     delimiter: str = ""
     quote: str = '"'
     header: bool | None = None

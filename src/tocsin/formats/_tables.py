@@ -1,0 +1,388 @@
+"""Delimited text as frames of text cells, fast where it is regular and patient where it is not.
+
+The file is read in blocks that end at a line end outside quotes. A block whose quotes follow the rules is
+parsed by Polars as a whole; any other block goes record by record through Python's csv module, and the
+next one is tried fast again. Both ways give the same cells: a property test holds them together.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+
+from tocsin.core.reading import Rejection
+from tocsin.core.words import Unit
+
+BLOCK_BYTES = 64 << 20
+LINE_LIMIT_BYTES = 16 << 20
+RECORD_LIMIT_LINES = 500
+BATCH_ROWS = 50_000
+EXCERPT_CHARACTERS = 120
+
+NULL_WORDS = ("", "-", "n/a", "N/A", "NA", "null", "NULL", "None", "none", "NaN", "(empty)", "?")
+"""Cells that say: nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the records of a file are cut into cells."""
+
+    delimiter: str
+    width: int
+    """Number of cells of a full row."""
+    quote: str = '"'
+    comments: tuple[str, ...] = ("#",)
+    skip_lines: int = 0
+    """Lines before the first data row: banner, preamble, header."""
+    blank_before_quote: bool = False
+    """Whether a blank may stand between delimiter and quote (abuse.ch)."""
+    null_words: tuple[str, ...] = NULL_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Text columns c0, c1, … and `position` (1-based line number); `clean`: no cell needs JSON escapes."""
+
+    frame: pl.DataFrame
+    clean: bool
+
+
+class Feed:
+    """A stream that can be taken by blocks or by lines, with what was read too far put back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._held = b""
+        self._at = 0
+        self.line = 0
+        """Lines taken so far; blocks add theirs through `count`."""
+
+    def block(self, size_bytes: int) -> bytes:
+        """What is held, and up to `size_bytes` more. Empty at the end."""
+        data = self._held[self._at :] + self._stream.read(size_bytes)
+        self._held, self._at = b"", 0
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        self._held, self._at = data + self._held[self._at :], 0
+
+    def take_line(self) -> bytes | None:
+        """The next line with its end; b"" at the end of the file; None for one beyond the limit."""
+        while True:
+            end = self._held.find(b"\n", self._at)
+            if end >= 0:
+                text = self._held[self._at : end + 1]
+                self._at = end + 1
+                break
+            more = self._stream.read(1 << 20)
+            if not more:
+                text, self._held, self._at = self._held[self._at :], b"", 0
+                break
+            self._held, self._at = self._held[self._at :] + more, 0
+            if len(self._held) > LINE_LIMIT_BYTES:
+                self._skip_line()
+                self.line += 1
+                return None
+        self.line += bool(text)
+        return text
+
+    def _skip_line(self) -> None:
+        data = self._held[self._at :]
+        while data and b"\n" not in data:
+            data = self._stream.read(1 << 20)
+        self._held, self._at = data[data.find(b"\n") + 1 :] if data else b"", 0
+
+
+def read_tables(
+    stream: BinaryIO, layout: Layout, block_bytes: int = BLOCK_BYTES
+) -> Iterator[Table | Rejection]:
+    """The records after `skip_lines`, in file order; blank lines and remarks are left out."""
+    feed = Feed(stream)
+    for _ in range(layout.skip_lines):
+        if feed.take_line() == b"":
+            return
+    while data := feed.block(block_bytes):
+        cut = _cut(data, layout)
+        at_end = False
+        if cut < len(data):
+            more = feed.block(1)
+            at_end = not more
+            data += more
+        if at_end:
+            block, rest = data, b""
+        elif cut:
+            block, rest = data[:cut], data[cut:]
+        elif len(data) <= LINE_LIMIT_BYTES:
+            # No line end yet: read on, by blocks that grow so that the work stays linear.
+            feed.put_back(data)
+            block_bytes = max(block_bytes, len(data))
+            continue
+        else:
+            block, rest = b"", data
+        table = _parse_fast(block, layout, feed.line) if block else None
+        if table is not None:
+            feed.put_back(rest)
+            feed.line += block.count(b"\n") + (not block.endswith(b"\n"))
+            if table.frame.height:
+                yield table
+        else:
+            feed.put_back(block + rest)
+            yield from _read_patiently(feed, layout, max(len(block), 1))
+
+
+def _cut(data: bytes, layout: Layout) -> int:
+    """Where the last line that ends outside quotes ends; 0 when there is none."""
+    end = data.rfind(b"\n") + 1
+    quote = layout.quote.encode()
+    if not quote or quote not in data:
+        return end
+    while end and data.count(quote, 0, end) % 2:
+        # Odd: this line end lies inside a quoted cell. Go back before the quote that opened it.
+        end = data.rfind(b"\n", 0, data.rfind(quote, 0, end)) + 1
+    return end
+
+
+@dataclass(frozen=True, slots=True)
+class _Quotes:
+    regular: bool
+    doubled: bool
+    positions: np.ndarray | None
+
+
+def _look_at_quotes(block: bytes, layout: Layout) -> _Quotes:
+    """Whether every quote opens or closes a whole cell, or is doubled inside one."""
+    quote = layout.quote.encode()
+    if not quote or quote not in block:
+        return _Quotes(True, False, None)
+    view = np.frombuffer(block, dtype=np.uint8)
+    at = np.flatnonzero(view == quote[0])
+    if len(at) % 2:
+        return _Quotes(False, False, None)
+    opening, closing = at[0::2], at[1::2]
+    marks = np.zeros(256, dtype=bool)
+    marks[[ord("\n"), ord("\r"), ord(layout.delimiter)]] = True
+    before = np.where(opening > 0, view[np.maximum(opening - 1, 0)], 10)
+    after = np.where(closing + 1 < len(view), view[np.minimum(closing + 1, len(view) - 1)], 10)
+    doubles_next = np.zeros(len(closing), dtype=bool)
+    doubles_next[:-1] = closing[:-1] + 1 == opening[1:]
+    doubles_before = np.zeros(len(opening), dtype=bool)
+    doubles_before[1:] = doubles_next[:-1]
+    regular = bool(np.all(marks[before] | doubles_before) and np.all(marks[after] | doubles_next))
+    return _Quotes(regular, bool(doubles_next.any()), at)
+
+
+def _without_blanks(block: bytes, layout: Layout) -> bytes:
+    """The block with the blanks between delimiter and opening quote taken out."""
+    view = np.frombuffer(block, dtype=np.uint8)
+    opening = np.flatnonzero(view == ord(layout.quote))[0::2]
+    opening = opening[opening > 1]
+    spare = opening[(view[opening - 1] == 32) & (view[opening - 2] == ord(layout.delimiter))] - 1
+    keep = np.ones(len(view), dtype=bool)
+    keep[spare] = False
+    return view[keep].tobytes()
+
+
+def _parse_fast(block: bytes, layout: Layout, line: int) -> Table | None:
+    """The block as one frame, or None when it must be read patiently. `line` lines stand before it."""
+    block = _without_remarks(block, layout)
+    quotes = _look_at_quotes(block, layout)
+    if not quotes.regular and layout.blank_before_quote:
+        block = _without_blanks(block, layout)
+        quotes = _look_at_quotes(block, layout)
+    if (
+        not quotes.regular
+        or b"\x00" in block
+        or (quotes.positions is not None and _has_remarks(block, layout))
+    ):
+        return None
+    frame = _parse_block(block, layout)
+    if frame is None:
+        return None
+    view = np.frombuffer(block, dtype=np.uint8)
+    line_ends = block.count(b"\n")
+    lines = line_ends + (not block.endswith(b"\n") and len(block) > 0)
+    if frame.height == lines:
+        position = pl.int_range(line + 1, line + 1 + lines, dtype=pl.Int64, eager=True)
+        controls = int(np.count_nonzero(view < 32)) - line_ends
+        if controls:
+            controls -= block.count(b"\r\n")
+        clean = not controls and not quotes.doubled and b"\\" not in block
+    else:
+        starts = _record_starts(view, quotes)
+        if len(starts) != frame.height:
+            return None
+        position = pl.Series(starts + (line + 1), dtype=pl.Int64)
+        clean = False
+    frame = frame.with_columns(position.alias("position"))
+    if block[:1].isspace() or b"\n " in block or b"\n\t" in block or b"\n\r" in block:
+        # A line of nothing but blanks is no record.
+        frame = frame.with_columns(
+            pl.when(
+                pl.all_horizontal(pl.exclude("position", "c0").is_null())
+                & (pl.col("c0").str.strip_chars() == "")
+            )
+            .then(None)
+            .otherwise(pl.col("c0"))
+            .alias("c0")
+        )
+    if frame["c0"].null_count():
+        frame = frame.filter(~pl.all_horizontal(pl.exclude("position").is_null()))
+    return Table(frame, clean)
+
+
+def _record_starts(view: np.ndarray, quotes: _Quotes) -> np.ndarray:
+    """For each record, how many line ends of the block stand before it."""
+    ends = np.flatnonzero(view == 10)
+    if len(view) and view[-1] != 10:
+        ends = np.append(ends, len(view))
+    if quotes.positions is None:
+        return np.arange(len(ends))
+    outside = np.flatnonzero(np.searchsorted(quotes.positions, ends) % 2 == 0)
+    return np.concatenate(([0], outside[:-1] + 1)) if len(outside) else outside
+
+
+def _has_remarks(block: bytes, layout: Layout) -> bool:
+    return any(
+        block.startswith(mark.encode())
+        or any(lead + mark.encode() in block for lead in (b"\n", b"\n ", b"\n\t"))
+        for mark in layout.comments
+    )
+
+
+def _without_remarks(block: bytes, layout: Layout) -> bytes:
+    """The block with its remark lines emptied, where no quotes stand in the way; closing ones always."""
+    marks = tuple(mark.encode() for mark in layout.comments)
+    if not marks:
+        return block
+    end = len(block)
+    emptied = 0
+    while end > 0:
+        start = block.rfind(b"\n", 0, end - 1) + 1
+        line = block[start:end].lstrip()
+        if line and not line.startswith(marks):
+            break
+        emptied += block[start:end].endswith(b"\n")
+        end = start
+    if end < len(block):
+        block = block[:end] + b"\n" * emptied
+    if layout.quote.encode() in block or not _has_remarks(block, layout):
+        return block
+    pattern = rb"(?m)^[ \t]*(?:" + b"|".join(map(re.escape, marks)) + rb")[^\n]*"
+    return re.sub(pattern, b"", block)
+
+
+def _parse_block(block: bytes, layout: Layout) -> pl.DataFrame | None:
+    names = [f"c{index}" for index in range(layout.width)]
+    # Polars takes the width from the first record, so each block starts with one of full width.
+    lead = layout.delimiter.join("x" * layout.width).encode() + b"\n"
+    for encoding in ("utf8", "utf8-lossy"):
+        try:
+            frame = pl.read_csv(
+                lead + block,
+                has_header=False,
+                separator=layout.delimiter,
+                quote_char=layout.quote or None,
+                infer_schema=False,
+                schema=dict.fromkeys(names, pl.String),
+                null_values=list(layout.null_words),
+                encoding=encoding,  # type: ignore[arg-type]
+            )
+        except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+            continue
+        return frame.slice(1)
+    return None
+
+
+def _read_patiently(feed: Feed, layout: Layout, budget_bytes: int) -> Iterator[Table | Rejection]:
+    """Record by record, until `budget_bytes` are used up and a record ends."""
+    used = 0
+    cells: list[list[str | None]] = []
+    positions: list[int] = []
+    nulls = frozenset(layout.null_words)
+    while used < budget_bytes:
+        raw = feed.take_line()
+        if raw is None:
+            used += LINE_LIMIT_BYTES
+            yield Rejection(feed.line, Unit.LINE, "line-too-long")
+            continue
+        if not raw:
+            break
+        used += len(raw)
+        position = feed.line
+        text = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+        if not text.strip() or text.lstrip().startswith(layout.comments):
+            continue
+        record, more = _cells(text, feed, layout)
+        used += more
+        while len(record) > layout.width and record[-1].strip() in nulls:
+            record.pop()
+        if len(record) > layout.width:
+            yield Rejection(position, Unit.LINE, "wrong-width", excerpt=text[:EXCERPT_CHARACTERS])
+            continue
+        row = [None if cell in nulls else cell for cell in record]
+        if any(row):
+            cells.append(row + [None] * (layout.width - len(row)))
+            positions.append(position)
+        if len(positions) >= BATCH_ROWS:
+            yield _table(cells, positions, layout)
+            cells, positions = [], []
+    if positions:
+        yield _table(cells, positions, layout)
+
+
+def _cells(text: str, feed: Feed, layout: Layout) -> tuple[list[str], int]:
+    """The cells of the record that starts with this line, and the bytes of further lines it took."""
+    if not layout.quote or layout.quote not in text:
+        return text.split(layout.delimiter), 0
+    taken: list[bytes] = []
+    whole = text
+    while True:
+        try:
+            return next(_reader(whole, layout, strict=True), []), sum(map(len, taken))
+        except csv.Error as error:
+            if "unexpected end" not in str(error):
+                break
+        line = b"" if len(taken) >= RECORD_LIMIT_LINES else feed.take_line()
+        while line and layout.quote.encode() not in line and len(taken) < RECORD_LIMIT_LINES:
+            taken.append(line)
+            line = feed.take_line()
+        if not line or len(taken) >= RECORD_LIMIT_LINES:
+            # The quote never closes: it was no opening quote. The line stands alone, the rest is read anew.
+            feed.put_back(b"".join(taken) + (line or b""))
+            feed.line -= len(taken) + bool(line)
+            return text.split(layout.delimiter), 0
+        taken.append(line)
+        joined = b"".join(taken).decode("utf-8", errors="replace")
+        whole = f"{text}\n{joined}".rstrip("\r\n")
+    try:
+        return next(_reader(whole, layout, strict=False), []), sum(map(len, taken))
+    except csv.Error:
+        feed.put_back(b"".join(taken))
+        feed.line -= len(taken)
+        return text.split(layout.delimiter), 0
+
+
+def _reader(text: str, layout: Layout, strict: bool) -> Iterator[list[str]]:
+    return csv.reader(
+        text.splitlines(keepends=True) if "\r" not in text else _keep_ends(text),
+        delimiter=layout.delimiter,
+        quotechar=layout.quote,
+        skipinitialspace=layout.blank_before_quote,
+        strict=strict,
+    )
+
+
+def _keep_ends(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+$", text)
+
+
+def _table(cells: list[list[str | None]], positions: list[int], layout: Layout) -> Table:
+    names = [f"c{index}" for index in range(layout.width)]
+    frame = pl.DataFrame(cells, schema=dict.fromkeys(names, pl.String), orient="row")
+    return Table(frame.with_columns(pl.Series("position", positions, dtype=pl.Int64)), clean=False)

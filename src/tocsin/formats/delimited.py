@@ -1,0 +1,237 @@
+"""Tables in text: comma, tab, semicolon or pipe between cells, by a saved column map or by a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tocsin.core.errors import InputError
+from tocsin.core.profiles import Profile
+from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
+
+from ._columns import normal
+from ._guessing import Shape, assign, columns_of, known_share, lines_of, profile_of, shape_of
+from ._mapping import Plan, draft_rows
+from ._tables import BLOCK_BYTES, Layout, read_tables
+
+SAMPLE_BYTES = 256 << 10
+PREVIEW_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnGuess:
+    """What one column is thought to mean. `index` counts from 1; `draft` is empty for `extra`.
+
+    "+md5" and the like stand for a further value of that kind in the same row, "+" for one of any kind.
+    """
+
+    name: str
+    index: int
+    draft: str
+    confidence: float
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A column map to look at, change and save, with what it would give."""
+
+    profile: Profile
+    columns: tuple[ColumnGuess, ...]
+    preview: tuple[Mapping[str, object], ...]
+    problems: tuple[Rejection, ...]
+
+
+def guess(sample: Sample, profile: Profile | None = None) -> Guess:
+    """How an unknown table could be read. Raises InputError("unknown-format") where there is no table."""
+    given = profile or Profile()
+    shape = shape_of(sample.head, given, sample.size_bytes)
+    if shape is None:
+        raise InputError("unknown-format" if sample.head.strip() else "empty-file")
+    columns = columns_of(shape)
+    assign(columns)
+    found = profile_of(shape, columns, given)
+    preview: list[Mapping[str, object]] = []
+    problems: list[Rejection] = []
+    head = sample.head[: sample.head.rfind(b"\n") + 1] or sample.head
+    for item in read(Source(sample.name, content=head), found):
+        if isinstance(item, Rows):
+            preview += item.frame.head(PREVIEW_ROWS).to_dicts()
+        elif isinstance(item, Rejection):
+            problems.append(item)
+    if not any(column.draft == "value" for column in columns):
+        problems.insert(
+            0,
+            Rejection(
+                0, unit=problems[0].unit if problems else Rows.unit, reason="missing-columns", field="value"
+            ),
+        )
+    preview.sort(key=lambda row: int(str(row["position"])))
+    return Guess(
+        profile=found,
+        columns=tuple(
+            ColumnGuess(
+                column.name,
+                column.index + 1,
+                column.draft or (f"+{column.kind.strip('*')}" if column.kind and column.cells else ""),
+                round(min(column.confidence, 1.0), 2),
+                tuple(dict.fromkeys(column.cells))[:3],
+            )
+            for column in columns
+        ),
+        preview=tuple(preview[:PREVIEW_ROWS]),
+        problems=tuple(problems[:PREVIEW_ROWS]),
+    )
+
+
+def plan_of(shape: Shape, profile: Profile) -> Plan:
+    """What the profile's column map means for this file. Raises InputError for a column that is not there."""
+    by_name = {}
+    for index, name in enumerate(shape.headings):
+        by_name.setdefault(normal(name), index)
+
+    def find(draft: str, place: str | int) -> int | None:
+        if place == "*":
+            return None
+        if isinstance(place, int) or (place.isdigit() and place not in shape.headings):
+            index = int(place) - 1
+            return index if 0 <= index < shape.layout.width else None
+        if place in shape.headings:
+            return shape.headings.index(place)
+        return by_name.get(normal(place))
+
+    taken = {}
+    for draft, place in profile.columns.items():
+        index = find(draft, place)
+        if index is not None:
+            taken[draft] = index
+        elif draft == "value" and place != "*":
+            raise InputError(
+                "missing-columns", field=str(place), excerpt=shape.layout.delimiter.join(shape.headings)[:120]
+            )
+    further = []
+    for kind, place in profile.further.items():
+        index = find(kind, place)
+        if index is not None:
+            further.append((kind.strip("*"), index))
+    heading = shape.headings[taken["value"]] if "value" in taken and shape.has_header else ""
+    return Plan(
+        names=tuple(name or f"column {index + 1}" for index, name in enumerate(shape.headings)),
+        taken=taken,
+        further=tuple(further),
+        kinds={normal(word): kind for word, kind in profile.types.items()},
+        words=profile.words,
+        lists=profile.lists,
+        headings=frozenset({heading} if heading else ()),
+    )
+
+
+def layout_for(shape: Shape, profile: Profile) -> Layout:
+    """The layout of the file, with at least as many cells as the map asks for."""
+    asked = [
+        place for place in [*profile.columns.values(), *profile.further.values()] if isinstance(place, int)
+    ]
+    width = max([shape.layout.width, *asked])
+    return replace(shape.layout, width=width)
+
+
+def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> Iterator[Item]:
+    """Draft rows block by block; rows that cannot be cut become rejections."""
+    with source.open() as stream:
+        head = stream.read(SAMPLE_BYTES)
+    if not head.strip():
+        raise InputError("empty-file")
+    if b"\n" not in head and b"\r" not in head and len(head) >= SAMPLE_BYTES:
+        shape = None
+    else:
+        shape = shape_of(head, profile, source.size_bytes)
+    if shape is None:
+        yield from _no_table(source, head)
+        return
+    if not profile.columns:
+        columns = columns_of(shape)
+        assign(columns)
+        profile = profile_of(shape, columns, profile)
+    layout = layout_for(shape, profile)
+    if layout.width > len(shape.headings):
+        names = shape.headings + ("",) * (layout.width - len(shape.headings))
+        shape = replace_shape(shape, layout, names)
+    plan = plan_of(shape, profile)
+    yield from headings_of(head)
+    with source.open() as stream:
+        if head.startswith(b"\xef\xbb\xbf"):
+            stream.seek(3)
+        for item in read_tables(stream, layout, block_bytes):
+            if isinstance(item, Rejection):
+                yield item
+            else:
+                yield from draft_rows(item, plan)
+
+
+def replace_shape(shape: Shape, layout: Layout, names: tuple[str, ...]) -> Shape:
+    """The same shape with other headings."""
+    return Shape(layout, names, shape.has_header, shape.records, shape.consistency)
+
+
+def _no_table(source: Source, head: bytes) -> Iterator[Item]:
+    """A file that holds remarks only is an empty delivery; one without line ends is refused line by line."""
+    if b"\n" not in head and len(head) >= SAMPLE_BYTES:
+        with source.open() as stream:
+            for item in read_tables(stream, Layout(",", 1)):
+                if isinstance(item, Rejection):
+                    yield item
+        return
+    if all(not line.strip() or line.lstrip().startswith(("#", ";", "//")) for line in lines_of(head)):
+        yield Heading(stated_count=0)
+        return
+    raise InputError("unknown-format")
+
+
+def headings_of(head: bytes) -> Iterator[Heading]:
+    """The title that a banner of remarks gives the delivery, if there is one."""
+    for line in lines_of(head)[:10]:
+        if not line.startswith("#"):
+            return
+        text = line.strip("# \t")
+        if len(text) > 5 and any(sign.isalpha() for sign in text):
+            yield Heading(title=text[:200])
+            return
+
+
+def recognise(sample: Sample) -> int:
+    """A table of at least two columns with values in it; prose and trees are none."""
+    head = sample.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head or head[:1] in b"{[<" or b"\x00" in head[:4096]:
+        return 0
+    shape = shape_of(sample.head, Profile(), sample.size_bytes)
+    if shape is None or shape.layout.width < 2:
+        return 0
+    columns = columns_of(shape)
+    assign(columns)
+    valued = any(column.draft == "value" and (column.share > 0.5 or not column.cells) for column in columns)
+    known = known_share(shape.headings) if shape.has_header else 0.0
+    if shape.consistency < 0.5:
+        return 0
+    if known >= 0.5 and valued:
+        return 60
+    if valued and shape.consistency >= 0.8:
+        return 50
+    return (
+        25
+        if shape.has_header and shape.consistency >= 0.9 and known > 0
+        else 12
+        if shape.consistency >= 0.95
+        else 0
+    )
+
+
+FORMAT = Format(
+    name="delimited",
+    title="Table in text (CSV, TSV) by column map",
+    recognise=recognise,
+    read=read,
+    media_types=("text/csv", "text/tab-separated-values"),
+    extensions=(".csv", ".tsv", ".psv"),
+)
+
+__all__ = ["FORMAT", "ColumnGuess", "Guess", "guess", "read", "recognise"]
