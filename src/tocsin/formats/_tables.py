@@ -19,7 +19,7 @@ import polars as pl
 from tocsin.core.reading import Rejection
 from tocsin.core.words import Unit
 
-BLOCK_BYTES = 64 << 20
+BLOCK_BYTES = 16 << 20
 LINE_LIMIT_BYTES = 16 << 20
 RECORD_LIMIT_LINES = 500
 BATCH_ROWS = 50_000
@@ -60,12 +60,16 @@ class Feed:
         self._stream = stream
         self._held = b""
         self._at = 0
+        self.ended = False
+        """Whether the last block reached the end of the stream."""
         self.line = 0
         """Lines taken so far; blocks add theirs through `count`."""
 
     def block(self, size_bytes: int) -> bytes:
         """What is held, and up to `size_bytes` more. Empty at the end."""
-        data = self._held[self._at :] + self._stream.read(size_bytes)
+        more = self._stream.read(size_bytes)
+        self.ended = len(more) < size_bytes
+        data = self._held[self._at :] + more if self._at < len(self._held) else more
         self._held, self._at = b"", 0
         return data
 
@@ -108,32 +112,21 @@ def read_tables(
         if feed.take_line() == b"":
             return
     while data := feed.block(block_bytes):
-        cut = _cut(data, layout)
-        at_end = False
-        if cut < len(data):
-            more = feed.block(1)
-            at_end = not more
-            data += more
-        if at_end:
-            block, rest = data, b""
-        elif cut:
-            block, rest = data[:cut], data[cut:]
-        elif len(data) <= LINE_LIMIT_BYTES:
+        end = len(data) if feed.ended else _cut(data, layout)
+        if not end and len(data) <= LINE_LIMIT_BYTES:
             # No line end yet: read on, by blocks that grow so that the work stays linear.
             feed.put_back(data)
             block_bytes = max(block_bytes, len(data))
             continue
-        else:
-            block, rest = b"", data
-        table = _parse_fast(block, layout, feed.line) if block else None
-        if table is not None:
-            feed.put_back(rest)
-            feed.line += block.count(b"\n") + (not block.endswith(b"\n"))
-            if table.frame.height:
-                yield table
-        else:
-            feed.put_back(block + rest)
-            yield from _read_patiently(feed, layout, max(len(block), 1))
+        table = _parse_fast(data, end, layout, feed.line) if end else None
+        if table is None:
+            feed.put_back(data)
+            yield from _read_patiently(feed, layout, max(end, 1))
+            continue
+        feed.put_back(data[end:])
+        feed.line += data.count(b"\n", 0, end) + (data[end - 1 : end] != b"\n")
+        if table.frame.height:
+            yield table
 
 
 def _cut(data: bytes, layout: Layout) -> int:
@@ -188,27 +181,45 @@ def _without_blanks(block: bytes, layout: Layout) -> bytes:
     return view[keep].tobytes()
 
 
-def _parse_fast(block: bytes, layout: Layout, line: int) -> Table | None:
-    """The block as one frame, or None when it must be read patiently. `line` lines stand before it."""
-    block = _without_remarks(block, layout)
+def _parse_fast(data: bytes, end: int, layout: Layout, line: int) -> Table | None:
+    """`data` up to `end` as one frame, or None when it must be read patiently. `line` lines stand before it."""
+    # Polars takes the width from the first record, so each block starts with one of full width.
+    lead = layout.delimiter.join("x" * layout.width).encode() + b"\n"
+    block = b"".join((lead, memoryview(data)[:end]))
+    block = _without_last_remarks(block, layout)
     quotes = _look_at_quotes(block, layout)
     if not quotes.regular and layout.blank_before_quote:
         block = _without_blanks(block, layout)
         quotes = _look_at_quotes(block, layout)
-    if (
-        not quotes.regular
-        or b"\x00" in block
-        or (quotes.positions is not None and _has_remarks(block, layout))
-    ):
+    if not quotes.regular or b"\x00" in block:
         return None
     frame = _parse_block(block, layout)
+    if frame is None and quotes.positions is None and layout.comments:
+        block = _without_remarks(block, layout)
+        frame = _parse_block(block, layout)
     if frame is None:
         return None
+    frame, clean = _numbered(frame, block, quotes, line)
+    if frame is None:
+        return None
+    if frame.height and frame.select(pl.col("c0").str.contains(_odd_start(layout)).any()).item():
+        if quotes.positions is not None:
+            return None
+        frame = _without_remark_rows(frame, layout)
+    if frame["c0"].null_count():
+        frame = frame.filter(~pl.all_horizontal(pl.exclude("position").is_null()))
+    return Table(frame, clean)
+
+
+def _numbered(
+    frame: pl.DataFrame, block: bytes, quotes: _Quotes, line: int
+) -> tuple[pl.DataFrame | None, bool]:
+    """The frame without its lead, with line numbers; and whether its cells need no JSON escapes."""
     view = np.frombuffer(block, dtype=np.uint8)
     line_ends = block.count(b"\n")
-    lines = line_ends + (not block.endswith(b"\n") and len(block) > 0)
+    lines = line_ends + (not block.endswith(b"\n"))
     if frame.height == lines:
-        position = pl.int_range(line + 1, line + 1 + lines, dtype=pl.Int64, eager=True)
+        position = pl.int_range(line, line + lines, dtype=pl.Int64, eager=True)
         controls = int(np.count_nonzero(view < 32)) - line_ends
         if controls:
             controls -= block.count(b"\r\n")
@@ -216,24 +227,24 @@ def _parse_fast(block: bytes, layout: Layout, line: int) -> Table | None:
     else:
         starts = _record_starts(view, quotes)
         if len(starts) != frame.height:
-            return None
-        position = pl.Series(starts + (line + 1), dtype=pl.Int64)
+            return None, False
+        position = pl.Series(starts + line, dtype=pl.Int64)
         clean = False
-    frame = frame.with_columns(position.alias("position"))
-    if block[:1].isspace() or b"\n " in block or b"\n\t" in block or b"\n\r" in block:
-        # A line of nothing but blanks is no record.
-        frame = frame.with_columns(
-            pl.when(
-                pl.all_horizontal(pl.exclude("position", "c0").is_null())
-                & (pl.col("c0").str.strip_chars() == "")
-            )
-            .then(None)
-            .otherwise(pl.col("c0"))
-            .alias("c0")
-        )
-    if frame["c0"].null_count():
-        frame = frame.filter(~pl.all_horizontal(pl.exclude("position").is_null()))
-    return Table(frame, clean)
+    return frame.with_columns(position.alias("position")).slice(1), clean
+
+
+def _odd_start(layout: Layout) -> str:
+    return rf"^(?:\s|{'|'.join(map(re.escape, layout.comments))})" if layout.comments else r"^\s"
+
+
+def _without_remark_rows(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Rows that are remarks or nothing but blanks go."""
+    start = pl.col("c0").str.strip_chars_start()
+    others = pl.all_horizontal(pl.exclude("position", "c0").is_null())
+    drop = others & (start == "")
+    for mark in layout.comments:
+        drop = drop | start.str.starts_with(mark)
+    return frame.filter(~drop.fill_null(False))
 
 
 def _record_starts(view: np.ndarray, quotes: _Quotes) -> np.ndarray:
@@ -247,44 +258,33 @@ def _record_starts(view: np.ndarray, quotes: _Quotes) -> np.ndarray:
     return np.concatenate(([0], outside[:-1] + 1)) if len(outside) else outside
 
 
-def _has_remarks(block: bytes, layout: Layout) -> bool:
-    return any(
-        block.startswith(mark.encode())
-        or any(lead + mark.encode() in block for lead in (b"\n", b"\n ", b"\n\t"))
-        for mark in layout.comments
-    )
-
-
-def _without_remarks(block: bytes, layout: Layout) -> bytes:
-    """The block with its remark lines emptied, where no quotes stand in the way; closing ones always."""
+def _without_last_remarks(block: bytes, layout: Layout) -> bytes:
+    """The block with the remark lines at its end emptied ("# END (12) entries")."""
     marks = tuple(mark.encode() for mark in layout.comments)
-    if not marks:
-        return block
     end = len(block)
     emptied = 0
-    while end > 0:
+    while marks and end > 0:
         start = block.rfind(b"\n", 0, end - 1) + 1
         line = block[start:end].lstrip()
         if line and not line.startswith(marks):
             break
         emptied += block[start:end].endswith(b"\n")
         end = start
-    if end < len(block):
-        block = block[:end] + b"\n" * emptied
-    if layout.quote.encode() in block or not _has_remarks(block, layout):
-        return block
-    pattern = rb"(?m)^[ \t]*(?:" + b"|".join(map(re.escape, marks)) + rb")[^\n]*"
-    return re.sub(pattern, b"", block)
+    return block[:end] + b"\n" * emptied if end < len(block) else block
+
+
+def _without_remarks(block: bytes, layout: Layout) -> bytes:
+    """The block with its remark lines emptied."""
+    marks = b"|".join(re.escape(mark.encode()) for mark in layout.comments)
+    return re.sub(rb"(?m)^[ \t]*(?:" + marks + rb")[^\n]*", b"", block)
 
 
 def _parse_block(block: bytes, layout: Layout) -> pl.DataFrame | None:
     names = [f"c{index}" for index in range(layout.width)]
-    # Polars takes the width from the first record, so each block starts with one of full width.
-    lead = layout.delimiter.join("x" * layout.width).encode() + b"\n"
     for encoding in ("utf8", "utf8-lossy"):
         try:
-            frame = pl.read_csv(
-                lead + block,
+            return pl.read_csv(
+                block,
                 has_header=False,
                 separator=layout.delimiter,
                 quote_char=layout.quote or None,
@@ -295,7 +295,6 @@ def _parse_block(block: bytes, layout: Layout) -> pl.DataFrame | None:
             )
         except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
             continue
-        return frame.slice(1)
     return None
 
 
