@@ -260,6 +260,8 @@ def meaning(name: str) -> Tags:
     if space.lower() in _TYPE_TAXONOMIES:
         word = value or predicate
         found = event_type(word) or event_type(_PLAIN_TYPES.get(word.lower(), ""))
+        if found is EventType.INFECTED_SYSTEM:
+            found = EventType.MALWARE  # The incident was an infection; its attributes are what infected.
         return replace(named, type=found.value) if found else named
     return named
 

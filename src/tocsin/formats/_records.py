@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from typing import BinaryIO
 
 import msgspec
+import orjson
 import polars as pl
 
 from tocsin.core.errors import InputError
 from tocsin.core.observations import DRAFT
-from tocsin.core.reading import Rejection, Rows, Source, draft_frame
+from tocsin.core.reading import Heading, Item, Rejection, Rows, Source, Thing, draft_frame
 from tocsin.core.words import Unit
 
 from . import _json
@@ -42,7 +45,10 @@ def records(
         elif is_lines(head):
             yield from _lines(stream)
         else:
-            yield from _json.documents(stream)
+            for number, raw in _json.documents(stream):
+                if number == 1 and not whole(raw):
+                    _json.decode(raw, duplicates=True)  # Raises with the place where it breaks.
+                yield number, raw
 
 
 def is_lines(head: bytes) -> bool:
@@ -132,3 +138,101 @@ def cell(value: object, name: str = "") -> object:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+Made = Record | Rejection | Thing | Heading
+Convert = Callable[[dict[str, object], int, bytes], Iterable[Made]]
+"""What becomes of one decoded record, its number and its exact bytes. A record's "marking" is its label."""
+
+
+def converted(
+    source: Source,
+    convert: Convert,
+    wrappers: tuple[str, ...] = (),
+    unit: Unit = Unit.OBJECT,
+) -> Iterator[Item]:
+    """Every record of a source through `convert`, gathered in batches by marking."""
+    batches = Batches(unit)
+    for found in records(source, wrappers):
+        if isinstance(found, Rejection):
+            yield found
+            continue
+        number, raw = found
+        value = tree(raw, number, unit)
+        if isinstance(value, Rejection):
+            yield value
+            continue
+        for made in convert(value, number, raw):
+            if isinstance(made, dict):
+                marking = made.pop("marking", None)
+                batches.add(made, marking if isinstance(marking, str) else None)
+            else:
+                yield made
+        if batches.full:
+            yield from batches.flush()
+    yield from batches.flush()
+
+
+MARKINGS = {
+    "WHITE": "TLP:CLEAR",
+    "CLEAR": "TLP:CLEAR",
+    "GREEN": "TLP:GREEN",
+    "AMBER": "TLP:AMBER",
+    "AMBER+STRICT": "TLP:AMBER+STRICT",
+    "RED": "TLP:RED",
+}
+
+
+def marking_of(word: object) -> str | None:
+    """The TLP label for "amber", "TLP:AMBER", "tlp:white"; None for any other word."""
+    if not isinstance(word, str):
+        return None
+    name = word.strip().upper().removeprefix("TLP").lstrip(":_ ").replace("-", "+").replace(" ", "")
+    return MARKINGS.get(name)
+
+
+def text_of(value: object) -> str | None:
+    """A scalar as text; None for nothing, for lists and for objects."""
+    if value is None or isinstance(value, dict | list):
+        return None
+    found = cell(value)
+    return found.strip() or None if isinstance(found, str) else None
+
+
+def texts_of(value: object) -> list[str]:
+    """A list of scalars, or one scalar, as texts."""
+    found = [text_of(item) for item in (value if isinstance(value, list) else [value])]
+    return [text for text in found if text]
+
+
+def kind_of_host(value: str) -> str:
+    """The kind of something that is an address, a network, a web or e-mail address, or else a domain."""
+    bare = value.strip("[]")
+    with contextlib.suppress(ValueError):
+        return "ipv4" if ip_address(bare).version == 4 else "ipv6"
+    if "://" in value:
+        return "url"
+    with contextlib.suppress(ValueError):
+        ip_network(bare, strict=False)
+        return "network"
+    return "email" if "@" in value else "domain"
+
+
+def extra_of(facts: Mapping[str, object]) -> str | None:
+    """Facts without a column as one JSON object; None when there are none."""
+    kept = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
+    return (
+        orjson.dumps(kept, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode() if kept else None
+    )
+
+
+def flat(value: Mapping[str, object], prefix: str = "", depth: int = 8) -> dict[str, object]:
+    """Nested objects as dotted names; lists stay."""
+    found: dict[str, object] = {}
+    for name, inner in value.items():
+        path = f"{prefix}{name}"
+        if isinstance(inner, dict) and depth:
+            found |= flat(inner, path + ".", depth - 1)
+        else:
+            found[path] = inner
+    return found
