@@ -203,7 +203,7 @@ def _parse_fast(data: bytes, end: int, layout: Layout, line: int) -> Table | Non
     if frame is None:
         return None
     if frame.height and frame.select(pl.col("c0").str.contains(_odd_start(layout)).any()).item():
-        if quotes.positions is not None:
+        if quotes.positions is not None and frame.select(_is_remark(layout).any()).item():
             return None
         frame = _without_remark_rows(frame, layout)
     if frame["c0"].null_count():
@@ -237,14 +237,17 @@ def _odd_start(layout: Layout) -> str:
     return rf"^(?:\s|{'|'.join(map(re.escape, layout.comments))})" if layout.comments else r"^\s"
 
 
+def _is_remark(layout: Layout) -> pl.Expr:
+    start = pl.col("c0").str.strip_chars_start()
+    return pl.any_horizontal(
+        pl.lit(False), *(start.str.starts_with(mark).fill_null(False) for mark in layout.comments)
+    )
+
+
 def _without_remark_rows(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """Rows that are remarks or nothing but blanks go."""
-    start = pl.col("c0").str.strip_chars_start()
-    others = pl.all_horizontal(pl.exclude("position", "c0").is_null())
-    drop = others & (start == "")
-    for mark in layout.comments:
-        drop = drop | start.str.starts_with(mark)
-    return frame.filter(~drop.fill_null(False))
+    blank = pl.all_horizontal(pl.exclude("position", "c0").is_null()) & (pl.col("c0").str.strip_chars() == "")
+    return frame.filter(~(blank.fill_null(False) | _is_remark(layout)))
 
 
 def _record_starts(view: np.ndarray, quotes: _Quotes) -> np.ndarray:
@@ -314,10 +317,11 @@ def _read_patiently(feed: Feed, layout: Layout, budget_bytes: int) -> Iterator[T
             break
         used += len(raw)
         position = feed.line
-        text = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+        whole = raw.decode("utf-8", errors="replace")
+        text = whole.rstrip("\r\n")
         if not text.strip() or text.lstrip().startswith(layout.comments):
             continue
-        record, more = _cells(text, feed, layout)
+        record, more = _cells(whole, feed, layout)
         used += more
         while len(record) > layout.width and record[-1].strip() in nulls:
             record.pop()
@@ -325,7 +329,7 @@ def _read_patiently(feed: Feed, layout: Layout, budget_bytes: int) -> Iterator[T
             yield Rejection(position, Unit.LINE, "wrong-width", excerpt=text[:EXCERPT_CHARACTERS])
             continue
         row = [None if cell in nulls else cell for cell in record]
-        if any(row):
+        if any(row) and (any(row[1:]) or (row[0] or "").strip()):
             cells.append(row + [None] * (layout.width - len(row)))
             positions.append(position)
         if len(positions) >= BATCH_ROWS:
@@ -335,12 +339,13 @@ def _read_patiently(feed: Feed, layout: Layout, budget_bytes: int) -> Iterator[T
         yield _table(cells, positions, layout)
 
 
-def _cells(text: str, feed: Feed, layout: Layout) -> tuple[list[str], int]:
+def _cells(line_text: str, feed: Feed, layout: Layout) -> tuple[list[str], int]:
     """The cells of the record that starts with this line, and the bytes of further lines it took."""
+    text = line_text.rstrip("\r\n")
     if not layout.quote or layout.quote not in text:
         return text.split(layout.delimiter), 0
     taken: list[bytes] = []
-    whole = text
+    whole = line_text
     while True:
         try:
             return next(_reader(whole, layout, strict=True), []), sum(map(len, taken))
@@ -357,8 +362,7 @@ def _cells(text: str, feed: Feed, layout: Layout) -> tuple[list[str], int]:
             feed.line -= len(taken) + bool(line)
             return text.split(layout.delimiter), 0
         taken.append(line)
-        joined = b"".join(taken).decode("utf-8", errors="replace")
-        whole = f"{text}\n{joined}".rstrip("\r\n")
+        whole = line_text + b"".join(taken).decode("utf-8", errors="replace")
     try:
         return next(_reader(whole, layout, strict=False), []), sum(map(len, taken))
     except csv.Error:
@@ -369,7 +373,7 @@ def _cells(text: str, feed: Feed, layout: Layout) -> tuple[list[str], int]:
 
 def _reader(text: str, layout: Layout, strict: bool) -> Iterator[list[str]]:
     return csv.reader(
-        text.splitlines(keepends=True) if "\r" not in text else _keep_ends(text),
+        _keep_ends(text),
         delimiter=layout.delimiter,
         quotechar=layout.quote,
         skipinitialspace=layout.blank_before_quote,
