@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from . import sinkhole
+from . import events, exchange, hostile, letters, misp, prose, sinkhole, stix, tables
 from .cast import ORGANISATIONS, PEOPLE
 from .drafts import Draft
 from .places import Places, shipped_places
@@ -52,6 +52,8 @@ def generate(
 
 def _drafts(story: Story, observations: int) -> Iterator[Draft]:
     yield from _sinkhole_drafts(story, observations)
+    for module in (tables, exchange, events, stix, misp, prose, letters, hostile):
+        yield from module.drafts(story)
 
 
 def _sinkhole_drafts(story: Story, observations: int) -> Iterator[Draft]:
@@ -123,9 +125,7 @@ def _key(draft: Draft) -> str:
 def _numbered(written: list[tuple[Draft, Delivery]]) -> tuple[Delivery, ...]:
     """In the order of arrival, from 1, with repeats pointing to what they repeat."""
     written = sorted(written, key=lambda pair: (pair[1].arrived_at, pair[1].path))
-    numbers = {
-        (draft.organisation, draft.name): n for n, (draft, _) in enumerate(written, 1) if not draft.repeats
-    }
+    numbers = {(draft.organisation, draft.name): n for n, (draft, _) in enumerate(written, 1) if not draft.repeats}
     return tuple(
         replace(delivery, number=number, duplicate_of=numbers.get((draft.organisation, draft.repeats)))
         for number, (draft, delivery) in enumerate(written, 1)

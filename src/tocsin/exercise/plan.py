@@ -117,9 +117,7 @@ class Plan:
     def write(self, folder: Path) -> Path:
         """Write `plan.json` into the folder."""
         path = folder / "plan.json"
-        path.write_text(
-            json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8"
-        )
+        path.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
         return path
 
 

@@ -179,9 +179,7 @@ def _hosts(
         }
     )
     address = _ipv4_text if version == 4 else _ipv6_text
-    host = pl.format(
-        "dyn-{}.{}.isp.example", pl.col("tail").cast(pl.String), pl.col("geo").str.to_lowercase()
-    )
+    host = pl.format("dyn-{}.{}.isp.example", pl.col("tail").cast(pl.String), pl.col("geo").str.to_lowercase())
     return frame.select(
         src_ip=address(),
         src_asn=pl.when(pl.col("asn") > 0).then("asn"),
@@ -240,9 +238,7 @@ def _report(
     return Report(day, version, content, rows, repeats, rejections, conflicts)
 
 
-def _columns(
-    story: Story, hosts: pl.DataFrame, seconds: Ints, day: int, random: np.random.Generator
-) -> pl.DataFrame:
+def _columns(story: Story, hosts: pl.DataFrame, seconds: Ints, day: int, random: np.random.Generator) -> pl.DataFrame:
     """The report's columns in their order, for machines in the order of their times."""
     rows = len(hosts)
     servers = active(story.c2_servers, day) or story.c2_servers[-1:]

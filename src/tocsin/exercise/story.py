@@ -147,9 +147,7 @@ class Story:
         servers = []
         for number, (from_day, to_day) in enumerate(spans):
             country = ("PA", "SC", "MD", "BG")[number % 4]
-            name = (
-                "cinderwharf-press" if number < 2 else "tideline-store" if number < 4 else "saltmarsh-archive"
-            )
+            name = "cinderwharf-press" if number < 2 else "tideline-store" if number < 4 else "saltmarsh-archive"
             address = self.places.one(country, random)
             servers.append(Server(address, 443, country, f"{name}-{number + 1}.example", from_day, to_day))
         return tuple(servers)
