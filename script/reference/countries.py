@@ -198,10 +198,7 @@ def main() -> None:
     written(
         "members.csv",
         ["code", "parent", "member_from", "member_to"],
-        [
-            [code, parents.get(code, ""), MEMBER_FROM.get(code, ""), ""]
-            for code in sorted(members | parents.keys())
-        ],
+        [[code, parents.get(code, ""), MEMBER_FROM.get(code, ""), ""] for code in sorted(members | parents.keys())],
     )
 
 

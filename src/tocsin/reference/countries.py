@@ -108,9 +108,7 @@ def normalise_countries(texts: pl.Series) -> pl.Series:
     """`normalise_country` for a column: every distinct text is looked up once."""
     unique = texts.drop_nulls().unique()
     found = [normalise_country(text) for text in unique]
-    return texts.replace_strict(
-        unique, pl.Series(found, dtype=pl.String), default=None, return_dtype=pl.String
-    )
+    return texts.replace_strict(unique, pl.Series(found, dtype=pl.String), default=None, return_dtype=pl.String)
 
 
 def country_of_top_level_domain(name: str) -> str | None:
@@ -122,10 +120,7 @@ def country_of_top_level_domain(name: str) -> str | None:
 def top_level_domains() -> dict[str, str]:
     """Top-level domain without dot -> alpha-2 code, without WORLDWIDE_DOMAINS."""
     return {
-        name: each.code
-        for each in all_countries()
-        for name in each.top_level_domains
-        if name not in WORLDWIDE_DOMAINS
+        name: each.code for each in all_countries() for name in each.top_level_domains if name not in WORLDWIDE_DOMAINS
     }
 
 

@@ -30,9 +30,7 @@ class Member:
 
     def is_active(self, on: date) -> bool:
         """Whether it was a member, or the sub-bureau of one, on that day."""
-        return (self.member_from is None or self.member_from <= on) and (
-            self.member_to is None or on <= self.member_to
-        )
+        return (self.member_from is None or self.member_from <= on) and (self.member_to is None or on <= self.member_to)
 
 
 def members(on: date) -> tuple[Member, ...]:
