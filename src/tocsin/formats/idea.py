@@ -59,11 +59,7 @@ def _alert(record: dict[str, object], number: int, raw: bytes) -> Iterator[Made]
     base: Record = {
         "position": number,
         "first_at": next(
-            (
-                t
-                for n in ("EventTime", "WinStartTime", "DetectTime", "CreateTime")
-                if (t := text_of(record.get(n)))
-            ),
+            (t for n in ("EventTime", "WinStartTime", "DetectTime", "CreateTime") if (t := text_of(record.get(n)))),
             None,
         ),
         "last_at": text_of(record.get("CeaseTime")) or text_of(record.get("WinEndTime")),
@@ -77,10 +73,10 @@ def _alert(record: dict[str, object], number: int, raw: bytes) -> Iterator[Made]
         "reference": next(iter(texts_of(record.get("Ref"))), None) or text_of(record.get("ID")),
         "extra": _records.extra_of({name: value for name, value in record.items() if name not in _USED}),
     }
-    made = list(_sides(base, sources, targets, type_))
-    yield from made or [
-        Rejection(number, Unit.OBJECT, "no-value", "Source", raw[:80].decode("utf-8", "replace"))
-    ]
+    made: list[Made] = list(_sides(base, sources, targets, type_))
+    yield from made
+    if not made:
+        yield Rejection(number, Unit.OBJECT, "no-value", "Source", raw[:80].decode("utf-8", "replace"))
 
 
 def _sides(

@@ -113,13 +113,13 @@ def _event(record: dict[str, object], number: int) -> Iterator[Made]:
             yield {**made, "kind": kind, "value": value}
             break
     for kind in HASHES:
-        value = text_of(event.get(f"malware.hash.{kind}"))
-        if value:
-            found = True
+        digest = text_of(event.get(f"malware.hash.{kind}"))
+        if digest:
+            seen = True
             yield {
                 **made,
                 "kind": kind,
-                "value": value,
+                "value": digest,
                 "role": "ATTACKER_INFRA",
                 "type": "malware",
                 "url": url,
@@ -145,9 +145,7 @@ def _others(event: dict[str, object], fqdn: str | None) -> Iterator[tuple[str, s
 
 
 def _sinkhole(event: dict[str, object]) -> str | None:
-    words = " ".join(
-        str(event.get(name, "")) for name in ("feed.name", "feed.code", "classification.identifier")
-    )
+    words = " ".join(str(event.get(name, "")) for name in ("feed.name", "feed.code", "classification.identifier"))
     return "SINKHOLE" if "sinkhole" in words.lower() else None
 
 
@@ -172,9 +170,7 @@ def recognise(sample: Sample) -> int:
     """By IntelMQ's dotted names, or by the frame of its dump files."""
     seen = _json.outline(sample.head)
     keys = seen.keys.keys() | seen.item_keys.keys()
-    dotted = sum(
-        name.startswith(("source.", "classification.", "feed.", "destination.", "time.")) for name in keys
-    )
+    dotted = sum(name.startswith(("source.", "classification.", "feed.", "destination.", "time.")) for name in keys)
     if b'"__type"' in sample.head[:65536] and ("__type" in keys or dotted):
         return 92
     if dotted >= 2 and any(name.startswith(("classification.", "feed.", "time.")) for name in keys):
