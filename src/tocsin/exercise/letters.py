@@ -76,7 +76,7 @@ def _spam_report(story: Story) -> Draft:
         day,
         f"service@{page.domain}",
         "Votre colis est retenu",
-        f"EXERCISE. Réglez les frais de 1,99 euro : {page.url}\n",
+        f"EXERCISE. Réglez les frais de 1,99 euro : {page.url}\nQuestions : +33 1 99 00 12 34\n",
     )
     bait.add_alternative(f'<p>EXERCISE. <a href="{page.url}">Régler les frais</a></p>', subtype="html")
     bait.set_boundary("bait-" + story.uuid("bait"))

@@ -231,17 +231,20 @@ def _report(
     repeats = rows // 5
     # A repeat is the whole row once more; sorting the places keeps both near one another, as in real feeds.
     places = np.sort(np.concatenate([np.arange(rows), random.choice(rows, repeats, replace=False)]))
-    frame = _columns(story, population.hosts[chosen[order]], seconds[order], day, random)
+    frame = _columns(story, population.hosts[chosen[order]], seconds[order], day, version, random)
     frame = _contradicted(frame, story.places.disputed, conflicts, random)
     bad, rejections = _bad_lines(story, day, rows, version)
     content = gzipped(_parts(frame, places, bad))
     return Report(day, version, content, rows, repeats, rejections, conflicts)
 
 
-def _columns(story: Story, hosts: pl.DataFrame, seconds: Ints, day: int, random: np.random.Generator) -> pl.DataFrame:
+def _columns(
+    story: Story, hosts: pl.DataFrame, seconds: Ints, day: int, version: int, random: np.random.Generator
+) -> pl.DataFrame:
     """The report's columns in their order, for machines in the order of their times."""
     rows = len(hosts)
-    servers = active(story.c2_servers, day) or story.c2_servers[-1:]
+    # Cleaned or not, a machine goes on calling the names that were in use when the botnet was taken down.
+    servers = active(story.c2_servers, min(day, TAKEDOWN_DAY))
     names = pl.Series([server.domain for server in servers]).gather(random.integers(0, len(servers), rows))
     midnight = np.datetime64(story.at(day).replace(tzinfo=None), "ms")
     stamps = pl.Series(midnight + (seconds * 1000).astype("timedelta64[ms]"))
@@ -249,7 +252,7 @@ def _columns(story: Story, hosts: pl.DataFrame, seconds: Ints, day: int, random:
         timestamp=stamps.dt.strftime("%Y-%m-%d %H:%M:%S"),
         protocol=pl.lit("tcp"),
         src_port=pl.Series(random.integers(1024, 65_536, rows)),
-        dst_ip=pl.lit(story.sinkhole_address),
+        dst_ip=pl.lit(story.sinkhole_address if version == 4 else story.sinkhole_address_v6),
         dst_port=pl.Series(random.choice([80, 443, 8080], rows)),
         dst_geo=pl.lit("NL"),
         dst_hostname=names,

@@ -81,6 +81,7 @@ class Bundle:
         nodes = [author, *self._marking(), *self._trojan()]
         if self.day > 20:
             nodes += self._crews()
+        kind: Node = {"report_types": ["threat-report"]} if self._is_new else {"labels": ["threat-report"]}
         nodes.append(
             self._node(
                 "report",
@@ -88,7 +89,7 @@ class Bundle:
                 name=f"EXERCISE {_HEADLINES.get(self.day, HERON)}",
                 published=self._stamp(self.day),
                 object_refs=[node["id"] for node in nodes[2:]],
-                **({"report_types": ["threat-report"]} if self._is_new else {"labels": ["threat-report"]}),
+                **kind,
             )
         )
         return nodes

@@ -5,6 +5,7 @@ Day 1 is the first of the 90 days. The crew takes a new name on day 40, the botn
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -84,6 +85,12 @@ class Story:
     seed: int
     until: datetime
     places: Places
+
+    @cached_property
+    def sinkhole_address_v6(self) -> str:
+        ranges = self.places.ipv6
+        number, _ = ranges.draw(np.array([ranges.countries.index("NL")]), self.random("sinkhole server"))
+        return str(ipaddress.IPv6Address((int(number[0]) << 64) + 0x53))
 
     @property
     def start(self) -> datetime:
@@ -176,8 +183,9 @@ class Story:
         pages = []
         for number in range(600):
             brand, language, _ = BRANDS[number % 4]
-            ending = ("parcel", "secure", "login", "help", "update")[number % 5]
-            domain = f"{brand}-{ending}-{number // 5 + 1:02}.example"
+            block = number // 20
+            ending = ("parcel", "secure", "login", "help", "update")[block % 5]
+            domain = f"{brand}-{ending}-{block + 1:02}.example"
             path = _KIT_PATHS[language][int(random.integers(3))]
             url = f"https://{domain}/{path}?id={random.bytes(4).hex()}"
             pages.append(KitPage(url, domain, brand, language, day=5 + number * 85 // 600))

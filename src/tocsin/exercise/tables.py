@@ -105,7 +105,7 @@ def _telecom_tables(story: Story) -> Iterator[Draft]:
             server = servers[place % len(servers)]
             # Every fortieth note is a formula that a careless spreadsheet would run.
             note = "=cmd|' /C calc'!A0" if place % 40 == 0 else "@SUM(1+1)*cmd" if place % 40 == 20 else "seen in flow"
-            note = note.replace("|", "\\") if "|" in note else note
+            note = f'"{note}"' if "|" in note else note
             cells = (
                 place,
                 f"{moment:%Y-%m-%d %H:%M:%S}",
@@ -179,7 +179,7 @@ def _blocklists(story: Story) -> Iterator[Draft]:
             day=day,
             hour=6,
             profile="blocklist",
-            expected=Expected(Outcome.ACCEPTED_WITH_REJECTIONS, rows=len(servers) + 2),
+            expected=refused(len(servers) + 2, {"not-public": 1, "not-a-network": 1}),
             story="A blocklist with a public resolver and a content network in it: warning lists mark both.",
         )
 
@@ -263,7 +263,7 @@ def _url_lists(story: Story) -> Iterator[Draft]:
             10,
             15,
             profile="phishing-urls",
-            expected=refused(len(pages), {"not-a-url": 1}, repeats=1),
+            expected=refused(len(pages), {"not-a-value": 1}, repeats=1),
             story="Pages of the kit in four languages, half of them defanged.",
         )
 
@@ -281,6 +281,6 @@ def _digest_list(story: Story) -> Draft:
         31,
         3,
         profile="sample-digests",
-        expected=refused(len(story.samples) * 3, {"not-a-hash": 1}),
+        expected=refused(len(story.samples) * 3, {"not-a-value": 1}),
         story="Digests of samples; the last one was damaged in copying.",
     )

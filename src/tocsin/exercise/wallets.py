@@ -14,11 +14,6 @@ def bitcoin(key_hash: bytes) -> str:
     return _base58(b"\x00" + key_hash)
 
 
-def tron(key_hash: bytes) -> str:
-    """A TRON address (Base58Check with prefix 0x41) of 20 bytes."""
-    return _base58(b"\x41" + key_hash)
-
-
 def bitcoin_segwit(key_hash: bytes) -> str:
     """A version 0 witness address (Bech32, BIP 173) of 20 bytes."""
     number = int.from_bytes(key_hash)
