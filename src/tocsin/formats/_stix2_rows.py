@@ -1,0 +1,241 @@
+"""Draft observations out of STIX objects: indicators with plain patterns, observables, observed data, sightings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tocsin.core.patterns import Comparison, hash_kind
+from tocsin.core.profiles import Profile
+from tocsin.core.reading import Rows, draft_frame
+from tocsin.core.words import EventType, Kind, Role, Unit
+from tocsin.formats._stix2_rules import Object
+from tocsin.formats._stix2_whole import Whole
+
+BATCH_ROWS = 10_000
+COLUMNS = (
+    "position", "first_at", "last_at", "count", "kind", "value", "role", "type", "malware", "actor", "label",
+    "confidence", "port", "protocol", "peer", "peer_port", "tags", "note",
+)  # fmt: skip
+
+VALUES: dict[str, tuple[str, Kind]] = {
+    "ipv4-addr": ("value", Kind.IPV4),
+    "ipv6-addr": ("value", Kind.IPV6),
+    "domain-name": ("value", Kind.DOMAIN),
+    "url": ("value", Kind.URL),
+    "email-addr": ("value", Kind.EMAIL),
+    "mac-addr": ("value", Kind.MAC),
+    "mutex": ("name", Kind.MUTEX),
+    "autonomous-system": ("number", Kind.ASN),
+    "windows-registry-key": ("key", Kind.REGISTRY_KEY),
+    "hostname": ("value", Kind.DOMAIN),
+    "cryptocurrency-wallet": ("value", Kind.WALLET),
+    "phone-number": ("value", Kind.PHONE),
+    "user-agent": ("value", Kind.USER_AGENT),
+    "bank-account": ("iban", Kind.IBAN),
+    "payment-card": ("card_number", Kind.CARD),
+}
+HASHED = {"file": None, "artifact": None, "x509-certificate": Kind.CERTIFICATE}
+
+ROLES: dict[str, Role] = {
+    # Benign, anomalous and anonymising values accuse nobody: unknown is the careful reading.
+    "compromised": Role.COMPROMISED_THIRD_PARTY,
+    "benign": Role.UNKNOWN,
+    "anonymization": Role.UNKNOWN,
+    "anomalous-activity": Role.UNKNOWN,
+    "malicious-activity": Role.ATTACKER_INFRA,
+    "attribution": Role.ATTACKER_INFRA,
+}
+"""Words of the indicator type vocabulary; where several are given, the first of this order that is given counts."""
+ROLE_ORDER = ("compromised", "malicious-activity", "attribution", "benign", "anonymization", "anomalous-activity")
+
+TYPES: dict[str, EventType] = {
+    "c2": EventType.C2_SERVER,
+    "c&c": EventType.C2_SERVER,
+    "command-and-control": EventType.C2_SERVER,
+    "command and control": EventType.C2_SERVER,
+    "botnet-cc": EventType.C2_SERVER,
+    "c2-server": EventType.C2_SERVER,
+    "phishing": EventType.PHISHING,
+    "malware-distribution": EventType.MALWARE_DISTRIBUTION,
+    "payload-delivery": EventType.MALWARE_DISTRIBUTION,
+    "exploit-kit": EventType.MALWARE_DISTRIBUTION,
+    "scanner": EventType.SCANNER,
+    "scanning": EventType.SCANNER,
+    "brute-force": EventType.BRUTE_FORCE,
+    "bruteforce": EventType.BRUTE_FORCE,
+    "ddos": EventType.DDOS,
+    "spam": EventType.SPAM,
+    "scam": EventType.MASQUERADE,
+    "exploit": EventType.EXPLOIT,
+    "exfiltration": EventType.DATA_LEAK,
+}
+FILES = frozenset({Kind.MD5, Kind.SHA1, Kind.SHA224, Kind.SHA256, Kind.SHA384, Kind.SHA512, Kind.SSDEEP, Kind.TLSH})
+Row = tuple[object, ...]
+
+
+def role_of(item: Object) -> Role | None:
+    """Role by the indicator types (2.1) or labels (2.0); None where they say nothing."""
+    said = item.get("indicator_types") or item.get("labels") or ()
+    for word in ROLE_ORDER:
+        if word in said:
+            return ROLES[word]
+    return None
+
+
+def type_of(item: Object, kind: Kind) -> EventType | None:
+    """Type of event by labels, types and kill-chain phases, where they are clear."""
+    for name in ("labels", "indicator_types"):
+        for word in item.get(name, ()):
+            found = TYPES.get(word.lower())
+            if found is not None:
+                return found
+    for phase in item.get("kill_chain_phases", ()):
+        if phase["phase_name"] in {"command-and-control", "delivery"} and kind not in FILES:
+            c2 = phase["phase_name"] == "command-and-control"
+            return EventType.C2_SERVER if c2 else EventType.MALWARE_DISTRIBUTION
+    return EventType.MALWARE if kind in FILES else None
+
+
+class RowBatches:
+    """Rows gathered by their marking, handed out by the ten thousand."""
+
+    __slots__ = ("by_marking", "count", "default_role", "default_type", "full", "whole")
+
+    def __init__(self, whole: Whole, profile: Profile) -> None:
+        self.whole = whole
+        self.default_role: str = profile.defaults.get("role", Role.ATTACKER_INFRA.value)
+        self.default_type = profile.defaults.get("type")
+        self.by_marking: dict[str | None, list[Row]] = {}
+        self.count = 0
+        self.full = False
+
+    def add(self, marking: str | None, row: Row) -> None:
+        rows = self.by_marking.get(marking)
+        if rows is None:
+            rows = self.by_marking[marking] = []
+        rows.append(row)
+        self.count += 1
+        if self.count >= BATCH_ROWS:
+            self.full = True
+
+    def flush(self) -> Iterator[Rows]:
+        """The rows so far, one frame for each marking; columns that nothing filled are left out."""
+        batches, self.by_marking, self.count, self.full = self.by_marking, {}, 0, False
+        for marking, rows in batches.items():
+            columns = {name: values for name, values in zip(COLUMNS, zip(*rows)) if name == "position" or any(values)}
+            yield Rows(draft_frame(columns), marking, Unit.OBJECT)
+
+    def indicator(self, item: Object, position: int, marking: str | None, comparisons: Sequence[Comparison]) -> None:
+        """One row for each comparison, and one more for each sighting of the indicator."""
+        get = item.get
+        role = role_of(item)
+        labels = get("labels")
+        name = get("name", "")
+        malware, actor = None, None
+        if self.whole.indicates:
+            family, target = self.whole.target_of(item["id"])
+            if family in {"malware", "tool"}:
+                malware = target
+            elif family:
+                actor = target
+            name = target or name
+        confidence = get("confidence")
+        common = (
+            malware, actor, name or (labels[0] if labels else None),
+            None if confidence is None else str(confidence), None, None, None, None,
+            "; ".join(labels) if labels else None, None,
+        )  # fmt: skip
+        said = self.default_role if role is None else role.value
+        for kind, value, _ in comparisons:
+            event = type_of(item, kind) or self.default_type
+            where = (kind.value, value, said, event)
+            self.add(marking, (position, item["valid_from"], None, None, *where, *common))
+            if self.whole.sightings:
+                for first, last, count in self.whole.sightings.get(item["id"], ()):
+                    self.add(marking, (position, first, last, count, *where, *common))
+
+    def seen(self, item: Object, position: int, marking: str | None) -> None:
+        """Rows of an observable, or of the observables inside an observed-data object."""
+        if item["type"] != "observed-data":
+            times = self.whole.observed.get(item.get("id", ""), (None, None, None))
+            self._observable(item, position, marking, times, {})
+            return
+        times = (item["first_observed"], item["last_observed"], str(item["number_observed"]))
+        objects: dict[str, Object] = item.get("objects", {})
+        sides = _sides(objects)
+        for key, inner in objects.items():
+            self._observable(inner, position, marking, times, sides.get(key, {}))
+
+    def _observable(
+        self,
+        item: Object,
+        position: int,
+        marking: str | None,
+        times: tuple[str | None, str | None, str | None],
+        side: dict[str, str],
+    ) -> None:
+        for kind, value in values_of(item):
+            self.add(
+                marking,
+                (
+                    position,
+                    *times,
+                    kind.value,
+                    value,
+                    Role.UNKNOWN.value,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    side.get("port"),
+                    side.get("protocol"),
+                    side.get("peer"),
+                    side.get("peer_port"),
+                    None,
+                    item.get("name") if item["type"] == "file" else None,
+                ),
+            )
+
+
+def values_of(item: Object) -> list[tuple[Kind, str]]:
+    """(kind, value) pairs that an observable states."""
+    kind = item["type"]
+    found = VALUES.get(kind)
+    if found is not None:
+        value = item.get(found[0])
+        if value is None or value == "":
+            return []
+        if (kind == "ipv4-addr" or kind == "ipv6-addr") and "/" in value:
+            address, _, bits = value.partition("/")
+            whole = bits == ("32" if kind == "ipv4-addr" else "128")
+            return [(found[1], address) if whole else (Kind.NETWORK, value)]
+        return [(found[1], str(value))]
+    if kind in HASHED:
+        hashes: dict[str, Any] = item.get("hashes", {})
+        named = [(HASHED[kind] or hash_kind(name), digest) for name, digest in hashes.items()]
+        pairs = [(one, digest) for one, digest in named if one is not None]
+        if not pairs and kind == "file" and item.get("name"):
+            return [(Kind.FILENAME, item["name"])]
+        return pairs
+    if kind == "user-account":
+        login = item.get("account_login") or item.get("user_id")
+        return [(Kind.ACCOUNT, login)] if login else []
+    return []
+
+
+def _sides(objects: dict[str, Object]) -> dict[str, dict[str, str]]:
+    """Port, protocol and other side of each address that a network-traffic object of the container names."""
+    found: dict[str, dict[str, str]] = {}
+    for item in objects.values():
+        if item["type"] != "network-traffic":
+            continue
+        protocols = item.get("protocols", [])
+        for mine, other in (("dst", "src"), ("src", "dst")):
+            key, peer = item.get(f"{mine}_ref"), objects.get(item.get(f"{other}_ref", ""), {})
+            side = {"protocol": protocols[-1] if protocols else "", "peer": str(peer.get("value", ""))}
+            side |= {"port": str(item.get(f"{mine}_port", "")), "peer_port": str(item.get(f"{other}_port", ""))}
+            if key is not None:
+                found.setdefault(key, {name: value for name, value in side.items() if value})
+    return found

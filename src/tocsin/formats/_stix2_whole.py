@@ -1,0 +1,181 @@
+"""What one must know of a whole STIX delivery before its objects are read: its markings and what indicates what.
+
+A first pass over the bytes costs next to nothing, because most deliveries need no second look: only files that
+define markings of their own, or say which malware an indicator indicates, are split once more.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tocsin.core.errors import InputError
+from tocsin.core.reading import Heading, Source
+from tocsin.core.words import Tlp
+from tocsin.formats._json import array_items, documents, outline
+from tocsin.formats._stix2_rules import Object
+
+MARKINGS: dict[str, Tlp] = {
+    # TLP 1.0, STIX 2.1 section 7.2.1.4; white became CLEAR in TLP 2.0.
+    "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9": Tlp.CLEAR,
+    "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da": Tlp.GREEN,
+    "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82": Tlp.AMBER,
+    "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed": Tlp.RED,
+    # TLP 2.0, extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d.
+    "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487": Tlp.CLEAR,
+    "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb": Tlp.GREEN,
+    "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421": Tlp.AMBER,
+    "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003": Tlp.AMBER_STRICT,
+    "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1": Tlp.RED,
+}
+LABEL = re.compile(r"\s*tlp[:_ -]*(white|clear|green|amber\s*[+_ -]?\s*strict|amber|red)\s*", re.IGNORECASE)
+CHUNK_BYTES = 4 << 20
+KEPT_RELATIONS = 500_000
+"""Beyond that many relations in one delivery the rest stays unresolved, to bound memory."""
+
+
+def label_of(text: object) -> Tlp | None:
+    """TLP:X in any spelling, also with words after it as in copyright statements; None when it is none."""
+    if type(text) is not str:
+        return None
+    found = LABEL.match(text)
+    if found is None or text[found.end() : found.end() + 1].isalnum():
+        return None
+    word = found[1].lower()
+    if word.startswith("amber") and "strict" in word:
+        return Tlp.AMBER_STRICT
+    return Tlp.CLEAR if word == "white" else Tlp[word.upper()]
+
+
+@dataclass(slots=True)
+class Whole:
+    """Markings and relations of one delivery."""
+
+    markings: dict[str, Tlp] = field(default_factory=lambda: dict(MARKINGS))
+    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Malware or actor id → (type, name)."""
+    indicates: dict[str, str] = field(default_factory=dict)
+    """Indicator id → id of the malware or actor it indicates."""
+    observed: dict[str, tuple[str | None, str | None, str | None]] = field(default_factory=dict)
+    """Observable id → first and last time it was observed and how often."""
+    sightings: dict[str, list[tuple[str | None, str | None, str | None]]] = field(default_factory=dict)
+    """Indicator id → first time, last time and count of each of its sightings."""
+    heading: Heading = field(default_factory=Heading)
+
+    def marking_of(self, item: Object) -> str | None:
+        """The narrowest known label of an object; None when it has none that is known."""
+        found: Tlp | None = None
+        for ref in item.get("object_marking_refs", ()):
+            label = self.markings.get(ref)
+            if label is not None and (found is None or label.rank > found.rank):
+                found = label
+        if "labels" in item:
+            for text in item["labels"]:
+                if text[:3].lower() == "tlp" and (label := label_of(text)) is not None:
+                    found = label if found is None or label.rank > found.rank else found
+        return None if found is None else found.value
+
+    def target_of(self, indicator: str) -> tuple[str, str]:
+        """(type, name) of what an indicator indicates; empty when nothing is said."""
+        return self.names.get(self.indicates.get(indicator, ""), ("", ""))
+
+    def learn(self, item: Any) -> None:
+        """Take what is needed from one object; broken objects teach nothing."""
+        if type(item) is not dict or type(item.get("id")) is not str:
+            return
+        kind = item.get("type")
+        if kind == "marking-definition":
+            label = _defined(item)
+            if label is not None:
+                self.markings.setdefault(item["id"], label)
+        elif kind == "relationship":
+            source, target = item.get("source_ref"), item.get("target_ref")
+            told = item.get("relationship_type") == "indicates" and len(self.indicates) < KEPT_RELATIONS
+            if told and type(source) is str and type(target) is str and source.startswith("indicator--"):
+                self.indicates.setdefault(source, target)
+        elif kind == "observed-data":
+            self._learn_observed(item)
+        elif kind == "sighting":
+            self._learn_sighting(item)
+        elif kind in NAMED and type(item.get("name")) is str and len(self.names) < KEPT_RELATIONS:
+            self.names[item["id"]] = (kind, item["name"])
+
+    def _learn_observed(self, item: Object) -> None:
+        refs, count = item.get("object_refs"), item.get("number_observed")
+        if type(refs) is list and len(self.observed) < KEPT_RELATIONS:
+            times = (_text(item.get("first_observed")), _text(item.get("last_observed")), str(count or 1))
+            for ref in refs:
+                if type(ref) is str:
+                    self.observed.setdefault(ref, times)
+
+    def _learn_sighting(self, item: Object) -> None:
+        ref = item.get("sighting_of_ref")
+        if type(ref) is str and ref.startswith("indicator--") and len(self.sightings) < KEPT_RELATIONS:
+            times = (_text(item.get("first_seen")), _text(item.get("last_seen")), str(item.get("count") or 1))
+            if times[0] or times[1]:
+                self.sightings.setdefault(ref, []).append((times[0] or times[1], times[1], times[2]))
+
+
+def _text(value: object) -> str | None:
+    return value if type(value) is str else None
+
+
+NAMED = frozenset({"malware", "tool", "threat-actor", "intrusion-set", "campaign"})
+NAMED_BYTES = tuple(f'"{name}"'.encode() for name in sorted(NAMED))
+
+
+def _defined(item: Object) -> Tlp | None:
+    """The label that a marking definition stands for."""
+    content = item.get("definition")
+    texts: list[object] = [item.get("name"), item.get("definition_type")]
+    if type(content) is dict:
+        tlp = content.get("tlp")
+        texts = [f"tlp:{tlp}" if tlp else None, content.get("statement"), *texts]
+    extensions = item.get("extensions")
+    if type(extensions) is dict:
+        for part in extensions.values():
+            if type(part) is dict and "tlp_2_0" in part:
+                texts.insert(0, f"tlp:{part['tlp_2_0']}")
+    return next((label for text in texts if (label := label_of(text)) is not None), None)
+
+
+def look_over(source: Source) -> Whole:
+    """Read a delivery once over and learn what its objects need to know of one another."""
+    whole = Whole()
+    with source.open() as stream:
+        seen = outline(stream.read(1 << 16))
+    wanted = _wanted(source)
+    if not wanted:
+        return whole
+    wanted += NAMED_BYTES if b'"indicates"' in wanted else ()
+    try:
+        with source.open() as stream:
+            single = seen.kind == "object" and "objects" not in seen.keys and "id" in seen.keys
+            split = documents(stream) if single else array_items(stream, "objects")
+            for _, raw in split:
+                if any(word in raw for word in wanted):
+                    try:
+                        whole.learn(orjson.loads(raw))
+                    except orjson.JSONDecodeError:
+                        continue
+    except InputError:
+        pass  # The reader meets the same fault and reports it.
+    return whole
+
+
+def _wanted(source: Source) -> tuple[bytes, ...]:
+    """Which of the telling words occur anywhere in the delivery."""
+    words = (b'"definition_type"', b'"tlp_2_0"', b'"indicates"', b'"observed-data"', b'"sighting"')
+    found: set[bytes] = set()
+    tail = b""
+    with source.open() as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            text = tail + chunk
+            found |= {word for word in words if word not in found and word in text}
+            tail = chunk[-32:]
+            if len(found) == len(words):
+                break
+    return tuple(word for word in words if word in found)
