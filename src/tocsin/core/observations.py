@@ -41,13 +41,9 @@ FIELDS: tuple[Field, ...] = (
         draft=False,
         export=False,
     ),
-    Field(
-        "position", pl.Int64, "Where in the delivery the row stood: line, record or object number, from 1."
-    ),
+    Field("position", pl.Int64, "Where in the delivery the row stood: line, record or object number, from 1."),
     # When.
-    Field(
-        "first_at", MOMENT, "When it was seen first, UTC. The time of receipt where the source gives none."
-    ),
+    Field("first_at", MOMENT, "When it was seen first, UTC. The time of receipt where the source gives none."),
     Field("last_at", MOMENT, "When it was seen last, UTC."),
     Field("count", pl.Int64, "How often it was seen: repeats inside the window are counted, not repeated."),
     # What.

@@ -23,6 +23,8 @@ REASONS: dict[str, str] = {
     "archive-encrypted": "The archive is encrypted. Send it without a password over this channel.",
     "archive-duplicate": "The archive holds several files of this name: the first was read. Give each its own name.",
     "archive-unsupported": "This kind of archive is not opened. Pack the files as zip or tar.gz.",
+    "document-damaged": "The document, or a part of it, is damaged. Save it anew and send it again.",
+    "document-encrypted": "The document is encrypted. Send it without a password over this channel.",
     "archive-nested": "Archives inside archives are opened to a depth of three only. Send the inner files.",
     "line-too-long": "A line is longer than 16 MiB. Check that the file has line ends.",
     "reader-killed": "Reading the file took more time or memory than is allowed. It was set aside for an administrator.",

@@ -175,9 +175,7 @@ def url_of(text: str) -> str | None:
         host = f"[{address[1]}]"
     if host is None or (address is not None and address[0] == Kind.NETWORK):
         return None
-    return (
-        f"{found['scheme'].lower()}://{parts['user'] or ''}{host}{parts['port'] or ''}{parts['tail'] or ''}"
-    )
+    return f"{found['scheme'].lower()}://{parts['user'] or ''}{host}{parts['port'] or ''}{parts['tail'] or ''}"
 
 
 EMAIL = re.compile(r"(?P<local>[\w.!#$%&'*+/=?^`{|}~-]{1,64})@(?P<host>[^@\s]{3,253})")
@@ -285,9 +283,7 @@ def iban_of(text: str) -> str | None:
         return None
 
 
-CARD = re.compile(
-    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|(?:6011|65\d\d|35\d\d|62\d\d)\d{12,15}"
-)
+CARD = re.compile(r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|(?:6011|65\d\d|35\d\d|62\d\d)\d{12,15}")
 
 
 def card_of(text: str) -> str | None:
@@ -304,9 +300,7 @@ def card_of(text: str) -> str | None:
 
 def cve_of(text: str) -> str | None:
     """A CVE number in upper case."""
-    found = re.fullmatch(
-        r"CVE[-\u2010-\u2015_ ](\d{4})[-\u2010-\u2015_ ](\d{4,7})", text.strip(), re.IGNORECASE
-    )
+    found = re.fullmatch(r"CVE[-\u2010-\u2015_ ](\d{4})[-\u2010-\u2015_ ](\d{4,7})", text.strip(), re.IGNORECASE)
     if found is None or not 1999 <= int(found[1]) <= 2100:
         return None
     return f"CVE-{found[1]}-{found[2]}"

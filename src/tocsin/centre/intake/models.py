@@ -75,9 +75,7 @@ class Delivery(models.Model):
                 condition=~models.Q(state="duplicate"),
                 name="delivery_same_bytes_once",
             ),
-            models.UniqueConstraint(
-                fields=["organisation", "idempotency_key"], name="delivery_same_key_once"
-            ),
+            models.UniqueConstraint(fields=["organisation", "idempotency_key"], name="delivery_same_key_once"),
         ]
 
 

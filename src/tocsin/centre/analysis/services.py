@@ -1,0 +1,140 @@
+"""Decisions of people: proposals from reports, country conflicts, standing queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+
+from tocsin.centre import rows
+from tocsin.centre.audit.services import record
+from tocsin.centre.intake import services as intake
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
+from tocsin.centre.members.models import Person
+from tocsin.core.errors import Conflict
+from tocsin.core.profiles import Profile
+from tocsin.core.words import Role
+
+from .models import CountryConflict, Proposal
+
+CLAIMS = ("stated_country", "registry_country", "geo_country", "tld_country")
+
+
+def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """Insert what was found in a report, for a reviewer."""
+    del at
+    batch = next((made["number"] for made in outcome["batches"] if made["marking"] is None), None)
+    number = batch if batch is not None else delivery.pk * BATCHES_IN_DELIVERY
+    for frame in parts_of(outcome, "proposals", work):
+        Proposal.objects.bulk_create(
+            Proposal(
+                delivery=delivery, batch_id=number, kind=row["kind"], value=row["value"], shown_as=row["shown_as"][:1000],
+                page=max(row["page"], 1), offset=max(row["offset"], 0), context=row["context"][:400], score=row["score"],
+            )
+            for row in frame.iter_rows(named=True)
+        )  # fmt: skip
+
+
+def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """Insert the values whose country claims differ, grouped by network, for review (W11)."""
+    del delivery, at
+    for frame in parts_of(outcome, "conflicts", work):
+        rows.insert(
+            CountryConflict,
+            ("batch", "kind", "value", "claims", "rows", "state", "country"),
+            (
+                (
+                    row["batch"],
+                    row["kind"] or "network",
+                    row["subject"],
+                    intake.dumps(
+                        {name.removesuffix("_country"): row[name] for name in CLAIMS if row[name]}
+                        | {"example": row["example"]}
+                    ),
+                    row["rows"],
+                    CountryConflict.State.OPEN,
+                    "",
+                )
+                for row in frame.iter_rows(named=True)
+            ),
+        )
+
+
+@transaction.atomic
+def decide_proposals(
+    *, proposals: Sequence[Proposal], accept: bool, role: str, by: Person, at: datetime
+) -> Delivery | None:
+    """Accept or refuse proposals of one report. Accepted ones enter the lake as a delivery of the same source.
+
+    Raises Conflict when one was decided meanwhile. The delivery is a list that says where each value stood.
+    """
+    keys = [proposal.pk for proposal in proposals]
+    state = Proposal.State.ACCEPTED if accept else Proposal.State.REFUSED
+    changed = Proposal.objects.filter(pk__in=keys, state=Proposal.State.OPEN).update(
+        state=state, decided_by=by, decided_at=at, role=role
+    )
+    if changed != len(keys):
+        raise Conflict("another reviewer decided some of these")
+    source = proposals[0].delivery
+    record(by.login, f"proposals.{state}", f"delivery:{source.pk}", {"proposals": keys, "role": role}, at=at)
+    if not accept:
+        return None
+    became = _as_delivery(source, proposals, role, by, at)
+    Proposal.objects.filter(pk__in=keys).update(became=became)
+    return became
+
+
+def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by: Person, at: datetime) -> Delivery:
+    import csv
+    from io import StringIO
+
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("kind", "value", "note", "reference"))
+    for proposal in proposals:
+        where = f"page {proposal.page}, character {proposal.offset}"
+        writer.writerow((proposal.kind, proposal.value, proposal.context, f"delivery {source.receipt}, {where}"))
+    profile = Profile(
+        name="reviewed proposals",
+        format="delimited",
+        columns={"kind": "kind", "value": "value", "note": "note", "reference": "reference"},
+        delimiter=",",
+        header=True,
+        defaults={"role": Role(role).value},
+        source_time=(source.source_at or source.received_at).isoformat(),
+    )
+    batch = Batch.objects.filter(delivery=source).select_related("handling_set").first()
+    return intake.receive(
+        organisation=source.organisation,
+        via=source.via,
+        name=f"proposals-of-{source.pk}.csv",
+        chunks=[text.getvalue().encode()],
+        at=at,
+        person=by,
+        profile=profile,
+        marking=batch.handling_set.tlp if batch else source.stated_marking,
+        idempotency_key=f"proposals:{source.pk}:{proposals[0].pk}:{len(proposals)}",
+    )
+
+
+@transaction.atomic
+def decide_country(*, conflict: CountryConflict, country: str, by: Person, at: datetime) -> None:
+    """Say whose the rows are. They join that country's share from now on; Conflict if somebody was first."""
+    changed = CountryConflict.objects.filter(pk=conflict.pk, state=CountryConflict.State.OPEN).update(
+        state=CountryConflict.State.DECIDED, country=country, decided_by=by, decided_at=at
+    )
+    if not changed:
+        raise Conflict("another reviewer decided this")
+    facts = {"country": country, "value": conflict.value, "claims": conflict.claims}
+    record(by.login, "country.decided", f"conflict:{conflict.pk}", facts, at=at)
+
+
+def open_conflict_rows() -> int:
+    """Rows that wait for somebody to say whose they are."""
+    total = CountryConflict.objects.filter(state=CountryConflict.State.OPEN).aggregate(total=Sum("rows"))["total"]
+    return int(total or 0)

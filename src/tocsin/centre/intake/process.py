@@ -1,0 +1,178 @@
+"""The job that reads a delivery: hands it to the sandbox, watches it, commits what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from tocsin.centre.jobs import services as jobs
+from tocsin.core.errors import Unavailable
+
+from . import services
+from .models import Delivery
+from .store import delivery_path
+
+log = logging.getLogger(__name__)
+PROCESSOR_SECONDS_BASE = 300
+PROCESSOR_SECONDS_PER_MEGABYTE = 4
+RESIDENT_BYTES = 3 << 30
+"""What one reading may hold in memory before it is stopped."""
+LOOK_SECONDS = 1.0
+
+
+class Killed(Exception):
+    """The sandbox died or was stopped while reading; the argument says why."""
+
+
+class Sandbox:
+    """A reading process that is started when needed and replaced when it died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.Queue[str | None] = queue.Queue()
+
+    def read(self, told: dict[str, Any], seconds: float, on_progress: Callable[[int], None]) -> dict[str, Any]:
+        """The outcome of one order. Raises Killed, or Unavailable when the disk is full."""
+        process = self._started()
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(told) + "\n")
+            process.stdin.flush()
+        except OSError as error:
+            self.stop()
+            raise Killed("the reading process could not be reached") from error
+        until = time.monotonic() + seconds
+        rows = 0
+        while True:
+            try:
+                line = self._lines.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                line = ""
+            if line is None:
+                status = process.wait()
+                self.stop()
+                raise Killed(f"the reading process ended with status {status}")
+            answer = json.loads(line) if line else {}
+            if "outcome" in answer:
+                return dict(answer["outcome"])
+            if "fault" in answer:
+                raise Unavailable(f"{answer['fault']}: {answer['detail']}")
+            rows = answer.get("rows", rows)
+            on_progress(rows)
+            if time.monotonic() > until or _resident_bytes(process.pid) > RESIDENT_BYTES:
+                self.stop()
+                raise Killed("too much time" if time.monotonic() > until else "too much memory")
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TOCSIN_"))}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment["PYTHONUTF8"] = "1"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tocsin.centre.intake.sandbox"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self._lines = queue.Queue()
+        threading.Thread(target=_pump, args=(self._process, self._lines), daemon=True).start()
+        return self._process
+
+    def stop(self) -> None:
+        """End the process at once; the next order starts a new one."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process = None
+
+
+def _pump(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            lines.put(line)
+    except ValueError:  # The pipe was closed while we waited on it.
+        pass
+    lines.put(None)
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Reader:
+    """The handler of READ jobs: one sandbox, kept between deliveries."""
+
+    def __init__(self, keepers: Sequence[services.Keeper], on_rows: Callable[[int, int], None] | None = None) -> None:
+        self.sandbox = Sandbox()
+        self.keepers = keepers
+        self.on_rows = on_rows
+        """Called with (delivery, rows so far), for progress bars."""
+
+    def __call__(self, claim: jobs.Claim) -> None:
+        delivery = Delivery.objects.select_related("organisation").get(pk=claim.payload["delivery"])
+        if delivery.state != Delivery.State.RECEIVED:
+            jobs.finish(claim, datetime.now(UTC))
+            return
+        work = services.store_folder() / "work" / f"{delivery.pk}-{claim.attempt}"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        try:
+            self._read(delivery, claim, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
+        told = {
+            "delivery": delivery.pk,
+            "path": str(delivery_path(services.store_folder(), delivery.sha256)),
+            "name": delivery.name,
+            "received_at": delivery.received_at.isoformat(),
+            "profile": delivery.profile,
+            "work": str(work),
+            "reference": str(settings.INSTALLATION.home / "reference"),
+        }
+        seconds = PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6
+
+        def on_progress(rows: int) -> None:
+            jobs.renew(claim, datetime.now(UTC), done=rows)
+            if self.on_rows is not None:
+                self.on_rows(delivery.pk, rows)
+
+        try:
+            outcome = self.sandbox.read(told, seconds, on_progress)
+        except Killed as error:
+            log.error("delivery %s: %s", delivery.pk, error)
+            # Once may be an accident of the machine; twice is the file's fault.
+            if claim.attempt < 2:
+                raise Unavailable(str(error)) from error
+            services.quarantine(delivery, "reader-killed", str(error), claim, datetime.now(UTC))
+            return
+        services.commit(delivery, outcome, work, claim, datetime.now(UTC), self.keepers)
+
+    def stop(self) -> None:
+        """End the reading process."""
+        self.sandbox.stop()

@@ -1,0 +1,372 @@
+"""One delivery from bytes to files: open, read, normalise, write. Knows no database; runs in the sandbox.
+
+What it leaves in the work folder is complete on disk but not registered: without the commit it does not exist.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tocsin import formats
+from tocsin.core.errors import InputError
+from tocsin.core.observations import SCHEMA
+from tocsin.core.profiles import Profile
+from tocsin.core.reading import Heading, Proposal, Rejection, Rows, Source, Thing
+from tocsin.core.words import Basis, Unit
+from tocsin.lake import files
+from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
+from tocsin.lake.repeats import Seen
+from tocsin.reference.addresses import AddressTables
+from tocsin.transport import opening
+
+log = logging.getLogger(__name__)
+
+BATCHES_IN_DELIVERY = 1000
+"""Batch numbers are delivery × this + ordinal: known before the commit, the same when read again."""
+THINGS_IN_PART = 20_000
+REJECTIONS_IN_PART = 200_000
+CONFLICTS_KEPT = 5_000
+TALLY_KEYS = ("batch", "day", "country", "type", "role")
+THING_COLUMNS = {
+    "standard": pl.String, "type": pl.String, "object_id": pl.String, "version": pl.String, "name": pl.String,
+    "labels": pl.String, "pattern": pl.String, "valid_from": pl.String, "valid_until": pl.String,
+    "revoked": pl.Boolean, "raw": pl.Binary, "position": pl.Int64, "batch": pl.Int64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the reader of a delivery is told."""
+
+    delivery: int
+    path: Path
+    name: str
+    received_at: datetime
+    profile: Profile
+    work: Path
+    limits: opening.Limits = opening.LIMITS
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of it. Paths are relative to the work folder."""
+
+    state: str = "parsed"
+    reason: str = ""
+    where: str = ""
+    format: str = ""
+    title: str = ""
+    language: str = ""
+    producer: str = ""
+    marking: str | None = None
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    """Names of parts: things, links, proposals, rejections, tallies, names, conflicts → Parquet files."""
+    rows: int = 0
+    repeats: int = 0
+    things: int = 0
+    proposals: int = 0
+    rejections: int = 0
+    conflicts: int = 0
+    countries: int = 0
+
+
+Progress = Callable[[int, int], None]
+"""Called with rows so far and bytes of the file that is being read."""
+
+
+def read_delivery(order: Order, tables: AddressTables, progress: Progress | None = None) -> Outcome:
+    """Read everything in the delivery; never raises for what the sender did, only for our own faults."""
+    return Reading(order, tables, progress).run()
+
+
+class Reading:
+    """The state of one reading: open batches, buffered rows, and what was refused."""
+
+    def __init__(self, order: Order, tables: AddressTables, progress: Progress | None) -> None:
+        self.order = order
+        self.outcome = Outcome()
+        self.context = Context(order.profile, order.received_at, tables)
+        self.progress = progress
+        self.seen = Seen()
+        self.batches: dict[str, int] = {}
+        self.buffer: list[pl.DataFrame] = []
+        self.buffered = 0
+        self.things: list[Thing] = []
+        self.proposals: list[dict[str, Any]] = []
+        self.refused: list[pl.DataFrame] = []
+        self.refused_rows = 0
+        self.tallies: list[pl.DataFrame] = []
+        self.name_tallies: list[pl.DataFrame] = []
+        self.conflicts: list[pl.DataFrame] = []
+        self.countries: set[str] = set()
+        self.first_error: InputError | None = None
+        self.file_name = ""
+
+    def run(self) -> Outcome:
+        unpacked = self.order.work / "unpacked"
+        try:
+            for opened in opening.open_delivery(self.order.path, self.order.name, unpacked, self.order.limits):
+                if isinstance(opened, Rejection):
+                    self._reject(opened)
+                    self.first_error = self.first_error or InputError(opened.reason, excerpt=opened.excerpt)
+                else:
+                    self._read(opened.source, opened.inner_name if opened.depth else "")
+        except InputError as error:
+            self._fail(error)
+        self._write_rows()
+        self._write_things()
+        self._write_rest()
+        self._conclude()
+        return self.outcome
+
+    def _read(self, source: Source, inner_name: str) -> None:
+        self.file_name = inner_name
+        try:
+            found = opening.format_of(source, self.order.profile, formats)
+            self.outcome.format = self.outcome.format or found.name
+            for item in opening.read_source(source, self.order.profile, formats, self.order.limits):
+                self._take(item)
+        except InputError as error:
+            self._fail(error)
+        finally:
+            self.file_name = ""
+
+    def _fail(self, error: InputError) -> None:
+        """A file that cannot be read further: its good part stays, the rest is one rejection."""
+        self.first_error = self.first_error or error
+        shown = " ".join(part for part in (error.position, error.field, error.excerpt) if part)
+        self._reject(Rejection(0, Unit.FILE, error.reason, error.field, shown[:200]))
+
+    def _take(self, item: object) -> None:
+        match item:
+            case Rows():
+                self._take_rows(item)
+            case Thing():
+                self.things.append(item)
+                self.outcome.things += 1
+                self._batch(item.marking)
+                if len(self.things) >= THINGS_IN_PART:
+                    self._write_things()
+            case Proposal():
+                self._batch(None)
+                self.proposals.append(dataclasses.asdict(item))
+                self.outcome.proposals += 1
+            case Rejection():
+                self._reject(item)
+            case Heading():
+                self._take_heading(item)
+
+    def _take_heading(self, heading: Heading) -> None:
+        outcome = self.outcome
+        outcome.title = heading.title or outcome.title
+        outcome.language = heading.language or outcome.language
+        outcome.producer = heading.producer or outcome.producer
+        outcome.marking = heading.marking or outcome.marking
+        if heading.text:
+            self._batch(None)
+            document = {"title": heading.title, "language": heading.language, "text": heading.text}
+            # A reader may repeat its heading with more text: the last word holds for the same file.
+            outcome.documents = [each for each in outcome.documents if each.get("file") != self.file_name]
+            outcome.documents.append({"file": self.file_name, **document})
+
+    def _take_rows(self, rows: Rows) -> None:
+        done = normalise(rows, self.context, self.seen)
+        batch = self._batch(rows.marking)
+        self.outcome.repeats += done.repeats
+        if done.rejections.height:
+            self._keep_rejections(done.rejections)
+        if done.frame.height:
+            self.outcome.batches[batch - self._first_batch]["rows"] += done.frame.height
+            self.buffer.append(done.frame.with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch")))
+            self.buffered += done.frame.height
+            self.outcome.rows += done.frame.height
+        if self.buffered >= files.ROWS_IN_FILE:
+            self._write_rows()
+        if self.progress is not None:
+            self.progress(self.outcome.rows, 0)
+
+    @property
+    def _first_batch(self) -> int:
+        return self.order.delivery * BATCHES_IN_DELIVERY
+
+    def _batch(self, marking: str | None) -> int:
+        """The number of the batch for this label; None means: the delivery's own."""
+        key = marking or ""
+        if key not in self.batches:
+            self.batches[key] = self._first_batch + len(self.batches)
+            self.outcome.batches.append({"number": self.batches[key], "marking": marking, "rows": 0, "things": 0})
+        return self.batches[key]
+
+    def _reject(self, item: Rejection) -> None:
+        frame = pl.DataFrame(
+            {
+                "position": [item.position],
+                "unit": [item.unit.value],
+                "reason": [item.reason],
+                "field": [item.field],
+                "excerpt": [item.excerpt[:200]],
+            },
+            schema=REJECTION_SCHEMA,
+        )
+        self._keep_rejections(frame)
+
+    def _keep_rejections(self, frame: pl.DataFrame) -> None:
+        self.outcome.rejections += frame.height
+        self.refused.append(frame.with_columns(pl.lit(self.file_name).alias("file")))
+        self.refused_rows += frame.height
+        if self.refused_rows >= REJECTIONS_IN_PART:
+            self._write_rejections()
+
+    def _part(self, kind: str, frame: pl.DataFrame, *, even_empty: bool = False) -> None:
+        if frame.height == 0 and not even_empty:
+            return
+        names = self.outcome.parts.setdefault(kind, [])
+        name = f"{kind}-{len(names)}.parquet"
+        frame.write_parquet(self.order.work / name, compression="zstd", compression_level=1)
+        names.append(name)
+
+    def _write_rejections(self) -> None:
+        if self.refused:
+            self._part("rejections", pl.concat(self.refused))
+        self.refused, self.refused_rows = [], 0
+
+    def _write_rows(self) -> None:
+        if not self.buffer:
+            return
+        frame = pl.concat(self.buffer).select(list(SCHEMA))
+        self.buffer, self.buffered = [], 0
+        path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
+        written = files.write(frame, path)
+        self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
+        self._tally(frame)
+
+    def _tally(self, frame: pl.DataFrame) -> None:
+        """What maps and charts are drawn from, and the conflicts that wait for a person."""
+        days = frame.select(
+            "batch", pl.col("first_at").dt.date().alias("day"), pl.col("country").fill_null(""), "type", "role", "count"
+        )
+        self.tallies.append(
+            days.group_by(TALLY_KEYS).agg(
+                pl.len().cast(pl.Int64).alias("rows"), pl.col("count").sum().alias("sightings")
+            )
+        )
+        named = frame.filter(pl.col("malware").is_not_null())
+        if named.height:
+            self.name_tallies.append(
+                named.group_by("batch", pl.col("country").fill_null(""), "malware").agg(
+                    pl.len().cast(pl.Int64).alias("rows"), pl.col("last_at").max().dt.date().alias("last_day")
+                )
+            )
+        conflicts = frame.filter(pl.col("country_basis") == Basis.CONFLICT.value)
+        if conflicts.height:
+            self.outcome.conflicts += conflicts.height
+            claims = ["stated_country", "registry_country", "geo_country", "tld_country"]
+            subject = pl.coalesce("network", "value").alias("subject")
+            self.conflicts.append(
+                conflicts.group_by(
+                    "batch", pl.when(pl.col("network").is_null()).then("kind").alias("kind"), subject, *claims
+                ).agg(pl.len().cast(pl.Int64).alias("rows"), pl.col("value").min().alias("example"))
+            )
+        self.countries.update(frame["country"].drop_nulls().unique())
+
+    def _write_things(self) -> None:
+        if not self.things:
+            return
+        columns, links = thing_columns(self.things, self._batch)
+        for number in columns["batch"]:
+            self.outcome.batches[number - self._first_batch]["things"] += 1
+        self._part("things", pl.DataFrame(columns, schema=THING_COLUMNS))
+        shape = {"thing": pl.Int64, "relation": pl.String, "target": pl.String}
+        # One part of links for each part of objects, in step.
+        self._part("links", pl.DataFrame(links, schema=shape), even_empty=True)
+        self.things = []
+
+    def _write_rest(self) -> None:
+        self._write_rejections()
+        if self.proposals:
+            self._part("proposals", pl.DataFrame(self.proposals, infer_schema_length=None))
+        if self.tallies:
+            merged = pl.concat(self.tallies).group_by(TALLY_KEYS).agg(pl.col("rows", "sightings").sum())
+            self._part("tallies", merged.sort(TALLY_KEYS))
+        if self.name_tallies:
+            keys = ("batch", "country", "malware")
+            merged = pl.concat(self.name_tallies).group_by(keys).agg(pl.col("rows").sum(), pl.col("last_day").max())
+            self._part("names", merged.sort(keys))
+        if self.conflicts:
+            merged = pl.concat(self.conflicts).sort("rows", "subject", descending=[True, False])
+            self._part("conflicts", merged.head(CONFLICTS_KEPT))
+        self.outcome.countries = len(self.countries)
+
+    def _conclude(self) -> None:
+        """Quarantined when nothing could be used and something was wrong with a file as a whole."""
+        outcome = self.outcome
+        used = outcome.rows or outcome.things or outcome.proposals or outcome.documents or outcome.repeats
+        if not used and self.first_error is not None:
+            outcome.state = "quarantined"
+            outcome.reason = self.first_error.reason
+            parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
+            outcome.where = " ".join(part for part in parts if part)[:200]
+
+
+def thing_columns(
+    things: list[Thing], batch_of: Callable[[str | None], int]
+) -> tuple[Mapping[str, list[Any]], Mapping[str, list[Any]]]:
+    """Columns of the objects, and of their links to others (by place in this list)."""
+    columns: dict[str, list[Any]] = {
+        "standard": [thing.standard for thing in things],
+        "type": [thing.type[:60] for thing in things],
+        "object_id": [thing.id[:200] for thing in things],
+        "version": [thing.version[:40] for thing in things],
+        "name": [thing.name[:300] for thing in things],
+        "labels": ["\n".join((*thing.labels, *thing.aliases, *thing.external_ids)) for thing in things],
+        "pattern": [thing.pattern for thing in things],
+        "valid_from": [thing.valid_from[:32] for thing in things],
+        "valid_until": [thing.valid_until[:32] for thing in things],
+        "revoked": [thing.revoked for thing in things],
+        "raw": [thing.raw for thing in things],
+        "position": [thing.position for thing in things],
+        "batch": [batch_of(thing.marking) for thing in things],
+    }
+    flat = [(place, name[:60], target[:200]) for place, thing in enumerate(things) for name, target in thing.refs]
+    links = {
+        "thing": [entry[0] for entry in flat],
+        "relation": [entry[1] for entry in flat],
+        "target": [entry[2] for entry in flat],
+    }
+    return columns, links
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Plain values, for the pipe to the parent."""
+    return dataclasses.asdict(outcome)
+
+
+def profile_from_json(body: Mapping[str, Any]) -> Profile:
+    """The profile that was kept with a delivery; unknown names are ignored so that old deliveries stay readable."""
+    known = {each.name for each in dataclasses.fields(Profile)}
+    return Profile(**{name: value for name, value in body.items() if name in known})
+
+
+def profile_to_json(profile: Profile) -> dict[str, Any]:
+    """Plain values of a profile."""
+    return {
+        each.name: dict(value) if isinstance(value := getattr(profile, each.name), Mapping) else value
+        for each in dataclasses.fields(profile)
+    }
+
+
+def parts_of(outcome: Mapping[str, Any], kind: str, work: Path) -> Iterator[pl.DataFrame]:
+    """The frames of one kind that a reading left in its work folder, in order."""
+    for name in outcome["parts"].get(kind, ()):
+        yield pl.read_parquet(work / name)

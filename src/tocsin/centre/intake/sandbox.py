@@ -1,0 +1,76 @@
+"""The process that reads what strangers sent: own memory and time limits, no network, no database.
+
+Run as `python -m tocsin.centre.intake.sandbox`. Orders come as lines of JSON on standard input, progress and
+outcomes go as lines of JSON to standard output. It serves many deliveries; when one of them kills it, only that
+delivery is quarantined and the worker starts a new process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import resource
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+ADDRESS_SPACE_BYTES = 24 << 30
+FILE_BYTES = 256 << 30
+
+
+def shut_in() -> None:
+    """Give up the network where the kernel lets us, and bound what can be taken."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() == 0:
+        libc.unshare(CLONE_NEWNET)
+    elif libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+        logging.getLogger(__name__).debug("no user namespaces: the sandbox keeps its network")
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> None:
+    """Serve orders until standard input ends."""
+    shut_in()
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # What a library prints must not mix with the answers.
+    from tocsin.reference import store
+
+    from .reading import Order, outcome_json, profile_from_json, read_delivery
+
+    for line in sys.stdin:
+        told = json.loads(line)
+        installed = store.installed(Path(told["reference"]) if told.get("reference") else None)
+        last = [0.0]
+
+        def progress(rows: int, done_bytes: int, last: list[float] = last) -> None:
+            if time.monotonic() - last[0] > 0.2:
+                last[0] = time.monotonic()
+                answers.write(json.dumps({"rows": rows, "bytes": done_bytes}) + "\n")
+
+        order = Order(
+            delivery=told["delivery"],
+            path=Path(told["path"]),
+            name=told["name"],
+            received_at=datetime.fromisoformat(told["received_at"]),
+            profile=profile_from_json(told["profile"]),
+            work=Path(told["work"]),
+        )
+        started = time.process_time()
+        try:
+            outcome = outcome_json(read_delivery(order, installed, progress))
+        except OSError as error:
+            answers.write(json.dumps({"fault": "no-space" if error.errno == 28 else "io", "detail": str(error)}) + "\n")
+            continue
+        outcome["cpu_seconds"] = time.process_time() - started
+        answers.write(json.dumps({"outcome": outcome}, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Receiving a delivery, and committing what a reading made of it. Each is one transaction with its audit entry."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from tocsin.centre import rows
+from tocsin.centre.audit.services import record
+from tocsin.centre.jobs import services as jobs
+from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.core.profiles import Profile
+from tocsin.handling import default_set, tlp_of
+from tocsin.handling import HandlingSet as Handling
+from tocsin.lake import files
+
+from . import store
+from .models import Batch, Delivery, LakeFile, NameTally, Tally
+from .reading import profile_to_json
+
+log = logging.getLogger(__name__)
+READ = "read-delivery"
+"""Kind of the job that reads a delivery."""
+Keeper = Callable[[Delivery, dict[str, Any], Path, datetime], None]
+"""Inserts its part of an outcome inside the commit: topics above intake keep objects, proposals, conflicts."""
+
+
+def store_folder() -> Path:
+    """The installation's store."""
+    return Path(settings.INSTALLATION.store_folder)
+
+
+def receive(
+    *,
+    organisation: Organisation,
+    via: str,
+    name: str,
+    chunks: Iterable[bytes],
+    at: datetime,
+    person: Person | None = None,
+    profile: Profile | None = None,
+    marking: str = "",
+    idempotency_key: str | None = None,
+    source_at: datetime | None = None,
+    mends: Delivery | None = None,
+    priority: int = 0,
+) -> Delivery:
+    """Take a delivery into keeping. When this returns, its bytes and its row are durable: then the receipt counts.
+
+    The same key, or the same bytes from the same organisation, change nothing: the first receipt comes back,
+    or a row in state `duplicate` that points to it. Raises InputError("too-large" | "no-space").
+    """
+    if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
+        return known
+    kept = store.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
+    actor = person.login if person else f"{via}:{organisation.slug}"
+    values: dict[str, Any] = {
+        "receipt": secrets.token_urlsafe(18), "organisation": organisation, "person": person, "via": via,
+        "name": Path(name).name[:255] or "delivery", "sha256": kept.sha256, "size_bytes": kept.size_bytes,
+        "idempotency_key": idempotency_key, "received_at": at, "source_at": source_at, "mends": mends,
+        "stated_marking": marking, "profile": profile_to_json(profile) if profile else {},
+        "profile_name": profile.name if profile else "",
+    }  # fmt: skip
+    try:
+        with transaction.atomic():
+            delivery = Delivery.objects.create(**values)
+            jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
+            record(actor, "delivery.received", f"delivery:{delivery.pk}", {"sha256": kept.sha256, "via": via}, at=at)
+        return delivery
+    except IntegrityError:
+        if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
+            return known
+        return _as_duplicate(values, actor, at)
+
+
+def _by_key(organisation: Organisation, key: str) -> Delivery | None:
+    return Delivery.objects.filter(organisation=organisation, idempotency_key=key).first()
+
+
+def _as_duplicate(values: dict[str, Any], actor: str, at: datetime) -> Delivery:
+    first = Delivery.objects.exclude(state=Delivery.State.DUPLICATE).get(
+        organisation=values["organisation"], sha256=values["sha256"]
+    )
+    with transaction.atomic():
+        again = Delivery.objects.create(
+            **values, state=Delivery.State.DUPLICATE, duplicate_of=first, finished_at=at, format=first.format
+        )
+        record(actor, "delivery.duplicate", f"delivery:{again.pk}", {"of": first.pk}, at=at)
+    return again
+
+
+def handling_row(handling: Handling) -> HandlingSet:
+    """The interned row of a handling set."""
+    row, _ = HandlingSet.objects.get_or_create(
+        digest=handling.digest, defaults={"tlp": handling.tlp.value, "body": handling.as_json()}
+    )
+    return row
+
+
+def commit(
+    delivery: Delivery,
+    outcome: dict[str, Any],
+    work: Path,
+    claim: jobs.Claim,
+    at: datetime,
+    keepers: Sequence[Keeper] = (),
+) -> None:
+    """Register everything that the reading left, move the delivery's state, log it: all of it or nothing.
+
+    The files get their names first. A crash before the transaction ends leaves files that nobody knows;
+    reading again replaces them under the same names. Raises Conflict when the lease was lost.
+    """
+    moved = _move_files(delivery, outcome, work)
+    with transaction.atomic():
+        jobs.finish(claim, at)
+        delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
+        if outcome["state"] == "parsed":
+            applied = _insert_batches(delivery, outcome)
+            _register(delivery, moved, at)
+            _insert_tallies(outcome, work)
+            for keep in keepers:
+                keep(delivery, outcome, work, at)
+            delivery.defaults_applied = applied
+        _fill(delivery, outcome, at)
+        delivery.save()
+        facts = {name: outcome[name] for name in ("rows", "repeats", "things", "rejections", "reason")}
+        record("system", f"delivery.{delivery.state}", f"delivery:{delivery.pk}", facts, at=at)
+        if outcome["rows"]:
+            jobs.enqueue("standing-queries", f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+
+
+def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list[dict[str, Any]]:
+    folder = files.day_folder(delivery.received_at.date())
+    moved = []
+    for made in outcome["files"]:
+        written = files.Written(**{**made, "path": work / made["path"]})
+        relative = f"{folder}/{made['path']}"
+        files.move_into(written, store_folder(), relative)
+        moved.append({**made, "path": relative})
+    target = store_folder() / "rejections" / str(delivery.pk)
+    for name in outcome["parts"].get("rejections", ()):
+        target.mkdir(parents=True, exist_ok=True)
+        files.sync(work / name)
+        (work / name).replace(target / name)
+    return moved
+
+
+def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
+    """The batches with their handling sets; returns the names of the defaults that were applied."""
+    overall = tlp_of(delivery.stated_marking or "") or tlp_of(outcome["marking"] or "")
+    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
+    applied: set[str] = set()
+    for made in outcome["batches"]:
+        stated = tlp_of(made["marking"] or "") or overall or profile_label
+        handling, by_default = default_set(delivery.organisation.defaults, stated)
+        applied.update(by_default)
+        Batch.objects.create(
+            pk=made["number"],
+            delivery=delivery,
+            organisation=delivery.organisation,
+            handling_set=handling_row(handling),
+            received_at=delivery.received_at,
+            rows=made["rows"],
+            objects_count=made["things"],
+        )
+    return sorted(applied)
+
+
+def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> None:
+    LakeFile.objects.bulk_create(
+        LakeFile(
+            path=made["path"],
+            day=delivery.received_at.date(),
+            rows=made["rows"],
+            size_bytes=made["size_bytes"],
+            digest=made["digest"],
+            first_batch=made["first_batch"],
+            last_batch=made["last_batch"],
+            created_at=at,
+        )
+        for made in moved
+    )
+
+
+def _insert_tallies(outcome: dict[str, Any], work: Path) -> None:
+    from .reading import parts_of
+
+    for frame in parts_of(outcome, "tallies", work):
+        rows.insert(Tally, ("batch", "day", "country", "type", "role", "rows", "sightings"), frame.rows())
+    for frame in parts_of(outcome, "names", work):
+        columns = ("batch", "country", "malware", "rows", "last_day")
+        rows.insert(NameTally, columns, frame.select(columns).rows())
+
+
+def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
+    state = Delivery.State.PARSED if outcome["state"] == "parsed" else Delivery.State.QUARANTINED
+    delivery.state = state
+    delivery.reason = outcome["reason"][:40]
+    delivery.reason_where = outcome["where"][:200]
+    delivery.format = outcome["format"][:40]
+    delivery.title = (outcome["title"] or "")[:300]
+    delivery.language = (outcome["language"] or "")[:12]
+    delivery.rows, delivery.repeats = outcome["rows"], outcome["repeats"]
+    delivery.objects_count, delivery.proposals_count = outcome["things"], outcome["proposals"]
+    delivery.rejections, delivery.conflicts = outcome["rejections"], outcome["conflicts"]
+    delivery.countries = outcome["countries"]
+    delivery.seconds = float(outcome.get("cpu_seconds", 0))
+    delivery.finished_at = at
+
+
+def quarantine(delivery: Delivery, reason: str, where: str, claim: jobs.Claim, at: datetime) -> None:
+    """Set a delivery aside whole: its bytes stay, nothing of it is used."""
+    with transaction.atomic():
+        jobs.finish(claim, at)
+        Delivery.objects.filter(pk=delivery.pk).update(
+            state=Delivery.State.QUARANTINED, reason=reason, reason_where=where[:200], finished_at=at
+        )
+        record("system", "delivery.quarantined", f"delivery:{delivery.pk}", {"reason": reason}, at=at)
+
+
+def read_again(delivery: Delivery, *, by: Person, profile: Profile | None, at: datetime) -> None:
+    """Queue a quarantined delivery again, with another profile where one is given."""
+    with transaction.atomic():
+        changed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.QUARANTINED)
+        values: dict[str, Any] = {
+            "state": Delivery.State.RECEIVED,
+            "reason": "",
+            "reason_where": "",
+            "finished_at": None,
+        }
+        if profile is not None:
+            values |= {"profile": profile_to_json(profile), "profile_name": profile.name}
+        if changed.update(**values):
+            jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+            record(by.login, "delivery.read-again", f"delivery:{delivery.pk}", {}, at=at)
+
+
+def dumps(value: object) -> str:
+    """JSON text for a column that is written without the ORM."""
+    return orjson.dumps(value).decode()

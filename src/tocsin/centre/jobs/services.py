@@ -1,0 +1,122 @@
+"""Putting work into the queue, claiming it, and saying how it went.
+
+A claim is one conditional update: of two workers, one gets the row. The lease bounds how long a dead worker can
+hold it; `attempt` tells an old claim from a new one, so that who lost the lease cannot commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q
+
+from tocsin.core.errors import Conflict
+
+from .models import Job
+
+LEASE = timedelta(seconds=60)
+BACK_OFF = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker holds, in this attempt."""
+
+    job: int
+    kind: str
+    subject: str
+    payload: Mapping[str, Any]
+    worker: str
+    attempt: int
+
+
+def enqueue(
+    kind: str,
+    subject: str = "",
+    payload: Mapping[str, Any] | None = None,
+    *,
+    at: datetime,
+    run_at: datetime | None = None,
+    priority: int = 0,
+) -> Job | None:
+    """Add work. With a subject there is never more than one open job of a kind for it: then None comes back."""
+    try:
+        with transaction.atomic():
+            return Job.objects.create(
+                kind=kind,
+                subject=subject,
+                payload=dict(payload or {}),
+                run_at=run_at or at,
+                created_at=at,
+                priority=priority,
+            )
+    except IntegrityError:
+        return None
+
+
+def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
+    """Take the next piece of work that is due, or one whose worker died; None when there is none."""
+    due = Q(state=Job.State.WAITING, run_at__lte=now) | Q(state=Job.State.RUNNING, lease_until__lt=now)
+    with transaction.atomic():
+        waiting = Job.objects.filter(due, kind__in=kinds).order_by("-priority", "run_at", "pk")
+        if connection.features.has_select_for_update_skip_locked:
+            waiting = waiting.select_for_update(skip_locked=True)
+        job = waiting.first()
+        if job is None:
+            return None
+        job.state, job.worker, job.lease_until = Job.State.RUNNING, worker, now + LEASE
+        job.attempts += 1
+        job.save(update_fields=["state", "worker", "lease_until", "attempts"])
+    return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts)
+
+
+def _held(claim: Claim) -> Any:
+    return Job.objects.filter(pk=claim.job, worker=claim.worker, attempts=claim.attempt, state=Job.State.RUNNING)
+
+
+def renew(claim: Claim, now: datetime, *, done: int = 0, total: int = 0) -> None:
+    """Keep the lease, and say how far it is. Raises Conflict when another worker has it by now."""
+    if not _held(claim).update(lease_until=now + LEASE, done_units=done, total_units=total):
+        raise Conflict("the lease was lost")
+
+
+def finish(claim: Claim, now: datetime) -> None:
+    """Mark as done, inside the transaction of the work itself. Raises Conflict when the lease was lost."""
+    if not _held(claim).update(state=Job.State.DONE, finished_at=now, lease_until=None, error=""):
+        raise Conflict("the lease was lost")
+
+
+def fail(claim: Claim, now: datetime, error: str, *, permanent: bool = False) -> bool:
+    """Give it back for another try, later each time; True when it is given up."""
+    job = Job.objects.get(pk=claim.job)
+    given_up = permanent or claim.attempt >= job.attempts_allowed
+    wait = BACK_OFF[min(claim.attempt, len(BACK_OFF)) - 1]
+    _held(claim).update(
+        state=Job.State.FAILED if given_up else Job.State.WAITING,
+        error=error[:2000],
+        lease_until=None,
+        run_at=now + wait,
+        finished_at=now if given_up else None,
+    )
+    return given_up
+
+
+def release(claim: Claim, now: datetime) -> None:
+    """Give it back at once and uncounted, when a worker is told to stop."""
+    _held(claim).update(state=Job.State.WAITING, lease_until=None, run_at=now, attempts=F("attempts") - 1)
+
+
+def waiting_count(kinds: Sequence[str] = ()) -> int:
+    """Pieces of work that wait or run."""
+    jobs = Job.objects.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
+    return (jobs.filter(kind__in=kinds) if kinds else jobs).count()

@@ -1,0 +1,60 @@
+"""The loop of a worker: claim, do, say how it went; stop gently when told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from django.db import OperationalError, close_old_connections
+
+from tocsin.core.errors import Conflict, Unavailable
+
+from . import services
+
+log = logging.getLogger(__name__)
+IDLE_SECONDS = 0.5
+Handler = Callable[[services.Claim], None]
+"""Does the work and calls `services.finish` in its transaction; raises when it could not."""
+
+
+def worker_name() -> str:
+    """Unique for this run of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"[:80]
+
+
+def run_one(name: str, handlers: Mapping[str, Handler]) -> bool:
+    """Do the next piece of work; False when there was none."""
+    claimed = services.claim(name, list(handlers), datetime.now(UTC))
+    if claimed is None:
+        return False
+    try:
+        handlers[claimed.kind](claimed)
+    except Conflict as error:
+        log.warning("job %s: %s", claimed.job, error)
+    except Unavailable as error:
+        log.warning("job %s waits: %s", claimed.job, error)
+        services.fail(claimed, datetime.now(UTC), str(error))
+    except Exception as error:
+        log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
+        services.fail(claimed, datetime.now(UTC), f"{type(error).__name__}: {error}")
+    return True
+
+
+def work(handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False) -> None:
+    """Work until told to stop, or, with `until_idle`, until nothing is left that is due."""
+    name = worker_name()
+    while not stop.is_set():
+        try:
+            close_old_connections()
+            if run_one(name, handlers):
+                continue
+        except OperationalError as error:
+            log.warning("the database is not there: %s", error)
+        if until_idle:
+            return
+        stop.wait(IDLE_SECONDS)

@@ -1,0 +1,83 @@
+"""Writing observations: Parquet with its index, complete and on disk before anybody hears of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from tocsin.core.observations import SCHEMA
+
+from . import index
+
+ROW_GROUP = 65_536
+ROWS_IN_FILE = 500_000
+"""Rows of one file at ingest: what is held in memory at once."""
+COMPRESSION_LEVEL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is complete on disk and not yet registered."""
+
+    path: Path
+    rows: int
+    size_bytes: int
+    digest: str
+    first_batch: int
+    last_batch: int
+
+
+def day_folder(day: date) -> str:
+    """The folder of a day of arrival, relative to the store."""
+    return f"observations/day={day.isoformat()}"
+
+
+def write(frame: pl.DataFrame, path: Path) -> Written:
+    """Write observations (all columns of SCHEMA) and their index; both are fsynced when this returns."""
+    if list(frame.columns) != list(SCHEMA):
+        frame = frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    frame.write_parquet(
+        path, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP, statistics=True
+    )
+    index.write(frame, index.index_path(path))
+    sync(path)
+    batches = frame["batch"]
+    return Written(
+        path=path,
+        rows=frame.height,
+        size_bytes=path.stat().st_size,
+        digest=file_digest(path),
+        first_batch=int(batches.min() or 0),  # type: ignore[arg-type]
+        last_batch=int(batches.max() or 0),  # type: ignore[arg-type]
+    )
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has the file, or the folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def move_into(written: Written, store: Path, relative: str) -> None:
+    """Give a finished file its name in the store, with its index; durable when this returns."""
+    target = store / relative
+    target.parent.mkdir(parents=True, exist_ok=True)
+    index_from, index_to = index.index_path(written.path), index.index_path(target)
+    index_from.replace(index_to)
+    index_from.with_suffix(".facts").replace(index_to.with_suffix(".facts"))
+    written.path.replace(target)
+    sync(target.parent)

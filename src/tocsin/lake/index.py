@@ -1,0 +1,149 @@
+"""Have we seen this? A sorted index beside every Parquet file, read in place from disk.
+
+Two Arrow tables in one memory-mapped file: `entries` (hash of a text, row), sorted by hash, for every text under
+which a row can be looked up; and `rows` with what the gate and a summary need of each row, so that counting by
+viewer touches no Parquet at all. The index is derived: when its version differs from the running one it is made anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from tocsin.core.words import Kind, Role
+from tocsin.reference.addresses import COUNTRY_INDEX
+
+VERSION = f"1 polars {pl.__version__}".encode()
+"""The hash is that of Polars, which may change between its versions."""
+SEED = 20_130_320
+ROLES = tuple(role.value for role in Role)
+HOST = r"^[a-z0-9+.-]+://(?:[^@/?#]*@)?\[?([^/?#\]]+?)\]?(?::[0-9]*)?(?:[/?#]|$)"
+UINT64 = npt.NDArray[np.uint64]
+
+
+def index_path(parquet: Path) -> Path:
+    """Where the index of a Parquet file lies."""
+    return parquet.with_suffix(".index")
+
+
+def text_hash(texts: pl.Series) -> UINT64:
+    """The hash under which a text is entered."""
+    return texts.hash(SEED).to_numpy()
+
+
+def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
+    """Columns of texts under which each row is entered; null where there is none or it says nothing new."""
+    value, kind = pl.col("value"), pl.col("kind")
+    is_url = kind == Kind.URL
+    shown = [frame["value"]]
+    if frame["domain"].null_count() < frame.height:
+        shown.append(frame.select(pl.when(pl.col("domain") != value).then("domain")).to_series())
+    if (frame["kind"] == Kind.URL).any():
+        host = pl.when(is_url).then(value.str.extract(HOST, 1))
+        shown.append(frame.select(pl.when(host != pl.col("domain").fill_null("")).then(host)).to_series())
+    for name in ("peer", "url"):
+        if frame[name].null_count() < frame.height:
+            shown.append(frame[name])
+    if frame["url"].null_count() < frame.height:
+        shown.append(frame.select(pl.col("url").str.extract(HOST, 1)).to_series())
+    for name in ("malware", "actor", "label"):
+        if frame[name].null_count() < frame.height:
+            shown.append(frame.select(pl.lit("name:") + pl.col(name).str.to_lowercase()).to_series())
+    return shown
+
+
+def build(frame: pl.DataFrame) -> tuple[pa.Table, pa.Table]:
+    """Entries and rows of the index of one file, whose rows are those of `frame` in order."""
+    hashes, places = [], []
+    rows = np.arange(frame.height, dtype=np.uint32)
+    for texts in entered_texts(frame):
+        codes = text_hash(texts)
+        if texts.null_count():
+            known = texts.is_not_null().to_numpy()
+            hashes.append(codes[known])
+            places.append(rows[known])
+        else:
+            hashes.append(codes)
+            places.append(rows)
+    codes = np.concatenate(hashes)
+    order = np.argsort(codes)
+    entries = pa.table({"hash": codes[order], "row": np.concatenate(places)[order]})
+    facts = frame.select(
+        pl.col("batch"),
+        pl.col("role").replace_strict(list(ROLES), list(range(len(ROLES))), return_dtype=pl.UInt8),
+        pl.col("country").replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.UInt8),
+        (pl.col("first_at").dt.timestamp("us") // 1_000_000).alias("first"),
+        (pl.col("last_at").dt.timestamp("us") // 1_000_000).alias("last"),
+        pl.col("count"),
+    )
+    return entries, facts.to_arrow()
+
+
+def write(frame: pl.DataFrame, path: Path) -> None:
+    """Write the index of `frame` to `path`, durable when this returns."""
+    entries, facts = build(frame)
+    schema = pa.schema([("hash", pa.uint64()), ("row", pa.uint32())], metadata={b"version": VERSION})
+    import os
+
+    with pa.OSFile(str(path), "wb") as sink:
+        with pa.ipc.new_file(sink, schema) as writer:
+            writer.write_table(entries.cast(schema))
+    with pa.OSFile(str(path.with_suffix(".facts")), "wb") as sink:
+        with pa.ipc.new_file(sink, facts.schema.with_metadata({b"version": VERSION})) as writer:
+            writer.write_table(facts.combine_chunks().cast(facts.schema.with_metadata({b"version": VERSION})))
+    for written in (path, path.with_suffix(".facts")):
+        descriptor = os.open(written, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class FileIndex:
+    """An index, mapped into memory: nothing is read before it is touched."""
+
+    hashes: UINT64
+    rows: npt.NDArray[np.uint32]
+    batch: npt.NDArray[np.int64]
+    role: npt.NDArray[np.uint8]
+    country: npt.NDArray[np.uint8]
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+
+    def find(self, code: int) -> npt.NDArray[np.uint32]:
+        """Rows entered under this hash, ascending."""
+        wanted = np.uint64(code)
+        start = np.searchsorted(self.hashes, wanted, side="left")
+        end = np.searchsorted(self.hashes, wanted, side="right")
+        return np.unique(self.rows[start:end])
+
+
+@lru_cache(maxsize=4096)
+def load(parquet: Path) -> FileIndex | None:
+    """The index of a registered file, None when it has none of this version. Files never change once registered."""
+    path = index_path(parquet)
+    tables = []
+    for part in (path, path.with_suffix(".facts")):
+        if not part.exists():
+            return None
+        table = pa.ipc.open_file(pa.memory_map(str(part))).read_all()
+        if (table.schema.metadata or {}).get(b"version") != VERSION:
+            return None
+        tables.append(table)
+    entries, facts = tables
+
+    def column(table: pa.Table, name: str) -> np.ndarray:
+        chunks = table[name].chunks
+        return chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
+
+    return FileIndex(
+        column(entries, "hash"),
+        column(entries, "row"),
+        *(column(facts, name) for name in ("batch", "role", "country", "first", "last", "count")),
+    )

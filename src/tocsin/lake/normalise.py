@@ -1,0 +1,197 @@
+"""The kernel: draft rows of any reader in, observations out, and a rejection for every row that is none.
+
+Works on whole columns, never on one row at a time. A pure function of the rows, the profile, the moment of
+receipt and the reference tables: the same bytes read again give the same observations, on any engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from tocsin.core.observations import DRAFT, SCHEMA
+from tocsin.core.profiles import Profile
+from tocsin.core.reading import Rows
+from tocsin.core.words import Unit
+from tocsin.reference.addresses import AddressTables
+
+from . import columns, places, repeats, subject
+
+REJECTION_SCHEMA = {
+    "position": pl.Int64,
+    "unit": pl.String,
+    "reason": pl.String,
+    "field": pl.String,
+    "excerpt": pl.String,
+}
+EARLIEST = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
+AHEAD = timedelta(days=1)
+"""How far a source's clock may run ahead of the moment of receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the kernel needs beside the rows."""
+
+    profile: Profile
+    received_at: datetime
+    tables: AddressTables
+
+
+@dataclass(slots=True)
+class Draft:
+    """Rows on their way: what is refused leaves the frame and is remembered."""
+
+    frame: pl.DataFrame
+    unit: Unit
+    refused: list[pl.DataFrame] = field(default_factory=list)
+
+    def refuse(self, mask: pl.Series, name: str, reason: str | pl.Series) -> None:
+        """Take out the rows where `mask` holds, for the reason given (a code, or one for each row)."""
+        mask = mask.fill_null(False)
+        if not mask.any():
+            return
+        out = self.frame.filter(mask)
+        reasons = pl.lit(reason) if isinstance(reason, str) else reason.filter(mask)
+        shown = pl.col(name).cast(pl.String).str.slice(0, 120) if name in out.columns else pl.lit("")
+        self.refused.append(
+            out.select(
+                "position",
+                pl.lit(self.unit.value).alias("unit"),
+                reasons.alias("reason") if isinstance(reasons, pl.Expr) else pl.Series("reason", reasons),
+                pl.lit(name).alias("field"),
+                shown.fill_null("").alias("excerpt"),
+            )
+        )
+        self.frame = self.frame.filter(~mask)
+
+    def set(self, **new: pl.Series | pl.Expr) -> None:
+        """Replace or add columns."""
+        self.frame = self.frame.with_columns(**new)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """Observations (all columns of SCHEMA but `batch`), rejections, and how many rows were repeats."""
+
+    frame: pl.DataFrame
+    rejections: pl.DataFrame
+    repeats: int
+
+
+def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) -> Normalised:
+    """Observations of the rows, in their order. `seen` remembers the rows of earlier chunks of the delivery."""
+    frame, repeated = _once_each(rows.frame, seen)
+    draft = Draft(columns.prepared(frame, context.profile), rows.unit)
+    subject.settle(draft)
+    _times(draft, context)
+    columns.check_words(draft)
+    columns.check_numbers(draft)
+    columns.check_countries(draft)
+    _where(draft, context.tables)
+    columns.other_side(draft, context.tables)
+    columns.names_and_texts(draft)
+    columns.warning_flags(draft)
+    observations, merged = _windowed(_completed(draft.frame), context.profile.window_minutes)
+    rejections = pl.concat(draft.refused).sort("position") if draft.refused else pl.DataFrame(schema=REJECTION_SCHEMA)
+    return Normalised(observations, rejections, repeated + merged)
+
+
+def _once_each(frame: pl.DataFrame, seen: repeats.Seen | None) -> tuple[pl.DataFrame, int]:
+    """Each distinct draft row once, with its count; and the number of rows that went."""
+    rows = frame.height
+    if rows == 0:
+        return frame, 0
+    digests = repeats.row_digests(frame.drop("position"))
+    first, counts = repeats.first_places(digests)
+    if seen is not None:
+        new = seen.are_new(digests[first])
+        first, counts = first[new], counts[new]
+    if len(first) < rows:
+        frame = frame[first]
+    return frame.with_columns(pl.Series("times", counts, dtype=pl.Int64)), rows - len(first)
+
+
+def _times(draft: Draft, context: Context) -> None:
+    """first_at and last_at in UTC; the source's own moment or the receipt's where rows give none."""
+    from .moments import moments, one_moment
+
+    profile = context.profile
+    fallback = (one_moment(profile.source_time) if profile.source_time else None) or context.received_at
+    for name in ("first_at", "last_at"):
+        if name not in draft.frame.columns:
+            continue
+        given = draft.frame[name]
+        read = moments(given, time_zone=profile.time_zone, day_first=profile.day_first)
+        bad = read.is_null() & given.is_not_null()
+        late = read > context.received_at + AHEAD
+        early = read < EARLIEST
+        if bad.any() or late.any() or early.any():
+            reason = pl.select(
+                pl.when(bad)
+                .then(pl.lit("not-a-time"))
+                .when(late)
+                .then(pl.lit("time-in-future"))
+                .otherwise(pl.lit("time-too-old"))
+            ).to_series()
+            wrong = bad | late.fill_null(False) | early.fill_null(False)
+            draft.refuse(wrong, name, reason)
+            read = read.filter(~wrong)
+        draft.set(**{name: read})
+    have = draft.frame.columns
+    first = pl.col("first_at") if "first_at" in have else pl.lit(None, dtype=SCHEMA["first_at"])
+    last = pl.col("last_at") if "last_at" in have else pl.lit(None, dtype=SCHEMA["last_at"])
+    start = pl.coalesce(first, last, pl.lit(fallback, dtype=SCHEMA["first_at"]))
+    draft.set(first_at=pl.min_horizontal(start, last), last_at=pl.max_horizontal(start, last))
+
+
+def _where(draft: Draft, tables: AddressTables) -> None:
+    """Network, claims and the country that they make."""
+    found = places.located(draft.frame["ipv4"], draft.frame["ipv6"], tables)
+    stated = {name: draft.frame[name] for name in ("asn", "network") if name in draft.frame.columns}
+    draft.frame = draft.frame.with_columns(found.get_columns())
+    for name, given in stated.items():
+        draft.set(**{name: pl.coalesce(pl.col(name), given)})
+    draft.set(tld_country=places.prefix_countries(draft.frame))
+    if "stated_country" not in draft.frame.columns:
+        draft.set(stated_country=pl.lit(None, dtype=pl.String))
+    draft.frame = draft.frame.with_columns(places.decide(draft.frame.select(places.CLAIMS)).get_columns())
+
+
+def _completed(frame: pl.DataFrame) -> pl.DataFrame:
+    """All columns of the schema but `batch`, in its order and of its types."""
+    have = set(frame.columns)
+    return frame.select(
+        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in SCHEMA.items()
+        if name != "batch"
+    )
+
+
+def _windowed(frame: pl.DataFrame, window_minutes: int) -> tuple[pl.DataFrame, int]:
+    """Rows equal but for time and count become one where they lie in the same window."""
+    if window_minutes <= 0 or frame.height < 2:
+        return frame, 0
+    loose = ("position", "first_at", "last_at", "count", "note", "extra", "reference")
+    bucket = (frame["first_at"].dt.timestamp("us") // (window_minutes * 60_000_000)).alias("bucket")
+    digests = repeats.row_digests(frame.drop(loose).with_columns(bucket))
+    first, counts = repeats.first_places(digests)
+    if len(first) == frame.height:
+        return frame, 0
+    groups = pl.DataFrame({"a": digests[:, 0], "b": digests[:, 1]})
+    summed = (
+        frame.select("first_at", "last_at", "count")
+        .hstack(groups)
+        .group_by("a", "b", maintain_order=True)
+        .agg(pl.col("first_at").min(), pl.col("last_at").max(), pl.col("count").sum())
+    )
+    kept = frame[np.sort(first)]
+    return kept.with_columns(summed["first_at"], summed["last_at"], summed["count"]), frame.height - len(first)
+
+
+def is_draft(frame: pl.DataFrame) -> bool:
+    """Whether a reader kept to the contract: only draft columns, and positions."""
+    return "position" in frame.columns and set(frame.columns) <= set(DRAFT)

@@ -1,0 +1,23 @@
+"""What hangs on what: the handlers of jobs and the keepers of a delivery's contents, in one visible place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tocsin.centre.analysis import services as analysis
+from tocsin.centre.intake import services as intake
+from tocsin.centre.intake.process import Reader
+from tocsin.centre.jobs.worker import Handler
+from tocsin.centre.knowledge import services as knowledge
+
+KEEPERS: tuple[intake.Keeper, ...] = (
+    knowledge.keep_objects,
+    knowledge.keep_documents,
+    analysis.keep_proposals,
+    analysis.keep_conflicts,
+)
+
+
+def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
+    """Kind of job → what does it. Each worker has its own."""
+    return {intake.READ: Reader(KEEPERS, on_rows)}
