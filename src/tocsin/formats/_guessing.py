@@ -47,6 +47,7 @@ VALUE_CONTENT = frozenset(
     {"ip", "network", "url", "md5", "sha1", "sha256", "sha512", "email", "wallet", "domain", "cve"}
 )
 _HASHES = ("sha256", "sha512", "sha1", "md5")
+_NAMES_HOST = re.compile(r"(?i)domain|host|dns|c2|c&c|server|address|ioc|indicator|url|value")
 _FILE_ENDINGS = re.compile(
     r"(?i)\.(exe|dll|sys|bat|ps1|txt|doc|docx|xls|xlsx|pdf|zip|rar|js|vbs|apk|jar|php|tmp|dat|bin|lnk|py|sh|log|ini|bmp|xml)$"
 )
@@ -89,6 +90,8 @@ class Column:
     kind: str = ""
     confidence: float = 0.0
     words: Counter[str] = field(default_factory=Counter)
+    separator: str = ""
+    """What separates several values in one cell, where that occurs."""
 
 
 def lines_of(head: bytes, size_bytes: int = 0) -> list[str]:
@@ -117,9 +120,7 @@ def cut_line(line: str, delimiter: str, quote: str, blank_before_quote: bool = F
     if not quote or quote not in line:
         return line.split(delimiter)
     try:
-        return next(
-            csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=blank_before_quote), []
-        )
+        return next(csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=blank_before_quote), [])
     except csv.Error:
         return line.split(delimiter)
 
@@ -205,9 +206,7 @@ def _shape(lines: list[str], profile: Profile, delimiter: str) -> Shape | None:
     names = [text.strip() for text in (header or [])][:width]
     names += [""] * (width - len(names))
     data = records[first:]
-    fitting = sum(
-        1 for _, cells in data if len(_trimmed(cells)) <= width and len(cells) >= min(width, common)
-    )
+    fitting = sum(1 for _, cells in data if len(_trimmed(cells)) <= width and len(cells) >= min(width, common))
     layout = Layout(delimiter, width, quote, marks, first_line - 1, blank)
     return Shape(layout, tuple(names), has_header, data, fitting / len(data) if data else 1.0)
 
@@ -258,9 +257,9 @@ def _is_header(records: list[tuple[int, list[str]]], first: int) -> bool:
     filled = [cell for cell in head if cell.strip()]
     if not filled or _like_values(head):
         return False
-    if any(content_of(cell) in {"integer", "number"} for cell in filled):
-        return False
     known = known_share(filled)
+    if any(content_of(cell) in {"integer", "number"} for cell in filled) and known < 0.15:
+        return False
     if known >= 0.5:
         # A type word in the first cell of a table without header ("Host,example.org") is no heading.
         return not (len(filled) == 1 and len(head) > 1)
@@ -268,9 +267,7 @@ def _is_header(records: list[tuple[int, list[str]]], first: int) -> bool:
     if not below:
         return known > 0
     for index in range(len(head)):
-        contents = Counter(
-            content_of(cells[index]) for cells in below if index < len(cells) and cells[index].strip()
-        )
+        contents = Counter(content_of(cells[index]) for cells in below if index < len(cells) and cells[index].strip())
         plain = contents["text"]
         if head[index].strip() and sum(contents.values()) > plain * 3 and sum(contents.values()) >= 1:
             return True
@@ -282,12 +279,11 @@ def columns_of(shape: Shape) -> list[Column]:
     nulls = frozenset(NULL_WORDS)
     columns = []
     for index in range(shape.layout.width):
-        cells = [
-            row[index].strip()
-            for _, row in shape.records
-            if index < len(row) and row[index].strip() not in nulls
+        cells = [row[index].strip() for _, row in shape.records if index < len(row) and row[index].strip() not in nulls]
+        listed = [
+            cell for cell in cells if "|" in cell and all(content_of(p) in VALUE_CONTENT for p in cell.split("|"))
         ]
-        counted = Counter(content_of(cell) for cell in cells)
+        counted = Counter(content_of(cell.split("|")[0] if listed else cell) for cell in cells)
         content, hits = counted.most_common(1)[0] if counted else ("empty", 0)
         values = sum(count for name, count in counted.items() if name in VALUE_CONTENT)
         if (content not in VALUE_CONTENT and values > 0.5 * len(cells)) or (
@@ -296,7 +292,8 @@ def columns_of(shape: Shape) -> list[Column]:
             content, hits = "mixed", values
         share = hits / len(cells) if cells else 0.0
         words = Counter(normal(cell) for cell in cells)
-        columns.append(Column(index, shape.headings[index], cells, content, share, words=words))
+        separator = "|" if listed else ""
+        columns.append(Column(index, shape.headings[index], cells, content, share, words=words, separator=separator))
     return columns
 
 
@@ -307,8 +304,19 @@ def assign(columns: list[Column]) -> None:
     _kind_column(columns)
     candidates = [column for column in columns if _can_be_value(column)]
     main = min(candidates, key=lambda column: _rank(column, columns), default=None)
+    if main is None:
+        # A table of one side only, called the destination: it is the value.
+        for column in columns:
+            if column.draft == "peer" and column.content in VALUE_CONTENT | {"mixed"}:
+                main = column
+        for column in columns:
+            if main is not None and column.draft in {"peer_port", "peer_country"}:
+                column.draft = {"peer_port": "port", "peer_country": "stated_country"}[column.draft]
     if main is not None:
         _place_values(main, candidates, columns)
+    for column in columns:
+        if column not in candidates:
+            column.kind = ""
     _by_content(columns)
     _settle_doubles(columns)
 
@@ -324,6 +332,8 @@ def _by_heading(column: Column) -> None:
         if any(token.endswith(_DATE_WORDS) for token in tokens) and column.content in {"date", "epoch"}:
             column.draft, column.confidence = "first_at", 0.6
         for token in (tokens[0], tokens[-1]):
+            if tokens[0] in {"pubkey", "cert", "tls", "ssl", "key"}:
+                break
             if token in VALUE_HEADINGS and not column.draft and column.content in VALUE_CONTENT | {"mixed"}:
                 column.kind, column.confidence = VALUE_HEADINGS[token], 0.6
     wrong_time = column.draft in {"first_at", "last_at"} and column.content not in {
@@ -345,13 +355,9 @@ def _kind_column(columns: list[Column]) -> None:
             continue
         total = sum(column.words.values())
         known = sum(
-            count
-            for word, count in column.words.items()
-            if kind_of_word(word) is not None or word in NOT_INDICATORS
+            count for word, count in column.words.items() if kind_of_word(word) is not None or word in NOT_INDICATORS
         )
-        real = sum(
-            count for word, count in column.words.items() if word in KIND_WORDS or kind_of_word(word) == ""
-        )
+        real = sum(count for word, count in column.words.items() if word in KIND_WORDS or kind_of_word(word) == "")
         share = known / total
         if real and share >= 0.6 and len(column.words) <= 40 and (best is None or column.draft == "kind"):
             best = column
@@ -369,8 +375,14 @@ def _can_be_value(column: Column) -> bool:
         column.cells or column.draft == "value" or column.kind
     ):
         return False
+    if normal(column.name).split("_")[0] in {"pubkey", "cert", "tls", "ssl", "key"}:
+        return False
+    if column.kind and column.cells and column.content not in VALUE_CONTENT | {"mixed"}:
+        return column.kind in {Kind.SSDEEP, Kind.TLSH, Kind.IMPHASH, Kind.JA3, Kind.JARM, Kind.EMAIL}
     if column.draft in {"value", "url", "hostname"} or column.kind:
         return column.content not in {"integer", "date", "epoch", "country"} or column.draft == "value"
+    if column.name and column.content in {"domain", "mixed"} and not _NAMES_HOST.search(column.name):
+        return False
     return column.content in VALUE_CONTENT | {"mixed"} and column.share >= 0.6 and column.draft == ""
 
 
@@ -435,10 +447,16 @@ def _place_values(main: Column, candidates: list[Column], columns: list[Column])
         if column is main:
             continue
         said, content = column.draft, column.content
+        if said == "value" and content not in VALUE_CONTENT | {"mixed"}:
+            # A heading such as "source" that names no address here: the cells stay beside the row.
+            column.draft, column.kind = "", ""
+            continue
         column.confidence = max(column.confidence, 0.4 + 0.4 * column.share)
         if said == "value" or not said or said in {"url", "hostname"}:
             column.draft = ""
-        if content == "url" and "url" not in taken and main_kind != "url":
+        if content == "url" and not column.name and "reference" not in taken:
+            column.draft = "reference"
+        elif content == "url" and "url" not in taken and main_kind != "url":
             column.draft = "url"
         elif content == "domain" and main_kind in {"ip", "network"} and "hostname" not in taken:
             column.draft = "hostname"
@@ -448,9 +466,7 @@ def _place_values(main: Column, candidates: list[Column], columns: list[Column])
             taken.add(column.draft)
             column.kind = ""
         else:
-            column.kind = (
-                _kind_of_content(content) or (column.kind if column.kind != Kind.OTHER else "") or "*"
-            )
+            column.kind = _kind_of_content(content) or (column.kind if column.kind != Kind.OTHER else "") or "*"
 
 
 def _kind_of_content(content: str) -> str:
@@ -497,9 +513,7 @@ def _settle_doubles(columns: list[Column]) -> None:
         for column in rivals:
             if column is not keep:
                 column.draft, column.confidence = "", 0.0
-    if any(column.draft == "last_at" for column in columns) and not any(
-        c.draft == "first_at" for c in columns
-    ):
+    if any(column.draft == "last_at" for column in columns) and not any(c.draft == "first_at" for c in columns):
         next(column for column in columns if column.draft == "last_at").draft = "first_at"
 
 
@@ -541,9 +555,10 @@ def profile_of(shape: Shape, columns: list[Column], profile: Profile) -> Profile
                 key += "*"
             further[key] = place(column)
     lists = {
-        "tags": separator
+        column.draft: separator
         for column in columns
-        if column.draft == "tags" and (separator := tag_separator(column.cells))
+        if column.draft in {"tags", "value"}
+        and (separator := tag_separator(column.cells) if column.draft == "tags" else column.separator)
     }
     return replace(
         profile,

@@ -16,7 +16,7 @@ from tocsin.core.reading import Rejection, Rows
 from tocsin.core.words import Unit
 
 from ._columns import NOT_INDICATORS, kind_of_word, normal
-from ._tables import Table
+from ._tables import NULL_WORDS, Table
 
 SHARED_COLUMNS = (
     "position", "first_at", "last_at", "role", "type", "offence", "malware", "actor", "label", "severity",
@@ -47,6 +47,10 @@ class Plan:
     """Draft column → value for every row that has none."""
     headings: frozenset[str] = frozenset()
     """Headings of the value column: a row that repeats one is no data."""
+    padded: bool = False
+    """Whether cells are filled up with blanks, which then go."""
+    joined: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Draft column → first and last column of a range, joined by "-"."""
     dropped: frozenset[int] = frozenset()
     """Columns that say nothing and stay out of `extra`."""
 
@@ -54,6 +58,9 @@ class Plan:
 def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Rows | Rejection]:
     """Draft rows of a table: the main rows first, then those of further value columns."""
     frame = table.frame
+    if plan.padded:
+        stripped = pl.exclude("position").str.strip_chars()
+        frame = frame.with_columns(pl.when(stripped.is_in(list(NULL_WORDS))).then(None).otherwise(stripped).name.keep())
     value = plan.taken.get("value")
     if value is not None and plan.headings:
         heading = pl.col(f"c{value}").is_in(list(plan.headings))
@@ -67,6 +74,8 @@ def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Row
     for draft, index in plan.taken.items():
         if draft != "kind":
             expressions.append(_taken(draft, f"c{index}", plan))
+    for draft, (first, last) in plan.joined.items():
+        expressions.append(pl.concat_str([f"c{first}", f"c{last}"], separator="-").alias(draft))
     extra = _extra(frame, plan, table.clean, kinds)
     if extra is not None:
         expressions.append(extra)
@@ -75,6 +84,10 @@ def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Row
     draft = frame.select(expressions)
     more = [_further(frame, draft, kind, f"c{index}") for kind, index in plan.further]
     draft = _filled(draft)
+    if more and "value" in draft.columns and draft["value"].null_count():
+        # A row whose main value is missing but that has another one needs no row of its own.
+        elsewhere = pl.concat([part["position"] for part in more])
+        draft = draft.filter(pl.col("value").is_not_null() | ~pl.col("position").is_in(elsewhere.implode()))
     pairs = _pairs(frame, draft, kinds)
     main = _with_ports(_exploded(draft, plan)) if pairs is None else pairs[0]
     yield Rows(_with_constants(main, plan), unit=unit)
@@ -110,9 +123,7 @@ def _kinds(frame: pl.DataFrame, plan: Plan) -> tuple[list[Rejection], pl.DataFra
     if refused_words:
         said = pl.col(column).is_in(refused_words).fill_null(False)
         text = pl.col(f"c{plan.taken.get('value', plan.taken['kind'])}").fill_null("")
-        shown = frame.filter(said).select(
-            "position", pl.concat_str([column, text], separator=": ").alias("shown")
-        )
+        shown = frame.filter(said).select("position", pl.concat_str([column, text], separator=": ").alias("shown"))
         refused = [
             Rejection(position, Unit.LINE, "unsupported-record", field="kind", excerpt=excerpt[:120])
             for position, excerpt in shown.iter_rows()
@@ -148,7 +159,12 @@ def _translated(expression: pl.Expr, words: Mapping[str, str]) -> pl.Expr:
 
 def _extra(frame: pl.DataFrame, plan: Plan, clean: bool, kinds: _Kinds | None) -> pl.Expr | None:
     """The JSON object of all non-empty cells without a draft column, or None when there are none."""
-    used = set(plan.taken.values()) | {index for _, index in plan.further} | plan.dropped
+    used = (
+        {index for pair in plan.joined.values() for index in pair}
+        | set(plan.taken.values())
+        | {index for _, index in plan.further}
+        | plan.dropped
+    )
     if kinds is not None and kinds.unknown:
         used.discard(plan.taken["kind"])
     pieces, full = [], True

@@ -103,9 +103,7 @@ class Feed:
         self._held, self._at = data[data.find(b"\n") + 1 :] if data else b"", 0
 
 
-def read_tables(
-    stream: BinaryIO, layout: Layout, block_bytes: int = BLOCK_BYTES
-) -> Iterator[Table | Rejection]:
+def read_tables(stream: BinaryIO, layout: Layout, block_bytes: int = BLOCK_BYTES) -> Iterator[Table | Rejection]:
     """The records after `skip_lines`, in file order; blank lines and remarks are left out."""
     feed = Feed(stream)
     for _ in range(layout.skip_lines):
@@ -211,9 +209,7 @@ def _parse_fast(data: bytes, end: int, layout: Layout, line: int) -> Table | Non
     return Table(frame, clean)
 
 
-def _numbered(
-    frame: pl.DataFrame, block: bytes, quotes: _Quotes, line: int
-) -> tuple[pl.DataFrame | None, bool]:
+def _numbered(frame: pl.DataFrame, block: bytes, quotes: _Quotes, line: int) -> tuple[pl.DataFrame | None, bool]:
     """The frame without its lead, with line numbers; and whether its cells need no JSON escapes."""
     view = np.frombuffer(block, dtype=np.uint8)
     line_ends = block.count(b"\n")
@@ -239,9 +235,7 @@ def _odd_start(layout: Layout) -> str:
 
 def _is_remark(layout: Layout) -> pl.Expr:
     start = pl.col("c0").str.strip_chars_start()
-    return pl.any_horizontal(
-        pl.lit(False), *(start.str.starts_with(mark).fill_null(False) for mark in layout.comments)
-    )
+    return pl.any_horizontal(pl.lit(False), *(start.str.starts_with(mark).fill_null(False) for mark in layout.comments))
 
 
 def _without_remark_rows(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -62,9 +63,7 @@ def guess(sample: Sample, profile: Profile | None = None) -> Guess:
     if not any(column.draft == "value" for column in columns):
         problems.insert(
             0,
-            Rejection(
-                0, unit=problems[0].unit if problems else Rows.unit, reason="missing-columns", field="value"
-            ),
+            Rejection(0, unit=problems[0].unit if problems else Rows.unit, reason="missing-columns", field="value"),
         )
     preview.sort(key=lambda row: int(str(row["position"])))
     return Guess(
@@ -86,7 +85,7 @@ def guess(sample: Sample, profile: Profile | None = None) -> Guess:
 
 def plan_of(shape: Shape, profile: Profile) -> Plan:
     """What the profile's column map means for this file. Raises InputError for a column that is not there."""
-    by_name = {}
+    by_name: dict[str, int] = {}
     for index, name in enumerate(shape.headings):
         by_name.setdefault(normal(name), index)
 
@@ -100,8 +99,11 @@ def plan_of(shape: Shape, profile: Profile) -> Plan:
             return shape.headings.index(place)
         return by_name.get(normal(place))
 
-    taken = {}
+    taken, joined = {}, {}
     for draft, place in profile.columns.items():
+        if isinstance(place, str) and (ends := re.fullmatch(r"(\d+)-(\d+)", place)):
+            joined[draft] = (int(ends[1]) - 1, int(ends[2]) - 1)
+            continue
         index = find(draft, place)
         if index is not None:
             taken[draft] = index
@@ -123,14 +125,14 @@ def plan_of(shape: Shape, profile: Profile) -> Plan:
         words=profile.words,
         lists=profile.lists,
         headings=frozenset({heading} if heading else ()),
+        padded=any(cell != cell.strip() for _, row in shape.records[:100] for cell in row),
+        joined=joined,
     )
 
 
 def layout_for(shape: Shape, profile: Profile) -> Layout:
     """The layout of the file, with at least as many cells as the map asks for."""
-    asked = [
-        place for place in [*profile.columns.values(), *profile.further.values()] if isinstance(place, int)
-    ]
+    asked = [place for place in [*profile.columns.values(), *profile.further.values()] if isinstance(place, int)]
     width = max([shape.layout.width, *asked])
     return replace(shape.layout, width=width)
 
@@ -157,6 +159,8 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
         names = shape.headings + ("",) * (layout.width - len(shape.headings))
         shape = replace_shape(shape, layout, names)
     plan = plan_of(shape, profile)
+    if not ({"value", "url", "hostname"} & {*plan.taken, *plan.joined} or plan.further):
+        raise InputError("missing-columns", field="value", excerpt=layout.delimiter.join(shape.headings)[:120])
     yield from headings_of(head)
     with source.open() as stream:
         if head.startswith(b"\xef\xbb\xbf"):
@@ -216,13 +220,7 @@ def recognise(sample: Sample) -> int:
         return 60
     if valued and shape.consistency >= 0.8:
         return 50
-    return (
-        25
-        if shape.has_header and shape.consistency >= 0.9 and known > 0
-        else 12
-        if shape.consistency >= 0.95
-        else 0
-    )
+    return 25 if shape.has_header and shape.consistency >= 0.9 and known > 0 else 12 if shape.consistency >= 0.95 else 0
 
 
 FORMAT = Format(
