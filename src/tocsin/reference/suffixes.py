@@ -25,14 +25,24 @@ def registrable(hosts: pl.Series, private: bool = False) -> pl.Series:
 
     Hosts are lower case, without port. With `private`, suffixes that companies run (github.io) count as suffixes.
     """
-    # A plain loop with one dictionary: measured twice as fast as string expressions and joins on the columns.
+    # A plain loop with one dictionary: no slower than string expressions and joins on columns, and far shorter.
     facts = _facts(private)
-    found = [host and _registrable(host, facts) for host in hosts.to_list()]
-    return pl.Series("domain", found, dtype=pl.String).replace("", None)
+    simple = frozenset(name for name, fact in facts.items() if fact == RULE and "." not in name)
+    found: list[str | None] = []
+    for host in hosts.to_list():
+        if not host:
+            found.append(None)
+            continue
+        dot = host.rfind(".")
+        if dot > 0 and host[dot + 1 :] in simple:  # Nine in ten: nothing but the last label matters.
+            start = host.rfind(".", 0, dot) + 1
+            found.append(host[start:] if start < dot else None)
+        else:
+            found.append(_registrable(host.rstrip("."), facts))
+    return pl.Series("domain", found, dtype=pl.String)
 
 
 def _registrable(host: str, facts: dict[str, int]) -> str | None:
-    host = host.rstrip(".")
     dot = host.rfind(".")
     fact = facts.get(host[dot + 1 :], 0)
     answer, hangs = None, False
