@@ -1,0 +1,108 @@
+"""Plain text: reports, Markdown, AsciiDoc, ransom notes, forum posts. Indicators are proposals, never rows."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import yaml
+
+from tocsin.core.profiles import Profile
+from tocsin.core.reading import Format, Heading, Item, Sample, Source
+
+from ._documents import TEXT_CHARACTERS, completed
+from ._extraction import propose
+
+CHUNK_BYTES = 1 << 20
+FRONT_MATTER_CHARACTERS = 32 << 10
+WORD = re.compile(r"[^\W\d_]{2,}")
+MARKUP = re.compile(r"^(?:#{1,6} \S|={1,5} \S|\|====|\[options=|```|---$|\* \S|[-=]{4,}$)", re.MULTILINE)
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
+TITLE = re.compile(r"^(?:#|=)\s+(?P<marked>.{1,300}?)\s*#*$|^(?P<above>\S.{1,200})\n(?:={4,}|-{4,})\s*$", re.MULTILINE)
+
+
+def read(source: Source, profile: Profile) -> Iterator[Item]:
+    """Proposals in file order with offsets from the beginning of the text, then the heading."""
+    seen: set[tuple[str, str]] = set()
+    kept: list[str] = []
+    offset = 0
+    for text in chunks_of(source):
+        for proposal in propose(text):
+            if (proposal.kind, proposal.value) not in seen:
+                seen.add((proposal.kind, proposal.value))
+                yield replace(proposal, offset=offset + proposal.offset)
+        if offset < TEXT_CHARACTERS:
+            kept.append(text)
+        offset += len(text)
+    whole = "".join(kept)[:TEXT_CHARACTERS]
+    yield completed(Heading(title=title_of(whole), text=whole))
+
+
+def chunks_of(source: Source) -> Iterator[str]:
+    """The text in pieces of about a mebibyte, cut at line ends; a line without end is cut hard."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+    rest = ""
+    with source.open() as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            text = rest + decoder.decode(chunk).replace("\0", " ")
+            seam = max(text.rfind("\n"), text.rfind("\r")) + 1
+            seam = seam or (len(text) if len(text) > 2 * CHUNK_BYTES else 0)
+            rest = text[seam:]
+            if seam:
+                yield text[:seam]
+    rest += decoder.decode(b"", True)
+    if rest:
+        yield rest
+
+
+def title_of(text: str) -> str:
+    """The title that front matter or the first heading states, else the first line when it is short."""
+    front = FRONT_MATTER.match(text[:FRONT_MATTER_CHARACTERS].replace("\r\n", "\n"))
+    if front:
+        try:
+            stated = yaml.safe_load(front[1])
+        except (yaml.YAMLError, ValueError, RecursionError):
+            stated = None
+        if isinstance(stated, dict) and isinstance(stated.get("title"), str):
+            return str(stated["title"])
+    found = TITLE.search(text[:FRONT_MATTER_CHARACTERS].replace("\r\n", "\n"))
+    if found:
+        return (found["marked"] or found["above"]).strip()
+    first = next((line.strip() for line in text[:4000].splitlines() if line.strip()), "")
+    return first if len(first) <= 160 and WORD.search(first) else ""
+
+
+def recognise(sample: Sample) -> int:
+    """Low numbers: any text can be prose, and whoever knows more of it goes before."""
+    if b"\0" in sample.head.rstrip(b"\0")[:4096] or sample.head.startswith(
+        (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+    ):
+        return 0
+    text = sample.head.decode("utf-8-sig", errors="replace").replace("\0", "")
+    lines = [line for line in re.split(r"[\r\n]+", text[: 64 << 10]) if line.strip()]
+    if not lines or text.count("\ufffd") > len(text) // 10:
+        return 0
+    wordy = sum(len(WORD.findall(line[:500])) >= 5 or _is_far_eastern(line) for line in lines) / len(lines)
+    structured = text.lstrip()[:1] in ("{", "[", "<")
+    if structured:
+        return 2
+    marked = len(MARKUP.findall(text[: 64 << 10]))
+    if wordy >= 0.3 or (marked >= 2 and wordy >= 0.05):
+        return 35
+    return 14 if wordy >= 0.1 else 3
+
+
+def _is_far_eastern(line: str) -> bool:
+    return sum("\u3040" <= letter <= "\u9fff" or "\uac00" <= letter <= "\ud7a3" for letter in line[:200]) >= 8
+
+
+FORMAT = Format(
+    name="prose",
+    title="Report or note in plain text, Markdown or AsciiDoc",
+    recognise=recognise,
+    read=read,
+    media_types=("text/plain", "text/markdown", "text/asciidoc"),
+    extensions=(".txt", ".md", ".adoc", ".asciidoc", ".rst", ".text"),
+)
