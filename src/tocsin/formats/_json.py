@@ -28,7 +28,6 @@ STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 KEY = re.compile(rb'("(?:[^"\\]++|\\.)*+")[ \t\r\n]*(:)?|[{}\[\]]', re.DOTALL)
 SPACE = re.compile(rb"[ \t\r\n]*")
 SCALAR = re.compile(rb"[^,\]\}\[\{\s\"]+")
-BLANK_BEFORE_COLON = (b" :", b"\n:", b"\t:", b"\r:")
 NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 BRACES = bytes.maketrans(b"[]", b"{}")
 RAW = msgspec.json.Decoder(msgspec.Raw)
@@ -154,13 +153,22 @@ def keys_in(tree: object) -> int:
     return total
 
 
-def duplicate_key(data: bytes, tree: object) -> tuple[int, str] | None:
+def blank_colons(data: bytes) -> bool:
+    """Whether white space stands before a colon anywhere."""
+    return b" :" in data or b"\n:" in data or b"\t:" in data or b"\r:" in data
+
+
+def duplicate_key(data: bytes, tree: object, *, blanks: bool = True) -> tuple[int, str] | None:
     """Offset and name of the first key that its object already had; None when every key is alone.
 
     Counting `":` suffices nearly always; only where the counts differ is the text looked at token by token.
+    `blanks=False` says that `blank_colons` is known to be false.
     """
-    if data.count(b'":') == keys_in(tree) and not any(blank in data for blank in BLANK_BEFORE_COLON):
-        return None
+    found = data.count(b'":')
+    if (type(tree) is dict and found == len(tree)) or found == keys_in(tree):
+        # As many as the top level has: then nothing is nested, and no key can have hidden from the count.
+        if not blanks or not blank_colons(data):
+            return None
     stack: list[set[bytes]] = []
     for token in KEY.finditer(data):
         mark = data[token.start()]

@@ -46,39 +46,40 @@ TLP_1 = {
     "red": "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed",
 }
 
-_seen_times: dict[str, bool] = {}
-_seen_ids: dict[str, bool] = {}
+SEEN_TIMES: set[str] = set()
+SEEN_IDS: set[str] = set()
+"""The last few thousand that were found good: producers repeat them in every object."""
 
 
 def time(value: Any) -> bool:
-    """Whether this is a timestamp of the standard; the last few thousand answers are remembered."""
-    known = _seen_times.get(value)
-    if known is not None:
-        return known
+    """Whether this is a timestamp of the standard."""
+    if value in SEEN_TIMES:
+        return True
     found = TIME(value)
-    good = found is not None
-    if found is not None and found[1] > "28":
+    if found is None:
+        return False
+    if found[1] > "28":
         try:
             datetime.fromisoformat(value[:10])
         except ValueError:
-            good = False
-    if len(_seen_times) > 4096:
-        _seen_times.clear()
+            return False
+    if len(SEEN_TIMES) > 4096:
+        SEEN_TIMES.clear()
     if len(value) < 40:
-        _seen_times[value] = good
-    return good
+        SEEN_TIMES.add(value)
+    return True
 
 
 def identifier(value: Any) -> bool:
-    known = _seen_ids.get(value)
-    if known is not None:
-        return known
-    good = ID(value) is not None
-    if len(_seen_ids) > 8192:
-        _seen_ids.clear()
+    if value in SEEN_IDS:
+        return True
+    if ID(value) is None:
+        return False
+    if len(SEEN_IDS) > 8192:
+        SEEN_IDS.clear()
     if len(value) < 300:
-        _seen_ids[value] = good
-    return good
+        SEEN_IDS.add(value)
+    return True
 
 
 def later_or_equal(later: str, earlier: str) -> bool:
@@ -114,7 +115,10 @@ def number(low: float = -1e308, high: float = 1e308) -> Check:
 def words(value: Any) -> bool:
     if type(value) is not list or not value:
         return False
-    return all(type(word) is str for word in value)
+    for word in value:
+        if type(word) is not str:
+            return False
+    return True
 
 
 def ids(value: Any) -> bool:
@@ -133,12 +137,25 @@ def some_of(*allowed: str) -> Check:
 
 def id_of(*types: str) -> Check:
     starts = tuple(f"{name}--" for name in types)
-    return lambda value: identifier(value) and value.startswith(starts)
+
+    def check(value: Any) -> bool:
+        return identifier(value) and value.startswith(starts)
+
+    return check
 
 
 def ids_of(*types: str) -> Check:
-    one = id_of(*types)
-    return lambda value: type(value) is list and bool(value) and all(map(one, value))
+    starts = tuple(f"{name}--" for name in types)
+
+    def check(value: Any) -> bool:
+        if type(value) is not list or not value:
+            return False
+        for one in value:
+            if not (one in SEEN_IDS or identifier(one)) or not one.startswith(starts):
+                return False
+        return True
+
+    return check
 
 
 def table(value: Any) -> bool:

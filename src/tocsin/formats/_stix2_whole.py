@@ -15,7 +15,7 @@ import orjson
 from tocsin.core.errors import InputError
 from tocsin.core.reading import Heading, Source
 from tocsin.core.words import Tlp
-from tocsin.formats._json import array_items, documents, outline
+from tocsin.formats._json import array_items, blank_colons, documents, outline
 from tocsin.formats._stix2_rules import Object
 
 MARKINGS: dict[str, Tlp] = {
@@ -32,6 +32,7 @@ MARKINGS: dict[str, Tlp] = {
     "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1": Tlp.RED,
 }
 LABEL = re.compile(r"\s*tlp[:_ -]*(white|clear|green|amber\s*[+_ -]?\s*strict|amber|red)\s*", re.IGNORECASE)
+TLP_STARTS = frozenset({"tlp", "TLP", "Tlp"})
 CHUNK_BYTES = 4 << 20
 KEPT_RELATIONS = 500_000
 """Beyond that many relations in one delivery the rest stays unresolved, to bound memory."""
@@ -63,20 +64,22 @@ class Whole:
     """Observable id → first and last time it was observed and how often."""
     sightings: dict[str, list[tuple[str | None, str | None, str | None]]] = field(default_factory=dict)
     """Indicator id → first time, last time and count of each of its sightings."""
+    blanks: bool = False
+    """Whether white space stands before a colon anywhere in the delivery."""
     heading: Heading = field(default_factory=Heading)
 
     def marking_of(self, item: Object) -> str | None:
         """The narrowest known label of an object; None when it has none that is known."""
-        found: Tlp | None = None
-        for ref in item.get("object_marking_refs", ()):
-            label = self.markings.get(ref)
-            if label is not None and (found is None or label.rank > found.rank):
-                found = label
+        labels = []
+        if "object_marking_refs" in item:
+            labels = [self.markings[ref] for ref in item["object_marking_refs"] if ref in self.markings]
         if "labels" in item:
             for text in item["labels"]:
-                if text[:3].lower() == "tlp" and (label := label_of(text)) is not None:
-                    found = label if found is None or label.rank > found.rank else found
-        return None if found is None else found.value
+                if text[:3] in TLP_STARTS and (label := label_of(text)) is not None:
+                    labels.append(label)
+        if not labels:
+            return None
+        return labels[0].value if len(labels) == 1 else max(labels, key=lambda label: label.rank).value
 
     def target_of(self, indicator: str) -> tuple[str, str]:
         """(type, name) of what an indicator indicates; empty when nothing is said."""
@@ -147,7 +150,7 @@ def look_over(source: Source) -> Whole:
     whole = Whole()
     with source.open() as stream:
         seen = outline(stream.read(1 << 16))
-    wanted = _wanted(source)
+    wanted = _wanted(source, whole)
     if not wanted:
         return whole
     wanted += NAMED_BYTES if b'"indicates"' in wanted else ()
@@ -166,7 +169,7 @@ def look_over(source: Source) -> Whole:
     return whole
 
 
-def _wanted(source: Source) -> tuple[bytes, ...]:
+def _wanted(source: Source, whole: Whole) -> tuple[bytes, ...]:
     """Which of the telling words occur anywhere in the delivery."""
     words = (b'"definition_type"', b'"tlp_2_0"', b'"indicates"', b'"observed-data"', b'"sighting"')
     found: set[bytes] = set()
@@ -174,8 +177,7 @@ def _wanted(source: Source) -> tuple[bytes, ...]:
     with source.open() as stream:
         while chunk := stream.read(CHUNK_BYTES):
             text = tail + chunk
+            whole.blanks = whole.blanks or blank_colons(text)
             found |= {word for word in words if word not in found and word in text}
             tail = chunk[-32:]
-            if len(found) == len(words):
-                break
     return tuple(word for word in words if word in found)

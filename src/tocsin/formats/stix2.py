@@ -27,9 +27,9 @@ from tocsin.formats._json import (
     explain,
     outline,
 )
-from tocsin.formats._stix2_rows import RowBatches
+from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
-from tocsin.formats._stix2_types import OBSERVABLES_20, TYPES_20, TYPES_21, problem, version_of
+from tocsin.formats._stix2_types import OBSERVABLES_20, SCO_21, TYPES_20, TYPES_21, problem, version_of
 from tocsin.formats._stix2_whole import Whole, look_over
 
 STIX_TYPES = frozenset({*TYPES_20, *TYPES_21})
@@ -73,7 +73,11 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     position = 0
     try:
         for position, raw in _objects(source):
-            yield from _one(raw, position, whole, batches)
+            item = _one(raw, position, whole, batches)
+            if item is not None:
+                yield item
+            else:
+                yield from _nested(raw, position, whole, batches)
             if batches.full:
                 yield from batches.flush()
     except InputError as error:
@@ -105,54 +109,57 @@ def _documents(source: Source) -> Iterator[tuple[int, bytes]]:
         yield from documents(stream)
 
 
-def _one(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Iterator[Item]:
+def _one(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Thing | Rejection | None:
+    """The thing or rejection that an object makes, its rows added; None for a bundle inside the delivery."""
     try:
         item = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         wrong = explain(raw, error)
-        yield Rejection(position, Unit.OBJECT, wrong.reason, wrong.position, wrong.excerpt)
-        return
-    found = _refuse(item, raw)
+        return Rejection(position, Unit.OBJECT, wrong.reason, wrong.position, wrong.excerpt)
+    found = _refuse(item, raw, whole.blanks)
     if found is not None:
-        yield Rejection(position, Unit.OBJECT, found[0], found[1], raw[:120].decode("utf-8", "replace"))
-        return
+        return Rejection(position, Unit.OBJECT, found[0], found[1], raw[:120].decode("utf-8", "replace"))
     kind = item["type"]
-    if kind == "bundle":
-        yield from _nested(raw, position, whole, batches)
-        return
-    comparisons: list[Comparison] = []
+    marking = whole.marking_of(item)
     if kind == "indicator":
+        comparisons: list[Comparison] = []
         found = pattern_problem(item, comparisons)
         if found is not None:
-            yield Rejection(position, Unit.OBJECT, found[0], found[1], item["pattern"][:120])
-            return
-    marking = whole.marking_of(item)
-    yield thing_of(item, raw, position, marking)
-    if comparisons:
-        batches.indicator(item, position, marking, comparisons)
-    elif kind in OBSERVABLES_20 or kind == "observed-data" or kind == "sighting":
+            return Rejection(position, Unit.OBJECT, found[0], found[1], item["pattern"][:120])
+        if comparisons:
+            batches.indicator(item, position, marking, comparisons)
+    elif kind == "bundle":
+        return None
+    elif kind in WITH_ROWS:
         batches.seen(item, position, marking)
+    return thing_of(item, raw, position, marking)
+
+
+WITH_ROWS = frozenset({*OBSERVABLES_20, *VALUES, "observed-data"})
 
 
 def _nested(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Iterator[Item]:
     """A bundle that stands where an object should, as in lines of bundles: its objects, at its own position."""
     try:
         for _, inner in array_items(raw, "objects"):
-            if b'"bundle"' not in inner[:200]:
-                yield from _one(inner, position, whole, batches)
+            item = _one(inner, position, whole, batches)
+            if item is None:
+                yield Rejection(position, Unit.OBJECT, "invalid-object", "type", "a bundle inside a bundle")
+            else:
+                yield item
     except InputError as error:
         if error.reason != "missing-field":
             yield Rejection(position, Unit.OBJECT, error.reason, error.field, error.excerpt)
 
 
-def _refuse(item: Any, raw: bytes) -> Problem | None:
+def _refuse(item: Any, raw: bytes, blanks: bool = True) -> Problem | None:
     """Everything that may be wrong with an object but its pattern."""
-    if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
+    if len(raw) > DEPTH_LIMIT and raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
         try:
             check_depth(raw)
         except InputError:
             return "too-deep", ""
-    twice = duplicate_key(raw, item)
+    twice = duplicate_key(raw, item, blanks=blanks)
     if twice is not None:
         return "duplicate-key", twice[1]
     return problem(item)
@@ -173,11 +180,16 @@ def pattern_problem(item: Object, comparisons: list[Comparison], version: str = 
     pattern = item["pattern"]
     if item.get("pattern_type", "stix") != "stix":
         return None
-    is_20 = (version or version_of(item)) == "2.0"
     plain = plain_comparisons(pattern)
-    if plain is not None and all(one.kind is not Kind.OTHER for one in plain):
-        comparisons += plain
-        return None
+    if plain is not None:
+        if len(plain) == 1:
+            if plain[0].kind is not Kind.OTHER:
+                comparisons.append(plain[0])
+                return None
+        elif all(one.kind is not Kind.OTHER for one in plain):
+            comparisons += plain
+            return None
+    is_20 = (version or version_of(item)) == "2.0"
     try:
         paths = parse(pattern).paths
     except InputError as error:
@@ -196,16 +208,17 @@ def thing_of(item: Object, raw: bytes, position: int, marking: str | None) -> Th
     """The knowledge object of a valid STIX object."""
     kind = item["type"]
     get = item.get
-    version = version_of(item)
-    found = (TYPES_21 if version == "2.1" else TYPES_20).get(kind)
+    is_21 = "spec_version" in item or kind in SCO_21
+    found = TYPES_21.get(kind) if is_21 else TYPES_20.get(kind)
     refs: list[tuple[str, str]] = []
     if kind == "relationship":
-        refs = [(item["relationship_type"], item["target_ref"])]
-        refs += [("source", item["source_ref"]), ("target", item["target_ref"])]
+        target = item["target_ref"]
+        refs = [(item["relationship_type"], target), ("source", item["source_ref"]), ("target", target)]
         if "created_by_ref" in item:
             refs.append(("created_by_ref", item["created_by_ref"]))
-        refs += [("object_marking_refs", one) for one in get("object_marking_refs", ())]
-    elif found is not None and len(item) <= len(found.checks):
+        if "object_marking_refs" in item:
+            refs += [("object_marking_refs", one) for one in item["object_marking_refs"]]
+    elif found is not None and item.keys() <= found.checks.keys():
         for name in found.one:
             if name in item:
                 refs.append((name, item[name]))
@@ -219,7 +232,7 @@ def thing_of(item: Object, raw: bytes, position: int, marking: str | None) -> Th
     pattern = get("pattern", "")
     name = get("name") or get("value") or get("key") or get("path") or get("abstract") or ""
     return Thing(
-        f"stix-{version}",
+        "stix-2.1" if is_21 else "stix-2.0",
         kind,
         item["id"],
         raw,
