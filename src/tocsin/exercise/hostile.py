@@ -30,7 +30,7 @@ def drafts(story: Story) -> Iterator[Draft]:
         "archive-bomb",
         "An archive of some kilobytes that would unpack to one gigabyte.",
     )
-    escape = zipped([("EXERCISE.txt", b"EXERCISE\n"), ("../../../../tmp/exercise.txt", b"EXERCISE\n")])
+    escape = zipped([(f"{'../' * up}tmp/exercise.txt", b"EXERCISE\n") for up in (2, 4, 8)])
     yield _bad(
         "kestrel",
         "evidence.zip",
@@ -38,12 +38,21 @@ def drafts(story: Story) -> Iterator[Draft]:
         escape,
         56,
         "archive-path",
-        "An archive with a path that leads outside it.",
+        "An archive whose every path leads outside it.",
     )
     yield _unmapped(story)
     yield _bad("cedar", "feed.csv", "empty", b"", 33, "empty-file", "An empty file: a script failed silently.")
-    deep = b'{"EXERCISE":' + b"[" * 60_000 + b"]" * 60_000 + b"}"
-    yield _bad("skagen", "nested.json", "json-deep", deep, 65, "too-deep", "JSON that is nested sixty thousand deep.")
+    bundle = f'{{"type": "bundle", "id": "bundle--{story.uuid("deep")}", "objects": [{{"x_note": "EXERCISE", "x_deep": '
+    deep = bundle.encode() + b"[" * 60_000 + b"]" * 60_000 + b"}]}"
+    yield _bad(
+        "skagen",
+        "nested.json",
+        "json-deep",
+        deep,
+        65,
+        "too-deep",
+        "A bundle with an object that is nested sixty thousand deep.",
+    )
     yield _cut_short(story)
 
 
@@ -96,23 +105,31 @@ def _unmapped(story: Story) -> Draft:
 
 
 def _cut_short(story: Story) -> Draft:
+    """A bundle whose end is missing; what stands before the cut is whole and can be used."""
+    stamp = story.text_at(50)
     nodes = [
         {
             "type": "indicator",
             "spec_version": "2.1",
             "id": f"indicator--{story.uuid(f'cut {number}')}",
+            "created": stamp,
+            "modified": stamp,
             "name": "EXERCISE",
             "pattern": f"[domain-name:value = '{server.domain}']",
+            "pattern_type": "stix",
+            "valid_from": stamp,
         }
         for number, server in enumerate(story.c2_servers)
     ]
     whole = json.dumps({"type": "bundle", "id": f"bundle--{story.uuid('cut')}", "objects": nodes})
-    return _bad(
+    kept = whole[: len(whole) * 2 // 3]
+    return Draft(
         "sakura",
         "sakura-52.json",
         "stix-2.1",
-        whole[: len(whole) * 2 // 3].encode(),
+        kept.encode(),
         52,
-        "truncated",
-        "A bundle that ends in the middle: the line broke.",
+        20,
+        expected=Expected(Outcome.ACCEPTED_WITH_REJECTIONS, rejections={"truncated": 1}, things=kept.count('Z"}')),
+        story="A bundle that ends in the middle: the line broke.",
     )

@@ -299,7 +299,7 @@ def _bad_lines(story: Story, day: int, rows: int, version: int) -> tuple[list[st
         _line(timestamp=stamp, src_ip="192.168.1.77"),
         _line(timestamp=stamp, src_ip="256.1.1.1"),
         _line(timestamp=future, src_ip=public),
-        f'"{stamp}","tcp","{public}",5555,"EXERCISE"',
+        _line(timestamp=stamp, src_ip=public) + ',,"one cell too many"',
     ]
     return lines, {"not-public": 2, "not-an-address": 1, "time-in-future": 1, "wrong-width": 1}
 

@@ -68,7 +68,7 @@ def _bank_tables(story: Story) -> Iterator[Draft]:
             f"{stamp};{public};443;Frnace;tecleado a mano;EXERCISE",
             f"{future};{public};443;ES;reloj mal puesto;EXERCISE",
             f"{stamp};10.8.0.{number + 2};443;ES;red interna;EXERCISE",
-            f"{stamp};{public};443",
+            f"{stamp};{public};443;ES;tecleado; a mano;EXERCISE",
         ]
         refusals = {
             "not-an-address": 1,
@@ -119,7 +119,7 @@ def _telecom_tables(story: Story) -> Iterator[Draft]:
         stamp = f"{story.at(day) - timedelta(hours=5):%Y-%m-%d %H:%M:%S}"
         lines[60:60] = [
             f"0|{stamp}|100.64.3.{number + 1}|IN|high|{servers[0].address}|443|carrier-grade address|EXERCISE",
-            f"0|{stamp}|{servers[0].address}|IN|high",
+            f"0|{stamp}|{servers[0].address}|IN|high|||seen | typed by hand|EXERCISE",
         ]
         yield Draft(
             organisation="orchard",
