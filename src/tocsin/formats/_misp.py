@@ -201,9 +201,7 @@ _ACTOR_GALAXIES = _words(
     mitre-mobile-attack-intrusion-set mitre-ics-groups
     """
 )
-_TYPE_TAXONOMIES = _words(
-    "rsit ecsirt circl europol-event europol-incident enisa cert-xlm kill-chain common-taxonomy"
-)
+_TYPE_TAXONOMIES = _words("rsit ecsirt circl europol-event europol-incident enisa cert-xlm kill-chain common-taxonomy")
 _CONFIDENCE = {
     'misp:confidence-level="completely-confident"': "100",
     'misp:confidence-level="usually-confident"': "75",
@@ -278,6 +276,11 @@ def _galaxy_meaning(named: Tags, galaxy: str, value: str) -> Tags:
     return replace(named, ids=ids)
 
 
+def narrowest(*markings: str | None) -> str | None:
+    """The narrowest of some labels: what holds several parts may go no further than any of them."""
+    return max((label for label in markings if label), key=lambda label: _ORDER[label[4:]], default=None)
+
+
 @lru_cache(maxsize=16384)
 def meanings(names: tuple[str, ...]) -> Tags:
     """What several tags say together: the narrowest marking holds, otherwise the first that says anything."""
@@ -291,7 +294,7 @@ def meanings(names: tuple[str, ...]) -> Tags:
     return Tags(
         names=names,
         text="; ".join(names) or None,
-        marking=max(markings, key=lambda label: _ORDER[label[4:]], default=None),
+        marking=narrowest(*markings),
         unknown_marking=first("unknown_marking") or "",
         malware=first("malware"),
         actor=first("actor"),
@@ -304,12 +307,12 @@ def meanings(names: tuple[str, ...]) -> Tags:
 
 @lru_cache(maxsize=16384)
 def joined(own: Tags, outer: Tags) -> Tags:
-    """An attribute's own tags with its event's: its own words come first, both lists of names stay."""
+    """An attribute's own tags with its event's: its own words come first, but the narrower marking holds."""
     names = tuple(dict.fromkeys((*outer.names, *own.names)))
     return Tags(
         names=names,
         text="; ".join(names) or None,
-        marking=own.marking or outer.marking,
+        marking=narrowest(own.marking, outer.marking),
         malware=own.malware or outer.malware,
         actor=own.actor or outer.actor,
         type=own.type or outer.type,

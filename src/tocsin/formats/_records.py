@@ -124,9 +124,7 @@ class Batches:
 def frame_of(kept: list[Record]) -> pl.DataFrame:
     """A draft frame of records, with the columns that any of them has."""
     present = {name for record in kept for name, value in record.items() if value is not None}
-    return draft_frame(
-        {name: [cell(record.get(name), name) for record in kept] for name in DRAFT if name in present}
-    )
+    return draft_frame({name: [cell(record.get(name), name) for record in kept] for name in DRAFT if name in present})
 
 
 def cell(value: object, name: str = "") -> object:
@@ -153,23 +151,27 @@ def converted(
 ) -> Iterator[Item]:
     """Every record of a source through `convert`, gathered in batches by marking."""
     batches = Batches(unit)
-    for found in records(source, wrappers):
-        if isinstance(found, Rejection):
-            yield found
-            continue
-        number, raw = found
-        value = tree(raw, number, unit)
-        if isinstance(value, Rejection):
-            yield value
-            continue
-        for made in convert(value, number, raw):
-            if isinstance(made, dict):
-                marking = made.pop("marking", None)
-                batches.add(made, marking if isinstance(marking, str) else None)
-            else:
-                yield made
-        if batches.full:
-            yield from batches.flush()
+    try:
+        for found in records(source, wrappers):
+            if isinstance(found, Rejection):
+                yield found
+                continue
+            number, raw = found
+            value = tree(raw, number, unit)
+            if isinstance(value, Rejection):
+                yield value
+                continue
+            for made in convert(value, number, raw):
+                if isinstance(made, dict):
+                    marking = made.pop("marking", None)
+                    batches.add(made, marking if isinstance(marking, str) else None)
+                else:
+                    yield made
+            if batches.full:
+                yield from batches.flush()
+    except InputError:
+        yield from batches.flush()  # What came before the fault is whole.
+        raise
     yield from batches.flush()
 
 
@@ -221,9 +223,7 @@ def kind_of_host(value: str) -> str:
 def extra_of(facts: Mapping[str, object]) -> str | None:
     """Facts without a column as one JSON object; None when there are none."""
     kept = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
-    return (
-        orjson.dumps(kept, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode() if kept else None
-    )
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode() if kept else None
 
 
 def flat(value: Mapping[str, object], prefix: str = "", depth: int = 8) -> dict[str, object]:

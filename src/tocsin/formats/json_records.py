@@ -406,20 +406,33 @@ def _moment(text: str) -> str:
 
 def _texts(source: Source, profile: Profile) -> Iterator[Item]:
     batches = _records.Batches(Unit.ROW)
-    with source.open() as stream:
-        for number, raw in _json.array_items(stream):
-            value = orjson.loads(raw) if _records.whole(raw) else None
-            if not isinstance(value, str) or not value.strip():
-                yield Rejection(number, Unit.ROW, "wrong-type", "value", raw[:80].decode("utf-8", "replace"))
-                continue
-            kind = profile.defaults.get("kind") or kind_of(value)
-            if kind is None:
-                yield Rejection(number, Unit.ROW, "not-a-value", "value", value[:80])
-                continue
-            batches.add({"position": number, "kind": kind, "value": value.strip()})
-            if batches.full:
-                yield from batches.flush()
+    try:
+        with source.open() as stream:
+            for number, raw in _json.array_items(stream):
+                made = _text_row(raw, number, profile)
+                if isinstance(made, Rejection):
+                    yield made
+                    continue
+                batches.add(made)
+                if batches.full:
+                    yield from batches.flush()
+    except InputError:
+        yield from batches.flush()  # What came before the fault is whole.
+        raise
     yield from batches.flush()
+
+
+def _text_row(raw: bytes, number: int, profile: Profile) -> Record | Rejection:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, str) or not value.strip():
+        return Rejection(number, Unit.ROW, "wrong-type", "value", raw[:80].decode("utf-8", "replace"))
+    kind = profile.defaults.get("kind") or kind_of(value)
+    if kind is None:
+        return Rejection(number, Unit.ROW, "not-a-value", "value", value[:80])
+    return {"position": number, "kind": kind, "value": value.strip()}
 
 
 def _is_list_of_texts(head: bytes) -> bool:

@@ -51,16 +51,20 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Rows of the attributes, the events as things, and why an attribute could not be used."""
     reading = _Reading(profile)
     titles = 0
-    for found in _records.records(source, ("response", "Event")):
-        if isinstance(found, Rejection):
-            yield found
-            continue
-        for item in reading.record(found[1], found[0]):
-            titles += isinstance(item, Heading)
-            if titles < 2 or not isinstance(item, Heading):
-                yield item
-        if reading.count >= _records.BATCH_ROWS:
-            yield from reading.flush()
+    try:
+        for found in _records.records(source, ("response", "Event")):
+            if isinstance(found, Rejection):
+                yield found
+                continue
+            for item in reading.record(found[1], found[0]):
+                titles += isinstance(item, Heading)
+                if titles < 2 or not isinstance(item, Heading):
+                    yield item
+            if reading.count >= _records.BATCH_ROWS:
+                yield from reading.flush()
+    except InputError:
+        yield from reading.flush()  # What came before the fault is whole.
+        raise
     yield from reading.flush()
 
 
@@ -137,12 +141,11 @@ class _Reading:
         if tags.unknown_marking:
             yield Rejection(number, Unit.OBJECT, "not-a-marking", "Tag", tags.unknown_marking[:80])
         if keep:
-            yield _heading(event, tags)
-            yield _thing(event, raw, number, tags)
+            marking = _narrowest(event, tags)
+            yield _heading(event, marking)
+            yield _thing(event, raw, number, tags, marking)
         yield from self._kept(event, raw, number, tags)
-        context = _Context(
-            tags, SEVERITY.get(str(event.threat_level_id)), _text(event.uuid) or None, event.date
-        )
+        context = _Context(tags, SEVERITY.get(str(event.threat_level_id)), _text(event.uuid) or None, event.date)
         for attribute in event.Attribute or ():
             fault = self._attribute(attribute, context, "")
             if fault:
@@ -174,9 +177,7 @@ class _Reading:
             object_name,
         )
         if use.fault:
-            return Rejection(
-                position, Unit.ATTRIBUTE, use.fault, "type", str(attribute.type or attribute.value)[:80]
-            )
+            return Rejection(position, Unit.ATTRIBUTE, use.fault, "type", str(attribute.type or attribute.value)[:80])
         if not use.kind or (attribute.deleted is not False and true(attribute.deleted)):
             return None
         if attribute.Sighting and _is_false_positive(attribute.Sighting):
@@ -341,9 +342,7 @@ def _tags(tags: object, galaxies: object) -> _misp.Tags:
         clusters = galaxy.get("GalaxyCluster") if isinstance(galaxy, dict) else None
         for cluster in clusters if isinstance(clusters, list) else ():
             if isinstance(cluster, dict):
-                named = (
-                    cluster.get("tag_name") or f'misp-galaxy:{galaxy.get("type")}="{cluster.get("value")}"'
-                )
+                named = cluster.get("tag_name") or f'misp-galaxy:{galaxy.get("type")}="{cluster.get("value")}"'
                 if isinstance(named, str) and named not in names:
                     names.append(named)
     return _misp.meanings(tuple(names))
@@ -352,13 +351,18 @@ def _tags(tags: object, galaxies: object) -> _misp.Tags:
 NO_TAGS = _misp.Tags()
 
 
-def _heading(event: Event, tags: _misp.Tags) -> Heading:
-    return Heading(
-        title=_text(event.info)[:500], marking=tags.marking, producer=_owner(event.Orgc or event.Org, "name")
-    )
+def _narrowest(event: Event, tags: _misp.Tags) -> str | None:
+    """The narrowest marking of an event and all that it holds: whoever gets its bytes gets every part."""
+    found = [_tags(part.Tag, part.Galaxy).marking for part in _all_attributes(event) if part.Tag or part.Galaxy]
+    return _misp.narrowest(tags.marking, *found)
 
 
-def _thing(event: Event, raw: bytes, number: int, tags: _misp.Tags) -> Thing:
+def _heading(event: Event, marking: str | None) -> Heading:
+    producer = _owner(event.Orgc or event.Org, "name")
+    return Heading(title=_text(event.info)[:500], marking=marking, producer=producer)
+
+
+def _thing(event: Event, raw: bytes, number: int, tags: _misp.Tags, marking: str | None) -> Thing:
     refs = []
     owner = _owner(event.Orgc or event.Org, "uuid")
     if owner:
@@ -382,7 +386,7 @@ def _thing(event: Event, raw: bytes, number: int, tags: _misp.Tags) -> Thing:
         refs=tuple(refs),
         external_ids=tuple(dict.fromkeys((*tags.ids, *named))),
         valid_from=_text(event.date),
-        marking=tags.marking,
+        marking=marking,
     )
 
 
@@ -412,7 +416,8 @@ def _withdrawn(raw: bytes, number: int, tags: _misp.Tags) -> Iterator[Thing]:
     if attribute is None:
         return
     if true(attribute.deleted) or (attribute.Sighting and _is_false_positive(attribute.Sighting)):
-        yield _small_thing("attribute", raw, number, tags, attribute.uuid, attribute.timestamp, revoked=True)
+        own = _misp.joined(_tags(attribute.Tag, attribute.Galaxy), tags)
+        yield _small_thing("attribute", raw, number, own, attribute.uuid, attribute.timestamp, revoked=True)
 
 
 def _proposals(raws: list[msgspec.Raw] | None, number: int, tags: _misp.Tags) -> Iterator[Thing]:
