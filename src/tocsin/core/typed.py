@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from .errors import InputError
+from .values import canonical
 from .words import Kind
 
 TYPED_CHARACTERS = 4096
@@ -210,45 +212,23 @@ def hash_of(text: str) -> tuple[Kind, str] | None:
     return kind, text.lower()
 
 
-BASE58 = "1-9A-HJ-NP-Za-km-z"
-WALLETS: tuple[tuple[str, re.Pattern[str], bool], ...] = (
-    ("bitcoin", re.compile(rf"[13][{BASE58}]{{25,34}}"), False),
-    ("bitcoin", re.compile(r"(?:bc1[a-z0-9]{8,87}|BC1[A-Z0-9]{8,87})"), True),
-    ("ethereum", re.compile(r"0x[0-9a-fA-F]{40}"), True),
-    ("monero", re.compile(rf"[48][{BASE58}]{{94}}(?:[{BASE58}]{{11}})?"), False),
-    ("litecoin", re.compile(rf"[LM3][{BASE58}]{{26,33}}|ltc1[a-z0-9]{{8,87}}"), False),
-    ("bitcoincash", re.compile(r"bitcoincash:[qp][a-z0-9]{41}"), True),
-    ("dogecoin", re.compile(rf"D[5-9A-HJ-NP-U][{BASE58}]{{32}}"), False),
-    ("dashcoin", re.compile(rf"X[{BASE58}]{{33}}"), False),
-    ("zcash", re.compile(rf"t[13][{BASE58}]{{33}}"), False),
-    ("tron", re.compile(rf"T[{BASE58}]{{33}}"), False),
-    ("ripple", re.compile(rf"r[{BASE58}]{{24,34}}"), False),
-    ("stellar", re.compile(r"G[A-Z2-7]{55}"), False),
-    ("tezos", re.compile(rf"tz[1-3][{BASE58}]{{33}}"), False),
-    ("cardano", re.compile(r"addr1[a-z0-9]{50,110}"), True),
+WALLET = re.compile(
+    r"(?:bitcoincash:)?[A-Za-z0-9]{26,36}|(?:bc1|BC1|tb1|ltc1|0x)[A-Za-z0-9]{20,90}|bitcoincash:[a-z0-9]{42}"
+    r"|[qp][a-z0-9]{41}|[48][1-9A-HJ-NP-Za-km-z]{94}(?:[1-9A-HJ-NP-Za-km-z]{11})?"
 )
 
 
-@cache
-def _wallet_check(coin: str) -> Callable[[str], bool]:
-    from iocsearcher.searcher import Searcher  # Imported late: it takes most of a second.
-
-    check: Callable[[str], bool] = getattr(Searcher, f"is_valid_{coin}")
-    return check
-
-
 def wallet_of(text: str) -> str | None:
-    """A wallet address whose check digits are right; lower case where case says nothing."""
+    """A wallet address whose check digits are right, as its chain writes it."""
     text = text.strip()
-    for coin, shape, lowered in WALLETS:
-        if not shape.fullmatch(text):
-            continue
-        try:
-            if _wallet_check(coin)(text):
-                return text.lower() if lowered else text
-        except Exception:  # noqa: S112 - The checkers raise whatever their decoders do.
-            continue
-    return None
+    if not WALLET.fullmatch(text) or text.isdigit() or text.isalpha():
+        return None
+    from .wallets import canonical_wallet
+
+    try:
+        return canonical_wallet(text)
+    except Exception:  # The foreign checkers raise whatever their decoders do.
+        return None
 
 
 def phone_of(text: str) -> str | None:
@@ -329,13 +309,21 @@ def recognise_value(text: str) -> tuple[Kind, str] | None:
     for candidate in dict.fromkeys((whole, dotted)):
         if not candidate:
             continue
-        if pair := address_of(candidate) or hash_of(candidate):
-            return pair
+        if (pair := address_of(candidate) or hash_of(candidate)) and (final := _canonical(*pair)):
+            return final
         for kind, recognise in RECOGNISERS:
             value = recognise(candidate)
-            if value is not None:
-                return kind, value
+            if value is not None and (final := _canonical(kind, value)):
+                return final
     return None
+
+
+def _canonical(kind: Kind, value: str) -> tuple[Kind, str] | None:
+    """The very form in which values are stored, so that a look-up meets them."""
+    try:
+        return kind, canonical(kind, value)
+    except InputError:
+        return None
 
 
 def _url_without_scheme(text: str) -> str | None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from tocsin.core.errors import InputError
 from tocsin.core.reading import Proposal
 from tocsin.core.typed import Refanged, recognise_value, registrable_domain
+from tocsin.core.values import canonical
 from tocsin.core.words import Kind
 
 from ._shapes import Shape, shapes_in
@@ -125,9 +127,7 @@ def pieces_of(text: str) -> Iterator[tuple[int, str]]:
     while begin < len(text):
         end = min(len(text), begin + PIECE_CHARACTERS)
         if end < len(text):
-            seam = max(text.rfind("\n", end - SEAM_CHARACTERS, end), 0) or text.rfind(
-                " ", end - SEAM_CHARACTERS, end
-            )
+            seam = max(text.rfind("\n", end - SEAM_CHARACTERS, end), 0) or text.rfind(" ", end - SEAM_CHARACTERS, end)
             end = seam + 1 if seam > begin else end
         yield begin, text[begin:end]
         begin = end
@@ -135,7 +135,7 @@ def pieces_of(text: str) -> Iterator[tuple[int, str]]:
 
 def _find(piece: str, begin: int) -> Iterator[_Found]:
     made = Refanged(piece)
-    shapes = list(shapes_in(made.text))
+    shapes = [final for shape in shapes_in(made.text) if (final := _stored(shape)) is not None]
     seen = _witnesses(made.text) if any(shape.kind in WITNESSED for shape in shapes) else {}
     for shape in shapes:
         shown_as = made.original_slice(shape.begin, shape.end)
@@ -146,6 +146,15 @@ def _find(piece: str, begin: int) -> Iterator[_Found]:
             shown_as != made.text[shape.begin : shape.end],
             seen.get((shape.kind, shape.value), 0),
         )
+
+
+def _stored(shape: Shape) -> Shape | None:
+    """The shape with its value in the form in which values are stored; None where none would be."""
+    try:
+        value = canonical(shape.kind, shape.value)
+    except InputError:
+        return None
+    return shape if value == shape.value else replace(shape, value=value)
 
 
 def _score(found: _Found, some_defanged: bool, publisher: frozenset[str]) -> float:

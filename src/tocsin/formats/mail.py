@@ -235,8 +235,8 @@ def recognise(sample: Sample) -> int:
     if sample.head.startswith(OLE_BEGINNING):
         return 90 if looks_like_outlook(sample) else 0
     head = re.split(rb"\r?\n\r?\n", sample.head.lstrip(b"\xef\xbb\xbf\r\n")[: 64 << 10], maxsplit=1)[0]
-    first = head.split(b"\n", 1)[0]
-    if not (HEADER_LINE.match(first) or first.startswith(b"From ")):
+    lines = head.split(b"\n", 8)[:8]
+    if not all(HEADER_LINE.match(line) or line[:1] in b" \t" or line.startswith(b"From ") for line in lines):
         return 0
     names = {found["name"].lower() for found in HEADER_LINE.finditer(head)} & MAIL_HEADERS
     if len(names) >= 4 or {b"received", b"message-id"} <= names:

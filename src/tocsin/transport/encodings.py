@@ -35,6 +35,7 @@ GUESSED = [
     "cp949", "mac_roman",
 ]  # fmt: skip
 TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b\x00\x1a\x08")
+PADDING = re.compile(rb"\0{16,}|\0+\Z")
 ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 
 
@@ -45,10 +46,10 @@ def text_encoding(head: bytes) -> str:
             return name
     if head.startswith(BINARY_BEGINNINGS):
         return BINARY
-    padded = head.rstrip(b"\0")
-    wide = _wide_encoding(head, padded)
+    wide = _wide_encoding(head, head.rstrip(b"\0"))
     if wide:
         return wide
+    padded = PADDING.sub(b"", head)
     if _odd_share(padded) > 0.02:
         return BINARY
     if first_wrong_byte(padded) is None:
