@@ -381,7 +381,7 @@ def _can_be_value(column: Column) -> bool:
         return column.kind in {Kind.SSDEEP, Kind.TLSH, Kind.IMPHASH, Kind.JA3, Kind.JARM, Kind.EMAIL}
     if column.draft in {"value", "url", "hostname"} or column.kind:
         return column.content not in {"integer", "date", "epoch", "country"} or column.draft == "value"
-    if column.name and column.content in {"domain", "mixed"} and not _NAMES_HOST.search(column.name):
+    if column.name and column.content in {"domain", "mixed", "url"} and not _NAMES_HOST.search(column.name):
         return False
     return column.content in VALUE_CONTENT | {"mixed"} and column.share >= 0.6 and column.draft == ""
 

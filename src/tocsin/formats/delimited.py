@@ -220,7 +220,8 @@ def recognise(sample: Sample) -> int:
         return 60
     if valued and shape.consistency >= 0.8:
         return 50
-    return 25 if shape.has_header and shape.consistency >= 0.9 and known > 0 else 12 if shape.consistency >= 0.95 else 0
+    # A table without a value column is no delivery, but the page that maps columns should be offered.
+    return 15 if shape.has_header and shape.consistency >= 0.9 and known >= 0.3 else 0
 
 
 FORMAT = Format(

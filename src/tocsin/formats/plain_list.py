@@ -78,7 +78,7 @@ def recognise(sample: Sample) -> int:
     if not head.strip() or b"\x00" in head[:4096]:
         return 0
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start in b"{<" or head.lstrip().startswith((b"#fields", b"#separator", b"[{", b'["')):
+    if start in b"{<" or (start == b"[" and b"[Adblock" not in head[:64]) or head.lstrip().startswith((b"#fields", b"#separator", b"[{", b'["')):
         return 0
     lines = lines_of(head, sample.size_bytes)
     share, count = _share_of_values(lines)
@@ -133,7 +133,8 @@ def _rows(block: bytes, line: int, marks: tuple[str, ...], reference: str | None
     remark = pl.any_horizontal(pl.col("line").str.starts_with(mark) for mark in marks)
     if "Reference:" in text or "reference:" in text or reference:
         said = pl.when(remark).then(pl.col("line").str.extract(r"(?i)reference:\s*(\S+)"))
-        frame = frame.with_columns(said.forward_fill().fill_null(reference).alias("reference"))
+        carried = pl.lit(reference, pl.String)
+        frame = frame.with_columns(pl.coalesce(said.forward_fill(), carried).alias("reference"))
         reference = frame["reference"].tail(1).item() if frame.height else reference
     frame = frame.filter((pl.col("line") != "") & ~remark & ~pl.col("line").str.starts_with("[Adblock"))
     if not frame.height:
