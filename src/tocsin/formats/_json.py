@@ -165,10 +165,10 @@ def duplicate_key(data: bytes, tree: object, *, blanks: bool = True) -> tuple[in
     `blanks=False` says that `blank_colons` is known to be false.
     """
     found = data.count(b'":')
-    if (type(tree) is dict and found == len(tree)) or found == keys_in(tree):
-        # As many as the top level has: then nothing is nested, and no key can have hidden from the count.
-        if not blanks or not blank_colons(data):
-            return None
+    # As many as the top level holds: then nothing is nested, and no key can have hidden from the count.
+    alone = (type(tree) is dict and found == len(tree)) or found == keys_in(tree)
+    if alone and not (blanks and blank_colons(data)):
+        return None
     stack: list[set[bytes]] = []
     for token in KEY.finditer(data):
         mark = data[token.start()]

@@ -9,6 +9,7 @@ from tocsin.core.patterns import Comparison, hash_kind
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rows, draft_frame
 from tocsin.core.words import EventType, Kind, Role, Unit
+from tocsin.formats._stix2_fast import View
 from tocsin.formats._stix2_rules import Object
 from tocsin.formats._stix2_whole import Whole
 
@@ -72,29 +73,41 @@ TYPES: dict[str, EventType] = {
 }
 FILES = frozenset({Kind.MD5, Kind.SHA1, Kind.SHA224, Kind.SHA256, Kind.SHA384, Kind.SHA512, Kind.SSDEEP, Kind.TLSH})
 Row = tuple[object, ...]
+Times = tuple[str | None, str | None, str | None]
 
 
-def role_of(item: Object) -> Role | None:
+def role_of(item: Any) -> Role | None:
     """Role by the indicator types (2.1) or labels (2.0); None where they say nothing."""
-    said = item.get("indicator_types") or item.get("labels") or ()
-    for word in ROLE_ORDER:
-        if word in said:
-            return ROLES[word]
+    said = item.indicator_types or item.labels
+    if said is not None:
+        if len(said) == 1:
+            return ROLES.get(said[0])
+        for word in ROLE_ORDER:
+            if word in said:
+                return ROLES[word]
     return None
 
 
-def type_of(item: Object, kind: Kind) -> EventType | None:
+def type_of(item: Any, kind: Kind) -> EventType | None:
     """Type of event by labels, types and kill-chain phases, where they are clear."""
-    for name in ("labels", "indicator_types"):
-        for word in item.get(name, ()):
-            found = TYPES.get(word.lower())
-            if found is not None:
-                return found
-    for phase in item.get("kill_chain_phases", ()):
-        if phase["phase_name"] in {"command-and-control", "delivery"} and kind not in FILES:
-            c2 = phase["phase_name"] == "command-and-control"
-            return EventType.C2_SERVER if c2 else EventType.MALWARE_DISTRIBUTION
+    for said in (item.labels, item.indicator_types):
+        if said is not None:
+            for word in said:
+                found = TYPES.get(word) or TYPES.get(word.lower())
+                if found is not None:
+                    return found
+    if item.kill_chain_phases is not None and kind not in FILES:
+        for phase in item.kill_chain_phases:
+            if phase["phase_name"] in PHASES:
+                return PHASES[phase["phase_name"]]
     return EventType.MALWARE if kind in FILES else None
+
+
+PHASES = {
+    "command-and-control": EventType.C2_SERVER,
+    "c2": EventType.C2_SERVER,
+    "delivery": EventType.MALWARE_DISTRIBUTION,
+}
 
 
 class RowBatches:
@@ -104,7 +117,7 @@ class RowBatches:
 
     def __init__(self, whole: Whole, profile: Profile) -> None:
         self.whole = whole
-        self.default_role: str = profile.defaults.get("role", Role.ATTACKER_INFRA.value)
+        self.default_role: str = profile.defaults.get("role", Role.ATTACKER_INFRA)
         self.default_type = profile.defaults.get("type")
         self.by_marking: dict[str | None, list[Row]] = {}
         self.count = 0
@@ -126,64 +139,69 @@ class RowBatches:
             columns = {name: values for name, values in zip(COLUMNS, zip(*rows)) if name == "position" or any(values)}
             yield Rows(draft_frame(columns), marking, Unit.OBJECT)
 
-    def indicator(self, item: Object, position: int, marking: str | None, comparisons: Sequence[Comparison]) -> None:
+    def indicator(self, item: Any, position: int, marking: str | None, plain: Sequence[Comparison]) -> None:
         """One row for each comparison, and one more for each sighting of the indicator."""
-        get = item.get
         role = role_of(item)
-        labels = get("labels")
-        name = get("name", "")
+        labels = item.labels
+        name = item.name
         malware, actor = None, None
         if self.whole.indicates:
-            family, target = self.whole.target_of(item["id"])
+            family, target = self.whole.target_of(item.id)
             if family in {"malware", "tool"}:
                 malware = target
             elif family:
                 actor = target
             name = target or name
-        confidence = get("confidence")
+        confidence = item.confidence
         common = (
             malware, actor, name or (labels[0] if labels else None),
             None if confidence is None else str(confidence), None, None, None, None,
             "; ".join(labels) if labels else None, None,
         )  # fmt: skip
-        said = self.default_role if role is None else role.value
-        for kind, value, _ in comparisons:
-            event = type_of(item, kind) or self.default_type
-            where = (kind.value, value, said, event)
-            self.add(marking, (position, item["valid_from"], None, None, *where, *common))
+        said = self.default_role if role is None else role
+        for kind, value, _ in plain:
+            where = (kind, value, said, type_of(item, kind) or self.default_type)
+            self.add(marking, (position, item.valid_from, None, None, *where, *common))
             if self.whole.sightings:
-                for first, last, count in self.whole.sightings.get(item["id"], ()):
+                for first, last, count in self.whole.sightings.get(item.id, ()):
                     self.add(marking, (position, first, last, count, *where, *common))
 
-    def seen(self, item: Object, position: int, marking: str | None) -> None:
+    def seen(self, item: Any, position: int, marking: str | None) -> None:
         """Rows of an observable, or of the observables inside an observed-data object."""
-        if item["type"] != "observed-data":
-            times = self.whole.observed.get(item.get("id", ""), (None, None, None))
-            self._observable(item, position, marking, times, {})
+        nothing: Times = (None, None, None)
+        if item.type != "observed-data":
+            times = self.whole.observed.get(item.id, nothing) if self.whole.observed else nothing
+            found = VALUES.get(item.type)
+            pairs = values_of(item.item) if found is None or type(item) is View else _value(item, found)
+            self._add(pairs, position, marking, times, {}, item.name)
             return
-        times = (item["first_observed"], item["last_observed"], str(item["number_observed"]))
-        objects: dict[str, Object] = item.get("objects", {})
-        sides = _sides(objects)
-        for key, inner in objects.items():
-            self._observable(inner, position, marking, times, sides.get(key, {}))
+        if item.objects is None:
+            return
+        times = (item.first_observed, item.last_observed, str(item.number_observed))
+        sides = _sides(item.objects)
+        for key, inner in item.objects.items():
+            side = sides.get(key, {})
+            note = inner.get("name") if inner["type"] == "file" else None
+            self._add(values_of(inner), position, marking, times, side, note)
 
-    def _observable(
+    def _add(
         self,
-        item: Object,
+        pairs: list[tuple[Kind, str]],
         position: int,
         marking: str | None,
-        times: tuple[str | None, str | None, str | None],
+        times: Times,
         side: dict[str, str],
+        note: str | None,
     ) -> None:
-        for kind, value in values_of(item):
+        for kind, value in pairs:
             self.add(
                 marking,
                 (
                     position,
                     *times,
-                    kind.value,
+                    kind,
                     value,
-                    Role.UNKNOWN.value,
+                    Role.UNKNOWN,
                     None,
                     None,
                     None,
@@ -194,9 +212,14 @@ class RowBatches:
                     side.get("peer"),
                     side.get("peer_port"),
                     None,
-                    item.get("name") if item["type"] == "file" else None,
+                    note,
                 ),
             )
+
+
+def _value(item: Any, found: tuple[str, Kind]) -> list[tuple[Kind, str]]:
+    value = getattr(item, found[0])
+    return values_of({"type": item.type, found[0]: value}) if value else []
 
 
 def values_of(item: Object) -> list[tuple[Kind, str]]:

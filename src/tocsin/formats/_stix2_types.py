@@ -259,11 +259,8 @@ def problem(item: Any, version: str = "") -> Problem | None:
     if is_21 and item.get("spec_version", "2.1") != "2.1":
         return "invalid-object", "spec_version"
     modified = item.get("modified")
-    if (
-        modified is not None
-        and modified != item.get("created", modified)
-        and not later_or_equal(modified, item.get("created", modified))
-    ):
+    created = item.get("created", modified)
+    if type(modified) is str and modified != created and not later_or_equal(modified, str(created)):
         return "invalid-object", "modified"
     if "granular_markings" in item and (wrong := _selectors(item)):
         return wrong

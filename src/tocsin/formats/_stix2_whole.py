@@ -68,22 +68,28 @@ class Whole:
     """Whether white space stands before a colon anywhere in the delivery."""
     heading: Heading = field(default_factory=Heading)
 
-    def marking_of(self, item: Object) -> str | None:
-        """The narrowest known label of an object; None when it has none that is known."""
-        labels = []
-        if "object_marking_refs" in item:
-            labels = [self.markings[ref] for ref in item["object_marking_refs"] if ref in self.markings]
-        if "labels" in item:
-            for text in item["labels"]:
+    def marking_of(self, item: Any) -> str | None:
+        """The narrowest known label of a checked object; None when it has none that is known."""
+        found = []
+        if item.object_marking_refs is not None:
+            found = [self.markings[ref] for ref in item.object_marking_refs if ref in self.markings]
+        if item.labels is not None:
+            for text in item.labels:
                 if text[:3] in TLP_STARTS and (label := label_of(text)) is not None:
-                    labels.append(label)
-        if not labels:
+                    found.append(label)
+        if not found:
             return None
-        return labels[0].value if len(labels) == 1 else max(labels, key=lambda label: label.rank).value
+        return found[0].value if len(found) == 1 else max(found, key=lambda label: label.rank).value
 
     def target_of(self, indicator: str) -> tuple[str, str]:
         """(type, name) of what an indicator indicates; empty when nothing is said."""
         return self.names.get(self.indicates.get(indicator, ""), ("", ""))
+
+    def learn_bytes(self, raw: bytes) -> None:
+        try:
+            self.learn(orjson.loads(raw))
+        except orjson.JSONDecodeError:
+            return  # The reader reports it.
 
     def learn(self, item: Any) -> None:
         """Take what is needed from one object; broken objects teach nothing."""
@@ -159,11 +165,10 @@ def look_over(source: Source) -> Whole:
             single = seen.kind == "object" and "objects" not in seen.keys and "id" in seen.keys
             split = documents(stream) if single else array_items(stream, "objects")
             for _, raw in split:
-                if any(word in raw for word in wanted):
-                    try:
-                        whole.learn(orjson.loads(raw))
-                    except orjson.JSONDecodeError:
-                        continue
+                for word in wanted:
+                    if word in raw:
+                        whole.learn_bytes(raw)
+                        break
     except InputError:
         pass  # The reader meets the same fault and reports it.
     return whole

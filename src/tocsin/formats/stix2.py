@@ -27,9 +27,10 @@ from tocsin.formats._json import (
     explain,
     outline,
 )
+from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
-from tocsin.formats._stix2_types import OBSERVABLES_20, SCO_21, TYPES_20, TYPES_21, problem, version_of
+from tocsin.formats._stix2_types import OBSERVABLES_20, TYPES_20, TYPES_21, problem, version_of
 from tocsin.formats._stix2_whole import Whole, look_over
 
 STIX_TYPES = frozenset({*TYPES_20, *TYPES_21})
@@ -111,6 +112,30 @@ def _documents(source: Source) -> Iterator[tuple[int, bytes]]:
 
 def _one(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Thing | Rejection | None:
     """The thing or rejection that an object makes, its rows added; None for a bundle inside the delivery."""
+    item = None if whole.blanks else decode(raw)
+    if item is None:
+        checked = _by_tables(raw, position, whole)
+        if type(checked) is Rejection:
+            return checked
+        item = checked
+    kind = item.type
+    marking = whole.marking_of(item)
+    if kind == "indicator":
+        plain: list[Comparison] = []
+        found = _pattern_problem(item, "2.1" if item.is_21 else "2.0", plain)
+        if found is not None:
+            return Rejection(position, Unit.OBJECT, found[0], found[1], item.pattern[:120])
+        if plain:
+            batches.indicator(item, position, marking, plain)
+    elif kind == "bundle":
+        return None
+    elif kind in WITH_ROWS:
+        batches.seen(item, position, marking)
+    return thing_of(item, raw, position, marking)
+
+
+def _by_tables(raw: bytes, position: int, whole: Whole) -> Any:
+    """The slow way, which knows everything: a View of a good object, or the Rejection of a bad one."""
     try:
         item = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -119,20 +144,7 @@ def _one(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Thing 
     found = _refuse(item, raw, whole.blanks)
     if found is not None:
         return Rejection(position, Unit.OBJECT, found[0], found[1], raw[:120].decode("utf-8", "replace"))
-    kind = item["type"]
-    marking = whole.marking_of(item)
-    if kind == "indicator":
-        comparisons: list[Comparison] = []
-        found = pattern_problem(item, comparisons)
-        if found is not None:
-            return Rejection(position, Unit.OBJECT, found[0], found[1], item["pattern"][:120])
-        if comparisons:
-            batches.indicator(item, position, marking, comparisons)
-    elif kind == "bundle":
-        return None
-    elif kind in WITH_ROWS:
-        batches.seen(item, position, marking)
-    return thing_of(item, raw, position, marking)
+    return View(item)
 
 
 WITH_ROWS = frozenset({*OBSERVABLES_20, *VALUES, "observed-data"})
@@ -169,27 +181,26 @@ def problem_of(item: Object, version: str = "") -> Problem | None:
     """(reason, property) of the first rule that a decoded object breaks, its pattern and members included."""
     found = problem(item, version)
     if found is None and item["type"] == "indicator":
-        return pattern_problem(item, [], version)
+        return _pattern_problem(View(item), version or version_of(item), [])
     if found is None and item["type"] == "bundle":
         return next((wrong for inner in item.get("objects", []) if (wrong := problem_of(inner, version))), None)
     return found
 
 
-def pattern_problem(item: Object, comparisons: list[Comparison], version: str = "") -> Problem | None:
+def _pattern_problem(item: Any, version: str, plain: list[Comparison]) -> Problem | None:
     """What is wrong with an indicator's pattern; appends the comparisons it amounts to, where it is plain."""
-    pattern = item["pattern"]
-    if item.get("pattern_type", "stix") != "stix":
+    pattern = item.pattern
+    if item.pattern_type != "stix" and item.pattern_type is not None:
         return None
-    plain = plain_comparisons(pattern)
-    if plain is not None:
-        if len(plain) == 1:
-            if plain[0].kind is not Kind.OTHER:
-                comparisons.append(plain[0])
-                return None
-        elif all(one.kind is not Kind.OTHER for one in plain):
-            comparisons += plain
+    found = plain_comparisons(pattern)
+    if found is not None:
+        plain += found
+        for one in found:
+            if one[0] is Kind.OTHER:
+                break
+        else:
             return None
-    is_20 = (version or version_of(item)) == "2.0"
+    plain[:] = [one for one in plain if one.kind is not Kind.OTHER]
     try:
         paths = parse(pattern).paths
     except InputError as error:
@@ -197,69 +208,52 @@ def pattern_problem(item: Object, comparisons: list[Comparison], version: str = 
     for path in paths:
         if len(path[0]) < 3 or (len(path[1]) < 3 and path[1] != "id"):
             return "not-a-pattern", "pattern"
-        if is_20 and path[0] not in OBSERVABLES_20 and not path[0].startswith("x-"):
+        if version == "2.0" and path[0] not in OBSERVABLES_20 and not path[0].startswith("x-"):
             return "not-a-pattern", "pattern"
-    if plain is not None:
-        comparisons += [one for one in plain if one.kind is not Kind.OTHER]
     return None
 
 
-def thing_of(item: Object, raw: bytes, position: int, marking: str | None) -> Thing:
-    """The knowledge object of a valid STIX object."""
-    kind = item["type"]
-    get = item.get
-    is_21 = "spec_version" in item or kind in SCO_21
-    found = TYPES_21.get(kind) if is_21 else TYPES_20.get(kind)
+def thing_of(item: Any, raw: bytes, position: int, marking: str | None) -> Thing:
+    """The knowledge object of a checked STIX object."""
+    kind = item.type
     refs: list[tuple[str, str]] = []
     if kind == "relationship":
-        target = item["target_ref"]
-        refs = [(item["relationship_type"], target), ("source", item["source_ref"]), ("target", target)]
-        if "created_by_ref" in item:
-            refs.append(("created_by_ref", item["created_by_ref"]))
-        if "object_marking_refs" in item:
-            refs += [("object_marking_refs", one) for one in item["object_marking_refs"]]
-    elif found is not None and item.keys() <= found.checks.keys():
-        for name in found.one:
-            if name in item:
-                refs.append((name, item[name]))
-        for name in found.many:
-            if name in item:
-                refs += [(name, one) for one in item[name]]
+        target = item.target_ref
+        refs = [(item.relationship_type, target), ("source", item.source_ref), ("target", target)]
+        if item.created_by_ref is not None:
+            refs.append(("created_by_ref", item.created_by_ref))
+        if item.object_marking_refs is not None:
+            refs += [("object_marking_refs", one) for one in item.object_marking_refs]
     else:
-        refs = _all_refs(item)
-    aliases = get("aliases") or get("x_mitre_aliases") or get("x_opencti_aliases") or ()
-    external = get("external_references")
-    pattern = get("pattern", "")
-    name = get("name") or get("value") or get("key") or get("path") or get("abstract") or ""
+        for key in item.one:
+            value = getattr(item, key)
+            if value is not None:
+                refs.append((key, value))
+        for key in item.many:
+            values = getattr(item, key)
+            if values is not None:
+                refs += [(key, one) for one in values if type(one) is str]
+    aliases = item.aliases or item.x_mitre_aliases or item.x_opencti_aliases
+    name = item.name or item.value or item.key or item.path or item.abstract
+    external, labels, pattern = item.external_references, item.labels, item.pattern
     return Thing(
-        "stix-2.1" if is_21 else "stix-2.0",
+        "stix-2.1" if item.is_21 else "stix-2.0",
         kind,
-        item["id"],
+        item.id,
         raw,
         position,
-        get("modified") or get("created", ""),
+        item.modified or item.created or "",
         name if type(name) is str else "",
         tuple(one for one in aliases if type(one) is str) if type(aliases) is list else (),
-        tuple(get("labels", ())),
+        tuple(labels) if labels is not None else (),
         tuple(refs),
         _external_ids(external) if external else (),
         pattern if type(pattern) is str else "",
-        get("valid_from", ""),
-        get("valid_until", ""),
-        get("revoked", False),
+        item.valid_from or "",
+        item.valid_until or "",
+        item.revoked is True,
         marking,
     )
-
-
-def _all_refs(item: Object) -> list[tuple[str, str]]:
-    """Every property that holds identifiers, custom ones included."""
-    refs = []
-    for name, value in item.items():
-        if name.endswith("_ref") and type(value) is str:
-            refs.append((name, value))
-        elif name.endswith("_refs") and type(value) is list:
-            refs += [(name, one) for one in value if type(one) is str]
-    return refs
 
 
 def _external_ids(references: list[Object]) -> tuple[str, ...]:
