@@ -35,6 +35,8 @@ GUESSED = [
     "cp949", "mac_roman",
 ]  # fmt: skip
 TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b\x00\x1a\x08")
+HIGH_BYTES = bytes(range(0x80, 0x100))
+MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 PADDING = re.compile(rb"\0{16,}|\0+\Z")
 ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 
@@ -54,7 +56,7 @@ def text_encoding(head: bytes) -> str:
         return BINARY
     if first_wrong_byte(padded) is None:
         return "iso2022_jp" if ISO_2022_JP.search(padded) else "utf-8"
-    return _guess(padded)
+    return "utf-8" if _mostly_utf8(padded) else _guess(padded)
 
 
 def first_wrong_byte(head: bytes) -> int | None:
@@ -64,6 +66,13 @@ def first_wrong_byte(head: bytes) -> int | None:
     except UnicodeDecodeError as error:
         return error.start
     return None
+
+
+def _mostly_utf8(head: bytes) -> bool:
+    """Whether UTF-8 characters outnumber the bytes that are none: several hands wrote the file."""
+    whole = MULTIBYTE.findall(head)
+    high_bytes = len(head) - len(head.translate(None, HIGH_BYTES))
+    return len(whole) > high_bytes - sum(map(len, whole))
 
 
 def _odd_share(head: bytes) -> float:
@@ -110,7 +119,7 @@ def _guess(sample: bytes) -> str:
     wrong = first_wrong_byte(sample) or 0
     begin = max(0, wrong - GUESS_BYTES // 4)
     part = sample[begin : begin + GUESS_BYTES].replace(b"\0", b"")
-    if part.count(b"\n") > 2 * sum(map(part.count, map(bytes, zip(range(0x80, 0x100))))):
+    if part.count(b"\n") > 2 * (len(part) - len(part.translate(None, HIGH_BYTES))):
         # Few telling bytes: the lines that hold them say more than the whole.
         part = b"\n".join(line for line in part.split(b"\n") if not line.isascii()) or part
     found = from_bytes(part, cp_isolation=GUESSED).best()
