@@ -1,0 +1,72 @@
+"""What a package is composed from: everything but the rows themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from tocsin.core.words import Tlp
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The handling of a package, derived from all its batches: narrowest label, common purposes, all codes."""
+
+    tlp: Tlp
+    codes: tuple[str, ...]
+    pap: str
+    purposes: tuple[str, ...]
+    review_on: date
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """Who issues packages. Sources stay unnamed: objects carry this identity."""
+
+    name: str
+    id: str
+    """UUID of its identity in exchanged objects."""
+    created_at: datetime
+    """When the installation was made: the creation moment of objects that return in later packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The package before this one."""
+
+    path: Path
+    number: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One package to be made."""
+
+    country: str
+    number: str
+    """For people: FR-2026-0007."""
+    arrived_from: datetime
+    arrived_until: datetime
+    created_at: datetime
+    language: str
+    label: Label
+    centre: Centre
+    sign: Callable[[bytes], bytes]
+    public_pem: bytes
+    key_id: str
+    misp_batches: frozenset[int] | None = frozenset()
+    """Batches whose rows may go into a MISP export; None: all of them."""
+    previous: Previous | None = None
+    data_dates: Mapping[str, str] = field(default_factory=dict)
+    """Name of an address table → its date."""
+    values_cap: int = 10_000
+    """Most values in the STIX bundle, the MISP event and each list of the difference."""
+
+    @property
+    def name(self) -> str:
+        """Name of the archive without its extension."""
+        return f"tocsin-{self.number}"

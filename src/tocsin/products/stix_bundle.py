@@ -1,0 +1,322 @@
+"""A share's values as a STIX 2.1 bundle: indicators for what attacks, observed data for what suffered.
+
+Observables have the deterministic identifiers of STIX 2.1 section 2.9; our own objects have identifiers made of the
+Centre, the country and the value, so that a value which returns in the next package is the same object, newer.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tocsin.core.words import HASH_KINDS, VICTIM_LIKE, Tlp
+
+from .order import Order
+from .values import Value, Values
+
+SCO_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+OWN_NAMESPACE = uuid.UUID("c3f1a5ee-6c0d-5b2e-9a53-6d2a3d1c7f10")
+RELEASE_EXTENSION = "extension-definition--9f3c9f6e-5f0e-4a2b-8a54-6f7a8f0f8d21"
+TLP_EXTENSION = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
+TLP_IDS = {
+    Tlp.CLEAR: "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
+    Tlp.GREEN: "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+    Tlp.AMBER: "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+    Tlp.AMBER_STRICT: "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
+    Tlp.RED: "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
+}
+_TLP_CREATED = "2022-10-01T00:00:00.000Z"
+_VICTIMS = {role.value for role in VICTIM_LIKE}
+_HOSTILE = {"ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"}
+_HASHES = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256", "sha512": "SHA-512", "ssdeep": "SSDEEP", "tlsh": "TLSH"}
+_HASH_ID_ORDER = ("MD5", "SHA-1", "SHA-256", "SHA-512")
+_MOST_OBSERVED = 999_999_999
+
+
+def write_stix(path: Path, values: Values, order: Order) -> int:
+    """Write the bundle; give the number of objects."""
+    bundle_id = _own_id("bundle", order, order.number)
+    head = b'{"type":"bundle","id":"%s","objects":[\n' % bundle_id.encode()
+    objects = 0
+    with path.open("wb") as file:
+        file.write(head)
+        for body in stix_objects(values, order):
+            file.write(b",\n" if objects else b"")
+            file.write(orjson.dumps(body))
+            objects += 1
+        file.write(b"\n]}\n")
+    return objects
+
+
+def stix_objects(values: Values, order: Order) -> Iterator[dict[str, Any]]:
+    """The objects of the bundle, each identifier once."""
+    frame = _Frame(order)
+    yield from frame.heads()
+    seen: set[str] = set()
+    for value in values.shown:
+        for body in frame.of(value):
+            if body["id"] not in seen:
+                seen.add(body["id"])
+                yield body
+    yield frame.note(values)
+
+
+class _Frame:
+    """What all objects of one bundle share."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.centre_id = f"identity--{order.centre.id}"
+        self.country_id = _own_id("identity", order, "country")
+        self.release_id = _own_id("marking-definition", order, order.number)
+        self.created = _moment(order.centre.created_at)
+        self.modified = _moment(order.created_at)
+        self.markings = [TLP_IDS[order.label.tlp], self.release_id]
+
+    def common(self, kind: str, seed: str) -> dict[str, Any]:
+        return {
+            "type": kind,
+            "spec_version": "2.1",
+            "id": _own_id(kind, self.order, seed),
+            "created": self.created,
+            "modified": self.modified,
+            "created_by_ref": self.centre_id,
+            "object_marking_refs": self.markings,
+        }
+
+    def heads(self) -> Iterator[dict[str, Any]]:
+        """Identities, the TLP label, our release marking and the definition of its extension."""
+        order, label = self.order, self.order.label
+        yield {
+            "type": "identity",
+            "spec_version": "2.1",
+            "id": self.centre_id,
+            "created": self.created,
+            "modified": self.created,
+            "name": order.centre.name,
+            "identity_class": "organization",
+        }
+        yield {
+            "type": "identity",
+            "spec_version": "2.1",
+            "id": self.country_id,
+            "created": self.created,
+            "modified": self.created,
+            "created_by_ref": self.centre_id,
+            "name": order.country,
+            "identity_class": "group",
+        }
+        yield {
+            "type": "marking-definition",
+            "spec_version": "2.1",
+            "id": TLP_IDS[label.tlp],
+            "created": _TLP_CREATED,
+            "name": label.tlp.value,
+            "extensions": {
+                TLP_EXTENSION: {
+                    "extension_type": "property-extension",
+                    "tlp_2_0": label.tlp.value.removeprefix("TLP:").lower(),
+                }
+            },
+        }
+        yield {
+            "type": "extension-definition",
+            "spec_version": "2.1",
+            "id": RELEASE_EXTENSION,
+            "created": self.created,
+            "modified": self.created,
+            "created_by_ref": self.centre_id,
+            "name": "Conditions of a release",
+            "description": "Handling codes, purposes, onward rule, review and expiry of what is handed over.",
+            "schema": "https://tocsin.example/schemas/release-marking.json",
+            "version": "1.0.0",
+            "extension_types": ["property-extension"],
+        }
+        yield {
+            "type": "marking-definition",
+            "spec_version": "2.1",
+            "id": self.release_id,
+            "created": self.modified,
+            "created_by_ref": self.centre_id,
+            "name": f"release {order.number}",
+            "extensions": {
+                RELEASE_EXTENSION: {
+                    "extension_type": "property-extension",
+                    "handling": list(label.codes),
+                    "pap": label.pap,
+                    "purposes": list(label.purposes),
+                    "onward": "ask-source",
+                    "review": label.review_on.isoformat(),
+                    "expiry": label.expires_on.isoformat(),
+                }
+            },
+        }
+
+    def of(self, value: Value) -> Iterator[dict[str, Any]]:
+        """The objects of one value: nothing where STIX has no form for it, or where it is a victim elsewhere."""
+        victim = value["role"] in _VICTIMS
+        if victim and value["country"] != self.order.country:
+            return
+        made = observable(value["kind"], value["value"])
+        if made is None:
+            return
+        pattern, body = made
+        yield body
+        seed = f"{value['kind']}|{value['value']}|{value['role']}"
+        if value["role"] in _HOSTILE:
+            yield from self._indicator(value, pattern, body["id"], seed)
+        else:
+            yield from self._observed(value, body["id"], seed)
+
+    def _indicator(self, value: Value, pattern: str, target: str, seed: str) -> Iterator[dict[str, Any]]:
+        indicator = self.common("indicator", seed)
+        indicator |= {
+            "name": value["value"],
+            "description": _facts(value),
+            "pattern": pattern,
+            "pattern_type": "stix",
+            "valid_from": _moment(value["first_at"]),
+            "indicator_types": (
+                ["compromised"] if value["role"] == "COMPROMISED_THIRD_PARTY" else ["malicious-activity"]
+            ),
+            "labels": [value["role"].lower().replace("_", "-"), *value["types"]],
+        }
+        if value["confidence"] is not None:
+            indicator["confidence"] = value["confidence"]
+        yield indicator
+        yield self._relation("based-on", indicator["id"], target)
+        for name in value["malware"]:
+            malware = self._malware(name)
+            yield malware
+            yield self._relation("indicates", indicator["id"], malware["id"])
+
+    def _observed(self, value: Value, target: str, seed: str) -> Iterator[dict[str, Any]]:
+        observed = self.common("observed-data", seed)
+        observed |= {
+            "first_observed": _moment(value["first_at"]),
+            "last_observed": _moment(value["last_at"]),
+            "number_observed": max(1, min(value["sightings"], _MOST_OBSERVED)),
+            "object_refs": [target],
+            "labels": [value["role"].lower().replace("_", "-"), *value["types"]],
+        }
+        yield observed
+        if value["role"] not in _VICTIMS:
+            return
+        for name in value["malware"]:
+            malware = self._malware(name)
+            yield malware
+            sighting = self.common("sighting", f"{seed}|{name}")
+            yield sighting | {
+                "first_seen": observed["first_observed"],
+                "last_seen": observed["last_observed"],
+                "count": observed["number_observed"],
+                "sighting_of_ref": malware["id"],
+                "observed_data_refs": [observed["id"]],
+                "where_sighted_refs": [self.country_id],
+            }
+
+    def _malware(self, name: str) -> dict[str, Any]:
+        return self.common("malware", name) | {
+            "name": name,
+            "is_family": True,
+            "malware_types": ["unknown"],
+        }
+
+    def _relation(self, kind: str, source: str, target: str) -> dict[str, Any]:
+        return self.common("relationship", f"{kind}|{source}|{target}") | {
+            "relationship_type": kind,
+            "source_ref": source,
+            "target_ref": target,
+        }
+
+    def note(self, values: Values) -> dict[str, Any]:
+        """What the bundle is, and what it leaves out."""
+        order = self.order
+        text = f"Country package {order.number}: {len(values.shown)} of {values.total} distinct values."
+        if values.left_out:
+            text += (
+                f" {values.left_out} values are not in this bundle: the newest and most seen come first, at most"
+                f" {order.values_cap}. All are in observations.parquet."
+            )
+        return self.common("note", order.number) | {"content": text, "object_refs": [self.country_id]}
+
+
+def _facts(value: Value) -> str:
+    where = f", AS{value['asn']}" if value["asn"] else ""
+    where += f", {value['network']}" if value["network"] else ""
+    country = f" in {value['country']}" if value["country"] else ""
+    return f"{value['role']}{country}{where}. Seen {value['sightings']} times until {_moment(value['last_at'])}."
+
+
+def observable(kind: str, value: str) -> tuple[str, dict[str, Any]] | None:
+    """STIX pattern and observable of a value; None for kinds that STIX has no observable for."""
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+    match kind:
+        case "ipv4":
+            return _simple("ipv4-addr", value, quoted)
+        case "ipv6":
+            return _simple("ipv6-addr", value, quoted)
+        case "network":
+            try:
+                version = ipaddress.ip_network(value, strict=False).version
+            except ValueError:
+                return None
+            return _simple(f"ipv{version}-addr", value, quoted)
+        case "domain":
+            return _simple("domain-name", value, quoted)
+        case "url":
+            return _simple("url", value, quoted)
+        case "email":
+            return _simple("email-addr", value, quoted)
+        case "mac":
+            return _simple("mac-addr", value.lower().replace("-", ":"), quoted.lower().replace("-", ":"))
+        case "mutex":
+            return f"[mutex:name = '{quoted}']", _sco("mutex", {"name": value})
+        case "filename":
+            return f"[file:name = '{quoted}']", _sco("file", {"name": value})
+        case "registry-key":
+            return f"[windows-registry-key:key = '{quoted}']", _sco("windows-registry-key", {"key": value})
+        case "asn":
+            digits = value.upper().removeprefix("AS")
+            if not digits.isdigit():
+                return None
+            return f"[autonomous-system:number = {digits}]", _sco("autonomous-system", {"number": int(digits)})
+        case "account":
+            return f"[user-account:account_login = '{quoted}']", _sco("user-account", {"account_login": value})
+    if kind in _HASHES and kind in {*HASH_KINDS, "ssdeep", "tlsh"}:
+        name = _HASHES[kind]
+        body = {"hashes": {name: value}}
+        # Only the four usual digests take part in the identifier; others give a random one, here made of the value.
+        seed = None if name in _HASH_ID_ORDER else f"{name}|{value}"
+        return f"[file:hashes.'{name}' = '{quoted}']", _sco("file", body, seed)
+    return None
+
+
+def _simple(kind: str, value: str, quoted: str) -> tuple[str, dict[str, Any]]:
+    return f"[{kind}:value = '{quoted}']", _sco(kind, {"value": value})
+
+
+def _sco(kind: str, contributing: dict[str, Any], seed: str | None = None) -> dict[str, Any]:
+    # Canonical JSON (RFC 8785) of the contributing properties; theirs are plain texts and numbers with one key.
+    name = seed or orjson.dumps(contributing, option=orjson.OPT_SORT_KEYS).decode()
+    return {
+        "type": kind,
+        "spec_version": "2.1",
+        "id": f"{kind}--{uuid.uuid5(SCO_NAMESPACE, name)}",
+        **contributing,
+    }
+
+
+def _own_id(kind: str, order: Order, seed: str) -> str:
+    return f"{kind}--{uuid.uuid5(OWN_NAMESPACE, f'{order.centre.id}|{order.country}|{kind}|{seed}')}"
+
+
+def _moment(moment: object) -> str:
+    assert isinstance(moment, datetime)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
