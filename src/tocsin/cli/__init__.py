@@ -1,1 +1,69 @@
-""""""
+"""The command line: everything that the pages do. `tocsin <noun> <verb>`, progress on a terminal, `--json` for programs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("tocsin.cli.installation", "Create an installation: settings, database, keys."),
+    "demo": ("tocsin.cli.demo", "Play the demonstration, run the main job, show what happened."),
+    "ingest": ("tocsin.cli.ingest", "Hand over files or folders and read them."),
+    "lookup": ("tocsin.cli.lookup", "What is known of a value."),
+    "package": ("tocsin.cli.package", "Make or verify a country's package."),
+    "profile": ("tocsin.cli.profile", "Guess and save column maps."),
+    "feed": ("tocsin.cli.feed", "Public feeds: list, switch, fetch."),
+    "reference": ("tocsin.cli.reference", "Reference data: dates and updates."),
+    "lake": ("tocsin.cli.lake", "The store of observations: state, compaction, verification."),
+    "person": ("tocsin.cli.people", "People and organisations: create, list, set a password."),
+    "work": ("tocsin.cli.serve", "Do waiting work."),
+    "serve": ("tocsin.cli.serve", "Serve the portal and do waiting work."),
+}
+"""Name of the command → module that holds it under the same name, and its line in the help."""
+
+
+class Commands(click.Group):
+    """Commands are imported when they are called: the first word must answer at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the installation (TOCSIN_HOME).")
+@click.version_option(__version__, prog_name="tocsin")
+def main(home: Path | None) -> None:
+    """Tocsin, a cybercrime fusion centre: partners' deliveries in, every country's share out."""
+    if home is not None:
+        os.environ["TOCSIN_HOME"] = str(home.absolute())
+
+
+def setup(*, need_installation: bool = True) -> Any:
+    """Load Django for the installation at hand and return it; a clear error when there is none."""
+    from tocsin.site import installation
+
+    found = installation.load()
+    if need_installation and not found.is_made:
+        raise click.ClickException(f"There is no installation in {found.home}. Create one with: tocsin init")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
+    import django
+
+    django.setup()
+    return found

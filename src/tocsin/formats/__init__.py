@@ -10,7 +10,62 @@ from importlib.metadata import entry_points
 
 from tocsin.core.reading import Format, Sample
 
-FORMATS: tuple[Format, ...] = ()
+from . import (
+    arff,
+    certfr,
+    delimited,
+    docx,
+    goaml,
+    html,
+    idea,
+    idmef,
+    intelmq,
+    json_records,
+    mail,
+    misp,
+    misp_feed,
+    misp_reference,
+    n6,
+    pdf,
+    plain_list,
+    prose,
+    rules,
+    shadowserver,
+    stix2,
+    tagpack,
+    xarf,
+    zeek,
+)
+
+MODULES = (
+    stix2,
+    misp,
+    misp_feed,
+    misp_reference,
+    intelmq,
+    n6,
+    idea,
+    idmef,
+    xarf,
+    certfr,
+    tagpack,
+    goaml,
+    json_records,
+    shadowserver,
+    zeek,
+    arff,
+    delimited,
+    plain_list,
+    mail,
+    pdf,
+    docx,
+    html,
+    rules,
+    prose,
+)
+"""In the order in which equal certainty is decided: the more specific first."""
+
+FORMATS: tuple[Format, ...] = tuple(module.FORMAT for module in MODULES)
 
 
 @cache

@@ -21,3 +21,10 @@ KEEPERS: tuple[intake.Keeper, ...] = (
 def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
     """Kind of job → what does it. Each worker has its own."""
     return {intake.READ: Reader(KEEPERS, on_rows)}
+
+
+def close(handlers: dict[str, Handler]) -> None:
+    """End what the handlers keep running."""
+    for handler in handlers.values():
+        if isinstance(handler, Reader):
+            handler.stop()

@@ -21,7 +21,7 @@ from django.conf import settings
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Unavailable
 
-from . import services
+from . import profiles, services
 from .models import Delivery
 from .store import delivery_path
 
@@ -153,6 +153,7 @@ class Reader:
             "received_at": delivery.received_at.isoformat(),
             "profile": delivery.profile,
             "work": str(work),
+            "remembered": profiles.remembered(delivery.organisation),
             "reference": str(settings.INSTALLATION.home / "reference"),
         }
         seconds = PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6

@@ -6,6 +6,7 @@ What it leaves in the work folder is complete on disk but not registered: withou
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from tocsin.core.observations import SCHEMA
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Heading, Proposal, Rejection, Rows, Source, Thing
 from tocsin.core.words import Basis, Unit
+from tocsin.formats import delimited
 from tocsin.lake import files
 from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
 from tocsin.lake.repeats import Seen
@@ -53,6 +55,8 @@ class Order:
     profile: Profile
     work: Path
     limits: opening.Limits = opening.LIMITS
+    remembered: Mapping[str, Profile] = field(default_factory=dict)
+    """Fingerprint of a table's header → the column map that a person saved for this partner."""
 
 
 @dataclass(slots=True)
@@ -135,12 +139,22 @@ class Reading:
         try:
             found = opening.format_of(source, self.order.profile, formats)
             self.outcome.format = self.outcome.format or found.name
-            for item in opening.read_source(source, self.order.profile, formats, self.order.limits):
+            profile = self._profile_for(source, found.name)
+            self.context = dataclasses.replace(self.context, profile=profile)
+            for item in opening.read_source(source, profile, formats, self.order.limits):
                 self._take(item)
         except InputError as error:
             self._fail(error)
         finally:
             self.file_name = ""
+
+    def _profile_for(self, source: Source, format_name: str) -> Profile:
+        """The delivery's own profile, or the map remembered for a table with this header."""
+        profile = self.order.profile
+        if profile.columns or not self.order.remembered or format_name != "delimited":
+            return profile
+        known = self.order.remembered.get(fingerprint_of(delimited.guess(opening.sample_of(source))))
+        return known or profile
 
     def _fail(self, error: InputError) -> None:
         """A file that cannot be read further: its good part stays, the rest is one rejection."""
@@ -317,6 +331,12 @@ class Reading:
             outcome.reason = self.first_error.reason
             parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
             outcome.where = " ".join(part for part in parts if part)[:200]
+
+
+def fingerprint_of(guess: delimited.Guess) -> str:
+    """What tells one partner's table from another: the names of its columns, in order; empty where it names none."""
+    names = [column.name for column in guess.columns]
+    return hashlib.sha256("\x1f".join(names).encode()).hexdigest() if any(names) else ""
 
 
 def thing_columns(

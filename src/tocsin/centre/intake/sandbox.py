@@ -61,6 +61,7 @@ def main() -> None:
             received_at=datetime.fromisoformat(told["received_at"]),
             profile=profile_from_json(told["profile"]),
             work=Path(told["work"]),
+            remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
         )
         started = time.process_time()
         try:

@@ -18,8 +18,8 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.profiles import Profile
-from tocsin.handling import default_set, tlp_of
 from tocsin.handling import HandlingSet as Handling
+from tocsin.handling import default_set, tlp_of
 from tocsin.lake import files
 
 from . import store

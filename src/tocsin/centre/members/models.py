@@ -37,9 +37,7 @@ class Organisation(models.Model):
     is_exercise = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     contact = models.CharField(max_length=200, default="", blank=True)
-    parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
-    )
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     defaults = models.JSONField(default=dict)
     """The agreement's defaults for what a delivery does not say: tlp, handling, pap, purposes, retention_months."""
     created_at = models.DateTimeField()

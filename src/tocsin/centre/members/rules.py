@@ -33,9 +33,7 @@ _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
-        "analyst": frozenset(
-            _DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}
-        ),
+        "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
         "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
         "legal": frozenset(_DESK | {"read-audit"}),
         "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),

@@ -1,0 +1,77 @@
+"""An unknown table before it is saved: the guessed meaning of each column, and what its first rows would become."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tocsin.core.profiles import Profile
+from tocsin.core.reading import Rows, Sample, Source
+from tocsin.core.reasons import REASONS
+from tocsin.formats import delimited
+from tocsin.lake.normalise import Context, normalise
+from tocsin.reference.addresses import shipped
+from tocsin.transport.opening import Opened, open_delivery, sample_of
+
+from . import reading
+from .reading import profile_to_json
+
+PREVIEW_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """A guess with its preview: observations and rejections of the beginning of the file."""
+
+    guess: delimited.Guess
+    fingerprint: str
+    rows: list[dict[str, Any]]
+    rejections: list[dict[str, Any]]
+
+
+def guess_file(path: Path, name: str, profile: Profile | None = None) -> Guessed:
+    """Guess the first table of a file, packed or not. Raises InputError("unknown-format") when there is none."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-guess-") as folder:
+        opened = next(each for each in open_delivery(path, name, Path(folder)) if isinstance(each, Opened))
+        return guess_sample(sample_of(opened.source), profile)
+
+
+def guess_sample(sample: Sample, profile: Profile | None = None) -> Guessed:
+    """The same for a sample."""
+    guess = delimited.guess(sample, profile)
+    head = sample.head[:PREVIEW_BYTES]
+    head = head[: head.rfind(b"\n") + 1] or head
+    context = Context(guess.profile, datetime.now(UTC), shipped())
+    rows: list[dict[str, Any]] = []
+    rejections: list[dict[str, Any]] = []
+    for item in delimited.read(Source(sample.name, content=head), guess.profile):
+        if isinstance(item, Rows):
+            done = normalise(item, context)
+            rows += done.frame.head(50).to_dicts()
+            rejections += done.rejections.head(50).to_dicts()
+    for rejection in rejections:
+        rejection["text"] = REASONS[rejection["reason"]]
+    return Guessed(guess, reading.fingerprint_of(guess), rows, rejections)
+
+
+def as_json(found: Guessed) -> dict[str, Any]:
+    """Plain values, for programs."""
+    return {
+        "profile": profile_to_json(found.guess.profile),
+        "fingerprint": found.fingerprint,
+        "columns": [
+            {
+                "name": c.name,
+                "index": c.index,
+                "draft": c.draft,
+                "confidence": c.confidence,
+                "examples": list(c.examples),
+            }
+            for c in found.guess.columns
+        ],
+        "rows": found.rows,
+        "rejections": found.rejections,
+    }

@@ -1,0 +1,119 @@
+"""Founding an installation; organisations, people and keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from tocsin.centre.audit.services import record
+from tocsin.core.errors import InputError
+from tocsin.reference.members import members
+
+from .models import Key, Organisation, Person
+from .rules import ROLES, side_of
+
+CENTRE = "centre"
+
+
+@transaction.atomic
+def found(name: str, *, at: datetime) -> Organisation:
+    """The Centre itself and one bureau for each member country of today; what exists stays."""
+    centre, made = Organisation.objects.get_or_create(
+        slug=CENTRE,
+        defaults={"name": name, "class_name": Organisation.Class.LAW_ENFORCEMENT, "is_centre": True, "created_at": at},
+    )
+    known = set(Organisation.objects.filter(is_bureau=True).values_list("country", flat=True))
+    bureaus = [
+        Organisation(
+            slug=f"ncb-{member.code.lower()}", name=f"NCB {member.code}", class_name=Organisation.Class.LAW_ENFORCEMENT,
+            country=member.code, is_bureau=True, created_at=at,
+        )
+        for member in members(at.date())
+        if member.code not in known
+    ]  # fmt: skip
+    Organisation.objects.bulk_create(bureaus)
+    if made or bureaus:
+        record("system", "installation.founded", f"organisation:{centre.pk}", {"bureaus": len(bureaus)}, at=at)
+    return centre
+
+
+@transaction.atomic
+def add_organisation(
+    *,
+    slug: str,
+    name: str,
+    class_name: str,
+    country: str = "",
+    contact: str = "",
+    defaults: Mapping[str, object] | None = None,
+    is_exercise: bool = False,
+    by: str,
+    at: datetime,
+) -> Organisation:
+    """A partner. Its class fixes what it may ever see; `defaults` are what its agreement lays down."""
+    from tocsin.handling import default_set
+
+    if class_name not in Organisation.Class.values:
+        raise InputError("invalid-object", field="class_name", excerpt=class_name)
+    default_set(defaults or {}, None)  # Contradictions are refused before anything is kept.
+    organisation, made = Organisation.objects.get_or_create(
+        slug=slug,
+        defaults={
+            "name": name, "class_name": class_name, "country": country, "contact": contact,
+            "defaults": dict(defaults or {}), "is_exercise": is_exercise, "created_at": at,
+        },
+    )  # fmt: skip
+    if made:
+        record(by, "organisation.added", f"organisation:{organisation.pk}", {"class": class_name}, at=at)
+    return organisation
+
+
+@transaction.atomic
+def add_person(
+    *,
+    login: str,
+    name: str,
+    organisation: Organisation,
+    roles: Sequence[str],
+    password: str,
+    language: str = "en",
+    time_zone: str = "UTC",
+    by: str,
+    at: datetime,
+    must_change_password: bool = False,
+) -> Person:
+    """An account. Raises InputError for a role that the organisation's side does not have."""
+    wrong = set(roles) - set(ROLES[side_of(organisation)])
+    if wrong:
+        raise InputError("invalid-object", field="roles", excerpt=", ".join(sorted(wrong)))
+    person = Person(
+        login=login, name=name, organisation=organisation, roles=list(roles), language=language, time_zone=time_zone,
+        created_at=at, must_change_password=must_change_password,
+    )  # fmt: skip
+    person.set_password(password)
+    person.save()
+    record(by, "person.added", f"person:{person.pk}", {"organisation": organisation.slug, "roles": list(roles)}, at=at)
+    return person
+
+
+@transaction.atomic
+def add_key(
+    *, person: Person, name: str, scopes: Sequence[str], expires_at: datetime | None, by: str, at: datetime
+) -> tuple[Key, str]:
+    """A machine's key; the secret is returned once and only its digest is kept."""
+    secret = "toc_" + secrets.token_urlsafe(32)
+    key = Key.objects.create(
+        organisation=person.organisation, person=person, name=name, digest=key_digest(secret), scopes=list(scopes),
+        created_at=at, expires_at=expires_at,
+    )  # fmt: skip
+    record(by, "key.added", f"key:{key.pk}", {"scopes": list(scopes)}, at=at)
+    return key, secret
+
+
+def key_digest(secret: str) -> str:
+    """What is kept of a key: it is long and random, so a plain digest is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()

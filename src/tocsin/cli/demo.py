@@ -1,0 +1,249 @@
+"""`tocsin demo`: an installation, the EXERCISE, the main job, a table of what happened, the portal."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from . import setup
+
+if TYPE_CHECKING:
+    from tocsin.exercise.plan import Plan
+
+PASSWORD = "exercise-tocsin-2026"  # noqa: S105 - printed on purpose: demonstration accounts of a local installation.
+ROLE_OF = {
+    "analyst": ["analyst", "victim-desk"], "reviewer": ["reviewer"], "legal-officer": ["legal"], "duty-officer": ["duty"],
+    "administrator": ["administrator"], "partner-analyst": ["analyst"], "bureau-officer": ["officer"],
+}  # fmt: skip
+
+
+@click.command()
+@click.option("--no-serve", is_flag=True, help="End after the table.")
+@click.option(
+    "--real",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Use this folder of deliveries instead.",
+)
+@click.option("--observations", default=1_000_000, show_default=True, help="Size of the EXERCISE.")
+@click.option("--until", default=None, help="Last day of the EXERCISE (YYYY-MM-DD); default: today.")
+@click.option("--port", default=8000, show_default=True)
+@click.option("--workers", default=2, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def demo(
+    no_serve: bool, real: Path | None, observations: int, until: str | None, port: int, workers: int, as_json: bool
+) -> None:
+    """Everything in one go, in the installation's folder. Running it again adds nothing twice."""
+    from .installation import make
+
+    started = time.monotonic()
+    console = Console(stderr=as_json)
+    console.print("[bold]1/4[/bold] Creating the installation …")
+    make("Tocsin Demonstration Centre")
+    if real is not None:
+        count = _hand_over_folder(real, console)
+    else:
+        count = _play(observations, date.fromisoformat(until) if until else datetime.now(UTC).date(), console)
+    console.print(f"[bold]3/4[/bold] Reading {count} deliveries with {workers} processes …")
+    from .ingest import work_through
+
+    began = time.monotonic()
+    work_through(count, workers, show=True)
+    seconds = time.monotonic() - began
+    console.print("[bold]4/4[/bold] What happened")
+    facts = _table(console, seconds, as_json)
+    facts["seconds_in_all"] = round(time.monotonic() - started, 1)
+    console.print(f"Done in {facts['seconds_in_all']} s.")
+    if as_json:
+        click.echo(json.dumps(facts))
+    if not no_serve:
+        _serve(port, console)
+
+
+def _play(observations: int, until: date, console: Console) -> int:
+    """Generate the EXERCISE, make its organisations and people, hand its deliveries over."""
+    from tocsin.exercise.generate import generate
+    from tocsin.site.installation import home_folder
+
+    console.print(f"[bold]2/4[/bold] Writing the EXERCISE: {observations:,} observations over 90 days until {until} …")
+    folder = home_folder() / "exercise"
+    plan = generate(folder, until=until, observations=observations)
+    people(plan)
+    hand_over(plan, folder)
+    return len(plan.deliveries)
+
+
+def people(plan: Plan) -> None:
+    """Organisations, accounts and column maps of the EXERCISE."""
+    from tocsin.centre.intake import profiles
+    from tocsin.centre.intake.reading import profile_from_json
+    from tocsin.centre.members.models import Organisation, Person
+    from tocsin.centre.members.services import add_organisation, add_person
+
+    now = datetime.now(UTC)
+    for each in plan.organisations:
+        if each.organisation_class == "centre":
+            continue
+        organisation = add_organisation(
+            slug=each.key, name=each.name, class_name=each.organisation_class.value, country=each.country, contact=each.contact,
+            defaults={"tlp": each.tlp, "codes": list(each.handling), "purposes": list(each.purposes)}, is_exercise=True,
+            by="demonstration", at=now,
+        )  # fmt: skip
+        for name, body in each.profiles.items():
+            profiles.save(
+                organisation=organisation,
+                name=name,
+                profile=profile_from_json({"name": name, **body}),
+                fingerprint="",
+                by=None,
+                at=now,
+            )
+    centre = Organisation.objects.get(is_centre=True)
+    for one in plan.people:
+        if Person.objects.filter(login=one.username).exists():
+            continue
+        if one.role == "bureau-officer":
+            home = Organisation.objects.get(is_bureau=True, country=one.country)
+        else:
+            home = Organisation.objects.filter(slug=one.organisation).first() or centre
+        add_person(
+            login=one.username, name=one.name, organisation=home, roles=ROLE_OF[one.role], password=PASSWORD,
+            language=one.language, by="demonstration", at=now,
+        )  # fmt: skip
+
+
+def hand_over(plan: Plan, folder: Path) -> None:
+    """Every delivery of the plan, at the moment when the plan says that it arrived."""
+    from tocsin.centre.intake import profiles, services
+    from tocsin.centre.intake.store import read_chunks
+    from tocsin.centre.members.models import Organisation
+
+    organisations = {each.slug: each for each in Organisation.objects.filter(is_bureau=False)}
+    centre = next(each for each in organisations.values() if each.is_centre)
+    for each in plan.deliveries:
+        organisation = organisations.get(each.organisation, centre)
+        services.receive(
+            organisation=organisation, via="command", name=each.name, chunks=read_chunks(folder / each.path),
+            at=datetime.fromisoformat(each.arrived_at), idempotency_key=each.idempotency_key,
+            profile=profiles.named(each.profile, organisation) if each.profile else None,
+        )  # fmt: skip
+
+
+def _hand_over_folder(folder: Path, console: Console) -> int:
+    """Real deliveries: the first two folders name who handed over and what."""
+    from tocsin.centre.intake import services
+    from tocsin.centre.intake.store import read_chunks
+    from tocsin.centre.members.services import add_organisation
+
+    from .ingest import files_of
+
+    console.print(f"[bold]2/4[/bold] Handing over {folder} …")
+    found = files_of((folder,))
+    now = datetime.now(UTC)
+    for path in found:
+        parts = path.relative_to(folder).parts
+        source = parts[1] if len(parts) > 2 else "folder"
+        organisation = add_organisation(
+            slug=source[:60],
+            name=source,
+            class_name="private",
+            defaults={"tlp": "TLP:GREEN"},
+            by="demonstration",
+            at=now,
+        )
+        services.receive(organisation=organisation, via="command", name=path.name, chunks=read_chunks(path), at=now)
+    from .installation import make
+
+    make()
+    return len(found)
+
+
+def _table(console: Console, seconds: float, as_json: bool) -> dict[str, Any]:
+    """Per partner: deliveries, rows accepted, repeats, rejected; countries served; speed."""
+    from django.db.models import Count, Q, Sum
+
+    from tocsin.centre.intake.models import Delivery, Tally
+
+    sums = (
+        Delivery.objects.values("organisation__name")
+        .annotate(
+            deliveries=Count("pk"), rows=Sum("rows"), repeats=Sum("repeats"), things=Sum("objects_count"),
+            proposals=Sum("proposals_count"), rejected=Sum("rejections"), cpu=Sum("seconds"),
+            quarantined=Count("pk", filter=Q(state="quarantined")), duplicates=Count("pk", filter=Q(state="duplicate")),
+        )
+        .order_by("organisation__name")
+    )  # fmt: skip
+    table = Table(title="Deliveries by partner", show_footer=True)
+    names = (
+        "Partner",
+        "Deliveries",
+        "Accepted rows",
+        "Repeats",
+        "Objects",
+        "Proposals",
+        "Rejected",
+        "Quarantined",
+        "Duplicates",
+    )
+    keys = ("deliveries", "rows", "repeats", "things", "proposals", "rejected", "quarantined", "duplicates")
+    records = list(sums)
+    totals = {key: sum(record[key] or 0 for record in records) for key in keys}
+    for place, name in enumerate(names):
+        footer = "Together" if place == 0 else f"{totals[keys[place - 1]]:,}"
+        table.add_column(name, footer=footer, justify="left" if place == 0 else "right")
+    for record in records:
+        table.add_row(record["organisation__name"], *(f"{record[key] or 0:,}" for key in keys))
+    if not as_json:
+        console.print(table)
+    countries = Tally.objects.exclude(country="").values("country").distinct().count()
+    read = totals["rows"] + totals["repeats"] + totals["rejected"]
+    cpu = sum(record["cpu"] or 0 for record in records)
+    console.print(
+        f"{countries} countries served. {read:,} rows read in {seconds:.1f} s: {read / max(seconds, 0.1):,.0f} rows per second, "
+        f"{read / max(cpu, 0.1):,.0f} per processor second."
+    )
+    return {
+        **totals,
+        "countries": countries,
+        "rows_per_second": round(read / max(seconds, 0.1)),
+        "partners": len(records),
+    }
+
+
+def _serve(port: int, console: Console) -> None:
+    from tocsin.centre.members.models import Person
+
+    from .serve import run_server
+
+    while _taken(port):
+        port += 1
+    table = Table(title=f"Demonstration accounts (password for all: {PASSWORD})")
+    for heading in ("Sign in as", "Who", "Organisation", "Roles", "Language"):
+        table.add_column(heading)
+    for person in Person.objects.select_related("organisation").order_by("pk"):
+        table.add_row(person.login, person.name, person.organisation.name, ", ".join(person.roles), person.language)
+    console.print(table)
+    address = f"http://127.0.0.1:{port}/"
+    console.print(f"[bold]The portal is at {address}[/bold]  (stop with Ctrl+C)")
+    if sys.stdout.isatty() and os.environ.get("DISPLAY"):
+        import webbrowser
+
+        webbrowser.open(address)
+    run_server("127.0.0.1", port, 1)
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+__all__ = ["demo", "setup"]

@@ -1,0 +1,111 @@
+"""`tocsin ingest PATH...`: the same road as the upload page, the API and TAXII."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from . import setup
+
+if TYPE_CHECKING:
+    from tocsin.centre.intake.models import Delivery
+
+SKIPPED_NAMES = {"MANIFEST.md", "INDEX.tsv", ".gitattributes"}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--from", "source", default="centre", show_default=True, help="Slug of the organisation that hands over.")
+@click.option("--profile", "profile_name", default="", help="A saved column map or a feed's name.")
+@click.option("--marking", default="", help="Sharing label, for example TLP:GREEN.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--workers", default=2, show_default=True, help="Files read at the same time.")
+def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str, as_json: bool, workers: int) -> None:
+    """Hand over files (or all files in folders) and read them."""
+    setup()
+    from tocsin.centre.intake import profiles, services
+    from tocsin.centre.members.models import Organisation
+
+    organisation = Organisation.objects.filter(slug=source).first()
+    if organisation is None:
+        raise click.ClickException(
+            f"No organisation has the slug {source!r}. List them with: tocsin person organisations"
+        )
+    profile = profiles.named(profile_name, organisation) if profile_name else None
+    if profile_name and profile is None:
+        raise click.ClickException(f"No column map or feed is called {profile_name!r}.")
+    deliveries = []
+    for path in files_of(paths):
+        from tocsin.centre.intake.store import read_chunks
+
+        deliveries.append(
+            services.receive(
+                organisation=organisation, via="command", name=path.name, chunks=read_chunks(path),
+                at=datetime.now(UTC), profile=profile, marking=marking,
+            )
+        )  # fmt: skip
+    work_through(len(deliveries), workers, show=not as_json)
+    report(deliveries, as_json)
+
+
+def files_of(paths: tuple[Path, ...]) -> list[Path]:
+    """Every file under the paths, in order of name."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        found += [each for each in inside if each.name not in SKIPPED_NAMES]
+    return found
+
+
+def work_through(deliveries: int, workers: int, *, show: bool) -> None:
+    """Do all waiting work, with bars on a terminal."""
+    from tocsin.centre.jobs.models import Job
+    from tocsin.site import crew
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TextColumn("{task.fields[rows]}"), TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=console, disable=not show or not sys.stderr.isatty()) as bars:
+        task = bars.add_task("Reading deliveries", total=deliveries, rows="")
+        before = Job.objects.filter(kind="read-delivery", state__in=["done", "failed"]).count()
+
+        def look() -> None:
+            done = Job.objects.filter(kind="read-delivery", state__in=["done", "failed"]).count() - before
+            rows = sum(Job.objects.filter(state="running").values_list("done_units", flat=True))
+            bars.update(task, completed=min(done, deliveries), rows=f"{rows:,} rows in hand" if rows else "")
+
+        crew.work_until_idle(workers, look)
+        look()
+
+
+def report(deliveries: list[Delivery], as_json: bool) -> None:
+    """What became of each."""
+    from tocsin.centre.intake.models import Delivery
+
+    fresh = Delivery.objects.in_bulk([delivery.pk for delivery in deliveries])
+    if as_json:
+        click.echo(json.dumps([_facts(fresh[delivery.pk]) for delivery in deliveries], default=str))
+        return
+    table = Table(title="Deliveries")
+    for heading, justify in (("File", "left"), ("Format", "left"), ("State", "left"), ("Rows", "right"), ("Repeats", "right"),
+                             ("Objects", "right"), ("Proposals", "right"), ("Rejected", "right"), ("Reason", "left")):  # fmt: skip
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for delivery in deliveries:
+        now = fresh[delivery.pk]
+        table.add_row(now.name, now.format, now.state, f"{now.rows:,}", f"{now.repeats:,}", f"{now.objects_count:,}",
+                      f"{now.proposals_count:,}", f"{now.rejections:,}", now.reason)  # fmt: skip
+    Console().print(table)
+
+
+def _facts(delivery: Delivery) -> dict[str, Any]:
+    names = ("receipt", "name", "state", "reason", "reason_where", "format", "rows", "repeats", "objects_count",
+             "proposals_count", "rejections", "conflicts", "countries", "sha256", "size_bytes")  # fmt: skip
+    return {name: getattr(delivery, name) for name in names}

@@ -1,0 +1,37 @@
+"""`tocsin init`: an installation from nothing."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from . import setup
+
+
+@click.command()
+@click.option("--organisation", default="Tocsin", show_default=True, help="Name of the organisation that runs it.")
+def init(organisation: str) -> None:
+    """Create the settings, the database, the Centre, the members' bureaus and the public feeds' switches."""
+    make(organisation)
+    from tocsin.site.installation import load
+
+    click.echo(f"The installation is in {load().home}. Add a person with: tocsin person create")
+
+
+def make(organisation: str = "Tocsin", *, home: Path | None = None) -> None:
+    """An installation that is ready to use; what exists stays as it is."""
+    from tocsin.site import installation
+
+    if home is not None:
+        os.environ["TOCSIN_HOME"] = str(home)
+    installation.make(installation.home_folder(), organisation=organisation)
+    setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    from tocsin.centre.members import services
+
+    services.found(organisation, at=datetime.now(UTC))

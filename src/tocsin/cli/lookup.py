@@ -1,0 +1,65 @@
+"""`tocsin lookup VALUE`: what is known of it, as the Centre's analyst sees it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from . import setup
+
+
+@click.command()
+@click.argument("value")
+@click.option("--as", "login", default="", help="Ask as this person; default: the Centre's own desk.")
+@click.option("--json", "as_json", is_flag=True)
+def lookup(value: str, login: str, as_json: bool) -> None:
+    """An address, network, domain, web address, digest, e-mail, wallet, phone, actor or malware name."""
+    setup()
+    from tocsin.centre.analysis import lookups
+    from tocsin.centre.members.models import Person
+    from tocsin.centre.members.selectors import viewer_of
+    from tocsin.handling import Viewer
+
+    viewer = Viewer(
+        organisation="centre",
+        class_name="law-enforcement",
+        is_centre=True,
+        is_victim_desk=True,
+        clearance="confidential",
+    )
+    if login:
+        person = Person.objects.filter(login=login).first()
+        if person is None:
+            raise click.ClickException(f"Nobody signs in as {login!r}.")
+        viewer = viewer_of(person)
+    reply = lookups.answer(value, viewer)
+    lookups.log_lookup(login or "command", reply)
+    found = reply.found
+    if as_json:
+        shown = {
+            "kind": reply.kind, "value": reply.value, "rows": found.total, "sightings": found.sightings,
+            "first_at": found.first_at, "last_at": found.last_at, "countries": found.by_country, "roles": found.by_role,
+            "sources": reply.sources, "warning_lists": reply.warning_lists, "objects": [o.object_id for o in reply.objects],
+            "newest": found.rows.drop("ipv6").to_dicts(),
+        }  # fmt: skip
+        click.echo(json.dumps(shown, default=str, ensure_ascii=False))
+        return
+    console = Console()
+    console.print(f"[bold]{reply.value}[/bold]  ({reply.kind or 'not recognised'})")
+    if not found.total and not reply.objects:
+        console.print("Nothing is known of it.")
+        return
+    console.print(f"{found.total:,} rows, {found.sightings:,} sightings, {found.first_at} to {found.last_at}")
+    table = Table("Source", "Label", "Rows")
+    for source in reply.sources:
+        table.add_row(source["name"], source["tlp"], f"{source['rows']:,}")
+    console.print(table)
+    for title, counts in (("Countries", found.by_country), ("Roles", found.by_role)):
+        console.print(f"{title}: " + ", ".join(f"{name or '?'} {rows:,}" for name, rows in list(counts.items())[:12]))
+    for column, text, rows in reply.together[:12]:
+        console.print(f"  with {column}: {text} ({rows})")
+    for group, name, version in reply.warning_lists:
+        console.print(f"[yellow]On a warning list[/yellow]: {name} ({group}, version {version})")

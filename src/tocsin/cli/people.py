@@ -1,0 +1,73 @@
+"""`tocsin person ...`: accounts and organisations, without touching the database by hand."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from . import setup
+
+
+@click.group()
+def person() -> None:
+    """Create people and organisations, list them, set a new password."""
+    setup()
+
+
+@person.command("create")
+@click.argument("login")
+@click.option("--name", required=True)
+@click.option("--organisation", "slug", default="centre", show_default=True)
+@click.option("--role", "roles", multiple=True, required=True)
+@click.option("--language", default="en", show_default=True)
+def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: str) -> None:
+    """Create an account and print its first password, which must be changed at the first sign-in."""
+    from tocsin.centre.members.models import Organisation
+    from tocsin.centre.members.services import add_person
+    from tocsin.core.errors import InputError
+
+    organisation = Organisation.objects.filter(slug=slug).first()
+    if organisation is None:
+        raise click.ClickException(f"No organisation has the slug {slug!r}.")
+    password = secrets.token_urlsafe(12)
+    try:
+        add_person(
+            login=login, name=name, organisation=organisation, roles=roles, password=password, language=language,
+            by="command", at=datetime.now(UTC), must_change_password=True,
+        )  # fmt: skip
+    except InputError as error:
+        raise click.ClickException(f"These roles do not exist there: {error.excerpt}") from error
+    click.echo(f"{login}: first password {password}")
+
+
+@person.command("password")
+@click.argument("login")
+def password(login: str) -> None:
+    """Set a new first password."""
+    from tocsin.centre.audit.services import record
+    from tocsin.centre.members.models import Person
+
+    found = Person.objects.filter(login=login).first()
+    if found is None:
+        raise click.ClickException(f"Nobody signs in as {login!r}.")
+    fresh = secrets.token_urlsafe(12)
+    found.set_password(fresh)
+    found.must_change_password = True
+    found.save(update_fields=["password", "must_change_password"])
+    record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
+    click.echo(f"{login}: new first password {fresh}")
+
+
+@person.command("organisations")
+def organisations() -> None:
+    """List the organisations that are not bureaus."""
+    from tocsin.centre.members.models import Organisation
+
+    table = Table("Slug", "Name", "Class", "Country")
+    for each in Organisation.objects.filter(is_bureau=False):
+        table.add_row(each.slug, each.name, each.class_name, each.country)
+    Console().print(table)
