@@ -25,7 +25,7 @@ IPV4_DAYS = tuple(range(2, DAYS + 1, 2))
 IPV6_DAYS = tuple(range(9, DAYS + 1, 9))
 IPV6_SHARE = 0.03
 CONFLICTS = 400
-ROWS_A_CHUNK = 250_000
+ROWS_A_PIECE = 250_000
 
 _FIRST_WAVE = frozenset("MX CO PE CL AR BR ES PT EC BO PY UY VE GT CR PA DO HN SV NI CU PR".split())  # noqa: SIM905
 _SECOND_WAVE = frozenset(
@@ -69,19 +69,18 @@ class Report:
     rows: int
     repeats: int
     rejections: dict[str, int]
-    conflicts: int
 
 
 def reports(story: Story, observations: int, version: int = 4) -> Iterator[Report]:
     """The reports of one family of addresses; their `rows` add up to `observations` exactly."""
     days = IPV4_DAYS if version == 4 else IPV6_DAYS
     population = _population(story, observations, version, days)
-    seen = [np.flatnonzero((population.born <= day) & (population.clean > day)) for day in days]
-    quotas = _quotas([len(hosts) for hosts in seen], days, observations)
+    infected = [(population.born <= day) & (population.clean > day) for day in days]
+    quotas = _quotas([int(machines.sum()) for machines in infected], days, observations)
     conflicts = min(CONFLICTS, observations // 100) if version == 4 else 0
-    for place, (day, hosts, quota) in enumerate(zip(days, seen, quotas, strict=True)):
+    for place, (day, machines, quota) in enumerate(zip(days, infected, quotas, strict=True)):
         random = story.random(f"sinkhole {version} {day}")
-        chosen = np.sort(random.choice(hosts, quota, replace=False))
+        chosen = random.choice(np.flatnonzero(machines), quota, replace=False)
         share = conflicts * (place + 1) // len(days) - conflicts * place // len(days)
         yield _report(story, population, chosen, day, version, min(share, quota), random)
 
@@ -226,16 +225,22 @@ def _report(
     random: np.random.Generator,
 ) -> Report:
     rows = len(chosen)
-    seconds = random.integers(0, 86_400 - 7_200, rows)
-    order = np.argsort(seconds, kind="stable")
+    seconds = np.sort(random.integers(0, 86_400 - 7_200, rows))
     repeats = rows // 5
-    # A repeat is the whole row once more; sorting the places keeps both near one another, as in real feeds.
-    places = np.sort(np.concatenate([np.arange(rows), random.choice(rows, repeats, replace=False)]))
-    frame = _columns(story, population.hosts[chosen[order]], seconds[order], day, version, random)
-    frame = _contradicted(frame, story.places.disputed, conflicts, random)
-    bad, rejections = _bad_lines(story, day, rows, version)
-    content = gzipped(_parts(frame, places, bad))
-    return Report(day, version, content, rows, repeats, rejections, conflicts)
+    copies = np.ones(rows, np.int64)
+    copies[random.choice(rows, repeats, replace=False)] = 2
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for start in range(0, rows, ROWS_A_PIECE):
+            part = slice(start, start + ROWS_A_PIECE)
+            frame = _columns(story, population.hosts[chosen[part]], seconds[part], day, version, random)
+            if start == 0:
+                frame = _contradicted(frame, story.places.disputed, conflicts, random)
+            # A repeat is the whole row once more, right behind the first, as in real feeds.
+            yield frame[np.repeat(np.arange(len(frame)), copies[part])]
+
+    bad, rejections = _bad_lines(story, day, version)
+    return Report(day, version, gzipped(_written(pieces(), bad)), rows, repeats, rejections)
 
 
 def _columns(
@@ -287,7 +292,7 @@ def _contradicted(
     return frame.with_columns(src_geo=pl.Series(geo, dtype=pl.String), src_ip=pl.Series(addresses))
 
 
-def _bad_lines(story: Story, day: int, rows: int, version: int) -> tuple[list[str], dict[str, int]]:
+def _bad_lines(story: Story, day: int, version: int) -> tuple[list[str], dict[str, int]]:
     """Broken rows, few and known: a private address, a time to come, a row cut short."""
     if version == 6 or day % 6:
         return [], {}
@@ -311,12 +316,11 @@ def _line(**cells: str) -> str:
     return ",".join(f'"{row[name]}"' if name in row else "" for name in COLUMNS)
 
 
-def _parts(frame: pl.DataFrame, places: Ints, bad: list[str]) -> Iterator[bytes]:
+def _written(pieces: Iterator[pl.DataFrame], bad: list[str]) -> Iterator[bytes]:
     """The file in pieces, so that no report needs much memory; bad lines stand after the first piece."""
-    for start in range(0, len(places), ROWS_A_CHUNK):
+    for number, piece in enumerate(pieces):
         target = BytesIO()
-        piece = frame[places[start : start + ROWS_A_CHUNK]]
-        piece.write_csv(target, include_header=start == 0, quote_style="non_numeric")
+        piece.write_csv(target, include_header=number == 0, quote_style="non_numeric")
         yield target.getvalue()
-        if start == 0 and bad:
+        if number == 0 and bad:
             yield ("\n".join(bad) + "\n").encode()
