@@ -172,7 +172,10 @@ class RowBatches:
         if item.type != "observed-data":
             times = self.whole.observed.get(item.id, nothing) if self.whole.observed else nothing
             found = VALUES.get(item.type)
-            pairs = values_of(item.item) if found is None or type(item) is View else _value(item, found)
+            if type(item) is View:
+                pairs = values_of(item.item)
+            else:
+                pairs = [] if found is None else _value(item, found)
             self._add(pairs, position, marking, times, {}, item.name)
             return
         if item.objects is None:
