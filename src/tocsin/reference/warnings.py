@@ -1,0 +1,277 @@
+"""Values that look like findings and often are none: resolvers, clouds, top sites, empty files, sinkholes.
+
+The entries come from the MISP warning lists (CC0), each list put into one group; a value's flags are a bit mask
+of groups. A flag is a remark for people and rules, never a reason to drop a row by itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from .ranges import Keys, Values, layer_v4, layer_v6, merged, v6_keys
+from .suffixes import registrable
+
+FOLDER = Path(__file__).parent
+LISTS = FOLDER / "warning_lists.csv"
+WARNINGS = FOLDER / "warnings.parquet"
+
+# Positions are bits of stored rows: never reorder, only append, up to 32.
+GROUPS: tuple[str, ...] = (
+    "public-dns", "cdn", "cloud", "top-site", "security-vendor", "sinkhole", "crawler", "scanner", "mail-provider",
+    "disposable-mail", "dynamic-dns", "url-shortener", "vpn", "tor-exit", "bogon", "reserved-name", "empty-hash",
+    "known-file", "certificate-authority", "academic", "bank", "government", "common-service", "parking",
+    "own-address", "shared-host", "phishing-exercise", "health", "company", "contact-address",
+)  # fmt: skip
+BIT: dict[str, int] = {group: 1 << number for number, group in enumerate(GROUPS)}
+HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+
+
+@dataclass(frozen=True, slots=True)
+class WarningList:
+    """One list as published. `kind` is cidr, hostname (also below it), string (itself), substring or regex."""
+
+    number: int
+    slug: str
+    group: str
+    kind: str
+    version: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One list that holds a value."""
+
+    group: str
+    list_name: str
+    version: str
+
+
+def flags(frame: pl.DataFrame) -> pl.Series:
+    """The mask of groups for each row of a frame with kind, value, ipv4 and domain; ipv6 (16 bytes) if it is there."""
+    numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
+    parts = [_address_flags(numbered), _host_flags(numbered), _text_flags(numbered)]
+    found = pl.concat(parts).filter(pl.col("flags") > 0)
+    # A row has one kind, and each kind is looked at once: no row is in two parts.
+    placed = numbered.select("row").join(found, on="row", how="left", maintain_order="left")
+    return placed["flags"].fill_null(0).cast(pl.UInt32).alias("warnings")
+
+
+def explain(kind: str, value: str) -> list[Explanation]:
+    """Every list that holds this canonical value, in the order of the lists."""
+    found: set[int] = set()
+    if kind in {"ipv4", "ipv6", "network"}:
+        first = (
+            ipaddress.ip_network(value, strict=False)[0]
+            if "-" not in value
+            else ipaddress.ip_address(value.split("-")[0])
+        )
+        found |= {number for number, network in _networks() if network.version == first.version and first in network}
+    elif host := _host(kind, value):
+        below, exact = _listed()
+        found |= exact.get(host, set()).union(*(below.get(name, set()) for name in _parents(host)))
+    if kind in HASHES:
+        found |= set(_entries().filter(pl.col("entry") == value)["list"])
+    if kind in {"email", "phone"}:
+        found |= {number for number, pattern in _patterns(kind) if re.search(pattern, value)}
+    return [
+        Explanation(lists()[number].group, lists()[number].name, lists()[number].version) for number in sorted(found)
+    ]
+
+
+@cache
+def lists() -> tuple[WarningList, ...]:
+    """All lists shipped, by number."""
+    with LISTS.open(encoding="utf-8", newline="") as file:
+        return tuple(
+            WarningList(int(row["number"]), row["slug"], row["group"], row["type"], row["version"], row["name"])
+            for row in csv.DictReader(file)
+        )
+
+
+def _address_flags(frame: pl.DataFrame) -> pl.DataFrame:
+    (v4_starts, v4_masks), (v6_starts, v6_masks) = _masks_v4(), _masks_v6()
+    v4 = frame.filter(pl.col("ipv4").is_not_null() & pl.col("kind").is_in(["ipv4", "network"])).select("row", "ipv4")
+    index = np.searchsorted(v4_starts, v4["ipv4"].cast(pl.UInt32).to_numpy(), side="right") - 1
+    parts = [v4.select("row", pl.Series("flags", v4_masks[index]))]
+    if "ipv6" in frame.columns:
+        v6 = frame.filter(pl.col("ipv6").bin.size() == 16).select("row", "ipv6")
+        keys = np.frombuffer(b"".join(v6["ipv6"].to_list()), dtype="S16") if len(v6) else np.zeros(0, "S16")
+        parts.append(v6.select("row", pl.Series("flags", v6_masks[np.searchsorted(v6_starts, keys, side="right") - 1])))
+    return pl.concat(parts)
+
+
+def _host_flags(frame: pl.DataFrame) -> pl.DataFrame:
+    below, exact = _names()
+    kind, value = pl.col("kind"), pl.col("value")
+    host = (
+        pl.when(kind == "domain")
+        .then(value)
+        .when(kind == "url")
+        .then(value.str.extract(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)"))
+        .when(kind == "email")
+        .then(value.str.extract(r"@([^@]+)$"))
+    )
+    rows = frame.filter(kind.is_in(["domain", "url", "email"])).select(
+        "row", "kind", "value", host.alias("host"), "domain"
+    )
+    # Only hosts under a listed registrable domain, or listed themselves, are worth a closer look.
+    close = pl.col("domain").is_in(_roots().implode()) | pl.col("host").is_in(_suffix_names().implode())
+    unique = rows.filter(close).select(pl.col("host").unique()).drop_nulls()
+    masks = [_mask_of(host, below, exact) for host in unique["host"]]
+    found = rows.join(unique.with_columns(pl.Series("flags", masks, dtype=pl.UInt32)), on="host", how="left")
+    patterns = "|".join(f"(?:{pattern})" for _, pattern in _patterns("email"))
+    contact = pl.when((pl.col("kind") == "email") & pl.col("value").str.contains(patterns)).then(BIT["contact-address"])
+    return found.select("row", (pl.col("flags").fill_null(0) | contact.otherwise(0)).cast(pl.UInt32).alias("flags"))
+
+
+def _text_flags(frame: pl.DataFrame) -> pl.DataFrame:
+    hashes = frame.filter(pl.col("kind").is_in(HASHES)).select("row", pl.col("value").alias("entry"))
+    hashes = hashes.join(_hashes(), on="entry", how="inner").select("row", "flags")
+    phones = frame.filter(pl.col("kind") == "phone").select("row", "value")
+    patterns = "|".join(f"(?:{pattern})" for _, pattern in _patterns("phone"))
+    phones = phones.filter(pl.col("value").str.contains(patterns))
+    return pl.concat([hashes, phones.select("row", pl.lit(BIT["contact-address"], pl.UInt32).alias("flags"))])
+
+
+def _mask_of(host: str, below: dict[str, int], exact: dict[str, int]) -> int:
+    mask = exact.get(host, 0)
+    for name in _parents(host):
+        mask |= below.get(name, 0)
+    return mask
+
+
+def _parents(host: str) -> list[str]:
+    """The name itself and every name above it."""
+    labels = host.split(".")
+    return [".".join(labels[start:]) for start in range(len(labels))]
+
+
+def _host(kind: str, value: str) -> str | None:
+    if kind == "domain":
+        return value
+    pattern = {"url": r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)", "email": r"@([^@]+)$"}.get(kind)
+    match = re.search(pattern, value) if pattern else None
+    return match[1] if match else None
+
+
+def _bare(entry: str) -> str:
+    """A name of a list without the signs that its makers put around it: "@mail.example", "*.host.example"."""
+    return (
+        entry.removeprefix("@").removeprefix("*").strip(".").removeprefix("http://").removeprefix("https://").strip("/")
+    )
+
+
+@cache
+def _entries() -> pl.DataFrame:
+    return pl.read_parquet(WARNINGS)
+
+
+@cache
+def _networks() -> tuple[tuple[int, ipaddress.IPv4Network | ipaddress.IPv6Network], ...]:
+    numbers = [each.number for each in lists() if each.kind == "cidr"]
+    rows = _entries().filter(pl.col("list").is_in(numbers))
+    return tuple((number, ipaddress.ip_network(entry, strict=False)) for number, entry in rows.iter_rows())
+
+
+@cache
+def _masks_v4() -> tuple[Keys, npt.NDArray[np.uint32]]:
+    layers = {}
+    for group, networks in _networks_by_group(4).items():
+        first = np.array([int(network[0]) for network in networks], np.uint64)
+        last = np.array([int(network[-1]) for network in networks], np.uint64)
+        layers[group] = layer_v4(first, last, np.ones(len(first), np.uint32))
+    starts, values = merged(layers)
+    return starts.astype(np.uint32), _joined(values)
+
+
+@cache
+def _masks_v6() -> tuple[Keys, npt.NDArray[np.uint32]]:
+    layers = {}
+    for group, networks in _networks_by_group(6).items():
+        first, last = [int(network[0]) for network in networks], [int(network[-1]) for network in networks]
+        layers[group] = layer_v6(first, last, np.ones(len(first), np.uint32))
+    starts, values = merged(layers) if layers else (v6_keys([0]), {})
+    return starts, _joined(values)
+
+
+def _networks_by_group(version: int) -> dict[str, list[ipaddress.IPv4Network | ipaddress.IPv6Network]]:
+    found: dict[str, list[ipaddress.IPv4Network | ipaddress.IPv6Network]] = {}
+    for number, network in _networks():
+        if network.version == version:
+            found.setdefault(lists()[number].group, []).append(network)
+    return found
+
+
+def _joined(values: dict[str, Values]) -> npt.NDArray[np.uint32]:
+    columns = [column * np.uint32(BIT[group]) for group, column in values.items()]
+    mask: npt.NDArray[np.uint32] = np.bitwise_or.reduce(columns)
+    return mask
+
+
+@cache
+def _listed() -> tuple[dict[str, set[int]], dict[str, set[int]]]:
+    """Lists of names that count for all names below them, and of names that count for themselves alone."""
+    below: dict[str, set[int]] = {}
+    exact: dict[str, set[int]] = {}
+    for number, entry in _entries().iter_rows():
+        each = lists()[number]
+        if each.kind in {"hostname", "substring", "string"} and each.group not in _OF_FILES:
+            name = _bare(entry)
+            if name and "/" not in name:
+                (exact if each.kind == "string" else below).setdefault(name, set()).add(number)
+    return below, exact
+
+
+@cache
+def _names() -> tuple[dict[str, int], dict[str, int]]:
+    """The same as masks."""
+    below, exact = ({name: _mask(numbers) for name, numbers in listed.items()} for listed in _listed())
+    return below, exact
+
+
+def _mask(numbers: set[int]) -> int:
+    mask = 0
+    for number in numbers:
+        mask |= BIT[lists()[number].group]
+    return mask
+
+
+_OF_FILES = {"empty-hash", "known-file", "certificate-authority"}
+
+
+@cache
+def _suffix_names() -> pl.Series:
+    return pl.Series(list({**_names()[0], **_names()[1]}), dtype=pl.String)
+
+
+@cache
+def _roots() -> pl.Series:
+    return registrable(_suffix_names()).drop_nulls().unique()
+
+
+@cache
+def _hashes() -> pl.DataFrame:
+    masks: dict[str, int] = {}
+    for number, entry in _entries().iter_rows():
+        if (group := lists()[number].group) in _OF_FILES:
+            masks[entry] = masks.get(entry, 0) | BIT[group]
+    return pl.DataFrame({"entry": list(masks), "flags": list(masks.values())}, schema_overrides={"flags": pl.UInt32})
+
+
+@cache
+def _patterns(kind: str) -> tuple[tuple[int, str], ...]:
+    """Regular expressions of a kind, without the slashes of their source."""
+    slug = {"email": "common-contact-emails", "phone": "phone_numbers"}[kind]
+    numbers = [each.number for each in lists() if each.slug == slug]
+    rows = _entries().filter(pl.col("list").is_in(numbers))
+    return tuple((number, re.sub(r"^/|/[a-z]*$", "", entry)) for number, entry in rows.iter_rows())
