@@ -81,15 +81,15 @@ def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Row
         expressions.append(extra)
     if kinds is not None:
         expressions.append(kinds.expression)
-    draft = frame.select(expressions)
-    more = [_further(frame, draft, kind, f"c{index}") for kind, index in plan.further]
-    draft = _filled(draft)
-    if more and "value" in draft.columns and draft["value"].null_count():
+    drafts = frame.select(expressions)
+    more = [_further(frame, drafts, kind, f"c{index}") for kind, index in plan.further]
+    drafts = _filled(drafts)
+    if more and "value" in drafts.columns and drafts["value"].null_count():
         # A row whose main value is missing but that has another one needs no row of its own.
         elsewhere = pl.concat([part["position"] for part in more])
-        draft = draft.filter(pl.col("value").is_not_null() | ~pl.col("position").is_in(elsewhere.implode()))
-    pairs = _pairs(frame, draft, kinds)
-    main = _with_ports(_exploded(draft, plan)) if pairs is None else pairs[0]
+        drafts = drafts.filter(pl.col("value").is_not_null() | ~pl.col("position").is_in(elsewhere.implode()))
+    pairs = _pairs(frame, drafts, kinds)
+    main = _with_ports(_exploded(drafts, plan)) if pairs is None else pairs[0]
     yield Rows(_with_constants(main, plan), unit=unit)
     for part in more + (pairs[1] if pairs else []):
         if part.height:

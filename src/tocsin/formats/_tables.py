@@ -288,7 +288,7 @@ def _parse_block(block: bytes, layout: Layout) -> pl.DataFrame | None:
                 infer_schema=False,
                 schema=dict.fromkeys(names, pl.String),
                 null_values=list(layout.null_words),
-                encoding=encoding,  # type: ignore[arg-type]
+                encoding=encoding,
             )
         except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
             continue

@@ -10,8 +10,9 @@ from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 
-from ._guessing import Shape, assign, columns_of, profile_of, shape_of
+from ._guessing import assign, columns_of, profile_of
 from ._mapping import Plan, draft_rows
+from ._shape import Shape, shape_of
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10

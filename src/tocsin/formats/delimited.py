@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
+from tocsin.core.words import Unit
 
-from ._columns import normal
-from ._guessing import Shape, assign, columns_of, known_share, lines_of, profile_of, shape_of
+from ._columns import known_share, normal
+from ._guessing import assign, columns_of, profile_of
 from ._mapping import Plan, draft_rows
+from ._shape import Shape, lines_of, shape_of
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10
@@ -55,16 +57,14 @@ def guess(sample: Sample, profile: Profile | None = None) -> Guess:
     preview: list[Mapping[str, object]] = []
     problems: list[Rejection] = []
     head = sample.head[: sample.head.rfind(b"\n") + 1] or sample.head
-    for item in read(Source(sample.name, content=head), found):
-        if isinstance(item, Rows):
-            preview += item.frame.head(PREVIEW_ROWS).to_dicts()
-        elif isinstance(item, Rejection):
-            problems.append(item)
-    if not any(column.draft == "value" for column in columns):
-        problems.insert(
-            0,
-            Rejection(0, unit=problems[0].unit if problems else Rows.unit, reason="missing-columns", field="value"),
-        )
+    try:
+        for item in read(Source(sample.name, content=head), found):
+            if isinstance(item, Rows):
+                preview += item.frame.head(PREVIEW_ROWS).to_dicts()
+            elif isinstance(item, Rejection):
+                problems.append(item)
+    except InputError as error:
+        problems.append(Rejection(0, Unit.FILE, error.reason, error.field, error.excerpt))
     preview.sort(key=lambda row: int(str(row["position"])))
     return Guess(
         profile=found,
@@ -89,7 +89,7 @@ def plan_of(shape: Shape, profile: Profile) -> Plan:
     for index, name in enumerate(shape.headings):
         by_name.setdefault(normal(name), index)
 
-    def find(draft: str, place: str | int) -> int | None:
+    def find(place: str | int) -> int | None:
         if place == "*":
             return None
         if isinstance(place, int) or (place.isdigit() and place not in shape.headings):
@@ -99,23 +99,24 @@ def plan_of(shape: Shape, profile: Profile) -> Plan:
             return shape.headings.index(place)
         return by_name.get(normal(place))
 
-    taken, joined = {}, {}
+    taken: dict[str, int] = {}
+    joined: dict[str, tuple[int, int]] = {}
     for draft, place in profile.columns.items():
         if isinstance(place, str) and (ends := re.fullmatch(r"(\d+)-(\d+)", place)):
             joined[draft] = (int(ends[1]) - 1, int(ends[2]) - 1)
             continue
-        index = find(draft, place)
-        if index is not None:
-            taken[draft] = index
+        found = find(place)
+        if found is not None:
+            taken[draft] = found
         elif draft == "value" and place != "*":
             raise InputError(
                 "missing-columns", field=str(place), excerpt=shape.layout.delimiter.join(shape.headings)[:120]
             )
     further = []
     for kind, place in profile.further.items():
-        index = find(kind, place)
-        if index is not None:
-            further.append((kind.strip("*"), index))
+        found = find(place)
+        if found is not None:
+            further.append((kind.strip("*"), found))
     heading = shape.headings[taken["value"]] if "value" in taken and shape.has_header else ""
     return Plan(
         names=tuple(name or f"column {index + 1}" for index, name in enumerate(shape.headings)),

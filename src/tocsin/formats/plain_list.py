@@ -17,7 +17,7 @@ from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
 from tocsin.core.words import Unit
 
-from ._guessing import VALUE_CONTENT, content_of, lines_of
+from ._shape import VALUE_CONTENT, content_of, lines_of
 from ._tables import BLOCK_BYTES, LINE_LIMIT_BYTES, Feed
 
 SAMPLE_BYTES = 256 << 10
@@ -77,8 +77,10 @@ def recognise(sample: Sample) -> int:
     head = sample.head
     if not head.strip() or b"\x00" in head[:4096]:
         return 0
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start in b"{<" or (start == b"[" and b"[Adblock" not in head[:64]) or head.lstrip().startswith((b"#fields", b"#separator", b"[{", b'["')):
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith((b"{", b"<", b"#fields", b"#separator")):
+        return 0
+    if start.startswith(b"[") and not start.startswith(b"[Adblock"):
         return 0
     lines = lines_of(head, sample.size_bytes)
     share, count = _share_of_values(lines)

@@ -18,8 +18,8 @@ from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 
 from ._columns import normal
-from ._guessing import Shape, shape_of
 from ._mapping import Plan, draft_rows
+from ._shape import Shape, shape_of
 from ._tables import BLOCK_BYTES, read_tables
 
 SAMPLE_BYTES = 256 << 10
@@ -77,7 +77,9 @@ def reports() -> dict[str, Report]:
     return {
         name: Report(
             name=name,
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()},
+            aliases=tuple(entry.pop("aliases", ())),
+            marks=tuple(entry.pop("marks", ())),
+            **entry,
         )
         for name, entry in table.items()
     }
