@@ -52,7 +52,7 @@ def recognise(sample: Sample) -> int:
         if seen.item_of == "objects" and _is_object(seen.item_keys):
             return 97
         if set(seen.keys) <= {"objects", "more", "next"} and "objects" in seen.keys:
-            return 60
+            return 60 if "date_added" not in seen.item_keys else 0
         return 0
     return 95 if seen.item_of == "" and _is_object(seen.item_keys) else 0
 
