@@ -1,0 +1,220 @@
+"""A country package: one share turned into a signed archive that needs nothing but itself.
+
+Files, order and times in the archive depend only on the order and the rows: composed twice, it is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from .misp_event import write_misp
+from .observations import write_observations
+from .order import Order
+from .report import compose
+from .report_html import cover_page, report_page
+from .report_pdf import report_pdf
+from .stix_bundle import write_stix
+from .values import difference, distinct_values, summary
+from .words import words
+
+FORMAT = "tocsin-country-package/1"
+FORMATS = {
+    "observations.csv.gz": "CSV (RFC 4180), UTF-8, gzip",
+    "observations.jsonl.gz": "JSON Lines, gzip",
+    "observations.parquet": "Parquet, zstd",
+    "stix.json": "STIX 2.1",
+    "misp.json": "MISP core format",
+}
+_COMPRESSED = (".gz", ".parquet", ".pdf")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished package. `summary` is what lists and pages show of it."""
+
+    country: str
+    number: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    rows: int
+    summary: dict[str, Any]
+
+
+def make_package(share: Path, order: Order, folder: Path) -> Made:
+    """Compose the archive of one share in `folder`. `share` is a Parquet file as the lake writes shares."""
+    work = folder / f".{order.name}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        rows, figures = _compose_files(share, order, work)
+        path = folder / f"{order.name}.zip"
+        draft = folder / f".{order.name}.zip"
+        _pack(work, draft, order.created_at)
+        digest = file_digest(draft)
+        draft.replace(path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Made(order.country, order.number, path, digest, path.stat().st_size, rows, figures)
+
+
+def _compose_files(share: Path, order: Order, work: Path) -> tuple[int, dict[str, Any]]:
+    rows = write_observations(
+        share,
+        work / "observations.csv.gz",
+        work / "observations.jsonl.gz",
+        work / "observations.parquet",
+    )
+    values = distinct_values(share, order.values_cap)
+    objects = write_stix(work / "stix.json", values, order)
+    if order.misp_batches is None:
+        exportable = values
+    else:
+        exportable = distinct_values(share, order.values_cap, order.misp_batches)
+    attributes = write_misp(work / "misp.json", exportable, order)
+    figures = summary(share, order.country)
+    before = _previous_rows(order, work)
+    try:
+        changes = difference(share, before, order.values_cap)
+    finally:
+        if before is not None:
+            before.unlink()
+    (work / "difference.json").write_bytes(_json({"previous": _previous_facts(order), **changes}))
+    report = compose(order, figures, changes, values.left_out)
+    _write(work / "report.html", report_page(report))
+    _write(work / "cover.html", cover_page(report, order))
+    (work / "report.pdf").write_bytes(report_pdf(report, order.created_at))
+    _write(work / "README.txt", readme(order))
+    (work / "public-key.pem").write_bytes(order.public_pem)
+    counts = {
+        "rows": rows,
+        "values": values.total,
+        "values_in_stix": len(values.shown),
+        "stix_objects": objects,
+        "misp_attributes": attributes,
+        **{f"values_{name}": count for name, count in changes["counts"].items()},  # type: ignore[attr-defined]
+    }
+    manifest = _json(_manifest(order, counts, work))
+    (work / "manifest.json").write_bytes(manifest)
+    (work / "manifest.sig").write_bytes(order.sign(manifest))
+    return rows, {**counts, **{name: figures[name] for name in ("affected", "hostile", "sightings")}}
+
+
+def _manifest(order: Order, counts: dict[str, int], work: Path) -> dict[str, Any]:
+    label = order.label
+    return {
+        "format": FORMAT,
+        "number": order.number,
+        "country": order.country,
+        "issued_by": order.centre.name,
+        "created_at": order.created_at.isoformat(),
+        "arrived_from": order.arrived_from.isoformat(),
+        "arrived_until": order.arrived_until.isoformat(),
+        "language": order.language,
+        "handling": {
+            "tlp": label.tlp.value,
+            "codes": list(label.codes),
+            "pap": label.pap,
+            "purposes": list(label.purposes),
+            "review_on": label.review_on.isoformat(),
+            "expires_on": label.expires_on.isoformat(),
+        },
+        "counts": counts,
+        "values_cap": order.values_cap,
+        "previous": _previous_facts(order),
+        "address_tables": dict(sorted(order.data_dates.items())),
+        "formats": FORMATS,
+        "signature": {"algorithm": "Ed25519", "key_id": order.key_id, "over": "manifest.json"},
+        "files": {
+            path.name: {"sha256": file_digest(path), "size_bytes": path.stat().st_size}
+            for path in sorted(work.iterdir())
+        },
+    }
+
+
+def _previous_facts(order: Order) -> dict[str, str] | None:
+    previous = order.previous
+    return None if previous is None else {"number": previous.number, "sha256": previous.sha256}
+
+
+def _previous_rows(order: Order, work: Path) -> Path | None:
+    """The rows of the package before, taken out of its archive beside the new one."""
+    if order.previous is None:
+        return None
+    target = work.with_name(f"{work.name}.previous.parquet")
+    if not zipfile.is_zipfile(order.previous.path):
+        return None
+    with zipfile.ZipFile(order.previous.path) as archive:
+        if "observations.parquet" not in archive.namelist():
+            return None
+        with archive.open("observations.parquet") as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink, _BLOCK)
+    return target
+
+
+def readme(order: Order) -> str:
+    """How to read and check the package, in the country's language."""
+    say = words(order.language)
+    commands = (
+        "unzip -o " + order.name + ".zip -d " + order.name + " && cd " + order.name,
+        "openssl pkeyutl -verify -pubin -inkey public-key.pem -rawin -in manifest.json -sigfile manifest.sig",
+        "python3 -c \"import json; [print(f['sha256']+'  '+n) for n,f in "
+        "json.load(open('manifest.json'))['files'].items()]\" | sha256sum -c",
+    )
+    parts = [
+        f"{say('package')} {order.number}",
+        say("addressed", country=say.country(order.country)),
+        f"{order.label.tlp.value}  {' '.join(order.label.codes)}  {order.label.pap}",
+        say("check") + "\n" + say("check_text", name=order.name),
+        "\n".join(f"    {command}" for command in commands),
+        f"{say('key')}: {order.key_id}",
+        say("csv_text"),
+        say("country_note"),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _pack(work: Path, target: Path, moment: datetime) -> None:
+    """All files in the order of their names, with one time; what is compressed already is stored."""
+    when = moment.timetuple()[:6]
+    with zipfile.ZipFile(target, "w", allowZip64=True) as archive:
+        for path in _reading_order(work.iterdir()):
+            entry = zipfile.ZipInfo(path.name, date_time=when)
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3
+            stored = path.name.endswith(_COMPRESSED)
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            entry.file_size = path.stat().st_size
+            # Level 1: the large JSON files shrink eighteenfold with it, and higher levels cost more than they save.
+            entry._compresslevel = 1  # type: ignore[attr-defined]
+            with path.open("rb") as source, archive.open(entry, "w") as sink:
+                shutil.copyfileobj(source, sink, _BLOCK)
+
+
+def _reading_order(paths: Iterable[Path]) -> list[Path]:
+    first = {"README.txt": 0, "cover.html": 1, "report.html": 2, "report.pdf": 3}
+    return sorted(paths, key=lambda path: (first.get(path.name, 9), path.name))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8"))
+
+
+def _json(body: object) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n"
