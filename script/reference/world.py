@@ -1,4 +1,4 @@
-"""Makes the world map of the pages: world.json, a small TopoJSON keyed by ISO alpha-2.
+"""Makes the world map as data: outlines.json, a small TopoJSON keyed by ISO alpha-2.
 
     python script/reference/world.py COUNTRIES_50M_JSON
 
@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
-from tocsin.reference.countries import all_countries  # noqa: E402
+from tocsin.reference.countries import all_countries
 
-TARGET = Path(__file__).parents[2] / "src/tocsin/site/static/vendor/world/world.json"
-STEPS_A_DEGREE = 16
+TARGET = Path(__file__).parents[2] / "src/tocsin/site/static/vendor/world/outlines.json"
+STEPS_A_DEGREE = 8
+ISLET_SQUARE_DEGREES = 0.12
+"""Smaller outlines are left out, unless a country has no larger one."""
 SMALL_SQUARE_DEGREES = 0.6
 """Countries whose largest outline covers less get a marker beside their outline."""
 
@@ -44,7 +46,7 @@ def arcs_of(topology: dict) -> list[list[Point]]:
 def straightened(points: list[Point]) -> list[Point]:
     """Without points on the straight line between their neighbours."""
     kept = points[:1]
-    for place, after in zip(points[1:], [*points[2:], None], strict=True):
+    for place, after in zip(points[1:], [*points[2:], None], strict=False):
         if after is not None:
             (ax, ay), (bx, by), (cx, cy) = kept[-1], place, after
             if (bx - ax) * (cy - by) == (by - ay) * (cx - bx):
@@ -67,14 +69,18 @@ def main() -> None:
     for shape in topology["objects"]["countries"]["geometries"]:
         polygons = shape["arcs"] if shape["type"] == "MultiPolygon" else [shape["arcs"]]
         measured = [(ring_area(polygon[0], arcs), polygon) for polygon in polygons]
-        polygons = [[ring for ring in polygon if ring_area(ring, arcs) > 0] for area, polygon in measured if area > 0]
+        least = min(ISLET_SQUARE_DEGREES, max(area for area, _ in measured))
+        polygons = [
+            [ring for ring in polygon if ring_area(ring, arcs) > 0] for area, polygon in measured if 0 < area >= least
+        ]
         code = codes.get(shape.get("id", ""))
         if code:
             areas[code] = max([areas.get(code, 0.0), *(area for area, _ in measured)])
         if polygons:
             # Outlines without a code of ISO 3166-1 are drawn and stand for nobody.
             shapes.append({"type": "MultiPolygon", "arcs": polygons} | ({"id": code} if code else {}))
-    used = {number if number >= 0 else ~number for shape in shapes for polygon in shape["arcs"] for ring in polygon for number in ring}
+    rings = [ring for shape in shapes for polygon in shape["arcs"] for ring in polygon]
+    used = {number if number >= 0 else ~number for ring in rings for number in ring}
     place = {number: index for index, number in enumerate(sorted(used))}
     for shape in shapes:
         shape["arcs"] = [
@@ -85,7 +91,10 @@ def main() -> None:
         {
             "type": "Point",
             "id": each.code,
-            "coordinates": [round((each.longitude + 180) * STEPS_A_DEGREE), round((each.latitude + 90) * STEPS_A_DEGREE)],
+            "coordinates": [
+                round((each.longitude + 180) * STEPS_A_DEGREE),
+                round((each.latitude + 90) * STEPS_A_DEGREE),
+            ],
         }
         for each in all_countries()
         if areas.get(each.code, 0.0) < SMALL_SQUARE_DEGREES
