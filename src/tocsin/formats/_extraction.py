@@ -163,6 +163,8 @@ def _score(found: _Found, some_defanged: bool, publisher: frozenset[str]) -> flo
     if kind in ON_THE_NET:
         if found.defanged:
             score += DEFANGED
+        elif host_of(found.shape.value).endswith(".onion"):
+            score += DEFANGED / 2  # Nobody cites a hidden service as reading matter.
         elif some_defanged:
             # Who defangs leaves references live, but now and then forgets an address in a table.
             score -= 0.25 if kind == Kind.URL else 0.05

@@ -55,9 +55,7 @@ TLSH = re.compile(r"(?<!\w)(?:T1)[0-9A-F]{70}(?!\w)")
 CVE = re.compile(r"(?<![\w-])CVE[-\u2010-\u2015_]\d{4}[-\u2010-\u2015_]\d{4,7}(?!\d)", re.IGNORECASE)
 ASN = re.compile(r"(?<![\w-])(?:AS\d{3,10}|ASN[ :]?\d{1,10}|AS \d{3,10})(?![\w.-])")
 PHONE = re.compile(r"(?<![\w+])(?:\+|00(?=[1-9]\d))\d[\d ().\-/\u00a0]{6,22}\d(?![\w])")
-IBAN = re.compile(
-    r"(?<![\w-])[A-Z]{2}\d{2}(?:[ \u00a0-]?[A-Z0-9]{4}){2,7}(?:[ \u00a0-]?[A-Z0-9]{1,3})?(?!\w)"
-)
+IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ \u00a0-]?[A-Z0-9]{4}){2,7}(?:[ \u00a0-]?[A-Z0-9]{1,3})?(?!\w)")
 CARD = re.compile(r"(?<![\w.,+-])[3-6]\d{3}(?:[ -]?\d{2,6}){3,4}(?![\w.,-])")
 WALLET = re.compile(r"(?<![\w/=+-])(?:bitcoincash:)?[A-Za-z0-9]{26,112}(?![\w/+])")
 MAC = re.compile(r"(?<![\w:-])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![\w:-])", re.IGNORECASE)
@@ -65,7 +63,10 @@ REGISTRY_KEY = re.compile(
     r"\b(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG)|HKLM|HKCU|HKCR|HKU|HKCC):?"
     r"(?:\\{1,2}[^\s\\\"'<>,;|()`]{1,120}(?: [A-Z][\w.]{1,30}(?=[ \\])){0,3}){1,16}"
 )
-USER_AGENT = re.compile(r"\bMozilla/\d\.\d{1,2} \([^()\n]{3,150}\)[^\n\"'<>|\u201d]{0,150}")
+USER_AGENT = re.compile(
+    r"\bMozilla/\d\.\d{1,2} \([^()\n]{3,150}\)"
+    r"(?: (?:[\w.+-]{1,40}/[\w.+-]{1,40}|\([^()\n]{1,100}\)|Mobile|like Gecko)){0,12}"
+)
 FILE_NAME = re.compile(
     r"(?<![\w.%$-])[\w$~][\w.~$()-]{0,80}\.(?:exe|dll|sys|scr|bat|cmd|ps1|vbs|vbe|js|jse|wsf|hta|lnk|jar|apk|iso|img|msi|"
     r"docm?|docx|xlsm?|xlsx|xlsb|pptm?|rtf|pdf|zip|rar|7z|cab|gz|tar|php|aspx?|jsp|py|sh|pl|dat|bin|tmp|elf|so|dylib|dmg|txt)"
@@ -75,9 +76,7 @@ FILE_NAME = re.compile(
 TOX = re.compile(r"(?<!\w)[0-9A-Fa-f]{76}(?!\w)")
 TELEGRAM = re.compile(r"(?<![\w.])(?:t|telegram)\.me/(?:joinchat/)?([A-Za-z]\w{4,31})(?!\w)")
 
-FILE_LIKE_SUFFIXES = frozenset(
-    {"py", "sh", "pl", "zip", "mov", "rs", "md", "so", "ps", "pm", "cab", "cpp", "app"}
-)
+FILE_LIKE_SUFFIXES = frozenset({"py", "sh", "pl", "zip", "mov", "rs", "md", "so", "ps", "pm", "cab", "cpp", "app"})
 """Top-level domains that a name outside a web address more often has as a file's ending."""
 VERSION_BEFORE = re.compile(
     r"(?:\bversions?|\bver\.?|\brev(?:ision)?\.?|\brelease|\bbuild|\bfirmware|\bpatch|\bsection|\boid|"
@@ -142,9 +141,7 @@ def _emails(text: str) -> Iterator[Shape]:
 def _ipv4s(text: str) -> Iterator[Shape]:
     for found in IPV4.finditer(text):
         pair = address_of(found[0])
-        if pair is None or any(
-            len(part) > 1 and part[0] == "0" for part in found[0].split("/")[0].split(".")
-        ):
+        if pair is None or any(len(part) > 1 and part[0] == "0" for part in found[0].split("/")[0].split(".")):
             continue
         kind, value = pair
         path = PATH.match(text, found.end()) if kind == Kind.IPV4 and "/" not in found[0] else None

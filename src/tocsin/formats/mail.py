@@ -24,7 +24,9 @@ SENDER_HEADERS = ("From", "Sender", "Reply-To", "Return-Path", "X-Sender", "Disp
 ADDRESS_HEADERS = ("X-Originating-IP", "X-Sender-IP", "X-Source-IP", "X-Originating-Client-IP", "X-Remote-IP")
 OTHER_HEADERS = ("Received", "Message-ID", "X-Mailer", "User-Agent", "List-Unsubscribe", "Subject", "Date")
 SENDER_SCORE, ADDRESS_SCORE, RELAY_CAP = 0.75, 0.8, 0.45
-RECIPIENT = re.compile(r"\bfor\s+<?[^\s;<>]{1,320}>?", re.IGNORECASE)
+RECIPIENT = re.compile(r"\b(?:for|by)\s+<?[^\s;<>]{1,320}>?", re.IGNORECASE)
+"""In a Received line: for whom a mail was, and which server took it. Both belong to the victim's side."""
+
 PARTS = 2_000
 
 

@@ -66,9 +66,12 @@ def _proposals(rule: Thing) -> Iterator[Proposal]:
             text,
         )
     ]
+    quoted = [span.span() for span in re.finditer(r'"(?:[^"\\]|\\.)*"', text)]
     for found in propose(text, rule.position):
-        if found.kind == Kind.FILENAME and rule.standard == "suricata":
-            continue
+        named = found.kind in {Kind.FILENAME, Kind.DOMAIN, Kind.URL}
+        inside = any(begin <= found.offset < end for begin, end in quoted + cited)
+        if rule.standard == "suricata" and named and not inside:
+            continue  # "http.host" and the like are words of the language.
         if any(begin <= found.offset < end for begin, end in cited):
             found = replace(found, score=min(found.score, REFERENCE_CAP))
         yield found
