@@ -120,7 +120,7 @@ def entity(group: list[dict]) -> dict:
         "id": attack_id or first["uuid"],
         "name": first["name"],
         "kind": first["kind"],
-        "aliases": sorted(aliases.values(), key=str.casefold),
+        "aliases": sorted(aliases.values(), key=lambda text: (text.casefold(), text)),
         "attack_id": attack_id,
         "sources": list(dict.fromkeys(each["galaxy"] for each in group)),
         "description": next((each["description"] for each in group if each["description"]), None),
@@ -131,7 +131,7 @@ def main() -> None:
     entities = [entity(group) for group in together(clusters(Path(sys.argv[1])))]
     entities = [each for each in entities if key_of(each["name"])]
     frame = pl.DataFrame(entities, infer_schema_length=None).unique("id", keep="first", maintain_order=True)
-    frame.sort("kind", "name").write_parquet(NAMES, compression="zstd", compression_level=19)
+    frame.sort("kind", "name", "id").write_parquet(NAMES, compression="zstd", compression_level=19)
 
 
 if __name__ == "__main__":

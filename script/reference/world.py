@@ -17,7 +17,7 @@ from tocsin.reference.countries import all_countries
 
 TARGET = Path(__file__).parents[2] / "src/tocsin/site/static/vendor/world/outlines.json"
 STEPS_A_DEGREE = 8
-ISLET_SQUARE_DEGREES = 0.12
+ISLET_SQUARE_DEGREES = 0.2
 """Smaller outlines are left out, unless a country has no larger one."""
 SMALL_SQUARE_DEGREES = 0.6
 """Countries whose largest outline covers less get a marker beside their outline."""
