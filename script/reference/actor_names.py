@@ -97,7 +97,7 @@ def together(found: list[dict]) -> list[list[dict]]:
         for number in numbers[1:]:
             join(numbers[0], number)
     for number, each in enumerate(found):
-        for alias in aliases[number]:
+        for alias in sorted(aliases[number]):
             for other in named.get((each["kind"], alias), ()):
                 marked = found[other]["uuid"] in each["similar"] or each["uuid"] in found[other]["similar"]
                 if marked or key_of(each["name"]) in aliases[other]:
