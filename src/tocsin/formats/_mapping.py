@@ -149,7 +149,7 @@ def _translated(expression: pl.Expr, words: Mapping[str, str]) -> pl.Expr:
     table = {normal(word): ours for word, ours in words.items()}
 
     def translate(series: pl.Series) -> pl.Series:
-        found = [(word, table.get(normal(word), table.get("*"))) for word in series.drop_nulls().unique()]
+        found = [(word, table.get(normal(word), words.get("*"))) for word in series.drop_nulls().unique()]
         return series.replace_strict(
             [word for word, _ in found], [ours for _, ours in found], default=None, return_dtype=pl.String
         )

@@ -170,7 +170,7 @@ def _shape(lines: list[str], profile: Profile, delimiter: str) -> Shape | None:
     widths = Counter(len(_trimmed(cells)) for _, cells in records)
     full = Counter(len(cells) for _, cells in records)
     common = full.most_common(1)[0][0]
-    width = max(common, max((w for w, n in widths.items() if n >= 0.2 * len(records)), default=1))
+    width = max(common, max((w for w, n in widths.items() if n >= max(2, 0.2 * len(records))), default=1))
     first = 0
     while first < len(records) - 1 and len(records[first][1]) < width and not _like_values(records[first][1]):
         first += 1
@@ -179,7 +179,8 @@ def _shape(lines: list[str], profile: Profile, delimiter: str) -> Shape | None:
     commented = _commented_header(lines, records[first][0], marks, delimiter, quote, width)
     header, has_header = commented, commented is not None
     first_line = records[first][0]
-    if profile.header is True or (profile.header is None and not has_header and _is_header(records, first)):
+    names_columns = profile.header is None and (_is_named(profile, records[first][1]) or _is_header(records, first))
+    if profile.header is True or (names_columns and not has_header):
         header, has_header = records[first][1], True
         width = max(width, len(_trimmed(header)))
         first += 1
@@ -192,6 +193,12 @@ def _shape(lines: list[str], profile: Profile, delimiter: str) -> Shape | None:
     fitting = sum(1 for _, cells in data if len(_trimmed(cells)) <= width and len(cells) >= min(width, common))
     layout = Layout(delimiter, width, quote, marks, first_line - 1, blank)
     return Shape(layout, tuple(names), has_header, data, fitting / len(data) if data else 1.0)
+
+
+def _is_named(profile: Profile, cells: list[str]) -> bool:
+    """Whether a record holds headings that the column map asks for."""
+    asked = {place for place in [*profile.columns.values(), *profile.further.values()] if isinstance(place, str)}
+    return bool(asked & {cell.strip() for cell in cells})
 
 
 def _only_header(

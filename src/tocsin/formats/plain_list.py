@@ -38,7 +38,7 @@ def is_value_line(line: str) -> bool:
     """Whether a line holds one value, with at most a remark behind it."""
     text = line.strip()
     if found := re.match(_HOSTS, text):
-        return content_of(found[1]) == "domain"
+        return found[1] in _LOCAL_NAMES or content_of(found[1]) == "domain"
     if found := re.match(_FILTER, text):
         return content_of(found[1]) in VALUE_CONTENT
     if content_of(text) in VALUE_CONTENT or re.match(_ADDRESS_SPACED_RANGE, text):
