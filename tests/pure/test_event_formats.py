@@ -278,6 +278,17 @@ def test_rows_of_the_real_deliveries(shared_data: Path, folder: str, rows: int) 
     assert found == rows
 
 
+def outcomes(name: str, data: bytes) -> int:
+    """How many items a reader yields, and one more when it ends with an InputError."""
+    count = 0
+    try:
+        for _ in READERS[name].read(Source("x", content=data), Profile()):
+            count += 1
+    except InputError:
+        count += 1
+    return count
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "folder",
@@ -299,5 +310,4 @@ def test_every_real_delivery_ends_well(shared_data: Path, folder: str) -> None:
             continue
         name = surest(data)
         if name:
-            found = outline(READERS[name].read(Source(path.name, content=data), Profile()))
-            assert found["rows"] or found["others"] or found["error"], path
+            assert outcomes(name, data), path

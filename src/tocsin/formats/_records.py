@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ from tocsin.core.words import Unit
 
 from . import _json
 
+outline = lru_cache(maxsize=4)(_json.outline)
+"""What a sample shows. Every JSON format asks the same of the same bytes, so the answer is kept a while."""
 LINE_LIMIT_BYTES = 16 << 20
 HEAD_BYTES = 256 << 10
 BATCH_ROWS = 50_000
@@ -34,7 +37,7 @@ def records(
     """
     with source.open() as stream:
         head = stream.read(HEAD_BYTES)
-    seen = _json.outline(_json.text_of(head))
+    seen = outline(_json.text_of(head))
     with source.open() as stream:
         if seen.kind == "array":
             yield from _json.array_items(stream)

@@ -12,7 +12,7 @@ from tocsin.core.reading import Format, Item, Rejection, Sample, Source
 from tocsin.core.roles import peer_role, source_role
 from tocsin.core.words import EventType, Role, Unit
 
-from . import _idea, _json, _records
+from . import _idea, _records
 from ._records import Made, Record, text_of, texts_of
 
 _USED = frozenset(
@@ -135,7 +135,7 @@ def _values(node: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 def recognise(sample: Sample) -> int:
     """By the mark that every IDEA message bears."""
-    seen = _json.outline(sample.head)
+    seen = _records.outline(sample.head)
     for keys in (seen.keys, seen.item_keys):
         if keys.get("Format", b"").startswith(b'"IDEA'):
             return 98

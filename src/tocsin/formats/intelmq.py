@@ -14,7 +14,7 @@ from tocsin.core.reading import Format, Item, Rejection, Sample, Source
 from tocsin.core.roles import event_type, peer_role, source_role
 from tocsin.core.words import EventType, Unit
 
-from . import _json, _records
+from . import _records
 from ._records import Made, Record, text_of
 
 URL_FIRST = frozenset(
@@ -168,7 +168,7 @@ def _rest(event: dict[str, object]) -> dict[str, object]:
 
 def recognise(sample: Sample) -> int:
     """By IntelMQ's dotted names, or by the frame of its dump files."""
-    seen = _json.outline(sample.head)
+    seen = _records.outline(sample.head)
     keys = seen.keys.keys() | seen.item_keys.keys()
     dotted = sum(name.startswith(("source.", "classification.", "feed.", "destination.", "time.")) for name in keys)
     if b'"__type"' in sample.head[:65536] and ("__type" in keys or dotted):

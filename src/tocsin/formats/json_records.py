@@ -251,7 +251,7 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Rows of the records, or of the strings, and why a record gave none."""
     with source.open() as stream:
         head = _json.text_of(stream.read(_records.HEAD_BYTES))
-    seen = _json.outline(head)
+    seen = _records.outline(head)
     if _is_list_of_texts(head):
         yield from _texts(source, profile)
         return
@@ -442,10 +442,10 @@ def _is_list_of_texts(head: bytes) -> bool:
 
 def recognise(sample: Sample) -> int:
     """Low unless the shape is known, so that every format of its own comes first."""
-    seen = _json.outline(sample.head)
+    seen = _records.outline(sample.head)
     if not seen.kind or "spec_version" in seen.keys or "$schema" in seen.keys or "document" in seen.keys:
         return 0
-    if _is_list_of_texts(_json.text_of(sample.head)):
+    if _is_list_of_texts(sample.head):
         first = re.findall(rb'"([^"\\]{3,300})"', sample.head[:8192])[:20]
         return 30 if sum(kind_of(text.decode("utf-8", "replace")) is not None for text in first) * 2 > len(first) else 0
     first_record = _first(sample.head, seen)
@@ -459,12 +459,11 @@ def recognise(sample: Sample) -> int:
 
 def _first(head: bytes, seen: _json.Outline) -> dict[str, object]:
     """The first record of a sample, where it is whole."""
-    text = _json.text_of(head)
     try:
         if seen.kind == "array" or seen.item_of:
-            raw = next(iter(_json.array_items(text, seen.item_of)))[1]
+            raw = next(iter(_json.array_items(head, seen.item_of)))[1]
         else:
-            raw = next(iter(_json.documents(text)))[1]
+            raw = next(iter(_json.documents(head)))[1]
         value = orjson.loads(raw)
     except (InputError, orjson.JSONDecodeError, StopIteration):
         return {}

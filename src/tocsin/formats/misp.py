@@ -471,7 +471,7 @@ _OBJECT_KEY = re.compile(rb'"(?:template_uuid|meta-category)"')
 def recognise(sample: Sample) -> int:
     """By the members that only MISP has. Lists of events in short form (indexes) are not claimed."""
     head = sample.head
-    seen = _json.outline(head)
+    seen = _records.outline(head)
     if not seen.kind or b'"spec_version"' in head[:4096]:
         return 0
     keys = seen.keys.keys() | seen.item_keys.keys()

@@ -86,7 +86,7 @@ def _hashes(source: Source) -> Iterator[Item]:
 def recognise(sample: Sample) -> int:
     """A manifest's members are named by event ids; each line of hashes.csv is a digest and an event id."""
     head = sample.head
-    seen = _json.outline(head[:65536])
+    seen = _records.outline(head[:65536])
     if seen.kind == "object":
         keys = list(seen.keys)[:20]
         named = sum(UUID.fullmatch(name) is not None for name in keys) * 2 > len(keys)

@@ -116,7 +116,7 @@ def _feeds(raw: bytes) -> Iterator[Item]:
 def recognise(sample: Sample) -> int:
     """By the members that each sort of set must have."""
     head = sample.head
-    seen = _json.outline(head)
+    seen = _records.outline(head)
     keys = seen.keys.keys()
     if seen.kind == "array":
         return 85 if "Feed" in seen.item_keys and b'"source_format"' in head else 0

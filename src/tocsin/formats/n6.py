@@ -11,7 +11,7 @@ from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Item, Rejection, Sample, Source
 from tocsin.core.words import EventType, Role, Unit
 
-from . import _json, _records
+from . import _records
 from ._records import Made, Record, text_of
 
 _ATTACKER, _VICTIM, _UNKNOWN = Role.ATTACKER_INFRA, Role.VICTIM, Role.UNKNOWN
@@ -86,9 +86,7 @@ def _incident(record: dict[str, object], number: int, raw: bytes) -> Iterator[Ma
         "note": text_of(record.get("target")),
         "reference": text_of(record.get("id")),
         "tags": "; ".join(
-            f"{word}:{value}"
-            for word in ("category", "source", "origin")
-            if (value := text_of(record.get(word)))
+            f"{word}:{value}" for word in ("category", "source", "origin") if (value := text_of(record.get(word)))
         ),
         "extra": _records.extra_of({name: value for name, value in record.items() if name not in _USED}),
         "marking": MARKINGS.get(str(record.get("restriction")).lower()),
@@ -102,9 +100,7 @@ def _incident(record: dict[str, object], number: int, raw: bytes) -> Iterator[Ma
 def _rows(record: dict[str, object], number: int, made: Record, category: str) -> Iterator[Made]:
     url, fqdn = text_of(record.get("url")), text_of(record.get("fqdn"))
     listed = record.get("address")
-    addresses = [
-        item for item in (listed if isinstance(listed, list) else [listed]) if isinstance(item, dict)
-    ]
+    addresses = [item for item in (listed if isinstance(listed, list) else [listed]) if isinstance(item, dict)]
     named = url if category in URL_FIRST and url else None
     found = False
     if named:
@@ -156,7 +152,7 @@ def _peer(record: dict[str, object], otherwise: Role) -> str:
 
 def recognise(sample: Sample) -> int:
     """By an n6 category beside the fields that every incident has."""
-    seen = _json.outline(sample.head)
+    seen = _records.outline(sample.head)
     for keys in (seen.keys, seen.item_keys):
         category = keys.get("category", b"").strip(b'"').decode("utf-8", "replace")
         if {"category", "time", "source"} <= keys.keys() and category in CATEGORIES:

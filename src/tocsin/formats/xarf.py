@@ -13,7 +13,7 @@ from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 from tocsin.core.roles import event_type, peer_role, source_role
 from tocsin.core.words import EventType, Role, Unit
 
-from . import _json, _records
+from . import _records
 from ._records import Made, Record, text_of, texts_of
 
 TYPES: dict[str, EventType] = {
@@ -232,7 +232,7 @@ def _modern(record: dict[str, object]) -> dict[str, object]:
 
 def recognise(sample: Sample) -> int:
     """By the version that each report states."""
-    seen = _json.outline(sample.head)
+    seen = _records.outline(sample.head)
     for keys in (seen.keys, seen.item_keys):
         if "xarf_version" in keys:
             return 98
