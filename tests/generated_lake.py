@@ -24,9 +24,7 @@ MALWARE = ("Emotet", "QakBot", "Mirai", "LockBit", "Formbook", "Agent Tesla", "C
 LURE_CELLS = ("=1+1", "+2", "-3", "@SUM(A1)", "\tx", "a‮b", 'say "so", twice', "plain; text", "ماليزيا")
 
 
-def rows(
-    count: int, countries: Sequence[str], *, seed: int = 7, batches: int = 40, days: int = 7
-) -> pl.DataFrame:
+def rows(count: int, countries: Sequence[str], *, seed: int = 7, batches: int = 40, days: int = 7) -> pl.DataFrame:
     """`count` rows in the schema of the lake, from `batches` batches numbered from 1."""
     random = np.random.default_rng(seed)
     weights = 1.0 / np.arange(1, len(countries) + 1) ** 0.9
@@ -34,9 +32,7 @@ def rows(
     codes = pl.Series("codes", list(countries), dtype=pl.String)
 
     def one_of(words: Sequence[str], empty: float = 0.0, p: Sequence[float] | None = None) -> pl.Series:
-        picked = pl.Series(list(words), dtype=pl.String).gather(
-            random.choice(len(words), count, p=p).astype(np.uint32)
-        )
+        picked = pl.Series(list(words), dtype=pl.String).gather(random.choice(len(words), count, p=p).astype(np.uint32))
         if not empty:
             return picked
         keep = pl.Series(random.random(count) >= empty)
@@ -93,9 +89,7 @@ def rows(
         country_basis=pl.lit("agreed"),
         registry_country="country",
         geo_country="country",
-        network=pl.when(is_address).then(
-            pl.format("10.{}.0.0/16", (pl.col("address") // 65_536) % 256)
-        ),
+        network=pl.when(is_address).then(pl.format("10.{}.0.0/16", (pl.col("address") // 65_536) % 256)),
         protocol=pl.lit("tcp"),
         peer=pl.when(pl.col("peer_role").is_not_null()).then(pl.format("198.51.100.{}", pl.col("peer_number") % 256)),
         warnings=pl.lit(0, dtype=pl.UInt32),

@@ -43,9 +43,7 @@ def timeline(days: Sequence[Day], title: str, numbers: Sequence[str], width: int
             f'<rect x="{middle - bar / 2:.1f}" y="{base - dark:.1f}" width="{bar:.1f}" height="{dark:.1f}" fill="{DARK}"/>'
         )
         if place % every == 0:
-            parts.append(
-                f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{escape(day.label)}</text>'
-            )
+            parts.append(f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{escape(day.label)}</text>')
             if step >= 30:
                 parts.append(
                     f'<text x="{middle:.1f}" y="{base - tall - 5:.1f}" text-anchor="middle" font-weight="bold">{escape(written)}</text>'

@@ -68,9 +68,7 @@ def misp_event(values: Values, order: Order) -> dict[str, Any]:
     text = f"Country package {order.number}"
     if values.left_out:
         text += f" ({len(values.shown)} of {values.total} values)"
-    allowed = [
-        value for value in values.shown if value["role"] not in _VICTIMS or value["country"] == order.country
-    ]
+    allowed = [value for value in values.shown if value["role"] not in _VICTIMS or value["country"] == order.country]
     organisation = {"uuid": order.centre.id, "name": order.centre.name}
     return {
         "Event": {
@@ -87,7 +85,7 @@ def misp_event(values: Values, order: Order) -> dict[str, Any]:
             "Tag": [
                 {"name": f"tlp:{label.tlp.value.removeprefix('TLP:').lower()}"},
                 {"name": label.pap},
-                {"name": f"tocsin:country=\"{order.country}\""},
+                {"name": f'tocsin:country="{order.country}"'},
             ],
             "Attribute": [_attribute(value, order) for value in allowed],
         }
@@ -98,9 +96,9 @@ def _attribute(value: Value, order: Order) -> dict[str, Any]:
     kind, category = TYPES.get(value["kind"], ("other", "Other"))
     if kind == "btc" and not value["value"].startswith(("1", "3", "bc1")):
         kind, category = "other", "Other"
-    tags = [{"name": f"tocsin:role=\"{value['role']}\""}]
-    tags += [{"name": f"rsit:event-type=\"{name}\""} for name in value["types"]]
-    tags += [{"name": f"tocsin:malware=\"{name}\""} for name in value["malware"]]
+    tags = [{"name": f'tocsin:role="{value["role"]}"'}]
+    tags += [{"name": f'rsit:event-type="{name}"'} for name in value["types"]]
+    tags += [{"name": f'tocsin:malware="{name}"'} for name in value["malware"]]
     return {
         "uuid": _uuid(order, f"{value['kind']}|{value['value']}|{value['role']}"),
         "type": kind,

@@ -35,16 +35,14 @@ _CARE[:32] = True
 _CARE[[0x22, 0x5C, 0x7F, 0xC2, 0xD8, 0xE2, 0xEF]] = True
 _FORMULA = np.zeros(256, dtype=bool)
 _FORMULA[[ord(sign) for sign in "=+-@\t\r"]] = True
-_SECONDS = pl.Series(
-    [f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(86_400)]
-)
+_SECONDS = pl.Series([f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(86_400)])
 
 
 def chunks(share: Path, columns: Sequence[str] = COLUMNS) -> Iterator[pl.DataFrame]:
     """The rows of a share in their order, a bounded number at a time."""
     scan = pl.scan_parquet(share).select(columns)
     rows = scan.select(pl.len()).collect().item()
-    for start in range(0, rows, CHUNK_ROWS):
+    for start in range(0, max(rows, 1), CHUNK_ROWS):  # An empty share still gives its columns.
         yield scan.slice(start, CHUNK_ROWS).collect()
 
 
@@ -63,12 +61,10 @@ def write_observations(share: Path, csv: Path | None, jsonl: Path | None, parque
             if parquet_to is not None:
                 arrow = frame.to_arrow(compat_level=_OLDEST)
                 if table is None:
-                    writer = parquet.ParquetWriter(
-                        parquet_to, arrow.schema, compression="zstd", compression_level=1
-                    )
+                    writer = parquet.ParquetWriter(parquet_to, arrow.schema, compression="zstd", compression_level=1)
                     table = stack.enter_context(writer)
                 table.write_table(arrow)
-            if csv_file is None and jsonl_file is None:
+            if frame.is_empty() or (csv_file is None and jsonl_file is None):
                 continue
             text = _as_text(frame)
             careful = _columns_in_need(text)
@@ -89,9 +85,7 @@ def _gzip(path: Path | None, stack: ExitStack) -> BinaryIO | None:
 
 def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
     """Moments as RFC 3339 text, byte columns as hexadecimal; the rest as it is."""
-    return frame.with_columns(
-        [_moment(name) for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
-    )
+    return frame.with_columns([_moment(name) for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)])
 
 
 def _moment(name: str) -> pl.Expr:

@@ -88,8 +88,7 @@ def compose(order: Order, summary: dict[str, Any], difference: dict[str, Any], l
     number = say.number
     rows_by_type = {row["type"] or "undetermined": row["rows"] for row in summary["by_type"]}
     days = [
-        Day(say.short_day(date.fromisoformat(row["day"])), row["rows"], row["affected"])
-        for row in summary["by_day"]
+        Day(say.short_day(date.fromisoformat(row["day"])), row["rows"], row["affected"]) for row in summary["by_day"]
     ]
     label = order.label
     return Report(
@@ -124,9 +123,7 @@ def compose(order: Order, summary: dict[str, Any], difference: dict[str, Any], l
             say("never_share"),
         ),
         answer=(say("answer_ack", number=order.number), say("answer_outcome"), say("answer_wrong")),
-        glossary=tuple(
-            say(f"glossary_{id}") for id in ("value", "observation", "network", "c2", "country")
-        ),
+        glossary=tuple(say(f"glossary_{id}") for id in ("value", "observation", "network", "c2", "country")),
         files=tuple(Fact(name, say(id)) for name, id in FILES),
         notes=_notes(order, left_out, say),
     )
@@ -141,6 +138,8 @@ _TITLES = (
 
 def due(action: Action, language: str) -> str:
     say = words(language)
+    if action.hours > 72:
+        return say("days", days=say.number(action.hours // 24))
     return say("hours", hours=say.number(action.hours))
 
 
@@ -155,15 +154,16 @@ def _facts(order: Order, say: Words) -> tuple[Fact, ...]:
         ),
         Fact(say("label"), label.tlp.value),
         Fact(say("handling"), " ".join([*label.codes, label.pap])),
-        Fact(say("purposes"), "، ".join(map(say, label.purposes)) if say.language == "ar" else ", ".join(map(say, label.purposes))),
+        Fact(
+            say("purposes"),
+            "، ".join(map(say, label.purposes)) if say.language == "ar" else ", ".join(map(say, label.purposes)),
+        ),
         Fact(say("review"), say.day(label.review_on)),
         Fact(say("expiry"), say.day(label.expires_on)),
     )
 
 
-def _bottom_line(
-    order: Order, summary: dict[str, Any], counts: dict[str, int], say: Words
-) -> tuple[str, ...]:
+def _bottom_line(order: Order, summary: dict[str, Any], counts: dict[str, int], say: Words) -> tuple[str, ...]:
     if not summary["rows"]:
         return (say("bottom_line_none"),)
     number = say.number

@@ -86,9 +86,7 @@ def _masthead(report: Report) -> str:
 
 
 def _facts(report: Report) -> str:
-    rows = "".join(
-        f"<div><dt>{_text(fact.name)}</dt><dd>{_mixed(fact.text)}</dd></div>" for fact in report.facts
-    )
+    rows = "".join(f"<div><dt>{_text(fact.name)}</dt><dd>{_mixed(fact.text)}</dd></div>" for fact in report.facts)
     return f'<dl class="facts">{rows}</dl>'
 
 
@@ -156,6 +154,8 @@ def _text(text: str) -> str:
 def _mixed(text: str) -> str:
     """Text in which technical words keep their own direction."""
     return " ".join(
-        f"<bdi dir=ltr>{_text(word)}</bdi>" if word.isascii() and any(map(str.isalpha, word)) and any(sign in word for sign in ":-._\\/") else _text(word)
+        f"<bdi dir=ltr>{_text(word)}</bdi>"
+        if word.isascii() and any(map(str.isalpha, word)) and any(sign in word for sign in ":-._\\/")
+        else _text(word)
         for word in text.split(" ")
     )

@@ -7,9 +7,7 @@ import re
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one of these is a formula to a spreadsheet: it gets an apostrophe in front."""
 
-DECEIVING = (
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
-)
+DECEIVING = r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
 """Control characters and characters that change the direction of text or cannot be seen."""
 _DECEIVING = re.compile(DECEIVING)
 

@@ -67,7 +67,7 @@ def _safe_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise InputError("archive-bomb", excerpt=f"{len(infos)} files")
     for info in infos:
         name = info.filename
-        if not name or name in {".", ".."} or set(name) & set('/\\:\0') or not name.isprintable():
+        if not name or name in {".", ".."} or set(name) & set("/\\:\0") or not name.isprintable():
             raise InputError("archive-path", excerpt=name)
         if name in entries:
             raise InputError("archive-damaged", excerpt=f"{name} twice")
@@ -81,9 +81,7 @@ def _safe_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return entries
 
 
-def _compared(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], trusted_key: bytes | None
-) -> Verdict:
+def _compared(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], trusted_key: bytes | None) -> Verdict:
     body = _small(archive, entries, "manifest.json", MANIFEST_LIMIT_BYTES)
     signature = _small(archive, entries, "manifest.sig", SMALL_LIMIT_BYTES)
     manifest = _manifest(body)
@@ -95,7 +93,9 @@ def _compared(
     return Verdict(
         is_signed=by_own if trusted_key is None else by_trusted,
         is_trusted=by_trusted,
-        changed=tuple(sorted(name for name in present & set(files) if not _is_same(archive, entries[name], files[name]))),
+        changed=tuple(
+            sorted(name for name in present & set(files) if not _is_same(archive, entries[name], files[name]))
+        ),
         missing=tuple(sorted(set(files) - present)),
         added=tuple(sorted(present - set(files))),
         manifest=manifest,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as parquet
 
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE
@@ -34,12 +35,13 @@ def write_shares(
     countries: Sequence[str],
     folder: Path,
     memory_limit: str = "600MB",
+    on_rows: Callable[[int], None] | None = None,
 ) -> dict[str, Path]:
-    """Write one Parquet file for each country that has rows, sorted by kind and value; give their paths.
+    """Write one Parquet file for each country, sorted by kind and value, empty where nothing concerns it.
 
     `batches` is the gate of each country's bureau, already narrowed to the batches that arrived in the span asked
     for (arrival is a property of batches, not of rows); one Scope serves all with each country's own victims.
-    `batch` stays in the files, because labels hang on it: exports leave it out.
+    `batch` stays in the files, because labels hang on it: exports leave it out. `on_rows` hears of rows read.
     """
     scopes = {
         code: batches if isinstance(batches, Scope) else batches.get(code, Scope(frozenset())) for code in countries
@@ -51,11 +53,12 @@ def write_shares(
     try:
         for chunk in _chunks(snapshot):
             runs.deal(gate.open(chunk))
+            if on_rows is not None:
+                on_rows(chunk.height)
         runs.flush()
         return {
             code: _sorted_share(runs.files[code], runs.rows[code], folder / f"{code}.parquet", rows_in_memory)
             for code in countries
-            if runs.rows[code]
         }
     finally:
         shutil.rmtree(folder / "runs", ignore_errors=True)
@@ -181,8 +184,9 @@ class _Runs:
 
 def _sorted_share(runs: Sequence[Path], rows: int, target: Path, rows_in_memory: int) -> Path:
     """One sorted Parquet file out of a share's runs, range by range where it is larger than memory allows."""
-    import pyarrow.parquet as parquet
-
+    if not rows:
+        pl.DataFrame(schema={name: SCHEMA[name] for name in COLUMNS}).write_parquet(target)
+        return target
     scan = pl.scan_ipc(runs)
     pieces = -(-rows // (rows_in_memory // 2))
     if pieces == 1:

@@ -1,0 +1,321 @@
+"""Making country packages and handing them out.
+
+Rows come through the gate of each country's bureau; the label is derived from the batches that took part.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dateutil.relativedelta import relativedelta
+from django.conf import settings
+from django.db import transaction
+
+from tocsin.centre.audit.services import record
+from tocsin.centre.intake.models import Batch, LakeFile
+from tocsin.centre.intake.selectors import scope_of
+from tocsin.centre.jobs import services as jobs
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.core.errors import InputError
+from tocsin.credentials import SigningKey, load_or_make
+from tocsin.handling import HandlingSet, Viewer, narrowest
+from tocsin.handling.sets import PAP
+from tocsin.lake.questions.shares import write_shares
+from tocsin.lake.scope import Scope, Snapshot
+from tocsin.products.archive import Made, make_package
+from tocsin.products.order import Centre, Label, Order, Previous
+from tocsin.reference import addresses
+from tocsin.reference.countries import country
+
+from .models import Fetch, Package
+
+MAKE = "make-packages"
+"""Kind of the job."""
+PURPOSE = "PROTECT"
+"""What a package is for. Batches whose source did not agree to it take no part."""
+REVIEW_MONTHS = 6
+_MANY_ROWS = 300_000
+_NAMESPACE = uuid.UUID("c4d7a9a2-8a4e-5b0e-9f43-2a3b6c1d9e80")
+Progress = Callable[[int, int, str], None]
+"""Called with packages made, packages in all, and the country at hand."""
+
+
+def make_packages(
+    countries: Sequence[str],
+    arrived_from: datetime,
+    arrived_until: datetime,
+    by: Person | None,
+    at: datetime,
+    progress: Progress | None = None,
+    processes: int = 2,
+) -> list[Package]:
+    """One package for each country, of what arrived in [arrived_from, arrived_until); all in one pass.
+
+    Raises InputError for an unknown country or an empty span.
+    """
+    codes = list(dict.fromkeys(countries))
+    _check(codes, arrived_from, arrived_until)
+    installation: Any = settings.INSTALLATION
+    store = installation.store_folder
+    key = load_or_make(installation.home / "keys", installation.organisation)
+    store.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".packages-", dir=store))
+    try:
+        handling = _handling_of_batches(arrived_from, arrived_until)
+        scopes = {code: _scope(code, frozenset(handling), at) for code in codes}
+
+        def alive(_rows: int) -> None:
+            if progress is not None:
+                progress(0, len(codes), "")
+
+        shares = write_shares(_snapshot(store), scopes, codes, work / "shares", on_rows=alive)
+        orders = [
+            _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
+        ]
+        packages = []
+        for made, order in _all_made(shares, orders, store, processes):
+            packages.append(_registered(made, order, store, by, at))
+            if progress is not None:
+                progress(len(packages), len(codes), made.country)
+        return packages
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def request_packages(
+    countries: Sequence[str], arrived_from: datetime, arrived_until: datetime, by: Person, at: datetime
+) -> None:
+    """Put the work into the queue; the same request twice is one."""
+    codes = sorted(set(countries))
+    _check(codes, arrived_from, arrived_until)
+    payload = {
+        "countries": codes,
+        "arrived_from": arrived_from.isoformat(),
+        "arrived_until": arrived_until.isoformat(),
+        "by": by.pk,
+    }
+    subject = ",".join(codes) if len(codes) < 20 else f"{len(codes)} countries"
+    with transaction.atomic():
+        jobs.enqueue(MAKE, subject, payload, at=at)
+        record(by.login, "package.requested", f"countries:{subject}"[:120], payload, at=at)
+
+
+def run_job(claim: jobs.Claim) -> None:
+    """What a worker does for a job of kind MAKE."""
+    payload = claim.payload
+
+    renewed_at = datetime.now(UTC)
+
+    def keep(done: int, total: int, _code: str) -> None:
+        nonlocal renewed_at
+        if datetime.now(UTC) - renewed_at < jobs.LEASE / 6:
+            return
+        renewed_at = datetime.now(UTC)
+        jobs.renew(claim, datetime.now(UTC), done=done, total=total)
+
+    make_packages(
+        payload["countries"],
+        datetime.fromisoformat(payload["arrived_from"]),
+        datetime.fromisoformat(payload["arrived_until"]),
+        Person.objects.filter(pk=payload["by"]).first(),
+        datetime.now(UTC),
+        keep,
+    )
+    jobs.finish(claim, datetime.now(UTC))
+
+
+@transaction.atomic
+def note_fetch(package: Package, person: Person, via: str, at: datetime) -> None:
+    """Record that somebody takes a package away, before the first byte leaves."""
+    Fetch.objects.create(package=package, person=person, via=via, at=at)
+    record(person.login, "package.fetched", f"package:{package.number}", {"via": via}, at=at)
+
+
+def _check(codes: Sequence[str], arrived_from: datetime, arrived_until: datetime) -> None:
+    if arrived_from >= arrived_until:
+        raise InputError("not-a-time", field="since", excerpt=arrived_from.isoformat())
+    for code in codes:
+        try:
+            country(code)
+        except KeyError:
+            raise InputError("not-a-country", excerpt=code) from None
+
+
+def _handling_of_batches(arrived_from: datetime, arrived_until: datetime) -> dict[int, HandlingSet]:
+    """The batches of the span that may serve this purpose, with their handling."""
+    rows = Batch.objects.filter(received_at__gte=arrived_from, received_at__lt=arrived_until).values_list(
+        "pk", "handling_set_id", "handling_set__body"
+    )
+    sets: dict[int, HandlingSet] = {}
+    found = {}
+    for batch, number, body in rows.iterator():
+        if number not in sets:
+            sets[number] = HandlingSet.from_json(body)
+        if PURPOSE in sets[number].purposes:
+            found[batch] = sets[number]
+    return found
+
+
+def _scope(code: str, batches: frozenset[int], now: datetime) -> Scope:
+    bureau = Organisation.objects.filter(is_bureau=True, country=code).order_by("pk").first()
+    viewer = Viewer(
+        organisation=bureau.slug if bureau else f"bureau-{code.lower()}",
+        class_name="law-enforcement",
+        country=code,
+        is_bureau=True,
+        clearance="restricted",
+    )
+    scope = scope_of(viewer, now)
+    return Scope(
+        batches=scope.batches & batches,
+        own_batches=scope.own_batches & batches,
+        victim_countries=scope.victim_countries,
+        all_victims=scope.all_victims,
+    )
+
+
+def _snapshot(store: Path) -> Snapshot:
+    paths = LakeFile.objects.filter(retired_at__isnull=True).order_by("day", "pk").values_list("path", flat=True)
+    return Snapshot(tuple(store / path for path in paths))
+
+
+def _order(
+    code: str,
+    share: Path,
+    handling: Mapping[int, HandlingSet],
+    arrived_from: datetime,
+    arrived_until: datetime,
+    at: datetime,
+    installation: Any,
+    key: SigningKey,
+) -> Order:
+    batches = pl.scan_parquet(share).select(pl.col("batch").unique()).collect()["batch"].to_list()
+    sets = {batch: handling[batch] for batch in batches}
+    free = frozenset(batch for batch, each in sets.items() if "H2" not in each.codes and not each.exclusions)
+    previous = Package.objects.filter(country=code).order_by("-created_at", "-pk").first()
+    centre = uuid.uuid5(_NAMESPACE, key.public_line)
+    made_at = Organisation.objects.order_by("created_at").values_list("created_at", flat=True).first()
+    return Order(
+        country=code,
+        number=_next_number(code, at),
+        arrived_from=arrived_from,
+        arrived_until=arrived_until,
+        created_at=at,
+        language=country(code).report_language,
+        label=derived_label(list(sets.values()), at),
+        centre=Centre(installation.organisation, str(centre), min(made_at or at, at)),
+        sign=key.sign,
+        public_pem=key.public_pem,
+        key_id=key.id,
+        misp_batches=None if len(free) == len(sets) else free,
+        previous=_previous(previous, installation.store_folder),
+        data_dates=_data_dates(),
+    )
+
+
+def derived_label(sets: Sequence[HandlingSet], at: datetime) -> Label:
+    """Handling of what was made of all these (DOMAIN 4.5): narrowest label, all codes, common purposes."""
+    if not sets:
+        sets = [HandlingSet(codes=("H1",))]
+    purposes = frozenset.intersection(*(frozenset(each.purposes) for each in sets))
+    months = min(each.retention_months for each in sets)
+    return Label(
+        tlp=narrowest(each.tlp for each in sets),
+        codes=tuple(sorted(frozenset().union(*(each.codes for each in sets)))),
+        pap=max((each.pap for each in sets), key=PAP.index),
+        purposes=tuple(sorted(purposes)),
+        review_on=(at + relativedelta(months=min(REVIEW_MONTHS, months))).date(),
+        expires_on=(at + relativedelta(months=months)).date(),
+    )
+
+
+def _next_number(code: str, at: datetime) -> str:
+    start = f"{code}-{at.year}-"
+    last = Package.objects.filter(number__startswith=start).order_by("-number").values_list("number", flat=True)
+    taken = last.first()
+    return f"{start}{int(taken.rsplit('-', 1)[1]) + 1 if taken else 1:04d}"
+
+
+def _previous(package: Package | None, store: Path) -> Previous | None:
+    if package is None:
+        return None
+    return Previous(store / package.path, package.number, package.sha256)
+
+
+def _data_dates() -> dict[str, str]:
+    return {"addresses": addresses.shipped().date.isoformat()}
+
+
+def _all_made(
+    shares: Mapping[str, Path], orders: Sequence[Order], store: Path, processes: int
+) -> Iterator[tuple[Made, Order]]:
+    """Every package, largest first, in several processes where there is enough to do."""
+    sizes = {order.country: shares[order.country].stat().st_size for order in orders}
+    ordered = sorted(orders, key=lambda order: -sizes[order.country])
+    make = partial(_made_in, shares=dict(shares), store=store)
+    if processes < 2 or len(ordered) < 2 or sum(sizes.values()) < 20 * _MANY_ROWS:
+        yield from ((make(order), order) for order in ordered)
+        return
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+        with pool:
+            yield from zip(pool.map(make, ordered), ordered, strict=True)
+
+
+def _made_in(order: Order, shares: dict[str, Path], store: Path) -> Made:
+    return make_package(shares[order.country], order, store / "packages" / order.country)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """New processes start with one Polars thread each: together they use as many as there are processes."""
+    name = "POLARS_MAX_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+@transaction.atomic
+def _registered(made: Made, order: Order, store: Path, by: Person | None, at: datetime) -> Package:
+    previous = Package.objects.filter(number=order.previous.number).first() if order.previous else None
+    package = Package.objects.create(
+        country=made.country,
+        number=made.number,
+        arrived_from=order.arrived_from,
+        arrived_until=order.arrived_until,
+        language=order.language,
+        path=str(made.path.relative_to(store)),
+        sha256=made.sha256,
+        size_bytes=made.size_bytes,
+        rows=made.rows,
+        summary={**made.summary, "tlp": order.label.tlp.value},
+        previous=previous,
+        created_at=at,
+        created_by=by,
+    )
+    record(
+        by.login if by else "system",
+        "package.made",
+        f"package:{made.number}",
+        {"country": made.country, "rows": made.rows, "sha256": made.sha256, "tlp": order.label.tlp.value},
+        at=at,
+    )
+    return package

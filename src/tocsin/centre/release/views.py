@@ -1,0 +1,100 @@
+"""Pages of country packages: list, ask for new ones, take one away."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from tocsin.centre.jobs.models import Job
+from tocsin.centre.members.models import Person
+from tocsin.core.errors import NotFound
+from tocsin.reference.countries import country
+from tocsin.reference.members import members
+
+from .forms import PackageForm
+from .selectors import countries_for, file_of, package_for, packages_for
+from .services import MAKE, note_fetch, request_packages
+
+PER_PAGE = 25
+
+
+@login_required
+@require_safe
+def package_list(request: HttpRequest) -> HttpResponse:
+    """Packages that this person may have, newest first, and the form to ask for more."""
+    person = cast(Person, request.user)
+    codes = countries_for(person)
+    if not codes:
+        raise Http404
+    packages = packages_for(person)
+    chosen = request.GET.get("country", "").upper()
+    if chosen:
+        packages = packages.filter(country=chosen)
+    page = Paginator(packages, PER_PAGE).get_page(request.GET.get("page"))
+    language = get_language() or "en"
+    rows = [(each, country(each.country).name(language)) for each in page]
+    waiting = Job.objects.filter(kind=MAKE, state__in=[Job.State.WAITING, Job.State.RUNNING]).order_by("pk")
+    context = {
+        "page": page,
+        "rows": rows,
+        "chosen": chosen,
+        "form": _form(person, codes, initial={"country": chosen or codes[0]}),
+        # What the Centre has under way for others is not a bureau's business.
+        "waiting": waiting if person.organisation.is_centre else waiting.filter(subject__in=codes),
+    }
+    return render(request, "release/package_list.html", context)
+
+
+@login_required
+@require_http_methods(["POST"])
+def package_create(request: HttpRequest) -> HttpResponse:
+    """Put the making of packages into the queue."""
+    person = cast(Person, request.user)
+    codes = countries_for(person)
+    if not codes:
+        raise Http404
+    form = _form(person, codes, data=request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a country and a span."))
+        return redirect("package-list")
+    now = timezone.now()
+    chosen = form.cleaned_data["country"]
+    wanted = [member.code for member in members(now.date())] if chosen == "*" else [chosen]
+    request_packages(wanted, *form.span(now), person, now)
+    messages.success(request, _("The package is being made. It will be listed here when it is ready."))
+    return redirect("package-list")
+
+
+@login_required
+@require_safe
+def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
+    """The archive itself. Who took it, and when, is recorded before the first byte leaves."""
+    person = cast(Person, request.user)
+    try:
+        package = package_for(person, number)
+    except NotFound:
+        raise Http404 from None
+    path = file_of(package)
+    if not path.is_file():
+        raise Http404
+    if request.method == "GET":
+        note_fetch(package, person, "page", timezone.now())
+    response = FileResponse(
+        path.open("rb"), as_attachment=True, filename=f"tocsin-{package.number}.zip", content_type="application/zip"
+    )
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _form(person: Person, codes: list[str], **options: object) -> PackageForm:
+    language = get_language() or "en"
+    return PackageForm(codes=codes, language=language, with_all=person.organisation.is_centre, **options)

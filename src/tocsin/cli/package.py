@@ -1,0 +1,145 @@
+"""`tocsin package FR --since 7d`, `tocsin package --all`, `tocsin package verify FILE`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from . import setup
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+class _CountryOrVerb(click.Group):
+    """`tocsin package FR` is short for `tocsin package make FR`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_CountryOrVerb)
+def package() -> None:
+    """Make or verify country packages: `tocsin package FR --since 7d`."""
+
+
+@package.command()
+@click.argument("countries", nargs=-1)
+@click.option("--all", "everybody", is_flag=True, help="All member countries of today.")
+@click.option("--since", default="7d", show_default=True, help="12h, 7d, 4w or a day (2026-11-15).")
+@click.option("--until", default="", help="A day; default: now.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--processes", default=2, show_default=True, help="Packages composed at the same time.")
+def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as_json: bool, processes: int) -> None:
+    """Make the package of one country, of several, or of all."""
+    now = datetime.now(UTC)
+    start, end = moment_of(since, now), moment_of(until, now) if until else now
+    if not countries and not everybody:
+        raise click.UsageError("Name a country (tocsin package FR) or say --all.")
+    setup()
+    from tocsin.centre.release.services import make_packages
+    from tocsin.core.errors import InputError
+    from tocsin.reference.members import members
+
+    codes = [member.code for member in members(now.date())] if everybody else [code.upper() for code in countries]
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    quiet = as_json or not sys.stderr.isatty()
+    try:
+        with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
+            task = bars.add_task("Dealing out the rows", total=len(codes))
+
+            def show(done: int, total: int, code: str) -> None:
+                bars.update(task, completed=done, total=total, description=f"Packages {code}".rstrip())
+
+            made = make_packages(codes, start, end, None, now, show, processes)
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    store = setup().store_folder
+    facts = [
+        {
+            "number": each.number, "country": each.country, "rows": each.rows, "size_bytes": each.size_bytes,
+            "language": each.language, "sha256": each.sha256, "path": str(store / each.path), **{
+                name: each.summary.get(name, 0) for name in ("values_new", "values_continuing", "values_gone")
+            },
+        }
+        for each in sorted(made, key=lambda each: each.country)
+    ]  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    table = Table("Package", "Rows", "New", "Gone", "Size", "File")
+    for fact in facts:
+        size = f"{int(str(fact['size_bytes'])) / 1e6:,.1f} MB"
+        table.add_row(
+            str(fact["number"]), f"{fact['rows']:,}", f"{fact['values_new']:,}", f"{fact['values_gone']:,}", size,
+            str(fact["path"]),
+        )  # fmt: skip
+    Console().print(table)
+
+
+@package.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The issuer's public key (PEM), received another way.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(file: Path, key: Path | None, as_json: bool) -> None:
+    """Check a package offline; the exit status is 0 only when it is whole and signed."""
+    from tocsin.core.errors import InputError
+    from tocsin.core.reasons import REASONS
+    from tocsin.products.verify import verify as checked
+
+    try:
+        verdict = checked(file, key.read_bytes() if key else None)
+    except InputError as error:
+        reason = REASONS.get(error.reason, error.reason)
+        if as_json:
+            click.echo(json.dumps({"valid": False, "reason": error.reason, "where": error.position or error.excerpt}))
+            sys.exit(1)
+        raise click.ClickException(f"{reason} ({error.position or error.excerpt})") from error
+    facts = {
+        "valid": verdict.is_valid, "signed": verdict.is_signed, "trusted": verdict.is_trusted,
+        "number": verdict.manifest.get("number"), "key_id": (verdict.manifest.get("signature") or {}).get("key_id"),
+        "changed": verdict.changed, "missing": verdict.missing, "added": verdict.added,
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        for word in ("changed", "missing", "added"):
+            for name in getattr(verdict, word):
+                click.echo(f"{word}: {name}")
+        if not verdict.is_signed:
+            click.echo("The signature does not match.")
+        if verdict.is_valid:
+            click.echo(f"{facts['number']} is whole and unchanged, signed with key {facts['key_id']}.")
+            if not verdict.is_trusted:
+                click.echo("The key came with the package: compare its id with the one you were given another way.")
+    sys.exit(0 if verdict.is_valid else 1)
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """The moment that "12h", "7d", "4w" (ago) or a day or moment in ISO 8601 stands for."""
+    if found := re.fullmatch(r"(\d{1,5})([hdw])", text.strip()):
+        return now - int(found[1]) * _UNITS[found[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a span (7d) nor a day (2026-11-15).") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
