@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tocsin.core.errors import InputError
+from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rejection, Rows, Source
-from tocsin.reference.feeds import Feed, all_feeds, read_feed
+from tocsin.formats import delimited
+from tocsin.reference.feeds import Feed, all_feeds, feed_of_banner, read_feed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "feeds"
 FEEDS = {feed.slug: feed for feed in all_feeds()}
@@ -84,3 +86,17 @@ def test_a_wrong_entry_is_named(tmp_path: Path, change: str, field: str) -> None
         read_feed(path, tmp_path)
     assert caught.value.field == field
     assert caught.value.position == "p/f"
+
+
+@pytest.mark.parametrize("slug", [slug for slug, feed in FEEDS.items() if feed.banner])
+def test_a_feeds_file_without_its_profile_is_told_by_its_banner(slug: str) -> None:
+    case = GOLDEN / slug
+    head = (case / "input.sample").read_bytes()
+    found = feed_of_banner(head.decode())
+    assert found is not None
+    assert found.slug == slug
+    items = list(delimited.read(Source("upload.csv", content=head), Profile()))
+    frames = [item.frame for item in items if isinstance(item, Rows)]
+    expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
+    assert [value for frame in frames for value in frame["value"]] == expected["values"]
+    assert {role for frame in frames for role in frame["role"]} == {FEEDS[slug].profile.defaults["role"]}

@@ -10,6 +10,7 @@ from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
 from tocsin.core.words import Unit
+from tocsin.reference.feeds import feed_of_banner
 
 from ._columns import known_share, normal
 from ._guessing import assign, columns_of, profile_of
@@ -151,6 +152,12 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     if shape is None:
         yield from _no_table(source, head)
         return
+    constants: Mapping[str, str] = {}
+    if not profile.columns and (feed := _known_feed(head)) is not None:
+        # A feed's file that was handed over without its profile: its roles and types travel in the rows.
+        profile = replace(feed, marking=profile.marking or feed.marking)
+        constants = profile.defaults
+        shape = shape_of(head, profile, source.size_bytes) or shape
     if not profile.columns:
         columns = columns_of(shape)
         assign(columns)
@@ -159,7 +166,7 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     if layout.width > len(shape.headings):
         names = shape.headings + ("",) * (layout.width - len(shape.headings))
         shape = replace_shape(shape, layout, names)
-    plan = plan_of(shape, profile)
+    plan = replace(plan_of(shape, profile), constants=constants)
     if not ({"value", "url", "hostname"} & {*plan.taken, *plan.joined} or plan.further):
         raise InputError("missing-columns", field="value", excerpt=layout.delimiter.join(shape.headings)[:120])
     yield from headings_of(head)
@@ -171,6 +178,14 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
                 yield item
             else:
                 yield from draft_rows(item, plan)
+
+
+def _known_feed(head: bytes) -> Profile | None:
+    if not head.lstrip(b"\xef\xbb\xbf").startswith(b"#"):
+        return None
+    remarks = "\n".join(line for line in lines_of(head)[:40] if line.startswith("#"))
+    feed = feed_of_banner(remarks)
+    return feed.profile if feed is not None and feed.profile.format == "delimited" else None
 
 
 def replace_shape(shape: Shape, layout: Layout, names: tuple[str, ...]) -> Shape:

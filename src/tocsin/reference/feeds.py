@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tocsin.core.words import EventType, Kind, Offence, Role, Severity, Tlp
 
 LEAST_EVERY_MINUTES = 5
 
-_OWN = frozenset({"title", "provider", "address", "licence", "every_minutes", "note"})
+_OWN = frozenset({"title", "provider", "address", "licence", "every_minutes", "note", "banner"})
 _TABLES = frozenset({"columns", "types", "words", "further", "lists", "defaults"})
 _PROFILE = frozenset(field.name for field in fields(Profile)) - {"name"}
 _WORDS: dict[str, frozenset[str]] = {
@@ -49,6 +50,8 @@ class Feed:
     every_minutes: int
     note: str = ""
     """What the sample holds and what to know about the feed."""
+    banner: str = ""
+    """Words in the remarks above the data that only this feed's files have; empty when nothing is that sure."""
     enabled: bool = False
 
 
@@ -67,6 +70,17 @@ def all_feeds(folder: Path | None = None) -> tuple[Feed, ...]:
     """Every feed of the catalogue, by slug. Raises InputError that names file and key for a wrong entry."""
     root = folder or default_folder()
     return tuple(read_feed(path, root) for path in sorted(root.glob("*/*.toml")))
+
+
+@cache
+def _bannered() -> tuple[Feed, ...]:
+    return tuple(feed for feed in all_feeds() if feed.banner)
+
+
+def feed_of_banner(remarks: str) -> Feed | None:
+    """The feed whose banner stands in the remarks of a file that came without a profile, or None."""
+    found = [feed for feed in _bannered() if feed.banner in remarks]
+    return max(found, key=lambda feed: len(feed.banner)) if found else None
 
 
 def read_feed(path: Path, root: Path) -> Feed:
@@ -98,6 +112,7 @@ def read_feed(path: Path, root: Path) -> Feed:
         profile=profile,
         every_minutes=every,
         note=said.get("note", ""),
+        banner=said.get("banner", ""),
     )
 
 
