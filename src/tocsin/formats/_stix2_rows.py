@@ -154,7 +154,7 @@ class RowBatches:
             name = target or name
         confidence = item.confidence
         common = (
-            malware, actor, name or (labels[0] if labels else None),
+            malware, actor, name or _first_own(labels),
             None if confidence is None else str(confidence), None, None, None, None,
             "; ".join(labels) if labels else None, None,
         )  # fmt: skip
@@ -218,6 +218,12 @@ class RowBatches:
                     note,
                 ),
             )
+
+
+def _first_own(labels: list[str] | None) -> str | None:
+    """The first label that is neither of the standard's vocabulary nor a marking."""
+    own = (word for word in labels or () if word not in ROLES and word[:3].lower() != "tlp")
+    return next(own, None)
 
 
 def _value(item: Any, found: tuple[str, Kind]) -> list[tuple[Kind, str]]:

@@ -19,6 +19,7 @@ from tocsin.formats._stix2_rules import (
     Problem,
     Rules,
     anything,
+    boolean,
     id_of,
     identifier,
     ids_of,
@@ -297,7 +298,7 @@ def _properties(item: Object, found: Rules, custom: Check) -> Problem | None:
 
 
 def _reason(key: str, value: object, check: object) -> str:
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or check is boolean:
         return "wrong-type"
     if key.endswith(("_ref", "_refs")):
         return "not-an-id"

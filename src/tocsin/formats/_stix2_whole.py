@@ -31,7 +31,7 @@ MARKINGS: dict[str, Tlp] = {
     "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003": Tlp.AMBER_STRICT,
     "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1": Tlp.RED,
 }
-LABEL = re.compile(r"\s*tlp[:_ -]*(white|clear|green|amber\s*[+_ -]?\s*strict|amber|red)\s*", re.IGNORECASE)
+LABEL = re.compile(r"\s*tlp[:_ -]*(white|clear|green|amber\s*[+_ -]?\s*strict|amber|red)(?![a-z0-9])", re.IGNORECASE)
 TLP_STARTS = frozenset({"tlp", "TLP", "Tlp"})
 CHUNK_BYTES = 4 << 20
 KEPT_RELATIONS = 500_000
@@ -43,7 +43,7 @@ def label_of(text: object) -> Tlp | None:
     if type(text) is not str:
         return None
     found = LABEL.match(text)
-    if found is None or text[found.end() : found.end() + 1].isalnum():
+    if found is None:
         return None
     word = found[1].lower()
     if word.startswith("amber") and "strict" in word:

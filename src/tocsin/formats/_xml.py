@@ -125,13 +125,17 @@ def forget(element: Element) -> None:
 
 
 def _explain(error: etree.XMLSyntaxError) -> InputError:
+    """Why libxml2 stopped; where it only says that nothing came, its log's last entry names the cause."""
     text = str(error)
     line, column = error.position
-    if "entit" in text.lower() and "premature" not in text.lower():
+    if "no element found" in text and len(error.error_log):
+        text, line, column = error.error_log[-1].message, error.error_log[-1].line, error.error_log[-1].column
+    lower = text.lower()
+    if "entit" in lower:
         reason = "xml-entities"
-    elif "depth" in text.lower():
+    elif "depth" in lower:
         reason = "too-deep"
-    elif "Premature end" in text or ("EndTag" in text and "not found" in text) or "no element found" in text:
+    elif "premature end" in lower or "no element found" in lower or "couldn't find end" in lower:
         reason = "truncated"
     else:
         reason = "not-xml"
