@@ -58,7 +58,9 @@ REFERENCE_SITES = frozenset({
 """Sites that reports cite; as indicators they need more than to be named. Defanged, they count in full."""
 
 LONG_RUN = re.compile(r"[A-Za-z0-9.\-_@+%:/\[\]()~=&]{300,}")
-"""The libraries' own patterns take quadratic time on such runs: they are shown blanks in their place."""
+"""The libraries' own patterns take quadratic time on such runs, and on runs of blanks: they see neither."""
+AROUND_CHARACTERS = 24
+WITNESS_CHARACTERS = 4096
 WITNESSED = frozenset({
     Kind.URL, Kind.DOMAIN, Kind.IPV4, Kind.IPV6, Kind.EMAIL, Kind.MD5, Kind.SHA1, Kind.SHA256, Kind.CVE,
     Kind.WALLET, Kind.IBAN,
@@ -136,7 +138,7 @@ def pieces_of(text: str) -> Iterator[tuple[int, str]]:
 def _find(piece: str, begin: int) -> Iterator[_Found]:
     made = Refanged(piece)
     shapes = [final for shape in shapes_in(made.text) if (final := _stored(shape)) is not None]
-    seen = _witnesses(made.text) if any(shape.kind in WITNESSED for shape in shapes) else {}
+    seen = _witnesses(_surroundings(made.text, [shape for shape in shapes if shape.kind in WITNESSED]))
     for shape in shapes:
         shown_as = made.original_slice(shape.begin, shape.end)
         yield _Found(
@@ -209,15 +211,38 @@ def _finder() -> Any:
     return find_iocs
 
 
-def _witnesses(text: str) -> dict[tuple[Kind, str], int]:
+def _surroundings(text: str, shapes: list[Shape]) -> list[str]:
+    """What stands around the finds, in short texts: more is not asked of the libraries."""
+    stretches: list[list[int]] = []
+    for shape in sorted(shapes, key=lambda entry: entry.begin):
+        begin, end = max(0, shape.begin - AROUND_CHARACTERS), shape.end + AROUND_CHARACTERS
+        if stretches and begin <= stretches[-1][1]:
+            stretches[-1][1] = max(end, stretches[-1][1])
+        else:
+            stretches.append([begin, end])
+    lines: list[str] = []
+    for begin, end in stretches:
+        words = " ".join(LONG_RUN.sub(" ", text[begin:end]).split())
+        lines += [words[place : place + WITNESS_CHARACTERS] for place in range(0, len(words), WITNESS_CHARACTERS)]
+    texts: list[str] = []
+    for line in lines:
+        if texts and len(texts[-1]) + len(line) < WITNESS_CHARACTERS:
+            texts[-1] += f"\n{line}"
+        else:
+            texts.append(line)
+    return texts
+
+
+def _witnesses(texts: list[str]) -> dict[tuple[Kind, str], int]:
     """How many of the libraries saw which value. One that fails on a text has seen nothing in it."""
-    text = LONG_RUN.sub(lambda run: " " * len(run[0]), text)
     votes: dict[tuple[Kind, str], int] = {}
     for witness in (_seen_by_searcher, _seen_by_finder):
-        try:
-            seen = set(witness(text))
-        except Exception:  # noqa: S112 - Foreign patterns on foreign text; the own shapes stand without them.
-            continue
+        seen: set[tuple[Kind, str]] = set()
+        for text in texts:
+            try:
+                seen.update(witness(text))
+            except Exception:  # noqa: S112 - Foreign patterns on foreign text; the own shapes stand without them.
+                continue
         for pair in seen:
             votes[pair] = votes.get(pair, 0) + 1
     return votes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from tocsin.core.typed import domain_of, registrable_domain
@@ -17,6 +18,14 @@ LINKED = (
 )  # fmt: skip
 LINK_CHARACTERS = 4000
 LINKS = 50_000
+DEPTH = 2_000
+TAG = re.compile(r"<(/?)([a-zA-Z]+)")
+SELF_CLOSED = frozenset({
+    "br", "img", "hr", "meta", "link", "input", "area", "base", "col", "embed", "source", "wbr", "p", "li", "td",
+    "tr", "th", "option", "dt", "dd",
+})  # fmt: skip
+"""Elements that never hold others, or that the next of their sort closes."""
+QUOTED_LINK = re.compile(r"(?:href|src|action)\s?=\s?[\"']((?:https?:)?//[^\"'<>\s]{1,4000})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class Page:
 
 def page_of(markup: str) -> Page:
     """Nothing is run, nothing is fetched: the parser only reads."""
+    if _deepest(markup) > DEPTH:
+        return _page_by_tags_alone(markup)
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(markup)
@@ -48,6 +59,22 @@ def page_of(markup: str) -> Page:
     text = re.sub(r"\s*\n\s*", "\n", text).strip()
     language = language.strip().lower()[:2] if re.match(r"[A-Za-z]{2}(?:[-_]|$)", language.strip()) else ""
     return Page(text, links, name, language, publisher)
+
+
+def _deepest(markup: str) -> int:
+    """How many elements are open at once, roughly: paragraphs left open count, which errs on the safe side."""
+    depth = deepest = 0
+    for tag in TAG.finditer(markup):
+        depth = max(0, depth - 1) if tag[1] else depth + (tag[2].lower() not in SELF_CLOSED)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _page_by_tags_alone(markup: str) -> Page:
+    """Text and links of a page that would keep the parser busy for minutes: its time grows with depth squared."""
+    links = dict.fromkeys(match[1] for match in islice(QUOTED_LINK.finditer(markup), LINKS))
+    text = re.sub(r"<[^<>]{0,10000}>", "\n", markup)
+    return Page(re.sub(r"\s*\n\s*", "\n", text).strip(), tuple(links))
 
 
 def _links(tree: Any) -> tuple[str, ...]:
