@@ -29,27 +29,32 @@ def timeline(days: Sequence[Day], title: str, numbers: Sequence[str], width: int
     most = max((day.rows for day in days), default=1) or 1
     every = max(1, -(-len(days) // 12))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(title, quote=True)}" font-family="Noto Sans, sans-serif" font-size="11" fill="{INK}" direction="ltr">',
-        f'<line x1="{left}" y1="{height - bottom + 0.5}" x2="{width - left}" y2="{height - bottom + 0.5}" stroke="{LINE}"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" ',
+        f'aria-label="{escape(title, quote=True)}" font-family="Noto Sans, sans-serif" font-size="11" ',
+        f'fill="{INK}" direction="ltr">',
+        f'<line x1="{left}" y1="{height - bottom + 0.5}" x2="{width - left}" y2="{height - bottom + 0.5}" ',
+        f'stroke="{LINE}"/>',
     ]
+    base = height - bottom
     for place, (day, written) in enumerate(zip(days, numbers, strict=True)):
         middle = left + step * (place + 0.5)
         tall = inner_height * day.rows / most
         dark = inner_height * day.part / most
-        base = height - bottom
-        parts.append(
-            f'<rect x="{middle - bar / 2:.1f}" y="{base - tall:.1f}" width="{bar:.1f}" height="{tall:.1f}" rx="2" fill="{LIGHT}"/>'
-            f'<rect x="{middle - bar / 2:.1f}" y="{base - dark:.1f}" width="{bar:.1f}" height="{dark:.1f}" fill="{DARK}"/>'
-        )
+        edge = f'<rect x="{middle - bar / 2:.1f}" width="{bar:.1f}"'
+        parts += [
+            f'{edge} y="{base - tall:.1f}" height="{tall:.1f}" rx="2" fill="{LIGHT}"/>',
+            f'{edge} y="{base - dark:.1f}" height="{dark:.1f}" fill="{DARK}"/>',
+        ]
         if place % every == 0:
-            parts.append(f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{escape(day.label)}</text>')
+            parts.append(_label(middle, height - 8, day.label))
             if step >= 30:
-                parts.append(
-                    f'<text x="{middle:.1f}" y="{base - tall - 5:.1f}" text-anchor="middle" font-weight="bold">{escape(written)}</text>'
-                )
+                parts.append(_label(middle, base - tall - 5, written, "bold"))
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _label(x: float, y: float, text: str, weight: str = "normal") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-weight="{weight}">{escape(text)}</text>'
 
 
 def bar(share: float, dark: bool = True, direction: str = "ltr") -> str:

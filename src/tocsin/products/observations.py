@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import orjson
@@ -80,7 +80,9 @@ def _gzip(path: Path | None, stack: ExitStack) -> BinaryIO | None:
         return None
     raw = stack.enter_context(path.open("wb"))
     # No name and no time in the header: the same rows give the same bytes.
-    return stack.enter_context(igzip.IGzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0))  # type: ignore[no-any-return]
+    stream = igzip.IGzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0)  # type: ignore[no-untyped-call]
+    stack.enter_context(closing(stream))
+    return cast(BinaryIO, stream)
 
 
 def _as_text(frame: pl.DataFrame) -> pl.DataFrame:

@@ -94,7 +94,7 @@ def compose(order: Order, summary: dict[str, Any], difference: dict[str, Any], l
     return Report(
         language=say.language,
         direction=say.direction,
-        titles={id: say(id) for id in _TITLES},
+        titles={name: say(name) for name in _TITLES},
         organisation=order.centre.name,
         tlp=label.tlp.value,
         number=order.number,
@@ -108,7 +108,7 @@ def compose(order: Order, summary: dict[str, Any], difference: dict[str, Any], l
             Fact(say("observations"), number(summary["rows"])),
             Fact(say("sightings"), number(summary["sightings"])),
         ),
-        changes=tuple(Fact(say(id), number(counts[id])) for id in ("new", "continuing", "gone")),
+        changes=tuple(Fact(say(name), number(counts[name])) for name in ("new", "continuing", "gone")),
         new_values=tuple(
             (visible(row["value"])[:90], say.of("", row["role"] or ""), number(row["sightings"]))
             for row in difference["new"]["values"][:SHOWN_VALUES]
@@ -123,8 +123,8 @@ def compose(order: Order, summary: dict[str, Any], difference: dict[str, Any], l
             say("never_share"),
         ),
         answer=(say("answer_ack", number=order.number), say("answer_outcome"), say("answer_wrong")),
-        glossary=tuple(say(f"glossary_{id}") for id in ("value", "observation", "network", "c2", "country")),
-        files=tuple(Fact(name, say(id)) for name, id in FILES),
+        glossary=tuple(say(f"glossary_{name}") for name in ("value", "observation", "network", "c2", "country")),
+        files=tuple(Fact(name, say(text)) for name, text in FILES),
         notes=_notes(order, left_out, say),
     )
 

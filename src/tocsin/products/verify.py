@@ -142,7 +142,7 @@ def _is_same(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, facts: dict[str, 
                 digest.update(block)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError):
         return False
-    return size == facts["size_bytes"] and digest.hexdigest() == facts["sha256"]
+    return size == int(facts["size_bytes"]) and digest.hexdigest() == str(facts["sha256"])
 
 
 def _is_signed(body: bytes, signature: bytes, pem: bytes) -> bool:

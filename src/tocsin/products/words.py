@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from babel.dates import format_date
 from babel.numbers import format_decimal
@@ -23,10 +24,10 @@ class Words:
 
     language: str
 
-    def __call__(self, id: str, **names: object) -> str:
-        """The text with this id, its placeholders filled. Raises KeyError for an id that is not in the catalogue."""
-        text = catalogue()[id][self.language]
-        return text.format(**names) if names else text
+    def __call__(self, name: str, /, **values: object) -> str:
+        """The text with this name, its placeholders filled. Raises KeyError for one that is not in the catalogue."""
+        text = catalogue()[name][self.language]
+        return text.format(**values) if values else text
 
     def of(self, prefix: str, word: str) -> str:
         """The text for a word of a closed list; the word itself where it has none."""
@@ -78,16 +79,16 @@ def actions_for(rows_by_type: dict[str, int], language: str) -> list[Action]:
     counts: dict[str, int] = {}
     entries = {str(entry["id"]): entry for entry in _actions()}
     for name, rows in rows_by_type.items():
-        chosen = next(id for id, entry in entries.items() if name in entry["types"] or "*" in entry["types"])
+        chosen = next(key for key, entry in entries.items() if name in entry["types"] or "*" in entry["types"])
         counts[chosen] = counts.get(chosen, 0) + rows
     found = [
         Action(
-            id,
-            **{name: entries[id][name][language] for name in ("title", "owner", "basis", "text")},
-            hours=entries[id]["hours"],
+            key,
+            **{name: entries[key][name][language] for name in ("title", "owner", "basis", "text")},
+            hours=entries[key]["hours"],
             rows=rows,
         )
-        for id, rows in counts.items()
+        for key, rows in counts.items()
     ]
     return sorted(found, key=lambda action: (action.hours, -action.rows, action.id))
 
@@ -99,7 +100,7 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 @cache
-def _actions() -> list[dict[str, object]]:
+def _actions() -> list[dict[str, Any]]:
     body = tomllib.loads((FOLDER / "actions.toml").read_text(encoding="utf-8"))
-    actions: list[dict[str, object]] = body["action"]
+    actions: list[dict[str, Any]] = body["action"]
     return actions

@@ -187,7 +187,7 @@ def _sorted_share(runs: Sequence[Path], rows: int, target: Path, rows_in_memory:
     if not rows:
         pl.DataFrame(schema={name: SCHEMA[name] for name in COLUMNS}).write_parquet(target)
         return target
-    scan = pl.scan_ipc(runs)
+    scan = pl.scan_ipc(list(runs))
     pieces = -(-rows // (rows_in_memory // 2))
     if pieces == 1:
         scan.collect().sort(ORDER).write_parquet(

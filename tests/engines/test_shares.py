@@ -1,0 +1,132 @@
+"""Every country's share: the pass over the files agrees with a plain filter, and no foreign victim gets through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.generated_lake import rows, write_lake
+from tocsin.core.observations import SCHEMA
+from tocsin.lake.questions import shares
+from tocsin.lake.questions.shares import COLUMNS, write_shares
+from tocsin.lake.scope import Scope, Snapshot
+
+COUNTRIES = ("FR", "BR", "AE", "KE")
+HIDDEN_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network")
+
+
+def reference(table: list[dict[str, Any]], code: str, scope: Scope) -> list[dict[str, Any]]:
+    """The same rule, one row at a time."""
+    found = []
+    for row in table:
+        if code not in {row["country"], row["target_country"]} or row["batch"] not in scope.batches:
+            continue
+        free = scope.all_victims or row["batch"] in scope.own_batches
+        home = row["country"] == code
+        own_victims = code in scope.victim_countries
+        if row["role"] in {"VICTIM", "UNKNOWN"} and not free and not (home and own_victims):
+            continue
+        shown = {name: row[name] for name in COLUMNS}
+        peer_role = row["peer_role"] or "UNKNOWN"
+        peer_free = free or (row["peer_country"] == code and own_victims)
+        hide_peer = row["peer"] is not None and peer_role in {"VICTIM", "UNKNOWN"} and not peer_free
+        if hide_peer:
+            shown |= dict.fromkeys((*HIDDEN_PEER, "extra", "note"))
+        if not home and not free:
+            shown |= dict.fromkeys(("hostname", "extra", "note"))
+        found.append(shown)
+    return sorted(found, key=lambda row: (row["kind"], row["value"], row["batch"], row["position"]))
+
+
+def share_of(folder: Path, table: pl.DataFrame, scopes: Mapping[str, Scope]) -> dict[str, list[dict[str, Any]]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    half = table.height // 2
+    files = []
+    for name, part in (("a", table[:half]), ("b", table[half:])):
+        files.append(folder / f"{name}.parquet")
+        part.write_parquet(files[-1])
+    made = write_shares(Snapshot(tuple(files)), scopes, list(scopes), folder / "shares")
+    assert set(made) == set(scopes)
+    return {code: pl.read_parquet(path).to_dicts() for code, path in made.items()}
+
+
+def scopes_for(batches: range) -> dict[str, Scope]:
+    return {
+        code: Scope(
+            batches=frozenset(batch for batch in batches if batch % (place + 2)),
+            own_batches=frozenset({1}) if code == "BR" else frozenset(),
+            victim_countries=frozenset({code}),
+        )
+        for place, code in enumerate(COUNTRIES)
+    }
+
+
+def test_agrees_with_a_plain_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "CHUNK_ROWS", 700)
+    table = rows(4_000, (*COUNTRIES, "XA"), batches=12)
+    scopes = scopes_for(range(1, 13))
+    made = share_of(tmp_path, table, scopes)
+    for code in COUNTRIES:
+        assert made[code] == reference(table.to_dicts(), code, scopes[code])
+        assert made[code]
+
+
+def test_a_share_larger_than_memory_is_sorted_in_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "CHUNK_ROWS", 300)
+    monkeypatch.setattr(shares, "_BYTES_PER_ROW", 1_000_000_000)
+    table = rows(3_000, ("FR", "BR"), batches=3)
+    scope = Scope(frozenset({1, 2, 3}), victim_countries=frozenset({"FR"}))
+    made = share_of(tmp_path, table, {"FR": scope})
+    assert made["FR"] == reference(table.to_dicts(), "FR", scope)
+    assert not (tmp_path / "shares" / "runs").exists()
+
+
+def test_a_country_without_rows_gets_an_empty_share(tmp_path: Path) -> None:
+    files = write_lake(tmp_path, 50, ("FR",))
+    made = write_shares(Snapshot(files), Scope(frozenset(range(50))), ("TV",), tmp_path / "shares")
+    assert pl.read_parquet(made["TV"]).height == 0
+    assert tuple(pl.read_parquet(made["TV"]).columns) == COLUMNS
+
+
+CODES = st.sampled_from(("FR", "BR", None))
+ROLES = st.sampled_from(("VICTIM", "UNKNOWN", "ATTACKER_INFRA", None))
+ROW = st.fixed_dictionaries(
+    {
+        "batch": st.integers(1, 3),
+        "role": st.sampled_from(("VICTIM", "UNKNOWN", "ATTACKER_INFRA", "SINKHOLE")),
+        "country": CODES,
+        "target_country": CODES,
+        "peer": st.sampled_from(("198.51.100.9", None)),
+        "peer_role": ROLES,
+        "peer_country": CODES,
+        "note": st.sampled_from(("victim: 198.51.100.9", None)),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROW, min_size=1, max_size=12))
+def test_victims_of_another_country_never_appear(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[dict[str, Any]]
+) -> None:
+    full = [
+        {"kind": "ipv4", "value": f"192.0.2.{place}", "position": place, **row} for place, row in enumerate(drawn)
+    ]
+    table = pl.DataFrame(full, schema_overrides={"batch": pl.Int64}).select(
+        (pl.col(name) if name in full[0] else pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items()
+    )
+    scopes = {code: Scope(frozenset({1, 2}), victim_countries=frozenset({code})) for code in ("FR", "BR")}
+    made = share_of(tmp_path_factory.mktemp("lake"), table, scopes)
+    for code, found in made.items():
+        assert found == reference(table.to_dicts(), code, scopes[code])
+        for row in found:
+            assert row["role"] not in {"VICTIM", "UNKNOWN"} or row["country"] == code
+            if row["peer"] is not None and (row["peer_role"] or "UNKNOWN") in {"VICTIM", "UNKNOWN"}:
+                assert row["peer_country"] == code
+            assert row["batch"] != 3
