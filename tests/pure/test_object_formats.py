@@ -16,7 +16,7 @@ from tests.golden_outline import cases, read_case
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Item, Rejection, Rows, Sample, Source, Thing
-from tocsin.formats import _stix2_fast, _stix2_types, csaf, openioc, stix1, stix2, taxii1, taxii2
+from tocsin.formats import _stix2_fast, _stix2_tables, _stix2_types, csaf, openioc, stix1, stix2, taxii1, taxii2
 from tocsin.formats._xml import pieces
 
 FORMATS: dict[str, Format] = {
@@ -117,7 +117,7 @@ def test_the_typed_way_never_accepts_what_the_tables_refuse(kind: str, data: st.
         st.none(), st.booleans(), st.integers(-3, 200), NAMES, TIMES, IDS.map(lambda one: f"{kind}--{one}"),
         st.lists(NAMES, max_size=2), st.just("2026-01-01T00:00:00Z"), st.just({}), st.just([]),
     )  # fmt: skip
-    names = sorted(_stix2_types.TYPES_21[kind].checks)
+    names = sorted(_stix2_tables.TYPES_21[kind].checks)
     item = {"type": kind, "spec_version": "2.1", "id": f"{kind}--{data.draw(IDS)}"}
     item |= {"created": "2026-01-01T00:00:00Z", "modified": "2026-01-01T00:00:00Z", "name": "a"}
     item |= data.draw(st.dictionaries(st.sampled_from(names[1:]), values, max_size=3))

@@ -28,13 +28,8 @@ from tocsin.formats._stix2_rules import (
     time,
     words,
 )
-from tocsin.formats._stix2_types import (
-    NOT_SIGHTED,
-    SCO_21,
-    TYPES_20,
-    TYPES_21,
-    version_of,
-)
+from tocsin.formats._stix2_tables import NOT_SIGHTED, SCO_21, TYPES_20, TYPES_21
+from tocsin.formats._stix2_types import version_of
 
 # The 29th of February is left to the tables.
 _DAY = (

@@ -128,8 +128,9 @@ def _explain(error: etree.XMLSyntaxError) -> InputError:
     """Why libxml2 stopped; where it only says that nothing came, its log's last entry names the cause."""
     text = str(error)
     line, column = error.position
-    if "no element found" in text and len(error.error_log):
-        text, line, column = error.error_log[-1].message, error.error_log[-1].line, error.error_log[-1].column
+    log: Any = error.error_log
+    if "no element found" in text and len(log):
+        text, line, column = str(log[-1].message), log[-1].line, log[-1].column
     lower = text.lower()
     if "entit" in lower:
         reason = "xml-entities"

@@ -30,7 +30,8 @@ from tocsin.formats._json import (
 from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
-from tocsin.formats._stix2_types import OBSERVABLES_20, TYPES_20, TYPES_21, problem, version_of
+from tocsin.formats._stix2_tables import OBSERVABLES_20, TYPES_20, TYPES_21
+from tocsin.formats._stix2_types import problem, version_of
 from tocsin.formats._stix2_whole import Whole, look_over
 
 STIX_TYPES = frozenset({*TYPES_20, *TYPES_21})
