@@ -37,12 +37,7 @@ def outline(path: Path) -> dict[str, object]:
             case Enclosed():
                 seen["enclosed"].append([item.position, item.source.name, item.source.read_all().decode()])
             case Heading():
-                heading = {
-                    "title": item.title,
-                    "marking": item.marking,
-                    "language": item.language,
-                    "producer": item.producer,
-                }
+                heading = {name: getattr(item, name) for name in ("title", "marking", "language", "producer")}
     return {"format": found.name, "heading": heading, **{name: entries for name, entries in seen.items() if entries}}
 
 

@@ -198,15 +198,8 @@ def test_labels_in_text(text: str, marking: str | None) -> None:
 
 
 def test_languages() -> None:
-    assert (
-        language_of("The attackers sent messages to the customers of several banks in the country last week.") == "en"
-    )
-    assert (
-        language_of(
-            "Les attaquants ont envoyé des messages aux clients de plusieurs banques du pays la semaine passée."
-        )
-        == "fr"
-    )
+    assert language_of("The attackers sent messages to the customers of several banks last week.") == "en"
+    assert language_of("Les attaquants ont envoyé des messages aux clients de plusieurs banques.") == "fr"
     assert (
         language_of("أرسل المهاجمون رسائل إلى عملاء عدة بنوك في البلاد خلال الأسبوع الماضي وطلبوا منهم بياناتهم")
         == "ar"
