@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.generated_lake import rows, write_lake
+
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions import shares
 from tocsin.lake.questions.shares import COLUMNS, write_shares
