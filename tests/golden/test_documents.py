@@ -31,7 +31,7 @@ def outline(path: Path) -> dict[str, object]:
                 seen["proposals"].append([item.kind, item.value, item.shown_as, item.page, item.offset, item.score])
             case Thing():
                 seen["things"].append([item.standard, item.type, item.id, item.version, item.name, list(item.labels),
-                                       [list(pair) for pair in item.refs], list(item.external_ids), item.raw.decode()])  # fmt: skip
+                                       [list(pair) for pair in item.refs], list(item.external_ids), item.raw.decode()])  # fmt: skip  # noqa: E501
             case Rejection():
                 seen["rejections"].append([item.position, item.unit, item.reason])
             case Enclosed():

@@ -145,8 +145,8 @@ def test_scripts_are_not_text_but_their_sources_are_links() -> None:
         b"From: a\nTo: b\nSubject: =?utf-8?b?////?=\nDate: x\nMIME-Version: 1.0\n\nbody",
         b"From: a@b.example <\nTo: \nSubject: x\nDate:\nContent-Type: multipart/mixed\n\n--\n",
         b"From: <a@b.example>\nTo: x\nSubject: x\nDate: x\nContent-Type: text/plain; charset=nonsense\n\n\xff\xfe",
-        b"From: x\nTo: x\nDate: x\nSubject: x\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\n!!!not base64!!!",
-        b"From: x\nTo: x\nDate: x\nSubject: x\nMIME-Version: 1.0\nContent-Disposition: attachment; filename*=utf-9''%ff%\n\nx",
+        b"From: x\nTo: x\nDate: x\nSubject: x\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\n!!!not base64!!!",  # noqa: E501
+        b"From: x\nTo: x\nDate: x\nSubject: x\nMIME-Version: 1.0\nContent-Disposition: attachment; filename*=utf-9''%ff%\n\nx",  # noqa: E501
         b"From: x\nTo: x\nDate: x\nSubject: x\nMIME-Version: 1.0\n" + b"".join(
             b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (depth, depth) for depth in range(500)),
     ],
