@@ -289,6 +289,7 @@ def outcomes(name: str, data: bytes) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "folder",
