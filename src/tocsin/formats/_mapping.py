@@ -7,15 +7,19 @@ of the non-empty cells; several value columns in one row give several rows with 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from tocsin.core.errors import InputError
+from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rejection, Rows
 from tocsin.core.words import Unit
 
 from ._columns import NOT_INDICATORS, kind_of_word, normal
+from ._shape import Shape
 from ._tables import NULL_WORDS, Table
 
 SHARED_COLUMNS = (
@@ -53,6 +57,54 @@ class Plan:
     """Draft column → first and last column of a range, joined by "-"."""
     dropped: frozenset[int] = frozenset()
     """Columns that say nothing and stay out of `extra`."""
+
+
+def plan_of(shape: Shape, profile: Profile) -> Plan:
+    """What the profile's column map means for this file. Raises InputError for a column that is not there."""
+    by_name: dict[str, int] = {}
+    for index, name in enumerate(shape.headings):
+        by_name.setdefault(normal(name), index)
+
+    def find(place: str | int) -> int | None:
+        if place == "*":
+            return None
+        if isinstance(place, int) or (place.isdigit() and place not in shape.headings):
+            index = int(place) - 1
+            return index if 0 <= index < shape.layout.width else None
+        if place in shape.headings:
+            return shape.headings.index(place)
+        return by_name.get(normal(place))
+
+    taken: dict[str, int] = {}
+    joined: dict[str, tuple[int, int]] = {}
+    for draft, place in profile.columns.items():
+        if isinstance(place, str) and (ends := re.fullmatch(r"(\d+)-(\d+)", place)):
+            joined[draft] = (int(ends[1]) - 1, int(ends[2]) - 1)
+            continue
+        found = find(place)
+        if found is not None:
+            taken[draft] = found
+        elif draft == "value" and place != "*":
+            raise InputError(
+                "missing-columns", field=str(place), excerpt=shape.layout.delimiter.join(shape.headings)[:120]
+            )
+    further = []
+    for kind, place in profile.further.items():
+        found = find(place)
+        if found is not None:
+            further.append((kind.strip("*"), found))
+    heading = shape.headings[taken["value"]] if "value" in taken and shape.has_header else ""
+    return Plan(
+        names=tuple(name or f"column {index + 1}" for index, name in enumerate(shape.headings)),
+        taken=taken,
+        further=tuple(further),
+        kinds={normal(word): kind for word, kind in profile.types.items()},
+        words=profile.words,
+        lists=profile.lists,
+        headings=frozenset({heading} if heading else ()),
+        padded=any(cell != cell.strip() for _, row in shape.records[:100] for cell in row),
+        joined=joined,
+    )
 
 
 def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Rows | Rejection]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,9 +11,9 @@ from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, 
 from tocsin.core.words import Unit
 from tocsin.reference.feeds import feed_of_banner
 
-from ._columns import known_share, normal
+from ._columns import known_share
 from ._guessing import assign, columns_of, profile_of
-from ._mapping import Plan, draft_rows
+from ._mapping import draft_rows, plan_of
 from ._shape import Shape, lines_of, shape_of
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
@@ -81,54 +80,6 @@ def guess(sample: Sample, profile: Profile | None = None) -> Guess:
         ),
         preview=tuple(preview[:PREVIEW_ROWS]),
         problems=tuple(problems[:PREVIEW_ROWS]),
-    )
-
-
-def plan_of(shape: Shape, profile: Profile) -> Plan:
-    """What the profile's column map means for this file. Raises InputError for a column that is not there."""
-    by_name: dict[str, int] = {}
-    for index, name in enumerate(shape.headings):
-        by_name.setdefault(normal(name), index)
-
-    def find(place: str | int) -> int | None:
-        if place == "*":
-            return None
-        if isinstance(place, int) or (place.isdigit() and place not in shape.headings):
-            index = int(place) - 1
-            return index if 0 <= index < shape.layout.width else None
-        if place in shape.headings:
-            return shape.headings.index(place)
-        return by_name.get(normal(place))
-
-    taken: dict[str, int] = {}
-    joined: dict[str, tuple[int, int]] = {}
-    for draft, place in profile.columns.items():
-        if isinstance(place, str) and (ends := re.fullmatch(r"(\d+)-(\d+)", place)):
-            joined[draft] = (int(ends[1]) - 1, int(ends[2]) - 1)
-            continue
-        found = find(place)
-        if found is not None:
-            taken[draft] = found
-        elif draft == "value" and place != "*":
-            raise InputError(
-                "missing-columns", field=str(place), excerpt=shape.layout.delimiter.join(shape.headings)[:120]
-            )
-    further = []
-    for kind, place in profile.further.items():
-        found = find(place)
-        if found is not None:
-            further.append((kind.strip("*"), found))
-    heading = shape.headings[taken["value"]] if "value" in taken and shape.has_header else ""
-    return Plan(
-        names=tuple(name or f"column {index + 1}" for index, name in enumerate(shape.headings)),
-        taken=taken,
-        further=tuple(further),
-        kinds={normal(word): kind for word, kind in profile.types.items()},
-        words=profile.words,
-        lists=profile.lists,
-        headings=frozenset({heading} if heading else ()),
-        padded=any(cell != cell.strip() for _, row in shape.records[:100] for cell in row),
-        joined=joined,
     )
 
 
