@@ -10,7 +10,7 @@ from tocsin.core.profiles import Profile
 from tocsin.core.words import Kind
 
 from ._columns import KIND_WORDS, NOT_INDICATORS, SYNONYMS, VALUE_HEADINGS, kind_of_word, normal
-from ._shape import VALUE_CONTENT, Shape, content_of
+from ._sniffing import VALUE_CONTENT, Shape, content_of
 from ._tables import NULL_WORDS
 
 _HASHES = ("sha256", "sha512", "sha1", "md5")

@@ -19,7 +19,7 @@ from tocsin.core.reading import Rejection, Rows
 from tocsin.core.words import Unit
 
 from ._columns import NOT_INDICATORS, kind_of_word, normal
-from ._shape import Shape
+from ._sniffing import Shape
 from ._tables import NULL_WORDS, Table
 
 SHARED_COLUMNS = (

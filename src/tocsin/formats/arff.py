@@ -12,7 +12,7 @@ from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 
 from ._guessing import assign, columns_of, profile_of
 from ._mapping import Plan, draft_rows
-from ._shape import Shape, shape_of
+from ._sniffing import Shape, shape_of
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10

@@ -14,7 +14,7 @@ from tocsin.reference.feeds import feed_of_banner
 from ._columns import known_share
 from ._guessing import assign, columns_of, profile_of
 from ._mapping import draft_rows, plan_of
-from ._shape import Shape, lines_of, shape_of
+from ._sniffing import Shape, lines_of, shape_of
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10

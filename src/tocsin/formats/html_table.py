@@ -19,7 +19,7 @@ from tocsin.core.words import Unit
 
 from ._guessing import assign, columns_of, profile_of
 from ._mapping import Plan, draft_rows, plan_of
-from ._shape import Shape, shape_of
+from ._sniffing import Shape, shape_of
 from ._tables import Layout, read_tables
 
 LIMIT_BYTES = 64 << 20

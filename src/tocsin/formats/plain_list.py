@@ -17,7 +17,7 @@ from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
 from tocsin.core.words import Unit
 
-from ._shape import VALUE_CONTENT, content_of, lines_of
+from ._sniffing import VALUE_CONTENT, content_of, lines_of
 from ._tables import BLOCK_BYTES, LINE_LIMIT_BYTES, Feed
 
 SAMPLE_BYTES = 256 << 10
