@@ -87,6 +87,7 @@ def people(plan: Plan) -> None:
     from tocsin.centre.intake import profiles
     from tocsin.centre.intake.reading import profile_from_json
     from tocsin.centre.members.models import Organisation, Person
+    from tocsin.centre.members.rules import ROLES, side_of
     from tocsin.centre.members.services import add_organisation, add_person
 
     now = datetime.now(UTC)
@@ -115,8 +116,10 @@ def people(plan: Plan) -> None:
             home = Organisation.objects.get(is_bureau=True, country=one.country)
         else:
             home = Organisation.objects.filter(slug=one.organisation).first() or centre
+        side = ROLES[side_of(home)]
+        roles = [role for role in ROLE_OF[one.role] if role in side] or ["officer"]
         add_person(
-            login=one.username, name=one.name, organisation=home, roles=ROLE_OF[one.role], password=PASSWORD,
+            login=one.username, name=one.name, organisation=home, roles=roles, password=PASSWORD,
             language=one.language, by="demonstration", at=now,
         )  # fmt: skip
 

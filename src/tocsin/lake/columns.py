@@ -247,10 +247,13 @@ def names_and_texts(draft: Draft) -> None:
     words = [name for name in ("label", "malware", "actor") if name in have]
     if words:
         draft.set(label=pl.coalesce(words))
-    for name, kind in (("malware", "malware"), ("actor", "actor")):
+    for name in ("malware", "actor"):
         source = name if name in have else "label" if "label" in have else None
-        if source is not None:
-            draft.set(**{name: names.resolve_series(draft.frame[source], kind=kind, keep_unknown=name in have)})
+        if source is None:
+            continue
+        ours = names.resolve_series(draft.frame[source], name)
+        # A name that nobody knows yet stands for itself where the source says which sort of name it is.
+        draft.set(**{name: pl.coalesce(ours, draft.frame[name].str.slice(0, 120)) if name in have else ours})
     for name in TEXTS:
         if name not in draft.frame.columns:
             continue

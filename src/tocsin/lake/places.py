@@ -118,7 +118,8 @@ def decide(claims: pl.DataFrame) -> pl.DataFrame:
     """
     columns = [claims[name] for name in CLAIMS if claims[name].null_count() < claims.height]
     if not columns:
-        return claims.select(pl.lit(None, pl.String).alias("country"), pl.lit(Basis.NONE.value).alias("country_basis"))
+        nobody = claims.with_columns(country=pl.lit(None, pl.String), country_basis=pl.lit(Basis.NONE.value))
+        return nobody.select("country", "country_basis")
     if len(columns) <= 3:
         return claims.select(*_decided([column.name for column in columns]))
     return claims.select(*_decided([column.name for column in columns])).pipe(_without_ties, claims)

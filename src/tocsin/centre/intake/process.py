@@ -33,8 +33,12 @@ RESIDENT_BYTES = 3 << 30
 LOOK_SECONDS = 1.0
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The sandbox died or was stopped while reading; the argument says why."""
+
+
+class FailedError(Exception):
+    """Our own reader failed on this file, and would fail again; the argument says how."""
 
 
 class Sandbox:
@@ -45,7 +49,7 @@ class Sandbox:
         self._lines: queue.Queue[str | None] = queue.Queue()
 
     def read(self, told: dict[str, Any], seconds: float, on_progress: Callable[[int], None]) -> dict[str, Any]:
-        """The outcome of one order. Raises Killed, or Unavailable when the disk is full."""
+        """The outcome of one order. Raises KilledError, FailedError, or Unavailable when the disk is full."""
         process = self._started()
         assert process.stdin is not None
         try:
@@ -53,7 +57,7 @@ class Sandbox:
             process.stdin.flush()
         except OSError as error:
             self.stop()
-            raise Killed("the reading process could not be reached") from error
+            raise KilledError("the reading process could not be reached") from error
         until = time.monotonic() + seconds
         rows = 0
         while True:
@@ -64,17 +68,19 @@ class Sandbox:
             if line is None:
                 status = process.wait()
                 self.stop()
-                raise Killed(f"the reading process ended with status {status}")
+                raise KilledError(f"the reading process ended with status {status}")
             answer = json.loads(line) if line else {}
             if "outcome" in answer:
                 return dict(answer["outcome"])
             if "fault" in answer:
                 raise Unavailable(f"{answer['fault']}: {answer['detail']}")
+            if "failed" in answer:
+                raise FailedError(answer["failed"])
             rows = answer.get("rows", rows)
             on_progress(rows)
             if time.monotonic() > until or _resident_bytes(process.pid) > RESIDENT_BYTES:
                 self.stop()
-                raise Killed("too much time" if time.monotonic() > until else "too much memory")
+                raise KilledError("too much time" if time.monotonic() > until else "too much memory")
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is not None and self._process.poll() is None:
@@ -165,12 +171,15 @@ class Reader:
 
         try:
             outcome = self.sandbox.read(told, seconds, on_progress)
-        except Killed as error:
+        except KilledError as error:
             log.error("delivery %s: %s", delivery.pk, error)
             # Once may be an accident of the machine; twice is the file's fault.
             if claim.attempt < 2:
                 raise Unavailable(str(error)) from error
             services.quarantine(delivery, "reader-killed", str(error), claim, datetime.now(UTC))
+            return
+        except FailedError as error:
+            services.quarantine(delivery, "reader-failed", str(error), claim, datetime.now(UTC))
             return
         services.commit(delivery, outcome, work, claim, datetime.now(UTC), self.keepers)
 

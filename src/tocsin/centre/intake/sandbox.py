@@ -69,6 +69,10 @@ def main() -> None:
         except OSError as error:
             answers.write(json.dumps({"fault": "no-space" if error.errno == 28 else "io", "detail": str(error)}) + "\n")
             continue
+        except Exception as error:
+            logging.getLogger(__name__).exception("delivery %s", order.delivery)
+            answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:400]}) + "\n")
+            continue
         outcome["cpu_seconds"] = time.process_time() - started
         answers.write(json.dumps({"outcome": outcome}, default=str) + "\n")
 
