@@ -138,6 +138,11 @@ def test_where_an_address_is_missing_the_url_is_the_value() -> None:
     assert (second["value"], second["url"]) == ("http://worse.example/", None)
 
 
+def test_no_country_is_no_claim() -> None:
+    found = rows(read("ip,country\n192.0.2.1,FR\n192.0.2.2,ZZ\n192.0.2.3,**\n192.0.2.4,RU|US\n192.0.2.5,\n"))
+    assert [row["stated_country"] for row in found] == ["FR", None, None, None, None]
+
+
 def test_paired_types_of_misp_come_apart() -> None:
     items = read("type,value\nip-dst|port,192.0.2.1|443\nfilename|md5,a.exe|" + "b" * 32 + "\nmd5," + "c" * 32 + "\n")
     found = {(row["position"], row["value"], row.get("kind"), row.get("port")) for row in rows(items)}

@@ -28,6 +28,9 @@ SHARED_COLUMNS = (
 )  # fmt: skip
 """Draft columns that hold for every value of a row, not only for the main one."""
 
+NOWHERE = ("zz", "xx", "**", "--", "eu", "ap", "a1", "a2", "o1", "unknown")
+"""Codes that sources write where no one country is known: no claim, and no reason to refuse the row."""
+
 _ADDRESS_AND_PORT = r"^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$"
 
 
@@ -194,6 +197,11 @@ def _taken(draft: str, column: str, plan: Plan) -> pl.Expr:
         return _translated(expression, plan.words[draft]).alias(draft)
     if draft == "tags" and draft in plan.lists and plan.lists[draft] != "; ":
         expression = expression.str.strip_chars().str.replace_all(plan.lists[draft], "; ", literal=True)
+    if draft.endswith("_country"):
+        nowhere = expression.str.strip_chars().str.to_lowercase().is_in(list(NOWHERE)) | expression.str.contains(
+            "|", literal=True
+        )
+        expression = pl.when(~nowhere).then(expression)
     return expression.alias(draft)
 
 
