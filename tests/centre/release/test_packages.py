@@ -1,0 +1,147 @@
+"""Packages from a registered lake file to the archive: the gate, the label, the record."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from django.conf import settings
+from tests.generated_lake import rows
+
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.intake.models import Batch, Delivery, LakeFile
+from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.centre.release import services
+from tocsin.centre.release.models import Fetch, Package
+from tocsin.centre.release.selectors import countries_for, package_for, packages_for
+from tocsin.core.errors import InputError, NotFound
+from tocsin.core.words import Tlp
+from tocsin.handling import HandlingSet as Handling
+from tocsin.products.verify import verify
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+WEEK_AGO = NOW - timedelta(days=7)
+SETS = (
+    Handling(tlp=Tlp.GREEN, codes=("H1",)),
+    Handling(tlp=Tlp.AMBER, codes=("H1", "H2")),
+    Handling(tlp=Tlp.GREEN, codes=("H1",), exclusions=("country:FR",)),
+    Handling(tlp=Tlp.GREEN, codes=("H1",), purposes=("TRAIN",)),
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[pl.DataFrame]:
+    """Four batches, one for each handling set, and their rows in one registered file."""
+    before = settings.INSTALLATION
+    settings.INSTALLATION = replace(before, home=tmp_path, store="")
+    source = Organisation.objects.create(slug="acme", name="Acme", class_name="private", created_at=WEEK_AGO)
+    for code in ("FR", "BR"):
+        Organisation.objects.create(
+            slug=f"ncb-{code.lower()}", name=f"NCB {code}", class_name="law-enforcement", country=code,
+            is_bureau=True, created_at=WEEK_AGO,
+        )  # fmt: skip
+    numbers = []
+    for place, handling in enumerate(SETS):
+        row = HandlingSet.objects.create(digest=handling.digest, tlp=handling.tlp.value, body=handling.as_json())
+        delivery = Delivery.objects.create(
+            receipt=f"r{place}", organisation=source, via="page", name="x.csv", sha256=f"{place:064d}", size_bytes=1,
+            received_at=NOW - timedelta(days=1),
+        )  # fmt: skip
+        numbers.append(
+            Batch.objects.create(
+                delivery=delivery, organisation=source, handling_set=row, received_at=NOW - timedelta(days=1)
+            ).pk
+        )
+    table = rows(800, ("FR", "BR"), batches=4).with_columns(
+        pl.col("batch").replace_strict(dict(zip((1, 2, 3, 4), numbers, strict=True)), return_dtype=pl.Int64)
+    )
+    (tmp_path / "store" / "observations").mkdir(parents=True)
+    table.write_parquet(tmp_path / "store" / "observations" / "a.parquet")
+    LakeFile.objects.create(
+        path="observations/a.parquet", day=NOW.date(), rows=table.height, size_bytes=1, digest="0" * 64,
+        first_batch=numbers[0], last_batch=numbers[-1], created_at=NOW,
+    )  # fmt: skip
+    yield table
+    settings.INSTALLATION = before
+
+
+def person(organisation: Organisation, role: str) -> Person:
+    return Person.objects.create(
+        login=f"{role}@{organisation.slug}", name=role, organisation=organisation, roles=[role], created_at=NOW
+    )
+
+
+def exported(package: Package) -> pl.DataFrame:
+    with zipfile.ZipFile(settings.INSTALLATION.store_folder / package.path) as archive:
+        return pl.read_parquet(io.BytesIO(archive.read("observations.parquet")))
+
+
+def test_gate_label_difference_and_record(lake: pl.DataFrame) -> None:
+    first, second = Batch.objects.order_by("pk").values_list("pk", flat=True)[:2]
+    heard: list[str] = []
+    made = services.make_packages(
+        ["FR", "BR"], WEEK_AGO, NOW, None, NOW, lambda _done, _total, code: heard.append(code)
+    )
+    french = next(each for each in made if each.country == "FR")
+    path = settings.INSTALLATION.store_folder / french.path
+    verdict = verify(path, (settings.INSTALLATION.home / "keys" / "public-key.pem").read_bytes())
+    assert verdict.is_valid
+    assert verdict.is_trusted
+    here = pl.col("country") == "FR"
+    victim = pl.col("role").is_in(["VICTIM", "UNKNOWN"])
+    # The third batch excludes France and the fourth serves training only.
+    expected = lake.filter(
+        pl.col("batch").is_in([first, second]) & (here | (pl.col("target_country") == "FR")) & (here | ~victim)
+    )
+    assert sorted(exported(french)["position"]) == sorted(expected["position"])
+    handling = verdict.manifest["handling"]
+    assert (handling["tlp"], handling["codes"], handling["purposes"]) == ("TLP:AMBER", ["H1", "H2"], ["PROTECT"])
+    assert "ncb-fr" not in str(verdict.manifest)
+    assert "country:FR" not in str(verdict.manifest)
+    assert french.number == "FR-2026-0001"
+    assert french.language == "fr"
+    assert Entry.objects.filter(action="package.made").count() == 2
+    assert heard[-1] in {"FR", "BR"}
+    later = services.make_packages(["FR"], WEEK_AGO, NOW, None, NOW + timedelta(hours=1))[0]
+    assert later.previous == french
+    assert (later.number, later.summary["values_new"]) == ("FR-2026-0002", 0)
+    assert not list(settings.INSTALLATION.store_folder.glob(".packages-*"))
+
+
+def test_what_arrived_before_the_span_stays_out(lake: pl.DataFrame) -> None:
+    made = services.make_packages(["FR"], NOW - timedelta(hours=2), NOW, None, NOW)
+    assert made[0].rows == 0
+
+
+def test_misp_leaves_out_what_its_sources_keep_back(lake: pl.DataFrame) -> None:
+    made = services.make_packages(["BR"], WEEK_AGO, NOW, None, NOW)[0]
+    assert 0 < made.summary["misp_attributes"] < made.summary["values"]
+
+
+def test_refuses_unknown_countries_and_empty_spans(lake: pl.DataFrame) -> None:
+    with pytest.raises(InputError, match="not-a-country"):
+        services.make_packages(["ZZ"], WEEK_AGO, NOW, None, NOW)
+    with pytest.raises(InputError, match="not-a-time"):
+        services.make_packages(["FR"], NOW, NOW, None, NOW)
+
+
+def test_a_bureau_sees_its_own_packages_only(lake: pl.DataFrame) -> None:
+    services.make_packages(["FR", "BR"], WEEK_AGO, NOW, None, NOW)
+    officer = person(Organisation.objects.get(slug="ncb-fr"), "officer")
+    stranger = person(Organisation.objects.get(slug="acme"), "manager")
+    assert [each.country for each in packages_for(officer)] == ["FR"]
+    assert countries_for(officer) == ["FR"]
+    with pytest.raises(NotFound):
+        package_for(officer, "BR-2026-0001")
+    assert not packages_for(stranger)
+    assert countries_for(stranger) == []
+    services.note_fetch(package_for(officer, "FR-2026-0001"), officer, "page", NOW)
+    assert Fetch.objects.get().person == officer
+    assert Entry.objects.filter(action="package.fetched", subject="package:FR-2026-0001").exists()
