@@ -9,6 +9,7 @@ import io
 import json
 import re
 import string
+import uuid
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,10 +31,11 @@ from tocsin.credentials import SigningKey
 from tocsin.lake.questions.shares import COLUMNS as SHARE_COLUMNS
 from tocsin.products import values as figures
 from tocsin.products.archive import Made, make_package
+from tocsin.products.identifiers import uuid5_text
 from tocsin.products.misp_event import misp_event
 from tocsin.products.observations import COLUMNS, write_observations
 from tocsin.products.order import Centre, Label, Order, Previous
-from tocsin.products.stix_bundle import observable, stix_objects, write_stix
+from tocsin.products.stix_bundle import SCO_NAMESPACE, observable, stix_objects, write_stix
 from tocsin.products.text_safety import FORMULA_STARTS, cell, visible
 from tocsin.products.values import distinct_values
 from tocsin.products.verify import verify
@@ -261,6 +263,11 @@ def test_misp_takes_only_the_batches_that_may_go_there(tmp_path: Path) -> None:
     expected = pl.read_parquet(path).filter(pl.col("batch").is_in([1, 2]))
     assert sum(value["rows"] for value in values.shown) == expected.height
     assert distinct_values(path, 10, frozenset()).shown == ()
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_identifiers_are_those_of_the_standard_library(name: str) -> None:
+    assert uuid5_text(SCO_NAMESPACE.bytes, name) == str(uuid.uuid5(SCO_NAMESPACE, name))
 
 
 # Figures.

@@ -15,6 +15,7 @@ import orjson
 
 from tocsin.core.words import VICTIM_LIKE, Tlp
 
+from .identifiers import uuid5_text
 from .order import Order
 from .values import Value, Values
 
@@ -116,7 +117,7 @@ def _attribute(value: Value, order: Order) -> dict[str, Any]:
 
 
 def _uuid(order: Order, seed: str) -> str:
-    return str(uuid.uuid5(NAMESPACE, f"{order.centre.id}|{order.country}|{seed}"))
+    return uuid5_text(NAMESPACE.bytes, f"{order.centre.id}|{order.country}|{seed}")
 
 
 def _seconds(moment: datetime) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import orjson
 
 from tocsin.core.words import HASH_KINDS, VICTIM_LIKE, Tlp
 
+from .identifiers import moment_text, uuid5_text
 from .order import Order
 from .values import Value, Values
 
@@ -75,8 +75,9 @@ class _Frame:
         self.centre_id = f"identity--{order.centre.id}"
         self.country_id = _own_id("identity", order, "country")
         self.release_id = _own_id("marking-definition", order, order.number)
-        self.created = _moment(order.centre.created_at)
-        self.modified = _moment(order.created_at)
+        self.created = moment_text(order.centre.created_at)
+        self.modified = moment_text(order.created_at)
+        self.families: dict[str, dict[str, Any]] = {}
         self.markings = [TLP_IDS[order.label.tlp], self.release_id]
 
     def common(self, kind: str, seed: str) -> dict[str, Any]:
@@ -181,7 +182,7 @@ class _Frame:
             "description": _facts(value),
             "pattern": pattern,
             "pattern_type": "stix",
-            "valid_from": _moment(value["first_at"]),
+            "valid_from": moment_text(value["first_at"]),
             "indicator_types": (
                 ["compromised"] if value["role"] == "COMPROMISED_THIRD_PARTY" else ["malicious-activity"]
             ),
@@ -199,8 +200,8 @@ class _Frame:
     def _observed(self, value: Value, target: str, seed: str) -> Iterator[dict[str, Any]]:
         observed = self.common("observed-data", seed)
         observed |= {
-            "first_observed": _moment(value["first_at"]),
-            "last_observed": _moment(value["last_at"]),
+            "first_observed": moment_text(value["first_at"]),
+            "last_observed": moment_text(value["last_at"]),
             "number_observed": max(1, min(value["sightings"], _MOST_OBSERVED)),
             "object_refs": [target],
             "labels": [value["role"].lower().replace("_", "-"), *value["types"]],
@@ -222,11 +223,10 @@ class _Frame:
             }
 
     def _malware(self, name: str) -> dict[str, Any]:
-        return self.common("malware", name) | {
-            "name": name,
-            "is_family": True,
-            "malware_types": ["unknown"],
-        }
+        if name not in self.families:
+            body = self.common("malware", name)
+            self.families[name] = body | {"name": name, "is_family": True, "malware_types": ["unknown"]}
+        return self.families[name]
 
     def _relation(self, kind: str, source: str, target: str) -> dict[str, Any]:
         return self.common("relationship", f"{kind}|{source}|{target}") | {
@@ -251,7 +251,7 @@ def _facts(value: Value) -> str:
     where = f", AS{value['asn']}" if value["asn"] else ""
     where += f", {value['network']}" if value["network"] else ""
     country = f" in {value['country']}" if value["country"] else ""
-    return f"{value['role']}{country}{where}. Seen {value['sightings']} times until {_moment(value['last_at'])}."
+    return f"{value['role']}{country}{where}. Seen {value['sightings']} times until {moment_text(value['last_at'])}."
 
 
 def observable(kind: str, value: str) -> tuple[str, dict[str, Any]] | None:
@@ -308,15 +308,11 @@ def _sco(kind: str, contributing: dict[str, Any], seed: str | None = None) -> di
     return {
         "type": kind,
         "spec_version": "2.1",
-        "id": f"{kind}--{uuid.uuid5(SCO_NAMESPACE, name)}",
+        "id": f"{kind}--{uuid5_text(SCO_NAMESPACE.bytes, name)}",
         **contributing,
     }
 
 
 def _own_id(kind: str, order: Order, seed: str) -> str:
-    return f"{kind}--{uuid.uuid5(OWN_NAMESPACE, f'{order.centre.id}|{order.country}|{kind}|{seed}')}"
-
-
-def _moment(moment: object) -> str:
-    assert isinstance(moment, datetime)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    name = f"{order.centre.id}|{order.country}|{kind}|{seed}"
+    return f"{kind}--{uuid5_text(OWN_NAMESPACE.bytes, name)}"
