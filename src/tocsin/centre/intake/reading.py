@@ -21,6 +21,7 @@ from tocsin.core.errors import InputError
 from tocsin.core.observations import SCHEMA
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Heading, Proposal, Rejection, Rows, Source, Thing
+from tocsin.core.reasons import REASONS
 from tocsin.core.words import Basis, Unit
 from tocsin.formats import delimited
 from tocsin.lake import files
@@ -36,6 +37,11 @@ BATCHES_IN_DELIVERY = 1000
 THINGS_IN_PART = 20_000
 REJECTIONS_IN_PART = 200_000
 CONFLICTS_KEPT = 5_000
+WHOLE_FILE_REASONS = frozenset(
+    {"too-deep", "truncated", "not-json", "not-xml", "xml-entities", "wrong-encoding", "line-too-long", "duplicate-key"}
+    | {reason for reason in REASONS if reason.startswith(("archive-", "document-"))}
+)
+"""Reasons that concern a file as a whole: when nothing else came of a delivery, it is set aside for the first."""
 TALLY_KEYS = ("batch", "day", "country", "type", "role")
 THING_COLUMNS = {
     "standard": pl.String, "type": pl.String, "object_id": pl.String, "version": pl.String, "name": pl.String,
@@ -123,7 +129,6 @@ class Reading:
             for opened in opening.open_delivery(self.order.path, self.order.name, unpacked, self.order.limits):
                 if isinstance(opened, Rejection):
                     self._reject(opened)
-                    self.first_error = self.first_error or InputError(opened.reason, excerpt=opened.excerpt)
                 else:
                     self._read(opened.source, opened.inner_name if opened.depth else "")
         except InputError as error:
@@ -223,6 +228,8 @@ class Reading:
         return self.batches[key]
 
     def _reject(self, item: Rejection) -> None:
+        if item.reason in WHOLE_FILE_REASONS and self.first_error is None:
+            self.first_error = InputError(item.reason, f"{item.unit} {item.position}", item.field, item.excerpt)
         frame = pl.DataFrame(
             {
                 "position": [item.position],
