@@ -1,16 +1,52 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and what decides which tests a run can hold."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).resolve().parent
+DATABASE_FOLDERS = tuple(HERE / name for name in ("centre", "doors", "faults"))
+"""Tests in these folders run a second time on PostgreSQL (script/test)."""
+
+
+def chromium() -> str | None:
+    """The distribution's browser; none is downloaded."""
+    named = os.environ.get("TOCSIN_TEST_CHROMIUM")
+    return named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL only what touches the database; browser tests only where there is a browser."""
+    if os.environ.get("TOCSIN_TEST_DATABASE"):
+        kept = [item for item in items if any(folder in item.path.parents for folder in DATABASE_FOLDERS)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+    else:
+        reason = "needs a PostgreSQL server: run by script/test in its second pass"
+        for item in items:
+            if item.get_closest_marker("postgresql"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+    if chromium() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="NOT RUN: there is no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
+    """pytest-playwright drives the distribution's Chromium; as root it must give up its own sandbox."""
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": chromium(), "args": arguments}
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real deliveries beside the checkout; the test is skipped where it is absent."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = HERE.parents[1] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real deliveries are not beside this checkout")
     return folder

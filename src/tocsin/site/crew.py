@@ -49,9 +49,10 @@ def stop(crew: list[subprocess.Popen[bytes]]) -> None:
 
 def main() -> None:
     """One worker process."""
-    from tocsin.cli import setup
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
+    import django
 
-    setup()
+    django.setup()
     from tocsin.centre.jobs.worker import work
 
     from . import wiring

@@ -1,0 +1,21 @@
+"""Settings of the tests: an installation of their own in a temporary folder, the database that the run asks for.
+
+`TOCSIN_TEST_DATABASE` names a PostgreSQL server; without it the tests use SQLite. Each process of a parallel run
+has its own folder. A program that a test starts inherits `TOCSIN_HOME` and makes no other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+
+if "pytest" in sys.modules:
+    _home = tempfile.mkdtemp(prefix="tocsin-test-")
+    atexit.register(shutil.rmtree, _home, ignore_errors=True)
+    os.environ["TOCSIN_HOME"] = _home
+    os.environ["TOCSIN_DATABASE"] = os.environ.get("TOCSIN_TEST_DATABASE", "")
+
+from tocsin.site.settings import *  # noqa: E402, F403
