@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from . import countries, views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("countries/", countries.countries, name="countries"),
+    path("countries/<str:code>/", countries.country_page, name="country"),
+    path("settings/", views.settings_page, name="settings"),
+    path("help/formats/", views.help_formats, name="help-formats"),
+    path("health", views.health, name="health"),
+    path("", include("tocsin.centre.members.urls")),
+    path("", include("tocsin.centre.release.urls")),
+]
+
+handler403 = "tocsin.site.views.forbidden"
+handler404 = "tocsin.site.views.not_found"
+handler500 = "tocsin.site.views.failed"

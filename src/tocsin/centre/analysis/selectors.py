@@ -1,0 +1,192 @@
+"""Figures for the first pages. Only tallies are read, never the lake, and only through the gate.
+
+Figures count rows by the day on which they were observed, in UTC. Rows with the role of a victim are counted
+only where the viewer might read them: for others they do not exist (DOMAIN 4.9).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+from django.core.cache import cache
+from django.db.models import Max, Q, QuerySet, Sum
+
+from tocsin.centre.intake.models import Batch, NameTally, Tally
+from tocsin.centre.intake.selectors import victim_countries, visible_batches
+from tocsin.core.words import VICTIM_LIKE, Role
+from tocsin.handling import Viewer
+
+T = TypeVar("T")
+SPANS: dict[str, int | None] = {"24h": 1, "7d": 7, "90d": 90, "all": None}
+"""Name of a span → days before today; None: everything."""
+SIDES: dict[str, frozenset[str] | None] = {
+    "all": None,
+    "victims": frozenset({Role.VICTIM.value}),
+    "hosting": frozenset({Role.ATTACKER_INFRA.value, Role.COMPROMISED_THIRD_PARTY.value}),
+}
+"""What a map shows → roles that it counts."""
+COLUMNS_MOST = 90
+CACHE_SECONDS = 60
+VICTIM_WORDS = sorted(role.value for role in VICTIM_LIKE)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a viewer's rows of a span come to."""
+
+    by_country: Mapping[str, int]
+    by_day: Sequence[tuple[date, int]]
+    """Every day of the span, at most the last 90, oldest first."""
+    rows: int
+    countries: int
+    without_country: int
+
+
+def span_or(asked: str, default: str = "7d") -> str:
+    """A span's name as asked for, else the default."""
+    return asked if asked in SPANS else default
+
+
+def since(span: str, now: datetime) -> date | None:
+    """First day of the span."""
+    days = SPANS[span]
+    return None if days is None else now.date() - timedelta(days=days)
+
+
+def tallies(viewer: Viewer, now: datetime) -> QuerySet[Tally]:
+    """Tally rows that the viewer may have counted."""
+    return Tally.objects.filter(batch__in=visible_batches(viewer, now)).filter(_countable(viewer))
+
+
+def _countable(viewer: Viewer) -> Q:
+    if viewer.is_victim_desk:
+        return Q()
+    own = Batch.objects.filter(organisation__slug=viewer.organisation)
+    return ~Q(role__in=VICTIM_WORDS) | Q(country__in=victim_countries(viewer)) | Q(batch__in=own)
+
+
+def home_figures(viewer: Viewer, now: datetime, span: str, side: str = "all") -> Figures:
+    """Rows by country and by day, for the map and the curve. At most a minute old."""
+    return cached(viewer, f"home:{span}:{side}", lambda: _figures(tallies(viewer, now), now, span, side))
+
+
+def country_figures(viewer: Viewer, now: datetime, span: str, code: str) -> Figures:
+    """The same for one country."""
+    return cached(
+        viewer, f"country:{span}:{code}", lambda: _figures(tallies(viewer, now).filter(country=code), now, span, "all")
+    )
+
+
+def _figures(rows: QuerySet[Tally], now: datetime, span: str, side: str) -> Figures:
+    rows = _within(rows, now, span)
+    roles = SIDES[side]
+    if roles is not None:
+        rows = rows.filter(role__in=roles)
+    # One pass: the groups of a country and a day are few, and both sums are made from them.
+    groups = rows.order_by().values_list("country", "day").annotate(n=Sum("rows"))
+    by_country: Counter[str] = Counter()
+    by_day: Counter[date] = Counter()
+    for code, on, n in groups:
+        by_country[code] += n
+        by_day[on] += n
+    unknown = by_country.pop("", 0)
+    total = sum(by_country.values()) + unknown
+    return Figures(dict(by_country), _filled(by_day, now.date(), SPANS[span]), total, len(by_country), unknown)
+
+
+def _within(rows: QuerySet[Tally], now: datetime, span: str) -> QuerySet[Tally]:
+    first = since(span, now)
+    return rows if first is None else rows.filter(day__gte=first)
+
+
+def _filled(by_day: Mapping[date, int], today: date, days: int | None) -> list[tuple[date, int]]:
+    last = today if days is not None else max(by_day, default=today)
+    length = min(COLUMNS_MOST, (days or COLUMNS_MOST)) + 1
+    return [(on, by_day.get(on, 0)) for on in (last - timedelta(days=back) for back in range(length - 1, -1, -1))]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name with its rows."""
+
+    name: str
+    rows: int
+
+
+def top_malware(viewer: Viewer, now: datetime, span: str, code: str = "", limit: int = 8) -> list[Named]:
+    """Malware names with most rows that were last seen in the span; in one country, if a code is given."""
+
+    def ask() -> list[Named]:
+        rows = NameTally.objects.filter(batch__in=visible_batches(viewer, now))
+        if not viewer.is_victim_desk:
+            # Name tallies know no roles; most named rows are victims, so only what is one's own is counted.
+            own = Batch.objects.filter(organisation__slug=viewer.organisation)
+            rows = rows.filter(Q(country__in=victim_countries(viewer)) | Q(batch__in=own))
+        first = since(span, now)
+        if first is not None:
+            rows = rows.filter(last_day__gte=first)
+        if code:
+            rows = rows.filter(country=code)
+        found = rows.order_by().values_list("malware").annotate(n=Sum("rows")).order_by("-n", "malware")[:limit]
+        return [Named(name, n) for name, n in found]
+
+    return cached(viewer, f"malware:{span}:{code}:{limit}", ask)
+
+
+def parts_of_country(viewer: Viewer, now: datetime, span: str, code: str) -> tuple[list[Named], list[Named]]:
+    """Rows of a country by type of event and by role, most first."""
+
+    def ask() -> tuple[list[Named], list[Named]]:
+        rows = _within(tallies(viewer, now).filter(country=code), now, span)
+        types: Counter[str] = Counter()
+        roles: Counter[str] = Counter()
+        for kind, role, n in rows.order_by().values_list("type", "role").annotate(n=Sum("rows")):
+            types[kind] += n
+            roles[role] += n
+        return [Named(*each) for each in types.most_common(10)], [Named(*each) for each in roles.most_common()]
+
+    return cached(viewer, f"parts:{span}:{code}", ask)
+
+
+@dataclass(frozen=True, slots=True)
+class CountryLine:
+    """A country in the list: rows in the span, the curve, the last day with a row."""
+
+    rows: int
+    series: tuple[int, ...]
+    last_on: date | None
+
+
+def country_lines(viewer: Viewer, now: datetime, span: str) -> dict[str, CountryLine]:
+    """Country → its line; countries without rows in the span have none."""
+
+    def ask() -> dict[str, CountryLine]:
+        rows = _within(tallies(viewer, now).exclude(country=""), now, span)
+        lasts = dict(rows.order_by().values_list("country").annotate(last=Max("day")))
+        by_code: dict[str, Counter[date]] = {}
+        for code, on, n in rows.order_by().values_list("country", "day").annotate(n=Sum("rows")):
+            by_code.setdefault(code, Counter())[on] += n
+        last = max((on for on in lasts.values() if on), default=now.date()) if span == "all" else now.date()
+        return {
+            code: CountryLine(
+                sum(days.values()), tuple(n for _, n in _filled(days, last, SPANS[span])[-31:]), lasts.get(code)
+            )
+            for code, days in by_code.items()
+        }
+
+    return cached(viewer, f"countries:{span}", ask)
+
+
+def cached(viewer: Viewer, name: str, ask: Callable[[], T]) -> T:
+    """What `ask` answers, kept for a minute: people of one seat see the same figures, and nothing older."""
+    seat = hashlib.sha256(repr((viewer, name)).encode()).hexdigest()
+    found: T | None = cache.get(seat)
+    if found is None:
+        found = ask()
+        cache.set(seat, found, CACHE_SECONDS)
+    return found

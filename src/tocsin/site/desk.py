@@ -1,0 +1,85 @@
+"""What waits for somebody and how things stand: small reads across topics for the home pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingHit
+from tocsin.centre.intake.models import Delivery, FeedState
+from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that waits: how much, and the page where it is done."""
+
+    count: int
+    icon: str
+    label: str | Promise
+    url_name: str
+    query: str = ""
+
+
+def deliveries_for(person: Person) -> QuerySet[Delivery]:
+    """Deliveries whose receipts the person may read, newest first: all, or one's own organisation's."""
+    found = Delivery.objects.select_related("organisation").order_by("-received_at", "-pk")
+    if may(person, "read-all-deliveries"):
+        return found
+    return found.filter(organisation=person.organisation)
+
+
+def tasks_for(person: Person, now: datetime) -> list[Task]:
+    """What the person could do next; nothing that they may not do."""
+    tasks = []
+    if may(person, "review"):
+        batches = visible_batches(viewer_of(person), now)
+        proposals = Proposal.objects.filter(state="open", batch__in=batches).count()
+        conflicts = CountryConflict.objects.filter(state="open", batch__in=batches).count()
+        tasks += [
+            Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
+            Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "conflicts"),
+        ]
+    if may(person, "deliver"):
+        held = deliveries_for(person).filter(state="quarantined").count()
+        tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))
+    if may(person, "watch"):
+        hits = StandingHit.objects.filter(query__person=person, seen_at=None).count()
+        tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))
+    return tasks
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """Feeds that are switched on, and those of them that are in trouble."""
+
+    enabled: int
+    failing: tuple[FeedState, ...]
+    last_at: datetime | None
+
+
+def feed_health(now: datetime) -> FeedHealth:
+    """A feed is in trouble when its last runs failed, or when nothing came for two days past its time."""
+    states = list(FeedState.objects.filter(enabled=True))
+    late = now - timedelta(days=2)
+    failing = tuple(state for state in states if state.failures or (state.next_at is not None and state.next_at < late))
+    return FeedHealth(len(states), failing, max((state.ok_at for state in states if state.ok_at), default=None))
+
+
+def delivery_sums(person: Person, since_at: datetime | None) -> dict[str, int]:
+    """What became of deliveries: numbers of files, rows, repeats and refused records."""
+    found = deliveries_for(person).order_by()
+    if since_at is not None:
+        found = found.filter(received_at__gte=since_at)
+    sums = found.aggregate(
+        deliveries=Count("pk"), rows=Sum("rows"), repeats=Sum("repeats"), rejections=Sum("rejections"),
+        quarantined=Count("pk", filter=Q(state="quarantined")),
+    )  # fmt: skip
+    return {name: value or 0 for name, value in sums.items()}

@@ -1,0 +1,131 @@
+"""Charts as inline SVG: they need no script, print well, and are drawn from numbers alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+FACTS = Path(__file__).parent / "static/vendor/world/world.json"
+LEVELS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Facts of the map's sprite: which codes have an outline, which need a marker, and where."""
+
+    width: int
+    height: int
+    codes: tuple[str, ...]
+    small: frozenset[str]
+    places: Mapping[str, tuple[float, float]]
+
+
+@cache
+def world() -> World:
+    facts = json.loads(FACTS.read_text(encoding="utf-8"))
+    small = frozenset(facts["small"])
+    codes = tuple(sorted(set(facts["shapes"]) | small))
+    places = {code: (place[0], place[1]) for code, place in facts["places"].items()}
+    return World(facts["width"], facts["height"], codes, small, places)
+
+
+def steps_of(values: Iterable[int]) -> tuple[int, ...]:
+    """Lower bounds of the map's levels: five at most, evenly spaced in magnitude, as round numbers."""
+    found = sorted(value for value in values if value > 0)
+    if not found:
+        return ()
+    # The largest country would hide all others on a plain scale; magnitudes keep small countries visible.
+    low, high = math.log10(found[0]), math.log10(max(found[-1], found[0] + 1))
+    bounds = [_round(10 ** (low + (high - low) * place / LEVELS)) for place in range(LEVELS)]
+    return tuple(sorted({1, *bounds[1:]}))
+
+
+def _round(value: float) -> int:
+    size = 10 ** math.floor(math.log10(value)) if value >= 1 else 1
+    nearest = min((1, 2, 5, 10), key=lambda step: abs(value / size - step))
+    return int(max(1, nearest * size))
+
+
+def ranges(steps: Sequence[int]) -> list[tuple[int, int | None]]:
+    """Each level's lowest and highest value; the last is open."""
+    return [(low, steps[place + 1] - 1 if place + 1 < len(steps) else None) for place, low in enumerate(steps)]
+
+
+def level(value: int, steps: Sequence[int]) -> int:
+    """0 for nothing, else the number of bounds reached."""
+    return sum(value >= step for step in steps)
+
+
+def world_map(
+    rows: Mapping[str, int],
+    steps: Sequence[int],
+    names: Mapping[str, str],
+    shown: Callable[[float | None], str],
+    sprite: str,
+    address: Callable[[str], str],
+) -> SafeString:
+    """Countries as links, the emptier ones first so that busy borders stay on top; markers for the smallest."""
+    facts = world()
+
+    def piece(code: str) -> SafeString:
+        value = rows.get(code, 0)
+        style = f"l{level(value, steps)}"
+        if code in facts.small:
+            x, y = facts.places[code]
+            shape = format_html('<circle class="{}" cx="{}" cy="{}" r="{}"/>', style, x, y, 6 if value else 3)
+        else:
+            shape = format_html('<use class="{}" href="{}#{}"/>', style, sprite, code)
+        name = f"{names[code]}: {shown(value)}"
+        if not value:  # Countries without rows stay out of the order of tabs.
+            return format_html("<g><title>{}</title>{}</g>", name, shape)
+        return format_html('<a href="{}" aria-label="{}"><title>{}</title>{}</a>', address(code), name, name, shape)
+
+    order = sorted(facts.codes, key=lambda code: (code in facts.small, rows.get(code, 0), code))
+    body = format_html_join("", "{}", ((piece(code),) for code in order))
+    return format_html('<svg class="world" viewBox="40 0 {} {}">{}</svg>', facts.width - 50, facts.height, body)
+
+
+def sparkline(values: Sequence[float], label: str) -> SafeString:
+    """A line over its area, from zero; nothing for fewer than two values."""
+    if len(values) < 2 or not any(values):
+        return SafeString("")
+    high = max(values)
+    step = 100 / (len(values) - 1)
+    points = [f"{place * step:.1f},{28 - 26 * value / high:.1f}" for place, value in enumerate(values)]
+    line = "M" + "L".join(points)
+    said = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 100 30" preserveAspectRatio="none" {}>'
+        '<path class="area" d="{}L100,30L0,30Z"/><path d="{}"/></svg>',
+        said, line, line,
+    )  # fmt: skip
+
+
+def columns(points: Sequence[tuple[str, int, str]], label: str) -> SafeString:
+    """One column per point (name, value, value as shown); names and values on hovering."""
+    if not points:
+        return SafeString("")
+    high = max(value for _, value, _ in points) or 1
+    wide = 600 / len(points)
+    parts = format_html_join(
+        "",
+        '<g><title>{}: {}</title><rect class="hit" x="{}" y="0" width="{}" height="100"/>'
+        '<rect x="{}" y="{}" width="{}" height="{}" rx="1"/></g>',
+        (
+            (
+                name, shown, f"{place * wide:.2f}", f"{wide:.2f}", f"{place * wide + wide * 0.12:.2f}",
+                f"{100 - 100 * value / high:.2f}", f"{wide * 0.76:.2f}", f"{100 * value / high:.2f}",
+            )
+            for place, (name, value, shown) in enumerate(points)
+        ),
+    )  # fmt: skip
+    return format_html(
+        '<svg viewBox="0 0 600 100" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>', label, parts
+    )

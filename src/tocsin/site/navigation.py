@@ -1,0 +1,100 @@
+"""What the navigation shows: one table. An entry appears where its page exists and the person may open it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.rules import may
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page in the navigation: name of its address, icon, label, and what one must be able to do."""
+
+    name: str
+    icon: str
+    label: str | Promise
+    ability: str = ""
+
+
+ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
+    (
+        "",
+        (
+            Entry("home", "home", _("Home")),
+            Entry("lookup", "search", _("Look up"), "read"),
+            Entry("countries", "world", _("Countries"), "read"),
+        ),
+    ),
+    (
+        _("Intake"),
+        (
+            Entry("upload", "upload", _("Hand over"), "deliver"),
+            Entry("deliveries", "inbox", _("Deliveries"), "read"),
+            Entry("review", "list-check", _("Review"), "review"),
+            Entry("feeds", "rss", _("Feeds"), "read-feeds"),
+        ),
+    ),
+    (
+        _("Sharing"),
+        (
+            Entry("package-list", "package", _("Country packages"), "package"),
+            Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
+        ),
+    ),
+    (
+        _("House"),
+        (
+            Entry("organisations", "building", _("Organisations"), "read-organisations"),
+            Entry("settings", "settings", _("Settings"), "administer"),
+            Entry("help-formats", "help", _("Help")),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry as drawn: `is_here` marks the page that is open or lies below it."""
+
+    label: str | Promise
+    icon: str
+    url: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Links under one heading; the first group has none."""
+
+    heading: str | Promise
+    links: tuple[Link, ...]
+
+
+def groups_for(person: Person | AnonymousUser, path: str) -> list[Group]:
+    """The groups with at least one link for this person."""
+    if not isinstance(person, Person):
+        return []
+    found = []
+    for heading, listed in ENTRIES:
+        links = [link for entry in listed if (link := _link(entry, person, path))]
+        if links:
+            found.append(Group(heading, tuple(links)))
+    return found
+
+
+def _link(entry: Entry, person: Person, path: str) -> Link | None:
+    if entry.ability and not may(person, entry.ability):
+        return None
+    try:
+        url = reverse(entry.name)
+    except NoReverseMatch:  # The topic that brings the page is not installed.
+        return None
+    here = path == url or (url != "/" and path.startswith(url))
+    return Link(entry.label, entry.icon, url, here)

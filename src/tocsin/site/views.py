@@ -1,0 +1,126 @@
+"""Home, settings, help, health and errors."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from tocsin import __version__
+from tocsin.centre.analysis import selectors as figures
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.rules import may, side_of
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.formats import all_formats
+
+from . import desk, state
+from .access import person_of, requires
+
+
+def spans() -> list[tuple[str, str]]:
+    """Spans with their labels."""
+    return [("24h", _("24 hours")), ("7d", _("7 days")), ("90d", _("90 days")), ("all", _("All"))]
+
+
+def sides() -> list[tuple[str, str]]:
+    """What the map counts, with labels."""
+    return [("all", _("All roles")), ("victims", _("Victims")), ("hosting", _("Hosting"))]
+
+
+@requires()
+def home(request: HttpRequest) -> HttpResponse:
+    """The first page: what is new, what waits, what came of it; the administrator's is the state of the house."""
+    person = person_of(request)
+    if not may(person, "read"):
+        return settings_page(request)
+    now = timezone.now()
+    viewer = viewer_of(person)
+    asked = request.GET.get("span", "")
+    span, side = figures.span_or(asked), request.GET.get("side", "all")
+    side = side if side in figures.SIDES else "all"
+    found = figures.home_figures(viewer, now, span, side)
+    if not found.rows and not asked:  # Nothing new, but perhaps something older: show that rather than a blank page.
+        span = "all"
+        found = figures.home_figures(viewer, now, span, side)
+    context = {
+        "figures": found,
+        "series": [value for _day, value in found.by_day],
+        "span": span,
+        "side": side,
+        "spans": spans(),
+        "sides": sides(),
+        "tasks": [task for task in desk.tasks_for(person, now) if task.count],
+        "malware": [{"name": each.name, "value": each.rows} for each in figures.top_malware(viewer, now, span)],
+        "top": _top(found, span),
+        "deliveries": desk.deliveries_for(person)[:7],
+        "sums": desk.delivery_sums(person, _since(now, span)),
+        "side_of": side_of(person.organisation),
+        "shows_all_deliveries": may(person, "read-all-deliveries"),
+        "may_deliver": may(person, "deliver"),
+        "feeds": desk.feed_health(now) if may(person, "read-feeds") else None,
+    }
+    if request.headers.get("HX-Target") == "world":
+        return render(request, "site/world.html", context)
+    if person.organisation.country and context["side_of"] == "bureau":
+        context |= _own_country(person, now, span)
+    return render(request, "site/home.html", context)
+
+
+def _since(now: datetime, span: str) -> datetime | None:
+    days = figures.SPANS[span]
+    return None if days is None else now - timedelta(days=days)
+
+
+def _top(found: figures.Figures, span: str) -> list[tuple[str, int]]:
+    return sorted(found.by_country.items(), key=lambda each: (-each[1], each[0]))[:8]
+
+
+def _own_country(person: Person, now: datetime, span: str) -> dict[str, object]:
+    viewer = viewer_of(person)
+    code = person.organisation.country
+    own = figures.country_figures(viewer, now, span, code)
+    types, roles = figures.parts_of_country(viewer, now, span, code)
+    return {"own_code": code, "own": own, "own_types": types[:6], "own_roles": roles}
+
+
+@requires("administer")
+def settings_page(request: HttpRequest) -> HttpResponse:
+    """Facts of the installation."""
+    return render(request, "site/settings.html", {"facts": state.facts(), "jobs": state.jobs(timezone.now())})
+
+
+@requires()
+def help_formats(request: HttpRequest) -> HttpResponse:
+    """What may be handed over, from the list of formats itself."""
+    return render(request, "site/help_formats.html", {"formats": all_formats()})
+
+
+@never_cache
+def health(request: HttpRequest) -> JsonResponse:
+    """For a balancer or a watch: whether the portal and its database answer. Says nothing else."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception:  # Whatever is wrong with the database, the answer is the same.
+        return JsonResponse({"status": "database does not answer"}, status=503)
+    return JsonResponse({"status": "ok", "version": __version__})
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
+    """403: a form that was not ours, or too old."""
+    return render(request, "site/error.html", {"code": 403}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: absent or not visible, in the same words."""
+    return render(request, "site/error.html", {"code": 404}, status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """500: our fault."""
+    return render(request, "site/error.html", {"code": 500}, status=500)
