@@ -23,6 +23,7 @@ from .suffixes import registrable
 FOLDER = Path(__file__).parent
 LISTS = FOLDER / "warning_lists.csv"
 WARNINGS = FOLDER / "warnings.parquet"
+COMPILED = FOLDER / "warnings_networks.npz"
 
 # Positions are bits of stored rows: never reorder, only append, up to 32.
 GROUPS: tuple[str, ...] = (
@@ -59,7 +60,12 @@ class Explanation:
 def flags(frame: pl.DataFrame) -> pl.Series:
     """The mask of groups for each row of a frame with kind, value, ipv4 and domain; ipv6 (16 bytes) if it is there."""
     numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
-    parts = [_address_flags(numbered), _host_flags(numbered), _text_flags(numbered)]
+    kinds = set(frame["kind"].unique().to_list())
+    parts = [_address_flags(numbered)]
+    if kinds & {"domain", "url", "email"}:
+        parts.append(_host_flags(numbered))
+    if kinds & {*HASHES, "phone"}:
+        parts.append(_text_flags(numbered))
     found = pl.concat(parts).filter(pl.col("flags") > 0)
     # A row has one kind, and each kind is looked at once: no row is in two parts.
     placed = numbered.select("row").join(found, on="row", how="left", maintain_order="left")
@@ -185,6 +191,29 @@ def _networks() -> tuple[tuple[int, ipaddress.IPv4Network | ipaddress.IPv6Networ
 
 @cache
 def _masks_v4() -> tuple[Keys, npt.NDArray[np.uint32]]:
+    with np.load(COMPILED) as arrays:
+        return arrays["v4_starts"], arrays["v4_masks"]
+
+
+@cache
+def _masks_v6() -> tuple[Keys, npt.NDArray[np.uint32]]:
+    with np.load(COMPILED) as arrays:
+        return arrays["v6_starts"], arrays["v6_masks"]
+
+
+def compile_networks() -> dict[str, npt.NDArray[np.generic]]:
+    """The arrays of `COMPILED`, from the lists: seconds of work that no reading process should do again."""
+    v4_starts, v4_masks = _compiled_v4()
+    v6_starts, v6_masks = _compiled_v6()
+    return {"v4_starts": v4_starts, "v4_masks": v4_masks, "v6_starts": v6_starts, "v6_masks": v6_masks}
+
+
+def write_compiled(path: Path) -> None:
+    """Write `COMPILED` anew; `script/make-reference` does, after the lists changed."""
+    np.savez_compressed(path, **compile_networks())  # type: ignore[arg-type]
+
+
+def _compiled_v4() -> tuple[Keys, npt.NDArray[np.uint32]]:
     layers = {}
     for group, networks in _networks_by_group(4).items():
         first = np.array([int(network[0]) for network in networks], np.uint64)
@@ -194,8 +223,7 @@ def _masks_v4() -> tuple[Keys, npt.NDArray[np.uint32]]:
     return starts.astype(np.uint32), _joined(values)
 
 
-@cache
-def _masks_v6() -> tuple[Keys, npt.NDArray[np.uint32]]:
+def _compiled_v6() -> tuple[Keys, npt.NDArray[np.uint32]]:
     layers = {}
     for group, networks in _networks_by_group(6).items():
         first, last = [int(network[0]) for network in networks], [int(network[-1]) for network in networks]
