@@ -41,7 +41,7 @@ from tocsin.products.values import distinct_values
 from tocsin.products.verify import verify
 from tocsin.products.words import LANGUAGES, actions_for, catalogue
 
-NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 8, 0, 0, 123456, tzinfo=UTC)
 KEY = SigningKey("tocsin", bytes(range(32)))
 ORDER = Order(
     country="FR",

@@ -28,7 +28,9 @@ def report_pdf(report: Report, created_at: datetime) -> bytes:
     plain["page_of"] = words(report.language)("page_of")
     for action, shown in zip(report.actions, plain["actions"], strict=True):
         shown["due"] = due(action, report.language)
-    made = _compiler().compile(format="pdf", sys_inputs={"report": orjson.dumps(plain).decode()}, timestamp=created_at)
+    made = _compiler().compile(
+        format="pdf", sys_inputs={"report": orjson.dumps(plain).decode()}, timestamp=created_at.replace(microsecond=0)
+    )
     if not isinstance(made, bytes):
         raise TypeError("the typesetter gave no document")
     return made

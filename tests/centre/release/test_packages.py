@@ -26,7 +26,7 @@ from tocsin.handling import HandlingSet as Handling
 from tocsin.products.verify import verify
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 8, 0, 0, 123456, tzinfo=UTC)
 WEEK_AGO = NOW - timedelta(days=7)
 SETS = (
     Handling(tlp=Tlp.GREEN, codes=("H1",)),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.jobs.models import Job
+from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Person
 from tocsin.core.errors import NotFound
 from tocsin.reference.countries import country
@@ -27,11 +25,11 @@ from .services import MAKE, note_fetch, request_packages
 PER_PAGE = 25
 
 
-@login_required
+@requires("package")
 @require_safe
 def package_list(request: HttpRequest) -> HttpResponse:
     """Packages that this person may have, newest first, and the form to ask for more."""
-    person = cast(Person, request.user)
+    person = person_of(request)
     codes = countries_for(person)
     if not codes:
         raise Http404
@@ -54,11 +52,11 @@ def package_list(request: HttpRequest) -> HttpResponse:
     return render(request, "release/package_list.html", context)
 
 
-@login_required
+@requires("package")
 @require_http_methods(["POST"])
 def package_create(request: HttpRequest) -> HttpResponse:
     """Put the making of packages into the queue."""
-    person = cast(Person, request.user)
+    person = person_of(request)
     codes = countries_for(person)
     if not codes:
         raise Http404
@@ -74,11 +72,11 @@ def package_create(request: HttpRequest) -> HttpResponse:
     return redirect("package-list")
 
 
-@login_required
+@requires("package")
 @require_safe
 def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
     """The archive itself. Who took it, and when, is recorded before the first byte leaves."""
-    person = cast(Person, request.user)
+    person = person_of(request)
     try:
         package = package_for(person, number)
     except NotFound:
