@@ -1,0 +1,89 @@
+"""Makes rows for tests: short calls, sensible defaults, everything plainly valid."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
+from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.core.words import Tlp
+from tocsin.handling import HandlingSet as Handling
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+PASSWORD = "four plain words suffice"
+_numbers = itertools.count(1)
+
+
+def organisation(slug: str = "", **said: object) -> Organisation:
+    """An organisation of the private sector unless said otherwise; the same slug gives the same row."""
+    slug = slug or f"organisation-{next(_numbers)}"
+    facts = {"name": slug.replace("-", " ").title(), "class_name": "private", "created_at": NOW, **said}
+    return Organisation.objects.get_or_create(slug=slug, defaults=facts)[0]
+
+
+def centre() -> Organisation:
+    """The Centre itself."""
+    return organisation("centre", name="Fusion Centre", class_name="law-enforcement", is_centre=True)
+
+
+def bureau(code: str) -> Organisation:
+    """A country's bureau."""
+    return organisation(
+        f"ncb-{code.lower()}", name=f"NCB {code}", class_name="law-enforcement", country=code, is_bureau=True
+    )
+
+
+def person(login: str, at: Organisation, *roles: str, **said: object) -> Person:
+    """Somebody with a password that tests know."""
+    made = Person(login=login, name=str(said.pop("name", login.replace("_", " ").title())), organisation=at,
+                  roles=list(roles), created_at=NOW, **said)  # fmt: skip
+    made.set_password(PASSWORD)
+    made.save()
+    return made
+
+
+def handling(tlp: Tlp = Tlp.GREEN, **said: object) -> HandlingSet:
+    """An interned handling set."""
+    made = Handling(tlp=tlp, **said)  # type: ignore[arg-type]
+    return HandlingSet.objects.get_or_create(digest=made.digest, defaults={"tlp": tlp.value, "body": made.as_json()})[0]
+
+
+def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: object) -> Delivery:
+    """A delivery that was read without trouble."""
+    number = next(_numbers)
+    facts: dict[str, object] = {
+        "receipt": f"receipt{number:08d}", "via": "page", "name": name or f"delivery-{number}.csv",
+        "sha256": hashlib.sha256(str(number).encode()).hexdigest(), "size_bytes": 1000 + number, "received_at": at,
+        "state": "parsed", "format": "delimited", **said,
+    }  # fmt: skip
+    return Delivery.objects.create(organisation=source, **facts)
+
+
+def batch(of: Delivery, under: HandlingSet, **said: object) -> Batch:
+    """The part of a delivery under one handling set."""
+    facts = {"received_at": of.received_at, "rows": of.rows, **said}
+    return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, **facts)
+
+
+def tallies(of: Batch, rows: Iterable[Sequence[object]]) -> None:
+    """Rows of (day, country, type, role, rows)."""
+    Tally.objects.bulk_create(
+        Tally(batch=of, day=day, country=country, type=kind, role=role, rows=n, sightings=n)
+        for day, country, kind, role, n in rows
+    )
+
+
+def names(of: Batch, rows: Iterable[tuple[str, str, int, date]]) -> None:
+    """Rows of (country, malware, rows, last day)."""
+    NameTally.objects.bulk_create(
+        NameTally(batch=of, country=country, malware=malware, rows=n, last_day=last) for country, malware, n, last in rows
+    )
+
+
+def days(count: int, last: date | None = None) -> list[date]:
+    """So many days, oldest first, ending at `last`."""
+    end = last or NOW.date()
+    return [end - timedelta(days=back) for back in range(count - 1, -1, -1)]
