@@ -114,6 +114,13 @@ def add_key(
     return key, secret
 
 
+@transaction.atomic
+def revoke_key(*, key: Key, by: str, at: datetime) -> None:
+    """End a key at once and for good; what it delivered stays."""
+    if Key.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at):
+        record(by, "key.revoked", f"key:{key.pk}", at=at)
+
+
 def key_digest(secret: str) -> str:
     """What is kept of a key: it is long and random, so a plain digest is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()

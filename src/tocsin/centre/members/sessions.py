@@ -27,8 +27,8 @@ class TooManyFailures(Exception):
     minutes: int
 
 
-def sign_in(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
-    """Open a session; None when login and password do not fit. Raises TooManyFailures.
+def check_password(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
+    """Who this is; None when login and password do not fit. Raises TooManyFailures.
 
     The log of acts is what failures are counted in, so that every process and every worker counts the same.
     """
@@ -43,6 +43,14 @@ def sign_in(request: HttpRequest, *, name: str, password: str, address: str, at:
     person = authenticate(request, username=name, password=password)
     if not isinstance(person, Person) or not person.organisation.is_active:
         record(name[:120] or "-", FAILED, subject, {"address": address}, at=at)
+        return None
+    return person
+
+
+def sign_in(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
+    """Open a session; None when login and password do not fit. Raises TooManyFailures."""
+    person = check_password(request, name=name, password=password, address=address, at=at)
+    if person is None:
         return None
     with transaction.atomic():
         login(request, person)
