@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from tocsin.centre import rows
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
 from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import default_set, tlp_of
@@ -77,8 +79,26 @@ def receive(
         return delivery
     except IntegrityError:
         if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
+            if known.sha256 != kept.sha256:
+                raise Conflict("this idempotency key was used for other bytes") from None
             return known
         return _as_duplicate(values, actor, at)
+
+
+def sent_before(*, organisation: Organisation, idempotency_key: str, chunks: Iterable[bytes]) -> Delivery | None:
+    """The delivery that first came under this key; None when there is none, and then nothing was read.
+
+    A sender that uses a key twice for different bytes would lose the second: Conflict is raised instead.
+    """
+    known = _by_key(organisation, idempotency_key)
+    if known is None:
+        return None
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    if digest.hexdigest() != known.sha256:
+        raise Conflict("this idempotency key was used for other bytes")
+    return known
 
 
 def _by_key(organisation: Organisation, key: str) -> Delivery | None:
