@@ -33,8 +33,10 @@ class SigningKey:
 
     @property
     def public_pem(self) -> bytes:
-        return self._private().public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        return (
+            self._private()
+            .public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         )
 
     @property
