@@ -38,7 +38,7 @@ _GUESSES: tuple[tuple[str, Kind], ...] = (
     (r"^[0-9A-Fa-f]{128}$", Kind.SHA512),
     (r"^(?i)cve-[0-9]{4}-[0-9]{4,7}$", Kind.CVE),
     (r"^(?i)as[0-9]{1,10}$", Kind.ASN),
-    (r"^[^@\s/]{1,64}@[^@\s/]+\.[^@\s/]+$", Kind.EMAIL),
+    (r"^[^@\s/\\]{1,64}@[^@\s/\\]+\.[^@\s/\\]+$", Kind.EMAIL),
     (r"^0x[0-9a-fA-F]{40}$|^(?:bc|ltc)1[02-9ac-hj-np-z]{11,87}$", Kind.WALLET),
     (r"^(?:[13LDM][1-9A-HJ-NP-Za-km-z]{25,34}|[48][1-9A-HJ-NP-Za-km-z]{94})$", Kind.WALLET),
     (r"^(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", Kind.MAC),

@@ -133,7 +133,7 @@ def check_words(draft: Draft) -> None:
     offences = {word: low if (low := word.lower()) in set(Offence) else None for word in _distinct(draft, "offence")}
     _mapped(draft, "offence", {word: meaning or "" for word, meaning in offences.items()}, "not-a-type")
     severities = {word: SEVERITIES.get(word.lower(), "") for word in _distinct(draft, "severity")}
-    _mapped(draft, "severity", {word: meaning for word, meaning in severities.items()}, "not-a-type")
+    _mapped(draft, "severity", dict(severities), "not-a-type")
     if "protocol" in draft.frame.columns:
         protocols = {word: word.lower()[:20] for word in _distinct(draft, "protocol")}
         _mapped(draft, "protocol", dict(protocols), "wrong-type")

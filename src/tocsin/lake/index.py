@@ -7,23 +7,28 @@ viewer touches no Parquet at all. The index is derived: when its version differs
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import polars as pl
 import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
 from tocsin.reference.addresses import COUNTRY_INDEX
 
-VERSION = f"1 polars {pl.__version__}".encode()
+VERSION = f"2 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 ROLES = tuple(role.value for role in Role)
 HOST = r"^[a-z0-9+.-]+://(?:[^@/?#]*@)?\[?([^/?#\]]+?)\]?(?::[0-9]*)?(?:[/?#]|$)"
+NAMED = ("malware", "actor", "label")
+MOST_NAMES = 65_535
+"""Distinct names of one file that can be asked for; a file with more keeps the rest in its rows alone."""
 UINT64 = npt.NDArray[np.uint64]
 
 
@@ -52,9 +57,6 @@ def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
             shown.append(frame[name])
     if frame["url"].null_count() < frame.height:
         shown.append(frame.select(pl.col("url").str.extract(HOST, 1)).to_series())
-    for name in ("malware", "actor", "label"):
-        if frame[name].null_count() < frame.height:
-            shown.append(frame.select(pl.lit("name:") + pl.col(name).str.to_lowercase()).to_series())
     return shown
 
 
@@ -82,21 +84,38 @@ def build(frame: pl.DataFrame) -> tuple[pa.Table, pa.Table]:
         (pl.col("last_at").dt.timestamp("us") // 1_000_000).alias("last"),
         pl.col("count"),
     )
-    return entries, facts.to_arrow()
+    return entries, _with_names(frame, facts.to_arrow())
+
+
+def _with_names(frame: pl.DataFrame, facts: pa.Table) -> pa.Table:
+    """The names of malware, actor and the source's own word as numbers, with what they stand for in the metadata."""
+    words: list[str] = []
+    for column in NAMED:
+        if frame[column].null_count() == frame.height:
+            continue
+        lower = frame[column].str.to_lowercase()
+        distinct = lower.drop_nulls().unique().sort()
+        if len(words) + len(distinct) >= MOST_NAMES:
+            distinct = distinct.head(MOST_NAMES - 1 - len(words))
+        numbers = pl.Series(range(len(words) + 1, len(words) + 1 + len(distinct)), dtype=pl.UInt16)
+        facts = facts.append_column(
+            f"name_{column}", lower.replace_strict(distinct, numbers, default=0, return_dtype=pl.UInt16).to_arrow()
+        )
+        words += distinct.to_list()
+    return facts.replace_schema_metadata({b"names": orjson.dumps(words)})
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:
     """Write the index of `frame` to `path`, durable when this returns."""
     entries, facts = build(frame)
     schema = pa.schema([("hash", pa.uint64()), ("row", pa.uint32())], metadata={b"version": VERSION})
-    import os
-
+    facts = facts.combine_chunks().replace_schema_metadata({**(facts.schema.metadata or {}), b"version": VERSION})
     with pa.OSFile(str(path), "wb") as sink:
         with pa.ipc.new_file(sink, schema) as writer:
             writer.write_table(entries.cast(schema))
     with pa.OSFile(str(path.with_suffix(".facts")), "wb") as sink:
-        with pa.ipc.new_file(sink, facts.schema.with_metadata({b"version": VERSION})) as writer:
-            writer.write_table(facts.combine_chunks().cast(facts.schema.with_metadata({b"version": VERSION})))
+        with pa.ipc.new_file(sink, facts.schema) as writer:
+            writer.write_table(facts)
     for written in (path, path.with_suffix(".facts")):
         descriptor = os.open(written, os.O_RDONLY)
         os.fsync(descriptor)
@@ -115,6 +134,9 @@ class FileIndex:
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
     count: npt.NDArray[np.int64]
+    names: dict[str, tuple[int, ...]]
+    """Lower-case name → its numbers, one for each column that has it."""
+    name_columns: tuple[npt.NDArray[np.uint16], ...]
 
     def find(self, code: int) -> npt.NDArray[np.uint32]:
         """Rows entered under this hash, ascending."""
@@ -122,6 +144,17 @@ class FileIndex:
         start = np.searchsorted(self.hashes, wanted, side="left")
         end = np.searchsorted(self.hashes, wanted, side="right")
         return np.unique(self.rows[start:end])
+
+    def find_name(self, name: str) -> npt.NDArray[np.uint32]:
+        """Rows whose malware, actor or label has this name, ascending; case makes no difference."""
+        numbers = self.names.get(name.lower(), ())
+        if not numbers:
+            return np.empty(0, dtype=np.uint32)
+        held = np.zeros(len(self.batch), dtype=bool)
+        for column in self.name_columns:
+            for number in numbers:
+                held |= column == number
+        return np.flatnonzero(held).astype(np.uint32)
 
 
 @lru_cache(maxsize=4096)
@@ -146,4 +179,13 @@ def load(parquet: Path) -> FileIndex | None:
         column(entries, "hash"),
         column(entries, "row"),
         *(column(facts, name) for name in ("batch", "role", "country", "first", "last", "count")),
+        names=_numbers_of(orjson.loads((facts.schema.metadata or {}).get(b"names", b"[]"))),
+        name_columns=tuple(column(facts, name) for name in facts.column_names if name.startswith("name_")),
     )
+
+
+def _numbers_of(words: list[str]) -> dict[str, tuple[int, ...]]:
+    numbers: dict[str, tuple[int, ...]] = {}
+    for number, word in enumerate(words, start=1):
+        numbers[word] = (*numbers.get(word, ()), number)
+    return numbers

@@ -178,7 +178,7 @@ def _windowed(frame: pl.DataFrame, window_minutes: int) -> tuple[pl.DataFrame, i
     loose = ("position", "first_at", "last_at", "count", "note", "extra", "reference")
     bucket = (frame["first_at"].dt.timestamp("us") // (window_minutes * 60_000_000)).alias("bucket")
     digests = repeats.row_digests(frame.drop(loose).with_columns(bucket))
-    first, counts = repeats.first_places(digests)
+    first, _ = repeats.first_places(digests)
     if len(first) == frame.height:
         return frame, 0
     groups = pl.DataFrame({"a": digests[:, 0], "b": digests[:, 1]})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tocsin.core.words import Kind
+from tocsin.core.words import HASH_KINDS, Kind
 from tocsin.reference.special import is_public_v4, is_public_v6
 from tocsin.reference.suffixes import registrable
 
@@ -27,6 +27,10 @@ LOOSE_KINDS = {
     "hostname": "domain",
 }
 """Words for a kind that leave it to the value."""
+PLAIN = (Kind.IPV4, Kind.IPV6, Kind.NETWORK, Kind.DOMAIN, Kind.URL, Kind.EMAIL, *HASH_KINDS)
+"""Kinds that a value shows for certain."""
+MISNAMED = (*PLAIN, Kind.IMPHASH, Kind.SSDEEP, Kind.TLSH)
+"""Kinds that sources confuse with one another: the value is believed rather than the word."""
 NAMED = (Kind.DOMAIN, Kind.URL, Kind.EMAIL)
 DOCUMENTATION = ((0xC0000200, 0xC00002FF), (0xC6336400, 0xC63364FF), (0xCB007100, 0xCB0071FF))
 """RFC 5737: no machine has them, but exercises and manuals do; kept, flagged, of no country."""
@@ -97,30 +101,60 @@ def _split_ports(draft: Draft) -> None:
 
 
 def _values(draft: Draft) -> None:
-    """Canonical values, kind by kind; the order of rows stays."""
+    """Canonical values, kind by kind; the order of rows stays. A value that is plainly of another kind takes that."""
     kinds = draft.frame["kind"].unique().to_list()
-    if len(kinds) == 1 and kinds[0] != Kind.IPV4:
-        value, reason = canonical.canonical_column(Kind(kinds[0]), draft.frame["value"])
-        draft.refuse(reason.is_not_null(), "value", reason)
-        draft.set(value=value.filter(reason.is_null()))
-        return
-    if len(kinds) == 1:
+    if kinds == [Kind.IPV4]:
         numbers = canonical.ipv4_numbers(draft.frame["value"])
-        draft.set(ipv4=numbers)
-        draft.refuse(numbers.is_null(), "value", "not-an-address")
-        return
-    value = np.empty(draft.frame.height, dtype=object)
-    why = np.empty(draft.frame.height, dtype=object)
-    pieces = []
-    for kind in sorted(kinds):
-        at = np.flatnonzero((draft.frame["kind"] == kind).to_numpy())
-        forms, reasons = canonical.canonical_column(Kind(kind), draft.frame["value"].gather(at))
-        pieces.append(pl.DataFrame({"at": at, "form": forms, "reason": reasons}))
-    del value, why
-    settled = pl.concat(pieces).sort("at")
-    reason = settled["reason"]
+        if not numbers.null_count():
+            draft.set(ipv4=numbers)
+            return
+    forms, reason = _canonical(draft.frame["kind"], draft.frame["value"])
+    if reason.null_count() < len(reason):
+        forms, reason = _otherwise(draft, forms, reason)
     draft.refuse(reason.is_not_null(), "value", reason)
-    draft.set(value=settled["form"].filter(reason.is_null()))
+    draft.set(value=forms.filter(reason.is_null()))
+
+
+def _canonical(kinds: pl.Series, values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The canonical form of each value by its kind, and the reason where it has none."""
+    distinct = kinds.unique().to_list()
+    if len(distinct) == 1:
+        return canonical.canonical_column(Kind(distinct[0]), values)
+    pieces = []
+    for kind in sorted(distinct):
+        at = np.flatnonzero((kinds == kind).to_numpy())
+        forms, reasons = canonical.canonical_column(Kind(kind), values.gather(at))
+        pieces.append(pl.DataFrame({"at": at, "form": forms, "reason": reasons}))
+    settled = pl.concat(pieces).sort("at")
+    return settled["form"], settled["reason"]
+
+
+def _otherwise(draft: Draft, forms: pl.Series, reason: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Values that are none of their stated kind, but plainly of another one: an address in a list of domains."""
+    frame = draft.frame.select("kind", "value").with_columns(guess=canonical.guess_kinds(draft.frame["value"]))
+    stated = frame["kind"].is_in(MISNAMED)
+    again = reason.is_not_null() & stated & frame["guess"].is_in(PLAIN) & (frame["guess"] != frame["kind"])
+    again = again.fill_null(False)
+    if not again.any():
+        return forms, reason
+    new_forms, new_reason = _canonical(frame["guess"].filter(again), frame["value"].filter(again))
+    mended = (
+        pl.DataFrame({"at": np.flatnonzero(again.to_numpy()), "form": new_forms, "new_reason": new_reason})
+        .filter(pl.col("new_reason").is_null())
+        .with_columns(pl.col("at").cast(pl.UInt32))
+    )
+    joined = (
+        frame.with_columns(forms.alias("old_form"), reason.alias("reason"))
+        .with_row_index("at")
+        .join(mended, on="at", how="left", maintain_order="left")
+    )
+    settled = joined.select(
+        pl.when(pl.col("form").is_not_null()).then("guess").otherwise("kind").alias("kind"),
+        pl.coalesce("form", "old_form").alias("form"),
+        pl.when(pl.col("form").is_null()).then("reason").alias("reason"),
+    )
+    draft.set(kind=settled["kind"])
+    return settled["form"], settled["reason"]
 
 
 def _numbers(draft: Draft) -> None:

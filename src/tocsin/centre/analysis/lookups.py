@@ -65,10 +65,11 @@ def answer(asked: str, viewer: Viewer, *, sight: Sight | None = None, most_rows:
     if not text:
         return Answer(asked, "", "", Found())
     sight = sight or sight_of(viewer)
-    entries = entries_of(kind, value)
     if kind == "name":
-        entries = [f"name:{word.lower()}" for word in {value, text, *(entity.aliases if entity else ())}]
-    found = lookup(snapshot(), sight, entries, most_rows=most_rows)
+        words = sorted({value, text, *(entity.aliases if entity else ())})
+        found = lookup(snapshot(), sight, (), names=words, most_rows=most_rows)
+    else:
+        found = lookup(snapshot(), sight, entries_of(kind, value), most_rows=most_rows)
     return Answer(
         asked=asked,
         kind=kind,

@@ -57,7 +57,9 @@ class Sight:
     def __init__(self, scope: Scope) -> None:
         self.batches = np.array(sorted(scope.batches), dtype=np.int64)
         self.own = np.array(sorted(scope.own_batches), dtype=np.int64)
-        self.countries = np.array([COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX], np.uint8)
+        self.countries = np.array(
+            [COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX], np.uint8
+        )
         self.all_victims = scope.all_victims
         self.scope = scope
 
@@ -86,16 +88,19 @@ def entries_of(kind: str, value: str) -> list[str]:
     if kind in {Kind.IPV4, Kind.IPV6}:
         address = ipaddress.ip_address(value)
         widest = WIDEST_V4 if address.version == 4 else WIDEST_V6
-        texts += [str(ipaddress.ip_network((address, length), strict=False)) for length in range(widest, address.max_prefixlen + 1)]
+        texts += [
+            str(ipaddress.ip_network((address, length), strict=False))
+            for length in range(widest, address.max_prefixlen + 1)
+        ]
     elif kind == Kind.URL and (host := urlsplit(value).hostname):
         texts.append(host)
-    elif kind == "name":
-        texts = [f"name:{value.lower()}"]
     return texts
 
 
-def lookup(snapshot: Snapshot, sight: Sight, texts: Sequence[str], *, most_rows: int = 25) -> Found:
-    """Everything entered under any of the texts that the asker may see."""
+def lookup(
+    snapshot: Snapshot, sight: Sight, texts: Sequence[str], *, names: Sequence[str] = (), most_rows: int = 25
+) -> Found:
+    """Everything entered under any of the texts, or with one of the names, that the asker may see."""
     codes = index.text_hash(pl.Series(list(texts), dtype=pl.String))
     hits: list[_Hits] = []
     batches, roles, countries, firsts, lasts, counts = [], [], [], [], [], []
@@ -103,7 +108,8 @@ def lookup(snapshot: Snapshot, sight: Sight, texts: Sequence[str], *, most_rows:
         found = index.load(path)
         if found is None:
             found = _made_anew(path)
-        rows = np.unique(np.concatenate([found.find(code) for code in codes])) if len(codes) > 1 else found.find(codes[0])
+        parts = [found.find(code) for code in codes] + [found.find_name(name) for name in names]
+        rows = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
         if not len(rows):
             continue
         rows = rows[sight.sees(found, rows)]
@@ -166,7 +172,9 @@ def _details(hits: list[_Hits], most_rows: int) -> pl.DataFrame:
     frame = pl.from_arrow(pa.concat_tables(tables, promote_options="permissive"))
     assert isinstance(frame, pl.DataFrame)
     typed = frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
-    return typed.with_columns(pl.col("first_at", "last_at").cast(MOMENT)).sort("last_at", descending=True, maintain_order=True)
+    return typed.with_columns(pl.col("first_at", "last_at").cast(MOMENT)).sort(
+        "last_at", descending=True, maintain_order=True
+    )
 
 
 def rows_of(path: Path, rows: npt.NDArray[np.uint32]) -> pa.Table:

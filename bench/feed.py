@@ -1,0 +1,190 @@
+"""Delimited feed: parse, validate, deduplicate, network and country, durable store. Ours against the raw limit and IntelMQ.
+
+    python bench/feed.py [--rows 1000000] [--peers ../shared/peers] [--peer library|redis] [--profile shadowserver]
+
+Prints one JSON line. `raw` is the same work in bare columns (Polars, numpy): no validation, provenance, handling, index or
+catalogue. `ours` is the product's whole road: receive, claim, sandboxed reading, Parquet with its index, commit. CPU seconds
+are user + system of all processes. The peer's figure is measured in the same run where `--peers` is given, on the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+COLUMNS = {
+    "first_at": "timestamp", "value": "src_ip", "port": "src_port", "hostname": "src_hostname", "peer": "dst_ip",
+    "peer_port": "dst_port", "protocol": "protocol", "malware": "family", "severity": "severity", "url": "http_url",
+}  # fmt: skip
+
+
+def measured(arguments: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """CPU and wall seconds of a child and its children, and what it printed as JSON."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    facts = json.loads(done.stdout.splitlines()[-1])
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"cpu_s": cpu - facts.pop("setup_cpu_s", 0), "wall_s": time.perf_counter() - started, **facts}
+
+
+def own_cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def raw(events: Path, prefixes: Path, out: Path) -> None:
+    """The same columnar work without our rules, on the same tables as the peer."""
+    import numpy as np
+    import polars as pl
+
+    table = pl.read_csv(prefixes, has_header=False, new_columns=["network", "asn", "cc"])
+
+    def number(column: str) -> pl.Expr:
+        parts = pl.col(column).str.split_exact(".", 3)
+        return sum(parts.struct.field(f"field_{i}").cast(pl.UInt32) * (1 << (24 - 8 * i)) for i in range(4))
+
+    starts = table.select(pl.col("network").str.split("/").list.first().alias("a")).select(number("a")).to_series().to_numpy()
+    setup = own_cpu()
+    frame = pl.read_csv(events, infer_schema=False).unique(maintain_order=True)
+    for side in ("src", "dst"):
+        at = np.searchsorted(starts, frame.select(number(f"{side}_ip")).to_series().to_numpy(), "right") - 1
+        frame = frame.with_columns(table[at].rename(lambda name, side=side: f"{side}_{name}"))
+    frame.write_parquet(out)
+    print(json.dumps({"left": frame.height, "setup_cpu_s": setup}))
+
+
+def ours(events: Path, prefixes: Path) -> None:
+    """The product's road in a fresh installation whose address tables are the peer's."""
+    from datetime import UTC, date, datetime
+
+    from tocsin.cli.installation import make
+
+    make("Bench")
+    from django.conf import settings
+
+    from tocsin.centre.intake.models import Delivery, LakeFile
+    from tocsin.centre.intake.services import receive
+    from tocsin.centre.intake.store import read_chunks
+    from tocsin.centre.jobs.worker import run_one
+    from tocsin.centre.members.models import Organisation
+    from tocsin.core.profiles import Profile
+    from tocsin.reference import store
+    from tocsin.site import wiring
+
+    table = settings.INSTALLATION.home / "prefixes.csv"
+    table.symlink_to(prefixes)
+    store.update(settings.INSTALLATION.home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
+    profile = Profile(
+        name="events", format="delimited", columns=COLUMNS,
+        defaults={"kind": "ipv4", "type": "infected-system", "peer_role": "SINKHOLE"},
+    )  # fmt: skip
+    handlers = wiring.handlers()
+    warm = Path(settings.INSTALLATION.home) / "warm.csv"
+    with events.open() as stream:
+        warm.write_text("".join(next(stream) for _ in range(200)))
+    centre = Organisation.objects.get(is_centre=True)
+
+    def hand_over(path: Path) -> Delivery:
+        return receive(
+            organisation=centre, via="command", name=path.name, chunks=read_chunks(path), at=datetime.now(UTC), profile=profile
+        )
+
+    hand_over(warm)
+    while run_one("bench", handlers):
+        pass
+    reader = handlers["read-delivery"]
+    child = reader.sandbox._process.pid  # type: ignore[attr-defined]
+    setup, setup_child = own_cpu(), _cpu_of(child)
+    started = time.perf_counter()
+    delivery = hand_over(events)
+    while run_one("bench", handlers):
+        pass
+    wall = time.perf_counter() - started
+    delivery.refresh_from_db()
+    peak = max(_peak_mb(child), _peak_mb(os.getpid()))
+    cpu = own_cpu() - setup + _cpu_of(child) - setup_child
+    wiring.close(handlers)
+    stored = sum(LakeFile.objects.values_list("size_bytes", flat=True))
+    print(json.dumps({
+        "left": delivery.rows + delivery.rejections, "accepted": delivery.rows, "rejected": delivery.rejections,
+        "repeats": delivery.repeats, "inner_cpu_s": cpu, "inner_wall_s": wall, "peak_mb": peak, "stored_bytes": stored,
+    }))  # fmt: skip
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peers", type=Path, help="Folder of the peers' scripts (generator and IntelMQ).")
+    parser.add_argument("--peer", choices=("library", "redis"), default="")
+    parser.add_argument("--peer-rows", type=int, default=20_000)
+    parser.add_argument("--events", type=Path)
+    parser.add_argument("--prefixes", type=Path)
+    parser.add_argument("--child", choices=("raw", "ours"))
+    told = parser.parse_args()
+    if told.child == "raw":
+        with tempfile.TemporaryDirectory() as folder:
+            raw(told.events, told.prefixes, Path(folder) / "raw.parquet")
+        return
+    if told.child == "ours":
+        ours(told.events, told.prefixes)
+        return
+    events, prefixes = told.events, told.prefixes
+    if told.peers:
+        def made(kind: str, rows: int) -> Path:
+            line = subprocess.check_output([sys.executable, told.peers / "gen.py", kind, str(rows)], text=True)
+            return Path(line.split()[0])
+
+        events, prefixes = made("events", told.rows), made("prefixes", 1_000_000)
+    runs: dict[str, list[dict[str, float]]] = {"raw": [], "ours": []}
+    for _ in range(told.runs):
+        for name in runs:
+            with tempfile.TemporaryDirectory() as home:
+                arguments = [sys.executable, __file__, "--child", name, "--events", str(events), "--prefixes", str(prefixes)]
+                runs[name].append(measured(arguments, {**os.environ, "TOCSIN_HOME": home}))
+    raw_cpu = statistics.median(run["cpu_s"] for run in runs["raw"])
+    our_cpu = statistics.median(run["inner_cpu_s"] for run in runs["ours"])
+    last = runs["ours"][-1]
+    facts = {
+        "bench": "feed", "rows": told.rows, "left_ours": last["left"], "left_raw": runs["raw"][-1]["left"],
+        "rejected": last["rejected"], "raw_rows_per_cpu_s": round(told.rows / raw_cpu),
+        "ours_rows_per_cpu_s": round(told.rows / our_cpu), "ours_over_raw_cpu": round(our_cpu / raw_cpu, 2),
+        "ours_rows_per_s": round(told.rows / statistics.median(run["inner_wall_s"] for run in runs["ours"])),
+        "peak_mb": last["peak_mb"], "stored_bytes_per_row": round(last["stored_bytes"] / max(last["accepted"], 1)),
+    }  # fmt: skip
+    if told.peer:
+        line = subprocess.check_output(
+            [sys.executable, told.peers / "bench_intelmq.py", told.peer, str(told.peer_rows)], text=True
+        ).splitlines()[-1]
+        peer = json.loads(line)
+        rate = peer.get("chain_events_per_cpu_s") or peer["events_per_cpu_s"]
+        facts |= {"peer": f"intelmq-{told.peer}", "peer_rows_per_cpu_s": rate,
+                  "times_peer": round(facts["ours_rows_per_cpu_s"] / rate, 1)}  # fmt: skip
+    print(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()
