@@ -11,6 +11,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
@@ -296,6 +297,17 @@ def array_items(
     object's other members, before and after the array. Raises InputError not-json, truncated, too-deep, or
     missing-field when an object has no such member; a member that is no array yields its one value.
     """
+    number = 0
+    for some in array_batches(source, member, rest):
+        for raw in some:
+            number += 1
+            yield number, raw
+
+
+def array_batches(
+    source: BinaryIO | bytes, member: str = "", rest: dict[str, bytes] | None = None
+) -> Iterator[list[bytes]]:
+    """The elements of `array_items`, as many at once as come cheaply together."""
     window = _window(source)
     if window.data[window.at] == 91:
         yield from _elements(window)
@@ -330,7 +342,7 @@ def _is_one(line: bytes) -> bool:
     return True
 
 
-def _member(window: _Window, member: bytes, rest: dict[str, bytes]) -> Iterator[tuple[int, bytes]]:
+def _member(window: _Window, member: bytes, rest: dict[str, bytes]) -> Iterator[list[bytes]]:
     window.at += 1
     found = False
     while True:
@@ -352,7 +364,7 @@ def _member(window: _Window, member: bytes, rest: dict[str, bytes]) -> Iterator[
             if window.data[window.at] == 91:
                 yield from _elements(window)
             else:
-                yield 1, window.value()
+                yield [window.value()]
         else:
             name = key.decode("utf-8", "replace")
             if name in rest or key == member:
@@ -370,10 +382,10 @@ def _member(window: _Window, member: bytes, rest: dict[str, bytes]) -> Iterator[
         raise InputError("missing-field", field=member.decode())
 
 
-def _elements(window: _Window) -> Iterator[tuple[int, bytes]]:
+def _elements(window: _Window) -> Iterator[list[bytes]]:
     """Elements of the array whose bracket the window stands on; leaves it behind the closing one."""
     window.at += 1
-    number, between = 0, b""
+    between = b""
     if not window.blank():
         raise window.error("truncated")
     if window.data[window.at] == 93:
@@ -382,13 +394,10 @@ def _elements(window: _Window) -> Iterator[tuple[int, bytes]]:
     while True:
         some = _many(window, between) if between else []
         if some:
-            for raw in some:
-                number += 1
-                yield number, bytes(raw)
+            yield list(map(bytes, some))
             some = []
         else:
-            number += 1
-            yield number, window.value()
+            yield [window.value()]
             between = b""
         ended = window.base + window.at
         if not window.blank():
@@ -461,7 +470,15 @@ PAIR = re.compile(
 
 
 def outline(head: bytes, limit_tokens: int = 20_000) -> Outline:
-    """Top-level keys and those of the first record in the beginning of a file."""
+    """Top-level keys and those of the first record in the beginning of a file.
+
+    Remembered for the last few samples, because every format asks for that of the same one.
+    """
+    return _outline(head[: 1 << 18], limit_tokens)
+
+
+@lru_cache(maxsize=4)
+def _outline(head: bytes, limit_tokens: int) -> Outline:
     head = head[3:] if head.startswith(BOM_UTF8) else head
     start = SPACE.match(head)
     first = head[start.end() : start.end() + 1] if start else b""
@@ -484,10 +501,12 @@ def outline(head: bytes, limit_tokens: int = 20_000) -> Outline:
                 item_keys.setdefault(key, value[:200])
         elif mark == 123 or mark == 91:
             path.append((mark, key))
-            inside = tuple(bracket for bracket, _ in path)
-            if not item_depth and inside in ((91, 123), (123, 91, 123)):
-                item_depth = len(path)
-                item_of = path[1][1] if len(path) == 3 else ""
+            # Only shallow paths can be that of a first record: deep nesting must cost no more than its brackets.
+            if not item_depth and len(path) <= 3:
+                inside = tuple(bracket for bracket, _ in path)
+                if inside in ((91, 123), (123, 91, 123)):
+                    item_depth = len(path)
+                    item_of = path[1][1] if len(path) == 3 else ""
             key = ""
         elif mark == 125 or mark == 93:
             if len(path) == item_depth and item_depth:
