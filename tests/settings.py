@@ -18,4 +18,4 @@ if "pytest" in sys.modules:
     os.environ["TOCSIN_HOME"] = _home
     os.environ["TOCSIN_DATABASE"] = os.environ.get("TOCSIN_TEST_DATABASE", "")
 
-from tocsin.site.settings import *  # noqa: E402, F403
+from tocsin.site.settings import *  # noqa: F403
