@@ -1,3 +1,5 @@
+"""The site as a Django application."""
+
 from django.apps import AppConfig
 
 

@@ -1,3 +1,5 @@
+"""The topic `analysis` as a Django application."""
+
 from django.apps import AppConfig
 
 

@@ -1,3 +1,5 @@
+"""The topic `audit` as a Django application."""
+
 from django.apps import AppConfig
 
 

@@ -1,3 +1,5 @@
+"""The topic `intake` as a Django application."""
+
 from django.apps import AppConfig
 
 

@@ -1,3 +1,5 @@
+"""The topic `knowledge` as a Django application."""
+
 from django.apps import AppConfig
 
 
