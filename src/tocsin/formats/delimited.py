@@ -179,7 +179,8 @@ def recognise(sample: Sample) -> int:
         return 0
     columns = columns_of(shape)
     assign(columns)
-    valued = any(column.draft == "value" and (column.share > 0.5 or not column.cells) for column in columns)
+    typed = any(column.draft == "kind" and column.confidence >= 0.95 for column in columns)
+    valued = any(column.draft == "value" and (typed or column.share > 0.5 or not column.cells) for column in columns)
     known = known_share(shape.headings) if shape.has_header else 0.0
     if shape.consistency < 0.5:
         return 0

@@ -103,6 +103,8 @@ def _split_ports(draft: Draft) -> None:
 def _values(draft: Draft) -> None:
     """Canonical values, kind by kind; the order of rows stays. A value that is plainly of another kind takes that."""
     kinds = draft.frame["kind"].unique().to_list()
+    if not kinds:
+        return
     if kinds == [Kind.IPV4]:
         numbers = canonical.ipv4_numbers(draft.frame["value"])
         if not numbers.null_count():
@@ -131,27 +133,24 @@ def _canonical(kinds: pl.Series, values: pl.Series) -> tuple[pl.Series, pl.Serie
 
 def _otherwise(draft: Draft, forms: pl.Series, reason: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Values that are none of their stated kind, but plainly of another one: an address in a list of domains."""
-    frame = draft.frame.select("kind", "value").with_columns(guess=canonical.guess_kinds(draft.frame["value"]))
-    stated = frame["kind"].is_in(MISNAMED)
-    again = reason.is_not_null() & stated & frame["guess"].is_in(PLAIN) & (frame["guess"] != frame["kind"])
-    again = again.fill_null(False)
-    if not again.any():
+    tried = np.flatnonzero((reason.is_not_null() & draft.frame["kind"].is_in(MISNAMED)).to_numpy())
+    texts = draft.frame["value"].gather(tried)
+    again = pl.DataFrame({"at": tried, "old": draft.frame["kind"].gather(tried), "text": texts})
+    again = again.with_columns(guess=canonical.guess_kinds(texts)).filter(
+        pl.col("guess").is_in(PLAIN) & (pl.col("guess") != pl.col("old"))
+    )
+    if not again.height:
         return forms, reason
-    new_forms, new_reason = _canonical(frame["guess"].filter(again), frame["value"].filter(again))
-    mended = (
-        pl.DataFrame({"at": np.flatnonzero(again.to_numpy()), "form": new_forms, "new_reason": new_reason})
-        .filter(pl.col("new_reason").is_null())
-        .with_columns(pl.col("at").cast(pl.UInt32))
-    )
-    joined = (
-        frame.with_columns(forms.alias("old_form"), reason.alias("reason"))
-        .with_row_index("at")
-        .join(mended, on="at", how="left", maintain_order="left")
-    )
-    settled = joined.select(
-        pl.when(pl.col("form").is_not_null()).then("guess").otherwise("kind").alias("kind"),
-        pl.coalesce("form", "old_form").alias("form"),
-        pl.when(pl.col("form").is_null()).then("reason").alias("reason"),
+    new_forms, new_reason = _canonical(again["guess"], again["text"])
+    again = again.with_columns(new_forms.alias("new"), new_reason.alias("why")).filter(pl.col("why").is_null())
+    settled = (
+        pl.DataFrame({"at": np.arange(len(forms)), "kind": draft.frame["kind"], "form": forms, "reason": reason})
+        .join(again, on="at", how="left", maintain_order="left")
+        .select(
+            pl.coalesce("guess", "kind").alias("kind"),
+            pl.coalesce("new", "form").alias("form"),
+            pl.when(pl.col("new").is_null()).then("reason").alias("reason"),
+        )
     )
     draft.set(kind=settled["kind"])
     return settled["form"], settled["reason"]
