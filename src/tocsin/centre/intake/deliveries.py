@@ -1,0 +1,144 @@
+"""Reads of deliveries for the people who handed them over and for the Centre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from django.db.models import QuerySet, Sum
+
+from tocsin.centre.jobs.models import Job
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.errors import NotFound
+from tocsin.core.words import VICTIM_LIKE
+from tocsin.handling import Viewer
+
+from .models import Batch, Delivery, Tally
+from .selectors import victim_countries, visible_batches
+from .services import READ, store_folder
+
+PER_PAGE = 50
+SAMPLES_PER_REASON = 5
+
+
+def deliveries_for(person: Person) -> QuerySet[Delivery]:
+    """Receipts that the person may read: the own organisation's, or every one for the Centre's desk."""
+    if not may(person, "read"):
+        return Delivery.objects.none()
+    found = Delivery.objects.select_related("organisation", "person")
+    return found if may(person, "read-all-deliveries") else found.filter(organisation=person.organisation)
+
+
+def delivery_for(person: Person, receipt: str) -> Delivery:
+    """The delivery with this receipt. NotFound whether it is absent or another's."""
+    found = deliveries_for(person).select_related("duplicate_of", "mends").filter(receipt=receipt).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def may_read_contents(person: Person, delivery: Delivery) -> bool:
+    """Whether the person may have the bytes as received, and excerpts of them.
+
+    The source's own people, and the Centre's analysts unless the gate keeps a part of it from them.
+    """
+    if delivery.organisation_id == person.organisation_id:
+        return may(person, "read")
+    if not (person.organisation.is_centre and person.has_role("analyst") and may(person, "read-all-deliveries")):
+        return False
+    keys = set(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True))
+    seen = set(visible_batches(viewer_of(person)).filter(delivery=delivery).values_list("pk", flat=True))
+    return keys == seen
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A keyset page: `first` when it is not the newest, `next` the cursor of the following one."""
+
+    rows: list[Delivery]
+    first: bool = False
+    next: str = ""
+
+
+def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page:
+    """Newest first, after the cursor; an unreadable cursor starts anew."""
+    ordered = found.order_by("-received_at", "-pk")
+    cursor = _cursor(after)
+    if cursor is not None:
+        at, key = cursor
+        ordered = ordered.filter(received_at__lte=at).exclude(received_at=at, pk__gte=key)
+    rows = list(ordered[: per_page + 1])
+    more = len(rows) > per_page
+    rows = rows[:per_page]
+    return Page(rows, cursor is not None, f"{rows[-1].received_at.isoformat()}~{rows[-1].pk}" if more else "")
+
+
+def _cursor(text: str) -> tuple[datetime, int] | None:
+    at, _, key = text.partition("~")
+    try:
+        moment = datetime.fromisoformat(at)
+        return (moment, int(key)) if moment.tzinfo else None
+    except ValueError:
+        return None
+
+
+def progress_of(deliveries: list[Delivery]) -> dict[int, Job]:
+    """The open reading job of each delivery that has one."""
+    subjects = [f"delivery:{each.pk}" for each in deliveries if each.state == Delivery.State.RECEIVED]
+    jobs = Job.objects.filter(kind=READ, subject__in=subjects).order_by("pk")
+    return {int(job.subject.removeprefix("delivery:")): job for job in jobs}
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Rejections for one reason."""
+
+    reason: str
+    count: int
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+
+def rejection_frames(delivery: Delivery) -> Iterator[pl.DataFrame]:
+    """All rejections of a delivery, part by part, in the order of its files."""
+    folder = store_folder() / "rejections" / str(delivery.pk)
+    parts = sorted(folder.glob("rejections-*.parquet"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    for path in parts:
+        yield pl.read_parquet(path)
+
+
+def refusals_of(delivery: Delivery, *, with_samples: bool) -> list[Refusals]:
+    """Rejections by reason, the most frequent first, each with its first few records."""
+    found: dict[str, Refusals] = {}
+    for frame in rejection_frames(delivery):
+        for reason, count in frame["reason"].value_counts().iter_rows():
+            entry = found.setdefault(reason, Refusals(reason, 0))
+            entry.count += count
+            wanted = SAMPLES_PER_REASON - len(entry.samples)
+            if with_samples and wanted > 0:
+                entry.samples += frame.filter(pl.col("reason") == reason).head(wanted).to_dicts()
+    return sorted(found.values(), key=lambda entry: (-entry.count, entry.reason))
+
+
+def rejected_lines(delivery: Delivery) -> dict[str, dict[int, tuple[str, str]]]:
+    """File inside the delivery → line → (reason, field), for records that stand on a line of text."""
+    lines: dict[str, dict[int, tuple[str, str]]] = {}
+    for frame in rejection_frames(delivery):
+        on_lines = frame.filter(pl.col("unit") == "line", pl.col("position") > 0)
+        for position, reason, name, file in on_lines.select("position", "reason", "field", "file").iter_rows():
+            lines.setdefault(file or "", {}).setdefault(position, (reason, name or ""))
+    return lines
+
+
+def countries_of(delivery: Delivery, viewer: Viewer) -> list[tuple[str, int]]:
+    """Rows by country in the parts that the viewer may see, victims' rows by the same rule as everywhere."""
+    tallies = Tally.objects.filter(batch__in=visible_batches(viewer).filter(delivery=delivery))
+    if not viewer.is_victim_desk and delivery.organisation.slug != viewer.organisation:
+        hidden = tallies.filter(role__in=[role.value for role in VICTIM_LIKE])
+        tallies = tallies.exclude(pk__in=hidden.exclude(country__in=victim_countries(viewer)).values("pk"))
+    sums = tallies.values("country").annotate(total=Sum("rows")).order_by("-total", "country")
+    return [(row["country"], row["total"]) for row in sums]

@@ -1,0 +1,129 @@
+"""What people fill in around deliveries: filters, upload, columns, organisations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from tocsin.centre.members.models import Organisation
+from tocsin.core.words import Tlp
+from tocsin.reference.countries import all_countries
+
+from . import labels
+from .models import Delivery
+
+SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
+STATES = {
+    "": _("Any state"),
+    "received": pgettext_lazy("state", "Received"),
+    "parsed": pgettext_lazy("state", "Read"),
+    "refusals": _("Read, with refused records"),
+    "quarantined": pgettext_lazy("state", "Quarantined"),
+    "duplicate": pgettext_lazy("state", "Duplicate"),
+}
+LABELS = [("", _("As the file says, else as agreed")), *((tlp.value, tlp.value) for tlp in Tlp)]
+
+
+class FilterForm(forms.Form):
+    """Which deliveries to list."""
+
+    organisation = forms.ChoiceField(label=_("Organisation"), required=False)
+    state = forms.ChoiceField(label=_("State"), required=False, choices=list(STATES.items()))
+    format = forms.ChoiceField(label=_("Format"), required=False)
+    days = forms.ChoiceField(label=_("Received"), required=False, choices=list(SPANS.items()))
+    name = forms.CharField(label=_("File name"), required=False, max_length=100)
+
+    def __init__(self, data: object, *, organisations: Iterable[Organisation], formats: Sequence[str]) -> None:
+        super().__init__(data)  # type: ignore[arg-type]
+        _choices(self, "organisation", [("", _("Every organisation")), *((o.slug, o.name) for o in organisations)])
+        _choices(self, "format", [("", _("Any format")), *((name, name) for name in formats)])
+
+    def narrowed(self, found: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
+        """The deliveries that were asked for; a value that is not offered filters nothing."""
+        self.is_valid()
+        said = self.cleaned_data
+        if slug := said.get("organisation"):
+            found = found.filter(organisation__slug=slug)
+        if state := said.get("state"):
+            found = found.filter(state="parsed", rejections__gt=0) if state == "refusals" else found.filter(state=state)
+        if name := said.get("format"):
+            found = found.filter(format=name)
+        if days := said.get("days"):
+            found = found.filter(received_at__gte=now - timedelta(days=int(days)))
+        if text := said.get("name"):
+            found = found.filter(name__icontains=text)
+        return found
+
+
+class UploadForm(forms.Form):
+    """How files are handed over; the files themselves come beside it."""
+
+    organisation = forms.ModelChoiceField(label=_("On behalf of"), queryset=Organisation.objects.none())
+    marking = forms.ChoiceField(
+        label=_("Sharing label"), required=False, choices=LABELS,
+        help_text=_("A label inside the file holds for its own records in any case."),
+    )  # fmt: skip
+    profile = forms.ChoiceField(
+        label=_("Column map"), required=False,
+        help_text=_("Recognised formats need none. For a table of your own, choose a saved map or map its columns."),
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *args: object,
+        organisations: QuerySet[Organisation],
+        maps: Sequence[tuple[str, object]],
+        **options: object,
+    ) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        field = self.fields["organisation"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = organisations
+        field.to_field_name = "slug"
+        field.empty_label = None
+        _choices(self, "profile", [("", _("Recognise by content")), *maps])
+        describe(self)
+
+
+class OrganisationForm(forms.Form):
+    """A partner as its agreement describes it."""
+
+    name = forms.CharField(label=_("Name"), max_length=200)
+    slug = forms.SlugField(
+        label=_("Short name"), max_length=60, help_text=_("Lower case letters, digits and hyphens; it never changes.")
+    )
+    class_name = forms.ChoiceField(label=_("Class"))
+    country = forms.ChoiceField(label=_("Country"), required=False)
+    contact = forms.CharField(label=_("Contact"), max_length=200, required=False)
+    tlp = forms.ChoiceField(
+        label=_("Label of what says none"), choices=[(tlp.value, tlp.value) for tlp in Tlp], initial=Tlp.AMBER.value
+    )
+    is_active = forms.BooleanField(label=_("The agreement is in force"), required=False, initial=True)
+
+    def __init__(self, *args: object, language: str, known: Organisation | None = None, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        countries = sorted(((each.code, each.name(language)) for each in all_countries()), key=lambda pair: pair[1])
+        _choices(self, "class_name", list(labels.CLASSES.items()))
+        _choices(self, "country", [("", _("None")), *countries])
+        if known is not None:
+            for fixed in ("slug", "class_name"):
+                del self.fields[fixed]
+        describe(self)
+
+
+def describe(form: forms.Form) -> None:
+    """The hint of a field is read out with it."""
+    for name, field in form.fields.items():
+        if field.help_text:
+            field.widget.attrs["aria-describedby"] = f"{form[name].id_for_label}_helptext"
+
+
+def _choices(form: forms.Form, name: str, choices: Sequence[tuple[str, object]]) -> None:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = choices  # type: ignore[assignment]

@@ -1,0 +1,144 @@
+"""Plain names of what deliveries are made of: kinds of values, columns of a table, what is filled in by default."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+KINDS: dict[str, str | Promise] = {
+    "ipv4": _("IPv4 address"),
+    "ipv6": _("IPv6 address"),
+    "network": _("Network"),
+    "asn": _("Autonomous system"),
+    "domain": _("Domain name"),
+    "url": _("Web address"),
+    "email": _("E-mail address"),
+    "md5": _("MD5 digest"),
+    "sha1": _("SHA-1 digest"),
+    "sha224": _("SHA-224 digest"),
+    "sha256": _("SHA-256 digest"),
+    "sha384": _("SHA-384 digest"),
+    "sha512": _("SHA-512 digest"),
+    "ssdeep": _("Fuzzy hash (ssdeep)"),
+    "tlsh": _("Fuzzy hash (TLSH)"),
+    "imphash": _("Import hash"),
+    "filename": _("File name"),
+    "wallet": _("Wallet address"),
+    "phone": _("Telephone number"),
+    "iban": _("IBAN"),
+    "card": _("Payment card number"),
+    "cve": _("Vulnerability (CVE)"),
+    "mutex": _("Mutex"),
+    "registry-key": _("Registry key"),
+    "user-agent": _("User agent"),
+    "account": _("Account"),
+    "mac": _("MAC address"),
+    "ja3": _("JA3 fingerprint"),
+    "jarm": _("JARM fingerprint"),
+    "certificate": _("Certificate"),
+    "organisation": _("Organisation"),
+    "name": pgettext_lazy("of an actor or malware", "Name"),
+    "other": pgettext_lazy("kind", "Other value"),
+}
+
+COLUMNS: dict[str, str | Promise] = {
+    "value": _("The value itself"),
+    "kind": _("What sort of value it is"),
+    "first_at": _("When it was seen first"),
+    "last_at": _("When it was seen last"),
+    "count": _("How often it was seen"),
+    "role": _("Role: attacker, victim, …"),
+    "type": _("Type of event"),
+    "offence": _("Offence"),
+    "malware": _("Malware family"),
+    "actor": _("Threat actor"),
+    "label": _("The source's own name for it"),
+    "severity": _("Severity"),
+    "confidence": _("How sure the source is"),
+    "stated_country": _("Country where the value is"),
+    "target_country": _("Country that was aimed at"),
+    "attacker_country": _("Country where the attacker is believed to be"),
+    "registrant_country": _("Country of the registrant"),
+    "asn": _("Number of the autonomous system"),
+    "network": _("Network that holds the address"),
+    "port": pgettext_lazy("of a connection", "Port"),
+    "protocol": _("Protocol"),
+    "hostname": _("Host name"),
+    "url": _("Web address that belongs to it"),
+    "peer": _("The other side's address"),
+    "peer_role": _("The other side's role"),
+    "peer_port": _("The other side's port"),
+    "peer_country": _("The other side's country"),
+    "tags": _("Tags"),
+    "note": _("Remark"),
+    "reference": _("Where the source says more"),
+}
+"""Draft columns that a person may choose for a column of a table."""
+
+DEFAULTS: dict[str, str | Promise] = {
+    "tlp": _("Sharing label"),
+    "codes": _("Handling codes"),
+    "pap": _("What may be done with it (PAP)"),
+    "purposes": _("Purposes"),
+    "classification": _("Classification"),
+    "attribution": _("Whether the source may be named"),
+    "retention_months": _("How long it is kept, in months"),
+}
+
+UNITS: dict[str, str | Promise] = {
+    "line": pgettext_lazy("of a file", "Line"),
+    "row": pgettext_lazy("of a table", "Row"),
+    "object": _("Object"),
+    "attribute": _("Attribute"),
+    "page": pgettext_lazy("of a document", "Page"),
+    "part": pgettext_lazy("of a delivery", "Part"),
+    "byte": _("Byte"),
+    "file": pgettext_lazy("in a delivery", "File"),
+}
+
+CLASSES: dict[str, str | Promise] = {
+    "private": _("Private sector"),
+    "public-body": _("Public body"),
+    "academia": _("Academia"),
+    "law-enforcement": _("Law enforcement"),
+}
+
+WARNING_GROUPS: dict[str, str | Promise] = {
+    "public-dns": _("Public name server"),
+    "cdn": _("Content delivery network"),
+    "cloud": _("Cloud provider"),
+    "top-site": _("Widely visited site"),
+    "security-vendor": _("Security company"),
+    "sinkhole": _("Sinkhole"),
+    "crawler": _("Search engine"),
+    "scanner": _("Research scanner"),
+    "mail-provider": _("Mail provider"),
+    "disposable-mail": _("Disposable mail"),
+    "dynamic-dns": _("Dynamic DNS"),
+    "url-shortener": _("Link shortener"),
+    "vpn": _("VPN provider"),
+    "tor-exit": _("Tor exit"),
+    "bogon": _("Not routed on the internet"),
+    "reserved-name": _("Reserved name"),
+    "empty-hash": _("Digest of an empty file"),
+    "known-file": _("Known harmless file"),
+    "certificate-authority": _("Certificate authority"),
+    "academic": _("University"),
+    "bank": _("Bank"),
+    "government": _("Government"),
+    "common-service": _("Common service"),
+    "parking": _("Parked domain"),
+    "own-address": _("Service that shows one's own address"),
+    "shared-host": _("Shared hosting"),
+    "phishing-exercise": _("Phishing exercise"),
+    "health": _("Health service"),
+    "company": _("Company"),
+    "contact-address": _("Contact address"),
+}
+"""Groups of warning lists: why a value may be harmless although somebody reported it."""
+
+
+def kind_label(word: str) -> str:
+    """The kind in the reader's language; the word itself where there is no label."""
+    return str(KINDS.get(word, word))

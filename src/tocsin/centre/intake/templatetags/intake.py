@@ -1,0 +1,63 @@
+"""Words of deliveries in templates: sentences of reasons, kinds of values, columns, defaults."""
+
+from __future__ import annotations
+
+from django import template
+
+from tocsin.centre import reasons
+
+from .. import labels
+
+register = template.Library()
+
+
+@register.filter
+def sentence(code: str) -> str:
+    """Why something was refused, and what to do."""
+    return reasons.sentence(str(code))
+
+
+@register.filter
+def kind_name(word: str) -> str:
+    """What sort of value."""
+    return labels.kind_label(str(word))
+
+
+@register.filter
+def column_name(word: str) -> object:
+    """What a column means."""
+    return labels.COLUMNS.get(str(word), word)
+
+
+@register.filter
+def default_name(word: str) -> object:
+    """What was filled in by default."""
+    return labels.DEFAULTS.get(str(word), word)
+
+
+@register.filter
+def unit_name(word: str) -> object:
+    """What a position counts."""
+    return labels.UNITS.get(str(word), word)
+
+
+@register.filter
+def warning_name(word: str) -> object:
+    """Why a value may be harmless."""
+    return labels.WARNING_GROUPS.get(str(word), word)
+
+
+@register.filter
+def defanged(value: str, kind: str = "") -> str:
+    """A value that nobody opens by accident: addresses and names with brackets, web addresses with hxxp."""
+    text = str(value)
+    if kind in {"url", "domain", "ipv4", "email"}:
+        text = text.replace("http://", "hxxp://").replace("https://", "hxxps://").replace("@", "[@]")
+        text = text.replace(".", "[.]") if kind != "url" else _host_defanged(text)
+    return text
+
+
+def _host_defanged(text: str) -> str:
+    scheme, mark, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.replace('.', '[.]')}{slash}{path}"

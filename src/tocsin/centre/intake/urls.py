@@ -1,0 +1,21 @@
+"""Addresses of deliveries, uploads, feeds and organisations."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from .views import deliveries, upload
+
+urlpatterns = [
+    path("deliveries/", deliveries.delivery_list, name="deliveries"),
+    path("deliveries/<str:receipt>/", deliveries.delivery, name="delivery"),
+    path("deliveries/<str:receipt>/receipt.json", deliveries.receipt, name="receipt"),
+    path("deliveries/<str:receipt>/rejections.csv", deliveries.delivery_rejections, name="delivery-rejections"),
+    path("deliveries/<str:receipt>/mend/", deliveries.delivery_mend, name="delivery-mend"),
+    path("deliveries/<str:receipt>/original", deliveries.delivery_original, name="delivery-original"),
+    path("deliveries/<str:receipt>/read-again/", deliveries.delivery_read_again, name="delivery-read-again"),
+    path("deliveries/<str:receipt>/map-columns/", upload.map_columns_of, name="map-columns-of"),
+    path("upload/", upload.upload, name="upload"),
+    path("map-columns/", upload.map_columns, name="map-columns"),
+    path("map-columns/<str:token>/", upload.map_columns_table, name="map-columns-table"),
+]

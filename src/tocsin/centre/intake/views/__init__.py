@@ -1,0 +1,1 @@
+"""Pages of deliveries, uploads, feeds and organisations."""
