@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("help/formats/", views.help_formats, name="help-formats"),
     path("health", views.health, name="health"),
     path("", include("tocsin.centre.members.urls")),
+    path("", include("tocsin.centre.intake.urls")),
     path("", include("tocsin.centre.release.urls")),
 ]
 

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -17,6 +19,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.formats import all_formats
+from tocsin.reference.countries import country
 
 from . import desk, state
 from .access import person_of, requires
@@ -76,8 +79,14 @@ def _since(now: datetime, span: str) -> datetime | None:
     return None if days is None else now - timedelta(days=days)
 
 
-def _top(found: figures.Figures, span: str) -> list[tuple[str, int]]:
-    return sorted(found.by_country.items(), key=lambda each: (-each[1], each[0]))[:8]
+def _top(found: figures.Figures, span: str) -> list[dict[str, object]]:
+    """The countries with most rows, as the bar list takes them."""
+    most = sorted(found.by_country.items(), key=lambda each: (-each[1], each[0]))[:8]
+    language = get_language() or "en"
+    return [
+        {"name": _name_of(code, language), "value": rows, "url": f"{reverse('country', args=[code])}?span={span}"}
+        for code, rows in most
+    ]
 
 
 def _own_country(person: Person, now: datetime, span: str) -> dict[str, object]:
@@ -124,3 +133,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def failed(request: HttpRequest) -> HttpResponse:
     """500: our fault."""
     return render(request, "site/error.html", {"code": 500}, status=500)
+
+
+def _name_of(code: str, language: str) -> str:
+    try:
+        return country(code).name(language)
+    except KeyError:
+        return code
