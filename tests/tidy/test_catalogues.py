@@ -10,8 +10,8 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from django.conf import settings
-
 from tests.tidy.tree import SOURCE, modules, texts
+
 from tocsin.core.reasons import REASONS
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]

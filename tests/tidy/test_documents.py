@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from script.reference_pages import pages
-
 from tests.tidy.tree import ROOT, files, name_of, texts
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.tidy.tree import ROOT, SOURCE, modules
+
 from tocsin import cli, formats
 from tocsin.core.reasons import REASONS
 from tocsin.reference.feeds import all_feeds

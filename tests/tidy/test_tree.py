@@ -6,7 +6,6 @@ import ast
 import re
 
 import pytest
-
 from tests.tidy.tree import modules, texts
 
 HERE = "tests/tidy/test_tree.py"
