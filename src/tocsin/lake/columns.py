@@ -215,30 +215,36 @@ def other_side(draft: Draft, tables: AddressTables) -> None:
     """The peer in canonical form, with its network and country where it is an address."""
     if "peer" not in draft.frame.columns or draft.frame["peer"].null_count() == draft.frame.height:
         return
-    peer = canonical.refang(draft.frame["peer"])
-    numbers = canonical.ipv4_numbers(peer)
-    if numbers.null_count():
-        loose = pl.select(pl.when(numbers.is_null()).then(peer)).to_series().alias("text")
-        named = (
-            loose.to_frame()
-            .select(
-                pl.when(~pl.col("text").str.contains(canonical.UNSAFE)).then(
-                    pl.col("text").str.to_lowercase().str.slice(0, 2048)
-                )
-            )
-            .to_series()
-        )
-        peer = pl.select(pl.when(numbers.is_null()).then(named).otherwise(peer)).to_series()
-    found = places.located(numbers, None, tables)
-    stated = pl.col("peer_country") if "peer_country" in draft.frame.columns else pl.lit(None, dtype=pl.String)
-    both_agree = pl.when(found["registry_country"] == found["geo_country"]).then(found["geo_country"])
-    draft.set(
-        peer=peer,
-        peer_ipv4=numbers,
-        peer_asn=found["asn"],
-        peer_network=found["network"],
-        peer_country=pl.coalesce(both_agree, stated, found["geo_country"], found["registry_country"]),
+    # Other sides repeat: a few servers stand for most rows, so each is looked at once.
+    known = _peers(draft.frame["peer"].drop_nulls().unique(), tables)
+    joined = draft.frame.select(pl.col("peer").alias("given")).join(
+        known, on="given", how="left", maintain_order="left"
     )
+    stated = draft.frame["peer_country"] if "peer_country" in draft.frame.columns else None
+    country = joined["both"] if stated is None else pl.select(pl.coalesce(joined["both"], stated)).to_series()
+    draft.set(
+        peer=joined["peer"],
+        peer_ipv4=joined["peer_ipv4"],
+        peer_asn=joined["asn"],
+        peer_network=joined["network"],
+        peer_country=pl.select(pl.coalesce(country, joined["geo_country"], joined["registry_country"])).to_series(),
+    )
+
+
+def _peers(given: pl.Series, tables: AddressTables) -> pl.DataFrame:
+    """For each distinct other side: canonical text, number, network, claims, and the country that both claim."""
+    peer = canonical.refang(given)
+    numbers = canonical.ipv4_numbers(peer)
+    text = pl.col("text")
+    named = pl.when(~text.str.contains(canonical.UNSAFE)).then(text.str.to_lowercase().str.slice(0, 2048))
+    settled = (
+        pl.DataFrame([peer.alias("text"), numbers.alias("number")])
+        .select(pl.when(pl.col("number").is_null()).then(named).otherwise(text).alias("peer"))
+        .to_series()
+    )
+    found = places.located(numbers, None, tables)
+    both = pl.when(pl.col("registry_country") == pl.col("geo_country")).then("geo_country").alias("both")
+    return found.with_columns(given.alias("given"), settled, numbers.alias("peer_ipv4"), both)
 
 
 def names_and_texts(draft: Draft) -> None:
@@ -258,10 +264,16 @@ def names_and_texts(draft: Draft) -> None:
         if name not in draft.frame.columns:
             continue
         column = draft.frame[name]
-        if column.str.contains(UNSAFE).any():
+        if _may_be_unsafe(column) and column.str.contains(UNSAFE).any():
             draft.set(**{name: column.str.replace_all(UNSAFE, "")})
         if (column.str.len_bytes().max() or 0) > LONGEST_TEXT:
             draft.set(**{name: draft.frame[name].str.slice(0, LONGEST_TEXT // 4)})
+
+
+def _may_be_unsafe(column: pl.Series) -> bool:
+    """A quick look that settles nearly every column: plain ASCII text without control characters is safe."""
+    is_ascii = column.str.len_bytes().sum() == column.str.len_chars().sum()
+    return not is_ascii or bool(column.str.contains(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]").any())
 
 
 def warning_flags(draft: Draft) -> None:

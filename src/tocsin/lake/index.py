@@ -25,7 +25,8 @@ VERSION = f"2 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 ROLES = tuple(role.value for role in Role)
-HOST = r"^[a-z0-9+.-]+://(?:[^@/?#]*@)?\[?([^/?#\]]+?)\]?(?::[0-9]*)?(?:[/?#]|$)"
+UNUSUAL = r"[@:\[\]?#]"
+HOST = r"^(?:[^@]*@)?(\[[^\]]*\]|[^:?#]*)"
 NAMED = ("malware", "actor", "label")
 MOST_NAMES = 65_535
 """Distinct names of one file that can be asked for; a file with more keeps the rest in its rows alone."""
@@ -50,14 +51,24 @@ def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
     if frame["domain"].null_count() < frame.height:
         shown.append(frame.select(pl.when(pl.col("domain") != value).then("domain")).to_series())
     if (frame["kind"] == Kind.URL).any():
-        host = pl.when(is_url).then(value.str.extract(HOST, 1))
-        shown.append(frame.select(pl.when(host != pl.col("domain").fill_null("")).then(host)).to_series())
+        host = hosts(frame.select(pl.when(is_url).then(value)).to_series())
+        shown.append(pl.select(pl.when(host != frame["domain"].fill_null("")).then(host)).to_series())
     for name in ("peer", "url"):
         if frame[name].null_count() < frame.height:
             shown.append(frame[name])
     if frame["url"].null_count() < frame.height:
-        shown.append(frame.select(pl.col("url").str.extract(HOST, 1)).to_series())
+        shown.append(hosts(frame["url"]))
     return shown
+
+
+def hosts(addresses: pl.Series) -> pl.Series:
+    """The host of each web address, without user, port and brackets; null where there is none."""
+    host = addresses.str.splitn("/", 4).struct.field("field_2")
+    unusual = host.str.contains(UNUSUAL)
+    if not unusual.any():
+        return host
+    mended = host.str.extract(HOST, 1).str.strip_chars("[]")
+    return pl.select(pl.when(unusual).then(mended).otherwise(host)).to_series()
 
 
 def build(frame: pl.DataFrame) -> tuple[pa.Table, pa.Table]:

@@ -44,13 +44,19 @@ class Seen:
 
     def are_new(self, digests: np.ndarray) -> np.ndarray:
         """Which rows were not in any earlier chunk; remembers them all."""
-        new = np.ones(len(digests), dtype=bool)
+        if not len(digests):
+            return np.ones(0, dtype=bool)
         keys = digests[:, 0] ^ (digests[:, 1] * np.uint64(0x9E3779B97F4A7C15))
+        order = np.argsort(keys)
+        ordered = keys[order]
+        # Searching in ascending order walks the memory once instead of jumping about in it.
+        known = np.zeros(len(keys), dtype=bool)
         for chunk in self._sorted:
-            at = np.minimum(np.searchsorted(chunk, keys), len(chunk) - 1)
-            new &= chunk[at] != keys
-        if len(keys):
-            self._sorted.append(np.sort(keys))
+            at = np.minimum(np.searchsorted(chunk, ordered), len(chunk) - 1)
+            known |= chunk[at] == ordered
+        self._sorted.append(ordered)
+        new = np.empty(len(keys), dtype=bool)
+        new[order] = ~known
         if len(self._sorted) > 8:
             self._sorted = [np.sort(np.concatenate(self._sorted))]
         while sum(map(len, self._sorted)) > MOST_REMEMBERED and len(self._sorted) > 1:

@@ -42,13 +42,26 @@ def settle(draft: Draft) -> None:
         draft.set(value=pl.lit(None, dtype=pl.String))
     empty = draft.frame["value"].is_null() | (draft.frame["value"] == "")
     draft.refuse(empty, "value", "no-value")
-    draft.set(value=canonical.refang(_stripped(draft.frame["value"])))
-    _kinds(draft)
-    _split_ports(draft)
-    _values(draft)
+    if not _are_plain_addresses(draft):
+        draft.set(value=canonical.refang(_stripped(draft.frame["value"])))
+        _kinds(draft)
+        _split_ports(draft)
+        _values(draft)
     _numbers(draft)
     _refuse_not_public(draft)
     draft.set(domain=_domains(draft.frame))
+
+
+def _are_plain_addresses(draft: Draft) -> bool:
+    """The bulk case settled in one step: every row says IPv4 and every value is one in canonical form."""
+    frame = draft.frame
+    if "kind" not in frame.columns or not frame.height or not (frame["kind"] == Kind.IPV4).all():
+        return False
+    numbers = canonical.ipv4_numbers(frame["value"])
+    if numbers.null_count():
+        return False
+    draft.set(ipv4=numbers)
+    return True
 
 
 def _stripped(texts: pl.Series) -> pl.Series:

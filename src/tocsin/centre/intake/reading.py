@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tocsin import formats
 from tocsin.core.errors import InputError
 from tocsin.core.observations import SCHEMA
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Heading, Proposal, Rejection, Rows, Source, Thing
+from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Heading, Proposal, Rejection, Rows, Source, Thing, Things
 from tocsin.core.reasons import REASONS
 from tocsin.core.words import Basis, Unit
 from tocsin.formats import delimited
@@ -43,11 +44,6 @@ WHOLE_FILE_REASONS = frozenset(
 )
 """Reasons that concern a file as a whole: when nothing else came of a delivery, it is set aside for the first."""
 TALLY_KEYS = ("batch", "day", "country", "type", "role")
-THING_COLUMNS = {
-    "standard": pl.String, "type": pl.String, "object_id": pl.String, "version": pl.String, "name": pl.String,
-    "labels": pl.String, "pattern": pl.String, "valid_from": pl.String, "valid_until": pl.String,
-    "revoked": pl.Boolean, "raw": pl.Binary, "position": pl.Int64, "batch": pl.Int64,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,8 @@ class Reading:
         self.batches: dict[str, int] = {}
         self.buffer: list[pl.DataFrame] = []
         self.buffered = 0
-        self.things: list[Thing] = []
+        self.things: list[Thing | Things] = []
+        self.things_waiting = 0
         self.proposals: list[dict[str, Any]] = []
         self.refused: list[pl.DataFrame] = []
         self.refused_rows = 0
@@ -172,11 +169,12 @@ class Reading:
             case Rows():
                 self._take_rows(item)
             case Thing():
-                self.things.append(item)
-                self.outcome.things += 1
                 self._batch(item.marking)
-                if len(self.things) >= THINGS_IN_PART:
-                    self._write_things()
+                self._keep_things(item, 1)
+            case Things():
+                for marking in item.frame["marking"].unique(maintain_order=True):
+                    self._batch(marking)
+                self._keep_things(item, item.frame.height)
             case Proposal():
                 self._batch(None)
                 self.proposals.append(dataclasses.asdict(item))
@@ -277,18 +275,17 @@ class Reading:
         days = frame.select(
             "batch", pl.col("first_at").dt.date().alias("day"), pl.col("country").fill_null(""), "type", "role", "count"
         )
-        self.tallies.append(
-            days.group_by(TALLY_KEYS).agg(
-                pl.len().cast(pl.Int64).alias("rows"), pl.col("count").sum().alias("sightings")
-            )
-        )
+        self.tallies.append(_tallied(days))
         named = frame.filter(pl.col("malware").is_not_null())
         if named.height:
-            self.name_tallies.append(
-                named.group_by("batch", pl.col("country").fill_null(""), "malware").agg(
-                    pl.len().cast(pl.Int64).alias("rows"), pl.col("last_at").max().dt.date().alias("last_day")
-                )
+            last = pl.col("last_at").max().dt.date().alias("last_day")
+            keys = ["batch"] if named["batch"].n_unique() > 1 else []
+            grouped = named.group_by(*keys, pl.col("country").fill_null(""), "malware").agg(
+                pl.len().cast(pl.Int64).alias("rows"), last
             )
+            if not keys:
+                grouped = grouped.with_columns(pl.lit(named["batch"][0], dtype=pl.Int64).alias("batch"))
+            self.name_tallies.append(grouped.select("batch", "country", "malware", "rows", "last_day"))
         conflicts = frame.filter(pl.col("country_basis") == Basis.CONFLICT.value)
         if conflicts.height:
             self.outcome.conflicts += conflicts.height
@@ -301,17 +298,24 @@ class Reading:
             )
         self.countries.update(frame["country"].drop_nulls().unique())
 
+    def _keep_things(self, item: Thing | Things, count: int) -> None:
+        self.things.append(item)
+        self.things_waiting += count
+        self.outcome.things += count
+        if self.things_waiting >= THINGS_IN_PART:
+            self._write_things()
+
     def _write_things(self) -> None:
         if not self.things:
             return
-        columns, links = thing_columns(self.things, self._batch)
-        for number in columns["batch"]:
-            self.outcome.batches[number - self._first_batch]["things"] += 1
-        self._part("things", pl.DataFrame(columns, schema=THING_COLUMNS))
-        shape = {"thing": pl.Int64, "relation": pl.String, "target": pl.String}
+        frame, links = thing_frames(self.things)
+        numbers = pl.Series(list(map(self._batch, frame["marking"])), dtype=pl.Int64)
+        for number, things in numbers.value_counts().iter_rows():
+            self.outcome.batches[number - self._first_batch]["things"] += things
+        self._part("things", frame.drop("marking").with_columns(numbers.alias("batch")))
         # One part of links for each part of objects, in step.
-        self._part("links", pl.DataFrame(links, schema=shape), even_empty=True)
-        self.things = []
+        self._part("links", links, even_empty=True)
+        self.things, self.things_waiting = [], 0
 
     def _write_rest(self) -> None:
         self._write_rejections()
@@ -340,38 +344,62 @@ class Reading:
             outcome.where = " ".join(part for part in parts if part)[:200]
 
 
+def _tallied(days: pl.DataFrame) -> pl.DataFrame:
+    """Rows and sightings by the keys of a tally. A key that is the same in all rows need not be grouped by."""
+    sums = (pl.len().cast(pl.Int64).alias("rows"), pl.col("count").sum().alias("sightings"))
+    same = {key: days[key][0] for key in TALLY_KEYS if (days[key] == days[key][0]).all()}
+    keys = [key for key in TALLY_KEYS if key not in same]
+    grouped = days.group_by(keys).agg(sums) if keys else days.select(sums)
+    fixed = [pl.lit(value, dtype=days.schema[key]).alias(key) for key, value in same.items()]
+    return grouped.with_columns(fixed).select(*TALLY_KEYS, "rows", "sightings")
+
+
 def fingerprint_of(guess: delimited.Guess) -> str:
     """What tells one partner's table from another: the names of its columns, in order; empty where it names none."""
     names = [column.name for column in guess.columns]
     return hashlib.sha256("\x1f".join(names).encode()).hexdigest() if any(names) else ""
 
 
-def thing_columns(
-    things: list[Thing], batch_of: Callable[[str | None], int]
-) -> tuple[Mapping[str, list[Any]], Mapping[str, list[Any]]]:
-    """Columns of the objects, and of their links to others (by place in this list)."""
+LONGEST = {"type": 60, "object_id": 200, "version": 40, "name": 300, "valid_from": 32, "valid_until": 32}
+"""What the columns of the database hold, in characters."""
+
+
+def thing_frames(things: Iterable[Thing | Things]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Columns of the objects, and of their links to others (by place in the first frame)."""
+    frames, links, before = [], [], 0
+    for many, some in groupby(things, lambda item: isinstance(item, Things)):
+        parts = [item for item in some if isinstance(item, Things)] if many else [_columns(list(some))]  # type: ignore[arg-type]
+        for part in parts:
+            frames.append(part.frame)
+            links.append(part.links.with_columns(pl.col("thing") + before))
+            before += part.frame.height
+    return _shortened(pl.concat(frames), LONGEST), _shortened(pl.concat(links), {"relation": 60, "target": 200})
+
+
+def _shortened(frame: pl.DataFrame, longest: Mapping[str, int]) -> pl.DataFrame:
+    long = [name for name, most in longest.items() if int(frame[name].str.len_bytes().max() or 0) > most]  # type: ignore[arg-type]
+    return frame.with_columns(pl.col(name).str.slice(0, longest[name]) for name in long) if long else frame
+
+
+def _columns(things: list[Thing]) -> Things:
     columns: dict[str, list[Any]] = {
         "standard": [thing.standard for thing in things],
-        "type": [thing.type[:60] for thing in things],
-        "object_id": [thing.id[:200] for thing in things],
-        "version": [thing.version[:40] for thing in things],
-        "name": [thing.name[:300] for thing in things],
+        "type": [thing.type for thing in things],
+        "object_id": [thing.id for thing in things],
+        "version": [thing.version for thing in things],
+        "name": [thing.name for thing in things],
         "labels": ["\n".join((*thing.labels, *thing.aliases, *thing.external_ids)) for thing in things],
         "pattern": [thing.pattern for thing in things],
-        "valid_from": [thing.valid_from[:32] for thing in things],
-        "valid_until": [thing.valid_until[:32] for thing in things],
+        "valid_from": [thing.valid_from for thing in things],
+        "valid_until": [thing.valid_until for thing in things],
         "revoked": [thing.revoked for thing in things],
         "raw": [thing.raw for thing in things],
         "position": [thing.position for thing in things],
-        "batch": [batch_of(thing.marking) for thing in things],
+        "marking": [thing.marking for thing in things],
     }
-    flat = [(place, name[:60], target[:200]) for place, thing in enumerate(things) for name, target in thing.refs]
-    links = {
-        "thing": [entry[0] for entry in flat],
-        "relation": [entry[1] for entry in flat],
-        "target": [entry[2] for entry in flat],
-    }
-    return columns, links
+    flat = [(place, name, target) for place, thing in enumerate(things) for name, target in thing.refs]
+    links = pl.DataFrame(flat, schema=LINK_COLUMNS, orient="row")
+    return Things(pl.DataFrame(columns, schema=THING_COLUMNS), links)
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
