@@ -79,7 +79,8 @@ def tallies(of: Batch, rows: Iterable[Sequence[object]]) -> None:
 def names(of: Batch, rows: Iterable[tuple[str, str, int, date]]) -> None:
     """Rows of (country, malware, rows, last day)."""
     NameTally.objects.bulk_create(
-        NameTally(batch=of, country=country, malware=malware, rows=n, last_day=last) for country, malware, n, last in rows
+        NameTally(batch=of, country=country, malware=malware, rows=n, last_day=last)
+        for country, malware, n, last in rows
     )
 
 

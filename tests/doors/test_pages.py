@@ -1,0 +1,136 @@
+"""What holds for every page: no inline script, a strict policy, four languages, little to download."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from tests import builders, people
+from tests.doors.test_access import PAGES
+
+pytestmark = pytest.mark.django_db
+FIRST_VIEW_BYTES = 150_000
+SEEN_BY = {"settings": "ada_administrator"}
+
+
+@pytest.fixture(autouse=True)
+def fresh_figures() -> None:
+    """Figures are kept for a minute: each test starts without those of another."""
+    cache.clear()
+
+
+@pytest.fixture
+def world() -> None:
+    """Enough rows that every part of the home page is drawn."""
+    northwind = builders.organisation("northwind")
+    sent = builders.delivery(northwind, rows=900)
+    batch = builders.batch(sent, builders.handling())
+    codes = [
+        "FR",
+        "DE",
+        "US",
+        "BR",
+        "IN",
+        "NG",
+        "EG",
+        "JO",
+        "AR",
+        "AU",
+        "JP",
+        "CN",
+        "ZA",
+        "MX",
+        "GB",
+        "IT",
+        "ES",
+        "PL",
+        "UA",
+        "TR",
+    ]
+    builders.tallies(
+        batch,
+        [
+            (day, code, "c2-server", "ATTACKER_INFRA", 7 + place)
+            for place, code in enumerate(codes)
+            for day in builders.days(20)
+        ],
+    )
+    builders.names(batch, [(code, "Andromeda", 5, builders.NOW.date()) for code in codes])
+
+
+def _page(client: Client, name: str) -> str:
+    client.force_login(people.call(SEEN_BY.get(name, "dana_analyst")))
+    return client.get(reverse(name, args=PAGES[name])).content.decode()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_inline_script_or_style(name: str, client: Client, world: None) -> None:
+    page = _page(client, name)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+    assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", page)
+    assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", page), "nothing leaves the installation"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_landmarks_and_one_heading(name: str, client: Client, world: None) -> None:
+    page = _page(client, name)
+    assert page.count("<h1") == 1
+    assert page.count("<main") == 1
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_policy_is_strict(client: Client) -> None:
+    policy = client.get(reverse("sign-in"))["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("login", ["dana_analyst", "khalil_officer", "pia_partner"])
+def test_first_view_is_light(login: str, client: Client, world: None) -> None:
+    client.force_login(people.call(login))
+    page = client.get(reverse("home")).content
+    total = len(gzip.compress(page))
+    files = {path.split("#")[0].split("?")[0] for path in re.findall(r'(?:src|href)="/static/([^"]+)"', page.decode())}
+    assert files
+    fonts = {"vendor/noto/noto-sans-latin.woff2", "vendor/noto/noto-sans-arabic.woff2"}
+    for name in files | fonts:
+        found = finders.find(name)
+        assert found, name
+        content = Path(found).read_bytes()
+        total += len(content) if name.endswith(".woff2") else len(gzip.compress(content))
+    assert total <= FIRST_VIEW_BYTES
+
+
+@pytest.mark.parametrize(("language", "direction", "word"), [
+    ("en", "ltr", "Sign in"), ("fr", "ltr", "Se connecter"), ("es", "ltr", "Iniciar sesión"), ("ar", "rtl", "تسجيل الدخول"),
+])  # fmt: skip
+def test_sign_in_speaks_four_languages(language: str, direction: str, word: str, client: Client) -> None:
+    page = client.get(reverse("sign-in"), headers={"accept-language": language}).content.decode()
+    assert f'<html lang="{language}" dir="{direction}">' in page
+    assert word in page
+
+
+def test_language_switch_is_kept_with_the_person(client: Client) -> None:
+    dana = people.call("dana_analyst")
+    client.force_login(dana)
+    client.post(reverse("set-language"), {"language": "ar", "next": "/countries/"})
+    dana.refresh_from_db()
+    assert dana.language == "ar"
+    assert 'dir="rtl"' in client.get("/countries/").content.decode()
+
+
+def test_country_of_the_map_leads_to_its_page(client: Client, world: None) -> None:
+    page = _page(client, "home")
+    assert '<a href="/countries/BR/' in page
+    assert "Brazil" in page
+
+
+def test_health_tells_no_more_than_it_must(client: Client) -> None:
+    assert set(client.get(reverse("health")).json()) == {"status", "version"}
