@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from tocsin.core.reasons import REASONS
+
 from . import setup
+
+if TYPE_CHECKING:
+    from tocsin.centre.members.models import Person
 
 
 @click.command()
 @click.argument("value")
 @click.option("--as", "login", default="", help="Ask as this person; default: the Centre's own desk.")
+@click.option("--watch", is_flag=True, help="Keep watch for it; needs --as.")
 @click.option("--json", "as_json", is_flag=True)
-def lookup(value: str, login: str, as_json: bool) -> None:
+def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     """An address, network, domain, web address, digest, e-mail, wallet, phone, actor or malware name."""
     setup()
     from tocsin.centre.analysis import lookups
@@ -35,6 +44,10 @@ def lookup(value: str, login: str, as_json: bool) -> None:
         if person is None:
             raise click.ClickException(f"Nobody signs in as {login!r}.")
         viewer = viewer_of(person)
+        if watch:
+            _watch(person, value)
+    elif watch:
+        raise click.ClickException("Say whose standing query it is: --as LOGIN")
     reply = lookups.answer(value, viewer)
     lookups.log_lookup(login or "command", reply)
     found = reply.found
@@ -42,7 +55,7 @@ def lookup(value: str, login: str, as_json: bool) -> None:
         shown = {
             "kind": reply.kind, "value": reply.value, "rows": found.total, "sightings": found.sightings,
             "first_at": found.first_at, "last_at": found.last_at, "countries": found.by_country, "roles": found.by_role,
-            "sources": reply.sources, "warning_lists": reply.warning_lists, "objects": [o.object_id for o in reply.objects],
+            "sources": reply.sources, "warning_lists": [listed.list_name for listed in reply.warning_lists], "objects": [o.object_id for o in reply.objects],
             "newest": found.rows.drop("ipv6").to_dicts(),
         }  # fmt: skip
         click.echo(json.dumps(shown, default=str, ensure_ascii=False))
@@ -61,5 +74,5 @@ def lookup(value: str, login: str, as_json: bool) -> None:
         console.print(f"{title}: " + ", ".join(f"{name or '?'} {rows:,}" for name, rows in list(counts.items())[:12]))
     for column, text, rows in reply.together[:12]:
         console.print(f"  with {column}: {text} ({rows})")
-    for group, name, version in reply.warning_lists:
-        console.print(f"[yellow]On a warning list[/yellow]: {name} ({group}, version {version})")
+    for listed in reply.warning_lists:
+        console.print(f"[yellow]On a warning list[/yellow]: {listed.list_name} ({listed.group}, version {listed.version})")

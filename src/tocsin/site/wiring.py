@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tocsin.centre.analysis import services as analysis
+from tocsin.centre.analysis import standing
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
@@ -20,7 +21,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
 
 def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
     """Kind of job → what does it. Each worker has its own."""
-    return {intake.READ: Reader(KEEPERS, on_rows)}
+    return {intake.READ: Reader(KEEPERS, on_rows), standing.CHECK: standing.check}
 
 
 def close(handlers: dict[str, Handler]) -> None:

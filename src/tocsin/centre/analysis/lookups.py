@@ -36,7 +36,7 @@ class Answer:
     objects: list[Object] = field(default_factory=list)
     together: list[tuple[str, str, int]] = field(default_factory=list)
     """(column, value, rows) seen beside it in the rows that were read."""
-    warning_lists: list[tuple[str, str, str]] = field(default_factory=list)
+    warning_lists: list[warnings.Explanation] = field(default_factory=list)
     entity: names.Entity | None = None
     candidates: list[names.Entity] = field(default_factory=list)
 
@@ -78,7 +78,7 @@ def answer(asked: str, viewer: Viewer, *, sight: Sight | None = None, most_rows:
         sources=_sources(found, viewer),
         objects=_objects(kind, value, text, viewer),
         together=_together(found.rows, value),
-        warning_lists=list(warnings.explain(kind, value)) if recognised else [],
+        warning_lists=warnings.explain(kind, value) if recognised else [],
         entity=entity,
         candidates=list(names.candidates(text)) if recognised is None and entity is None else [],
     )

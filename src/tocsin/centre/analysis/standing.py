@@ -1,0 +1,118 @@
+"""Standing queries: a value that somebody wants to hear of as soon as it arrives in what they may see."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet, Sum
+
+from tocsin.centre.audit.services import record
+from tocsin.centre.intake.models import Delivery, LakeFile
+from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
+from tocsin.centre.jobs import services as jobs
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.errors import InputError
+from tocsin.core.typed import recognise_value
+from tocsin.lake.questions.lookup import entries_of, lookup
+from tocsin.lake.scope import Snapshot
+from tocsin.reference import names
+
+from .lookups import sight_of
+from .models import StandingHit, StandingQuery
+
+CHECK = "standing-queries"
+"""Kind of the job that puts every standing query to a delivery that was just read."""
+
+
+def subject_of(text: str) -> tuple[str, str]:
+    """Kind and canonical value, or "name" and the name that it goes by. Raises InputError("not-a-value")."""
+    cleaned = text.strip()[:4096]
+    recognised = recognise_value(cleaned)
+    if recognised is not None:
+        return str(recognised[0]), recognised[1]
+    if not cleaned:
+        raise InputError("not-a-value")
+    entity = names.resolve(cleaned)
+    return "name", entity.name if entity else cleaned[:200]
+
+
+@transaction.atomic
+def add_query(*, person: Person, text: str, reason: str, at: datetime) -> StandingQuery:
+    """Keep watch for a value; the same value is watched once by each person. Raises InputError("not-a-value")."""
+    kind, value = subject_of(text)
+    known = StandingQuery.objects.filter(person=person, kind=kind, value=value, is_active=True).first()
+    if known is not None:
+        return known
+    query = StandingQuery.objects.create(
+        person=person, organisation=person.organisation, kind=kind, value=value, reason=reason[:300], created_at=at
+    )
+    record(person.login, "watch.added", f"watch:{query.pk}", {"kind": kind, "value": value[:200]}, at=at)
+    return query
+
+
+@transaction.atomic
+def stop_query(*, query: StandingQuery, at: datetime) -> None:
+    """Watch no longer; what was found stays listed."""
+    query.is_active = False
+    query.save(update_fields=["is_active"])
+    record(query.person.login, "watch.stopped", f"watch:{query.pk}", {}, at=at)
+
+
+def queries_of(person: Person) -> QuerySet[StandingQuery]:
+    """The person's own, those with something new first."""
+    fresh = Count("hits", filter=Q(hits__seen_at__isnull=True))
+    found = StandingQuery.objects.filter(person=person).filter(Q(is_active=True) | Q(hits__isnull=False)).distinct()
+    return found.annotate(fresh=fresh, rows=Sum("hits__rows")).order_by("-is_active", "-fresh", "-created_at")
+
+
+def unseen_count(person: Person) -> int:
+    """Hits that the person has not looked at."""
+    return StandingHit.objects.filter(query__person=person, seen_at__isnull=True).count()
+
+
+def mark_seen(person: Person, at: datetime) -> None:
+    """What was listed is no longer new."""
+    StandingHit.objects.filter(query__person=person, seen_at__isnull=True).update(seen_at=at)
+
+
+def check(claim: jobs.Claim) -> None:
+    """The handler: every active query against the files of one delivery, each through its owner's gate."""
+    delivery = Delivery.objects.get(pk=claim.payload["delivery"])
+    hits = hits_in(delivery)
+    now = datetime.now(UTC)
+    with transaction.atomic():
+        jobs.finish(claim, now)
+        StandingHit.objects.bulk_create(
+            (StandingHit(query=query, batch_id=batch, rows=rows, at=now) for query, batch, rows in hits),
+            ignore_conflicts=True,  # A job that runs twice says nothing twice.
+        )
+
+
+def hits_in(delivery: Delivery) -> list[tuple[StandingQuery, int, int]]:
+    """(query, batch, rows) for what the delivery brought to anybody who waits for it."""
+    first = delivery.pk * BATCHES_IN_DELIVERY
+    last = first + BATCHES_IN_DELIVERY - 1
+    store = Path(settings.INSTALLATION.store_folder)
+    files = LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=last, last_batch__gte=first)
+    snapshot = Snapshot(tuple(store / path for path in files.order_by("pk").values_list("path", flat=True)))
+    if not snapshot.files:
+        return []
+    by_person: dict[Person, list[StandingQuery]] = defaultdict(list)
+    for query in StandingQuery.objects.filter(is_active=True).select_related("person__organisation__parent"):
+        by_person[query.person].append(query)
+    found: list[tuple[StandingQuery, int, int]] = []
+    for person, queries in by_person.items():
+        if not may(person, "watch"):
+            continue
+        sight = sight_of(viewer_of(person))
+        for query in queries:
+            # Only batches of this delivery: after a compaction a file may hold others beside them.
+            counts = lookup(snapshot, sight, entries_of(query.kind, query.value), most_rows=1).by_batch
+            found += [(query, batch, rows) for batch, rows in counts.items() if first <= batch <= last]
+    return found

@@ -1,0 +1,19 @@
+"""Addresses of the look-up, standing queries and the review queue."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from .views import lookups, review
+
+urlpatterns = [
+    path("lookup/", lookups.lookup, name="lookup"),
+    path("objects/<int:key>/", lookups.object_page, name="object"),
+    path("objects/<int:key>/raw", lookups.object_download, name="object-raw"),
+    path("watches/", lookups.watches, name="watches"),
+    path("watches/add/", lookups.watch_add, name="watch-add"),
+    path("watches/<int:key>/stop/", lookups.watch_stop, name="watch-stop"),
+    path("review/", review.review, name="review"),
+    path("review/proposals/", review.decide_proposals, name="decide-proposals"),
+    path("review/countries/<int:key>/", review.decide_country, name="decide-country"),
+]

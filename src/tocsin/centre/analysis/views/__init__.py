@@ -1,0 +1,1 @@
+"""Pages of analysis: the look-up, standing queries, the review queue."""

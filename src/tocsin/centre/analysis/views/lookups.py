@@ -1,0 +1,166 @@
+"""The one box, objects that it leads to, and standing queries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from tocsin.centre.audit.services import record
+from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.knowledge.models import Object
+from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.reasons import sentence
+from tocsin.core.errors import InputError
+
+from .. import lookups, standing
+from ..models import StandingHit, StandingQuery
+
+ROWS_SHOWN = 25
+BARS_SHOWN = 8
+RAW_CHARACTERS = 60_000
+
+
+@requires("read")
+@require_safe
+def lookup(request: HttpRequest) -> HttpResponse:
+    """What is known of one value or name. Every question that is answered is recorded."""
+    asked = request.GET.get("q", "").strip()
+    if not asked:
+        return render(request, "analysis/lookup.html", {"asked": ""})
+    person = person_of(request)
+    reply = lookups.answer(asked, viewer_of(person), most_rows=ROWS_SHOWN)
+    lookups.log_lookup(person.login, reply)
+    return render(request, "analysis/lookup.html", _answer_context(reply) | {"can_watch": may(person, "watch")})
+
+
+def _answer_context(reply: lookups.Answer) -> dict[str, Any]:
+    found = reply.found
+    return {
+        "asked": reply.asked,
+        "reply": reply,
+        "found": found,
+        "rows": _rows(found.rows),
+        "countries": _most(found.by_country),
+        "roles": list(found.by_role.items()),
+        "days": _days(found.rows),
+        "is_known": bool(found.total or reply.objects),
+        "is_value": reply.kind != "name",
+    }
+
+
+def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return frame.drop("ipv6").to_dicts()
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return [(code, rows) for code, rows in counts.items() if code][:BARS_SHOWN]
+
+
+def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
+    """Rows per day among the newest, oldest first; nothing where they lie on one day."""
+    if not frame.height:
+        return []
+    per_day = frame.group_by(pl.col("last_at").dt.date().alias("day")).len().sort("day")
+    filled = per_day.upsample("day", every="1d").with_columns(pl.col("len").fill_null(0)).tail(90)
+    return [(day, count) for day, count in filled.iter_rows()] if filled.height > 1 else []
+
+
+def _object_for(request: HttpRequest, key: int) -> Object:
+    seen = visible_batches(viewer_of(person_of(request)))
+    found = Object.objects.filter(pk=key, batch__in=seen).select_related("organisation", "delivery").first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@requires("read")
+@require_safe
+def object_page(request: HttpRequest, key: int) -> HttpResponse:
+    """An object as it came: what was read out of it, what it names, and its own bytes."""
+    found = _object_for(request, key)
+    viewer = viewer_of(person_of(request))
+    raw = bytes(found.raw)
+    shown = raw.decode("utf-8", "replace")
+    try:
+        shown = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        pass  # Rules and XML are shown as they are.
+    is_named = viewer.is_centre or found.organisation.slug == viewer.organisation
+    context = {
+        "thing": found,
+        "labels": [label for label in found.labels.split("\n") if label],
+        "links": lookups.linked(found, viewer),
+        "raw": shown[:RAW_CHARACTERS],
+        "is_cut": len(shown) > RAW_CHARACTERS,
+        "size_bytes": len(raw),
+        "source": found.organisation.name if is_named else "",
+    }
+    return render(request, "analysis/object.html", context)
+
+
+@requires("read")
+@require_safe
+def object_download(request: HttpRequest, key: int) -> HttpResponse:
+    """Exactly the bytes that were received."""
+    found = _object_for(request, key)
+    record(person_of(request).login, "object.fetched", f"object:{found.pk}", {}, at=timezone.now())
+    response = HttpResponse(bytes(found.raw), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="object-{found.pk}.json"'
+    return response
+
+
+@requires("watch")
+@require_safe
+def watches(request: HttpRequest) -> HttpResponse:
+    """Own standing queries with what arrived since."""
+    person = person_of(request)
+    seen = visible_batches(viewer_of(person))
+    hits = StandingHit.objects.filter(query__person=person, batch__in=seen).select_related("query", "batch__delivery")
+    context = {"queries": list(standing.queries_of(person)), "hits": list(hits.order_by("-at", "-pk")[:50])}
+    response = render(request, "analysis/watches.html", context)
+    if request.method == "GET":
+        standing.mark_seen(person, timezone.now())
+    return response
+
+
+@requires("watch")
+@require_POST
+def watch_add(request: HttpRequest) -> HttpResponse:
+    """Keep watch for a value."""
+    text = request.POST.get("q", "")
+    try:
+        query = standing.add_query(
+            person=person_of(request), text=text, reason=request.POST.get("reason", ""), at=timezone.now()
+        )
+    except InputError as error:
+        messages.error(request, sentence(error.reason))
+        return redirect("watches")
+    messages.success(request, _("You will find here whatever arrives about %(value)s.") % {"value": query.value})
+    return redirect("watches")
+
+
+@requires("watch")
+@require_POST
+def watch_stop(request: HttpRequest, key: int) -> HttpResponse:
+    """Watch no longer."""
+    query = get_object_or_404(StandingQuery, pk=key, person=person_of(request))
+    standing.stop_query(query=query, at=timezone.now())
+    messages.success(request, _("The standing query was ended."))
+    return redirect("watches")
+
+
+def lookup_address(value: str) -> str:
+    """Where a value is looked up."""
+    return f"{reverse('lookup')}?{urlencode({'q': value})}"

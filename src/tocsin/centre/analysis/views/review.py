@@ -1,0 +1,169 @@
+"""What waits for a person: proposals from reports, countries whose claims differ, deliveries that were set aside."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from tocsin.centre.intake.deliveries import deliveries_for, may_read_contents, page_of
+from tocsin.centre.intake.models import Delivery, SavedProfile
+from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.errors import Conflict
+from tocsin.core.words import Role
+from tocsin.handling import Viewer
+from tocsin.reference import countries
+from tocsin.reference.addresses import shipped
+
+from .. import reviewing, services
+from ..models import Proposal
+
+ACCEPTABLE = tuple(role.value for role in Role)
+
+
+@requires("review")
+@require_safe
+def review(request: HttpRequest) -> HttpResponse:
+    """The queue, one tab at a time."""
+    viewer = viewer_of(person_of(request))
+    quarantined = deliveries_for(person_of(request)).filter(state=Delivery.State.QUARANTINED)
+    counts = {
+        "proposals": reviewing.open_proposals(viewer).count(),
+        "countries": reviewing.open_conflicts(viewer).count(),
+        "quarantined": quarantined.count(),
+    }
+    asked = request.GET.get("tab", "")
+    tab = asked if asked in counts else next((name for name, count in counts.items() if count), "proposals")
+    context: dict[str, Any] = {"tab": tab, "counts": counts}
+    if tab == "proposals":
+        context |= _proposals(request, viewer)
+    elif tab == "countries":
+        context |= _countries(viewer)
+    else:
+        context |= _quarantined(request)
+    return render(request, "analysis/review.html", context)
+
+
+def _proposals(request: HttpRequest, viewer: Viewer) -> dict[str, Any]:
+    reports = list(reviewing.reports_with_proposals(viewer)[:50])
+    chosen = next((each for each in reports if each.receipt == request.GET.get("report")), next(iter(reports), None))
+    if chosen is None:
+        return {"reports": []}
+    proposals = reviewing.proposals_of(chosen, viewer)
+    text = reviewing.text_of(chosen, viewer)
+    return {
+        "reports": reports,
+        "chosen": chosen,
+        "proposals": reviewing.marked(proposals, text),
+        "text": reviewing.highlighted(text, proposals),
+        "roles": ACCEPTABLE,
+        "can_open": may_read_contents(person_of(request), chosen),
+    }
+
+
+def _countries(viewer: Viewer) -> dict[str, Any]:
+    found = reviewing.open_conflicts(viewer)[: reviewing.CONFLICTS_SHOWN]
+    return {
+        "conflicts": [reviewing.claims_of(each) for each in found],
+        "rows_waiting": services.open_conflict_rows(),
+        "tables_on": shipped().date,
+    }
+
+
+def _quarantined(request: HttpRequest) -> dict[str, Any]:
+    person = person_of(request)
+    found = deliveries_for(person).filter(state=Delivery.State.QUARANTINED)
+    page = page_of(found, request.GET.get("after", ""), 25)
+    maps: dict[int, list[SavedProfile]] = defaultdict(list)
+    sources = {each.organisation_id for each in page.rows}
+    for saved in SavedProfile.objects.filter(organisation__in=sources).order_by("name"):
+        maps[saved.organisation_id].append(saved)
+    return {
+        "page": page,
+        "set_aside": [(each, maps[each.organisation_id], may_read_contents(person, each)) for each in page.rows],
+        "can_map": may(person, "map-columns"),
+    }
+
+
+@requires("review")
+@require_POST
+def decide_proposals(request: HttpRequest) -> HttpResponse:
+    """Accept or refuse what was ticked, or everything open in the report."""
+    person = person_of(request)
+    viewer = viewer_of(person)
+    report = deliveries_for(person).filter(receipt=request.POST.get("report", "")).first()
+    act, _mark, scope = request.POST.get("act", "").partition("-")
+    if report is None or act not in {"accept", "refuse"}:
+        raise Http404
+    ticked = {key for key in request.POST.getlist("proposal") if key.isdigit()}
+    chosen = [
+        each for each in reviewing.proposals_of(report, viewer) if scope == "all" or str(each.pk) in ticked
+    ]  # fmt: skip
+    if not chosen:
+        messages.warning(request, _("Tick at least one value first."))
+        return _back(report)
+    by_role: dict[str, list[Proposal]] = defaultdict(list)
+    for each in chosen:
+        role = request.POST.get(f"role-{each.pk}", "")
+        by_role[role if act == "accept" and role in ACCEPTABLE else ""].append(each)
+    try:
+        with transaction.atomic():
+            for role, proposals in by_role.items():
+                services.decide_proposals(
+                    proposals=proposals, accept=act == "accept", role=role or (Role.UNKNOWN if act == "accept" else ""),
+                    by=person, at=timezone.now(),
+                )  # fmt: skip
+    except Conflict:
+        messages.error(request, _("Another reviewer decided some of these meanwhile. Look again and decide anew."))
+        return _back(report)
+    if act == "accept":
+        text = ngettext(
+            "%(count)d value was accepted and is being read into the records.",
+            "%(count)d values were accepted and are being read into the records.",
+            len(chosen),
+        )
+    else:
+        text = ngettext("%(count)d value was refused.", "%(count)d values were refused.", len(chosen))
+    messages.success(request, text % {"count": len(chosen)})
+    return _back(report)
+
+
+def _back(report: Delivery) -> HttpResponse:
+    return redirect(f"{reverse('review')}?{urlencode({'tab': 'proposals', 'report': report.receipt})}")
+
+
+@requires("review")
+@require_POST
+def decide_country(request: HttpRequest, key: int) -> HttpResponse:
+    """Say whose the rows of one network or value are."""
+    person = person_of(request)
+    conflict = reviewing.open_conflicts(viewer_of(person)).filter(pk=key).first()
+    code = request.POST.get("country", "").upper()
+    try:
+        name = countries.country(code).name(get_language() or "en")
+    except KeyError:
+        raise Http404 from None
+    back = f"{reverse('review')}?tab=countries"
+    if conflict is None:
+        messages.error(request, _("Another reviewer decided this meanwhile."))
+        return redirect(back)
+    try:
+        services.decide_country(conflict=conflict, country=code, by=person, at=timezone.now())
+    except Conflict:
+        messages.error(request, _("Another reviewer decided this meanwhile."))
+        return redirect(back)
+    shown = {"value": conflict.value, "country": name}
+    messages.success(request, _("%(value)s was given to %(country)s.") % shown)
+    return redirect(back)
