@@ -5,6 +5,8 @@ Each door (page, API, TAXII, command line) maps these classes once to its own an
 
 from __future__ import annotations
 
+import errno
+import re
 from dataclasses import dataclass
 
 
@@ -54,3 +56,19 @@ class Unavailable(Exception):
 
     def __str__(self) -> str:
         return self.what
+
+
+FAULTS_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+
+
+def is_fault_of_the_machine(error: BaseException) -> bool:
+    """Whether an error says something about this machine (a full disk) and nothing about the file being read.
+
+    Polars has no type of its own for it: only the text of its error names the number.
+    """
+    if isinstance(error, OSError):
+        return error.errno in FAULTS_OF_THE_MACHINE
+    named = re.search(r"\(os error (\d+)\)", str(error)) if type(error).__module__.startswith("polars") else None
+    return named is not None and int(named[1]) in FAULTS_OF_THE_MACHINE

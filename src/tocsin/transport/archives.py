@@ -22,7 +22,7 @@ from typing import IO, Any, BinaryIO, cast
 import zstandard
 from isal import isal_zlib
 
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, is_fault_of_the_machine
 from tocsin.core.reading import Rejection
 from tocsin.core.words import Unit
 
@@ -291,6 +291,8 @@ def _unpack_zip(path: Path, name: str, budget: Budget) -> Iterator[Member | Reje
                     _write(member, target, budget)
             except UNREADABLE as error:
                 target.unlink(missing_ok=True)
+                if is_fault_of_the_machine(error):
+                    raise
                 unsupported = isinstance(error, NotImplementedError)
                 reason = "archive-unsupported" if unsupported else "archive-damaged"
                 yield Rejection(position, Unit.FILE, reason, excerpt=info.filename[:160])
@@ -364,8 +366,10 @@ def _unpack_tar_member(
         member = archive.extractfile(info)
         assert member is not None  # It is a regular file.
         _write(member, target, budget)
-    except DAMAGE:
+    except DAMAGE as error:
         target.unlink(missing_ok=True)
+        if is_fault_of_the_machine(error):
+            raise
         yield Rejection(position, Unit.FILE, "archive-damaged", excerpt=name[:160])
         return
     yield Member(target, name, position)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, is_fault_of_the_machine
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Enclosed, Format, Heading, Item, Rejection, Sample, Source
 from tocsin.core.words import Tlp, Unit
@@ -174,6 +174,8 @@ def _items(source: Source, profile: Profile, formats: Formats) -> Iterator[Item]
     except RecursionError as error:
         raise InputError("too-deep", excerpt=source.name[:160]) from error
     except Exception as error:
+        if is_fault_of_the_machine(error):
+            raise
         log.exception("The reader failed on %r", source.name[:160])
         raise InputError("reader-failed", excerpt=f"{type(error).__name__}: {error}"[:160]) from error
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from tocsin.centre.jobs import services as jobs
-from tocsin.core.errors import Unavailable
+from tocsin.core.errors import Conflict, Unavailable
 
 from . import profiles, services
 from .models import Delivery
@@ -31,6 +32,7 @@ PROCESSOR_SECONDS_PER_MEGABYTE = 4
 RESIDENT_BYTES = 3 << 30
 """What one reading may hold in memory before it is stopped."""
 LOOK_SECONDS = 1.0
+MODULE = "tocsin.centre.intake.sandbox"
 
 
 class KilledError(Exception):
@@ -44,7 +46,9 @@ class FailedError(Exception):
 class Sandbox:
     """A reading process that is started when needed and replaced when it died."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = MODULE, resident_bytes: int = RESIDENT_BYTES) -> None:
+        self.module = module
+        self.resident_bytes = resident_bytes
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
 
@@ -58,6 +62,18 @@ class Sandbox:
         except OSError as error:
             self.stop()
             raise KilledError("the reading process could not be reached") from error
+        try:
+            return self._answered(process, seconds, on_progress)
+        except (FailedError, Unavailable):
+            raise
+        except BaseException:
+            # It is still at this order, or dead: its answer must never be taken for that of the next one.
+            self.stop()
+            raise
+
+    def _answered(
+        self, process: subprocess.Popen[str], seconds: float, on_progress: Callable[[int], None]
+    ) -> dict[str, Any]:
         until = time.monotonic() + seconds
         rows = 0
         while True:
@@ -66,21 +82,22 @@ class Sandbox:
             except queue.Empty:
                 line = ""
             if line is None:
-                status = process.wait()
-                self.stop()
-                raise KilledError(f"the reading process ended with status {status}")
+                raise KilledError(f"the reading process ended with status {process.wait()}")
+            if line and not line.endswith("\n"):
+                continue  # It died in the middle of a word.
             answer = json.loads(line) if line else {}
             if "outcome" in answer:
                 return dict(answer["outcome"])
             if "fault" in answer:
-                raise Unavailable(f"{answer['fault']}: {answer['detail']}")
+                raise Unavailable(answer["fault"])
             if "failed" in answer:
                 raise FailedError(answer["failed"])
             rows = answer.get("rows", rows)
             on_progress(rows)
-            if time.monotonic() > until or _resident_bytes(process.pid) > RESIDENT_BYTES:
-                self.stop()
-                raise KilledError("too much time" if time.monotonic() > until else "too much memory")
+            if time.monotonic() > until:
+                raise KilledError("too much time")
+            if _resident_bytes(process.pid) > self.resident_bytes:
+                raise KilledError("too much memory")
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is not None and self._process.poll() is None:
@@ -88,8 +105,8 @@ class Sandbox:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TOCSIN_"))}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         environment["PYTHONUTF8"] = "1"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tocsin.centre.intake.sandbox"],
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, in our own Python.
+            [sys.executable, "-m", self.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -143,11 +160,22 @@ class Reader:
         if delivery.state != Delivery.State.RECEIVED:
             jobs.finish(claim, datetime.now(UTC))
             return
-        work = services.store_folder() / "work" / f"{delivery.pk}-{claim.attempt}"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        folder = services.store_folder() / "work"
+        for left in folder.glob(f"{delivery.pk}-*"):  # By an attempt that was killed, or that lost its lease.
+            shutil.rmtree(left, ignore_errors=True)
+        work = folder / f"{delivery.pk}-{claim.attempt}"
         try:
+            work.mkdir(parents=True)
             self._read(delivery, claim, work)
+        except OSError as error:
+            raise Unavailable(f"the store: {error}") from error
+        except (Conflict, Unavailable, OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            if not claim.is_last:
+                raise
+            log.exception("delivery %s cannot be committed", delivery.pk)
+            services.quarantine(delivery, "reader-failed", f"{type(error).__name__}: {error}", claim, datetime.now(UTC))
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

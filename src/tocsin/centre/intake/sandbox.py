@@ -40,6 +40,7 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
+    from tocsin.core.errors import is_fault_of_the_machine
     from tocsin.reference import store
 
     from .reading import Order, outcome_json, profile_from_json, read_delivery
@@ -66,10 +67,10 @@ def main() -> None:
         started = time.process_time()
         try:
             outcome = outcome_json(read_delivery(order, installed, progress))
-        except OSError as error:
-            answers.write(json.dumps({"fault": "no-space" if error.errno == 28 else "io", "detail": str(error)}) + "\n")
-            continue
         except Exception as error:
+            if isinstance(error, OSError) or is_fault_of_the_machine(error):
+                answers.write(json.dumps({"fault": str(error)[:400]}) + "\n")
+                continue
             logging.getLogger(__name__).exception("delivery %s", order.delivery)
             answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:400]}) + "\n")
             continue

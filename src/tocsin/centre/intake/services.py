@@ -138,6 +138,7 @@ def commit(
     The files get their names first. A crash before the transaction ends leaves files that nobody knows;
     reading again replaces them under the same names. Raises Conflict when the lease was lost.
     """
+    jobs.renew(claim, at, done=outcome["rows"])  # Who lost the lease leaves the other's files alone.
     moved = _move_files(delivery, outcome, work)
     with transaction.atomic():
         jobs.finish(claim, at)

@@ -38,6 +38,12 @@ class Claim:
     payload: Mapping[str, Any]
     worker: str
     attempt: int
+    attempts_allowed: int = 5
+
+    @property
+    def is_last(self) -> bool:
+        """Whether a failure of this attempt is the end of it."""
+        return self.attempt >= self.attempts_allowed
 
 
 def enqueue(
@@ -77,7 +83,7 @@ def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
         job.state, job.worker, job.lease_until = Job.State.RUNNING, worker, now + LEASE
         job.attempts += 1
         job.save(update_fields=["state", "worker", "lease_until", "attempts"])
-    return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts)
+    return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed)
 
 
 def _held(claim: Claim) -> Any:
@@ -96,10 +102,9 @@ def finish(claim: Claim, now: datetime) -> None:
         raise Conflict("the lease was lost")
 
 
-def fail(claim: Claim, now: datetime, error: str, *, permanent: bool = False) -> bool:
-    """Give it back for another try, later each time; True when it is given up."""
-    job = Job.objects.get(pk=claim.job)
-    given_up = permanent or claim.attempt >= job.attempts_allowed
+def fail(claim: Claim, now: datetime, error: str, *, permanent: bool = False, forever: bool = False) -> bool:
+    """Give it back for another try, later each time; True when it is given up: never, where `forever` is said."""
+    given_up = permanent or (claim.is_last and not forever)
     wait = BACK_OFF[min(claim.attempt, len(BACK_OFF)) - 1]
     _held(claim).update(
         state=Job.State.FAILED if given_up else Job.State.WAITING,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from tocsin.core.errors import Conflict, Unavailable
 
@@ -18,6 +18,8 @@ from . import services
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
+TRIES_UNTIL_IDLE = 20
+"""How often a worker that ends when idle asks for a database that is not there."""
 Handler = Callable[[services.Claim], None]
 """Does the work and calls `services.finish` in its transaction; raises when it could not."""
 
@@ -38,7 +40,8 @@ def run_one(name: str, handlers: Mapping[str, Handler]) -> bool:
         log.warning("job %s: %s", claimed.job, error)
     except Unavailable as error:
         log.warning("job %s waits: %s", claimed.job, error)
-        services.fail(claimed, datetime.now(UTC), str(error))
+        # A full disk is no fault of the work: it waits for as long as that lasts.
+        services.fail(claimed, datetime.now(UTC), str(error), forever=True)
     except Exception as error:
         log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
         services.fail(claimed, datetime.now(UTC), f"{type(error).__name__}: {error}")
@@ -48,13 +51,20 @@ def run_one(name: str, handlers: Mapping[str, Handler]) -> bool:
 def work(handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False) -> None:
     """Work until told to stop, or, with `until_idle`, until nothing is left that is due."""
     name = worker_name()
+    tries = 0
     while not stop.is_set():
         try:
             close_old_connections()
             if run_one(name, handlers):
+                tries = 0
                 continue
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             log.warning("the database is not there: %s", error)
+            connection.close()
+            tries += 1
+            if until_idle and tries < TRIES_UNTIL_IDLE:
+                stop.wait(IDLE_SECONDS)
+                continue
         if until_idle:
             return
         stop.wait(IDLE_SECONDS)
