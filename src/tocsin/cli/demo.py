@@ -9,7 +9,7 @@ import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -43,10 +43,11 @@ def demo(
     no_serve: bool, real: Path | None, observations: int, until: str | None, port: int, workers: int, as_json: bool
 ) -> None:
     """Everything in one go, in the installation's folder. Running it again adds nothing twice."""
+    from . import happened
     from .installation import make
 
     started = time.monotonic()
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
     console.print("[bold]1/4[/bold] Creating the installation …")
     make("Tocsin Demonstration Centre")
     if real is not None:
@@ -60,7 +61,7 @@ def demo(
     work_through(count, workers, show=True)
     seconds = time.monotonic() - began
     console.print("[bold]4/4[/bold] What happened")
-    facts = _table(console, seconds, as_json)
+    facts = happened.show(console, seconds, quiet=as_json)
     facts["seconds_in_all"] = round(time.monotonic() - started, 1)
     console.print(f"Done in {facts['seconds_in_all']} s.")
     if as_json:
@@ -168,58 +169,6 @@ def _hand_over_folder(folder: Path, console: Console) -> int:
 
     make()
     return len(found)
-
-
-def _table(console: Console, seconds: float, as_json: bool) -> dict[str, Any]:
-    """Per partner: deliveries, rows accepted, repeats, rejected; countries served; speed."""
-    from django.db.models import Count, Q, Sum
-
-    from tocsin.centre.intake.models import Delivery, Tally
-
-    sums = (
-        Delivery.objects.values("organisation__name")
-        .annotate(
-            deliveries=Count("pk"), rows=Sum("rows"), repeats=Sum("repeats"), things=Sum("objects_count"),
-            proposals=Sum("proposals_count"), rejected=Sum("rejections"), cpu=Sum("seconds"),
-            quarantined=Count("pk", filter=Q(state="quarantined")), duplicates=Count("pk", filter=Q(state="duplicate")),
-        )
-        .order_by("organisation__name")
-    )  # fmt: skip
-    table = Table(title="Deliveries by partner", show_footer=True)
-    names = (
-        "Partner",
-        "Deliveries",
-        "Accepted rows",
-        "Repeats",
-        "Objects",
-        "Proposals",
-        "Rejected",
-        "Quarantined",
-        "Duplicates",
-    )
-    keys = ("deliveries", "rows", "repeats", "things", "proposals", "rejected", "quarantined", "duplicates")
-    records = list(sums)
-    totals = {key: sum(record[key] or 0 for record in records) for key in keys}
-    for place, name in enumerate(names):
-        footer = "Together" if place == 0 else f"{totals[keys[place - 1]]:,}"
-        table.add_column(name, footer=footer, justify="left" if place == 0 else "right")
-    for record in records:
-        table.add_row(record["organisation__name"], *(f"{record[key] or 0:,}" for key in keys))
-    if not as_json:
-        console.print(table)
-    countries = Tally.objects.exclude(country="").values("country").distinct().count()
-    read = totals["rows"] + totals["repeats"] + totals["rejected"]
-    cpu = sum(record["cpu"] or 0 for record in records)
-    console.print(
-        f"{countries} countries served. {read:,} rows read in {seconds:.1f} s: {read / max(seconds, 0.1):,.0f} rows per second, "
-        f"{read / max(cpu, 0.1):,.0f} per processor second."
-    )
-    return {
-        **totals,
-        "countries": countries,
-        "rows_per_second": round(read / max(seconds, 0.1)),
-        "partners": len(records),
-    }
 
 
 def _serve(port: int, console: Console) -> None:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from tocsin.core.reasons import REASONS
-
 from . import setup
 
 if TYPE_CHECKING:
-    from tocsin.centre.members.models import Person
+    pass
 
 
 @click.command()
@@ -75,4 +71,6 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     for column, text, rows in reply.together[:12]:
         console.print(f"  with {column}: {text} ({rows})")
     for listed in reply.warning_lists:
-        console.print(f"[yellow]On a warning list[/yellow]: {listed.list_name} ({listed.group}, version {listed.version})")
+        console.print(
+            f"[yellow]On a warning list[/yellow]: {listed.list_name} ({listed.group}, version {listed.version})"
+        )

@@ -40,7 +40,10 @@ _GUESSES: tuple[tuple[str, Kind], ...] = (
     (r"^(?i)as[0-9]{1,10}$", Kind.ASN),
     (r"^[^@\s/\\]{1,64}@[^@\s/\\]+\.[^@\s/\\]+$", Kind.EMAIL),
     (r"^0x[0-9a-fA-F]{40}$|^(?:bc|ltc)1[02-9ac-hj-np-z]{11,87}$", Kind.WALLET),
-    (r"^(?:[13LDMGXTr][1-9A-HJ-NP-Za-km-z]{25,34}|t[13][1-9A-HJ-NP-Za-km-z]{33}|(?:bitcoincash:)?[qp][02-9ac-hj-np-z]{41}|[48][1-9A-HJ-NP-Za-km-z]{94})$", Kind.WALLET),
+    (
+        r"^(?:[13LDMGXTr][1-9A-HJ-NP-Za-km-z]{25,34}|t[13][1-9A-HJ-NP-Za-km-z]{33}|(?:bitcoincash:)?[qp][02-9ac-hj-np-z]{41}|[48][1-9A-HJ-NP-Za-km-z]{94})$",
+        Kind.WALLET,
+    ),
     (r"^(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", Kind.MAC),
     (r"^\+[1-9][0-9 ().-]{6,20}$", Kind.PHONE),
     (r"^(?:\*\.)?[^\s/@:*]+\.[^\s/@:.0-9][^\s/@:.]*\.?$", Kind.DOMAIN),

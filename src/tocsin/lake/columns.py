@@ -66,8 +66,13 @@ UNSAFE = canonical.UNSAFE.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f").r
 LONGEST_TEXT = 32_768
 SEVERITIES = {
     **{word.value: word.value for word in Severity},
-    "informational": "info", "information": "info", "moderate": "medium", "warning": "medium", "severe": "high", "urgent": "critical",
-}  # fmt: skip
+    "informational": "info",
+    "information": "info",
+    "moderate": "medium",
+    "warning": "medium",
+    "severe": "high",
+    "urgent": "critical",
+}
 
 
 def prepared(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
@@ -120,7 +125,7 @@ def _distinct(draft: Draft, name: str) -> list[str]:
 
 
 def check_words(draft: Draft) -> None:
-    """type, offence, role, peer_role, severity, protocol: words of their lists, with defaults that follow from the type."""
+    """type, offence, role, peer_role, severity and protocol by their lists; what is missing follows from the type."""
     types = {word: found.value if (found := event_type(word)) else None for word in _distinct(draft, "type")}
     _mapped(draft, "type", types, "not-a-type")
     draft.set(type=pl.col("type").fill_null(EventType.UNDETERMINED.value))
@@ -266,7 +271,7 @@ def names_and_texts(draft: Draft) -> None:
         column = draft.frame[name]
         if _may_be_unsafe(column) and column.str.contains(UNSAFE).any():
             draft.set(**{name: column.str.replace_all(UNSAFE, "")})
-        if (column.str.len_bytes().max() or 0) > LONGEST_TEXT:
+        if (column.str.len_bytes() > LONGEST_TEXT).any():
             draft.set(**{name: draft.frame[name].str.slice(0, LONGEST_TEXT // 4)})
 
 

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,12 +122,10 @@ def write(frame: pl.DataFrame, path: Path) -> None:
     entries, facts = build(frame)
     schema = pa.schema([("hash", pa.uint64()), ("row", pa.uint32())], metadata={b"version": VERSION})
     facts = facts.combine_chunks().replace_schema_metadata({**(facts.schema.metadata or {}), b"version": VERSION})
-    with pa.OSFile(str(path), "wb") as sink:
-        with pa.ipc.new_file(sink, schema) as writer:
-            writer.write_table(entries.cast(schema))
-    with pa.OSFile(str(path.with_suffix(".facts")), "wb") as sink:
-        with pa.ipc.new_file(sink, facts.schema) as writer:
-            writer.write_table(facts)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(entries.cast(schema))
+    with pa.OSFile(str(path.with_suffix(".facts")), "wb") as sink, pa.ipc.new_file(sink, facts.schema) as writer:
+        writer.write_table(facts)
     for written in (path, path.with_suffix(".facts")):
         descriptor = os.open(written, os.O_RDONLY)
         os.fsync(descriptor)
@@ -181,18 +180,26 @@ def load(parquet: Path) -> FileIndex | None:
             return None
         tables.append(table)
     entries, facts = tables
-
-    def column(table: pa.Table, name: str) -> np.ndarray:
-        chunks = table[name].chunks
-        return chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
-
+    words = orjson.loads((facts.schema.metadata or {}).get(b"names", b"[]"))
     return FileIndex(
-        column(entries, "hash"),
-        column(entries, "row"),
-        *(column(facts, name) for name in ("batch", "role", "country", "first", "last", "count")),
-        names=_numbers_of(orjson.loads((facts.schema.metadata or {}).get(b"names", b"[]"))),
-        name_columns=tuple(column(facts, name) for name in facts.column_names if name.startswith("name_")),
+        hashes=_column(entries, "hash"),
+        rows=_column(entries, "row"),
+        batch=_column(facts, "batch"),
+        role=_column(facts, "role"),
+        country=_column(facts, "country"),
+        first=_column(facts, "first"),
+        last=_column(facts, "last"),
+        count=_column(facts, "count"),
+        names=_numbers_of(words),
+        name_columns=tuple(_column(facts, name) for name in facts.column_names if name.startswith("name_")),
     )
+
+
+def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column where it lies, without a copy."""
+    chunks = table[name].chunks
+    column: npt.NDArray[Any] = chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
+    return column
 
 
 def _numbers_of(words: list[str]) -> dict[str, tuple[int, ...]]:

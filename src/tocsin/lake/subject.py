@@ -174,7 +174,7 @@ def _numbers(draft: Draft) -> None:
     frame = draft.frame
     kinds = set(frame["kind"].unique().to_list())
     if "ipv4" not in frame.columns:
-        host = pl.when(pl.col("kind") == Kind.IPV4).then("value")
+        host: pl.Expr = pl.when(pl.col("kind") == Kind.IPV4).then("value")
         if Kind.NETWORK in kinds:
             host = host.when(pl.col("kind") == Kind.NETWORK).then(pl.col("value").str.split("/").list.first())
         if Kind.URL in kinds:

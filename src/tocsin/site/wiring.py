@@ -21,7 +21,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
 
 def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
     """Kind of job → what does it. Each worker has its own."""
-    return {intake.READ: Reader(KEEPERS, on_rows), standing.CHECK: standing.check}
+    return {intake.READ: Reader(KEEPERS, on_rows), standing.CHECK: standing.check, analysis.RECAST: analysis.recast_decided}
 
 
 def close(handlers: dict[str, Handler]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,21 @@ from django.db.models import Sum
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake import lake
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
+from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role
+from tocsin.lake.compaction import Recast
 
 from .models import CountryConflict, Proposal
 
+RECAST = "recast-country"
+"""Kind of the job that follows a decision on a country."""
 CLAIMS = ("stated_country", "registry_country", "geo_country", "tld_country")
 
 
@@ -132,6 +137,18 @@ def decide_country(*, conflict: CountryConflict, country: str, by: Person, at: d
         raise Conflict("another reviewer decided this")
     facts = {"country": country, "value": conflict.value, "claims": conflict.claims}
     record(by.login, "country.decided", f"conflict:{conflict.pk}", facts, at=at)
+    jobs.enqueue(RECAST, f"conflict:{conflict.pk}", {"conflict": conflict.pk}, at=at)
+
+
+def recast_decided(claim: jobs.Claim) -> None:
+    """The job that writes a decided country into the rows, so that every question and package sees it."""
+    now = datetime.now(UTC)
+    conflict = CountryConflict.objects.get(pk=claim.payload["conflict"])
+    change = Recast(conflict.batch_id, conflict.value, conflict.kind == "network", conflict.country)
+    changed = lake.recast(change, now)
+    with transaction.atomic():
+        jobs.finish(claim, now)
+        record("system", "country.recast", f"conflict:{conflict.pk}", {"rows": changed}, at=now)
 
 
 def open_conflict_rows() -> int:

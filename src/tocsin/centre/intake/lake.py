@@ -1,0 +1,178 @@
+"""The registry's side of the lake: snapshots, compaction under readers, sweeping, verification."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from django.db import transaction
+from django.db.models import F, Sum
+
+from tocsin.centre.audit.services import record
+from tocsin.core.errors import Conflict
+from tocsin.lake import compaction, files, index
+from tocsin.lake.compaction import Recast
+
+from .models import LakeFile, Tally
+from .services import store_folder
+
+SMALL_ROWS = 250_000
+"""Files with fewer rows are worth joining."""
+JOINED_ROWS = 1_000_000
+KEPT_AFTER = timedelta(hours=1)
+"""How long a retired file stays for readers that hold an older snapshot."""
+
+
+def compact(at: datetime, progress: Callable[[int], None] | None = None) -> int:
+    """Join small files of a month into sorted ones; returns how many files went into it."""
+    joined = 0
+    small = LakeFile.objects.filter(retired_at__isnull=True, rows__lt=SMALL_ROWS).order_by("day", "pk")
+    for _, month in groupby(small, key=lambda each: (each.day.year, each.day.month)):
+        for group in _portions(list(month)):
+            if len(group) > 1:
+                _join(group, at)
+                joined += len(group)
+                if progress is not None:
+                    progress(joined)
+    return joined
+
+
+def _portions(candidates: list[LakeFile]) -> list[list[LakeFile]]:
+    portions: list[list[LakeFile]] = [[]]
+    rows = 0
+    for each in candidates:
+        if rows + each.rows > JOINED_ROWS:
+            portions.append([])
+            rows = 0
+        portions[-1].append(each)
+        rows += each.rows
+    return portions
+
+
+def _join(group: list[LakeFile], at: datetime) -> None:
+    store = store_folder()
+    temporary = _temporary()
+    written = compaction.merge([store / each.path for each in group], temporary)
+    relative = f"{files.day_folder(group[0].day)}/joined-{group[0].pk}-{group[-1].pk}.parquet"
+    if written is not None:
+        files.move_into(written, store, relative)
+    _swap(group, [(relative, written)] if written else [], at, is_sorted=True)
+
+
+def _temporary() -> Path:
+    folder = store_folder() / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"lake-{secrets.token_hex(8)}.parquet"
+
+
+@transaction.atomic
+def _swap(old: list[LakeFile], new: list[tuple[str, files.Written]], at: datetime, *, is_sorted: bool) -> None:
+    """The registry forgets some files and knows others, in one step; Conflict when another hand was first."""
+    keys = [each.pk for each in old]
+    if LakeFile.objects.filter(pk__in=keys, retired_at__isnull=True).update(retired_at=at) != len(keys):
+        raise Conflict("these files were replaced meanwhile")
+    for path, written in new:
+        LakeFile.objects.create(
+            path=path,
+            day=old[0].day,
+            rows=written.rows,
+            size_bytes=written.size_bytes,
+            digest=written.digest,
+            first_batch=written.first_batch,
+            last_batch=written.last_batch,
+            is_sorted=is_sorted,
+            created_at=at,
+        )
+
+
+def recast(change: Recast, at: datetime) -> int:
+    """Write the decided country into the rows concerned and move their tallies; returns the rows changed."""
+    store = store_folder()
+    rows = 0
+    held = LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=change.batch, last_batch__gte=change.batch)
+    for each in list(held):
+        made = compaction.recast(store / each.path, _temporary(), change)
+        if made is None:
+            continue
+        written, changed = made
+        relative = f"{files.day_folder(each.day)}/recast-{each.pk}-{secrets.token_hex(4)}.parquet"
+        files.move_into(written, store, relative)
+        with transaction.atomic():
+            _swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
+            _move_tallies(change, changed)
+        rows += changed.height
+    return rows
+
+
+def _move_tallies(change: Recast, changed: pl.DataFrame) -> None:
+    groups = changed.group_by(pl.col("first_at").dt.date().alias("day"), "type", "role").agg(
+        pl.len().alias("rows"), pl.col("count").sum().alias("sightings")
+    )
+    for day, kind, role, rows, sightings in groups.iter_rows():
+        key = {"batch_id": change.batch, "day": day, "type": kind, "role": role}
+        Tally.objects.filter(**key, country="").update(rows=F("rows") - rows, sightings=F("sightings") - sightings)
+        moved = Tally.objects.filter(**key, country=change.country)
+        if not moved.update(rows=F("rows") + rows, sightings=F("sightings") + sightings):
+            Tally.objects.create(**key, country=change.country, rows=rows, sightings=sightings)
+    Tally.objects.filter(batch_id=change.batch, country="", rows__lte=0).delete()
+
+
+def sweep(at: datetime) -> int:
+    """Remove files that were replaced a while ago, and leftovers of crashes; returns how many went."""
+    store = store_folder()
+    gone = 0
+    for each in LakeFile.objects.filter(retired_at__lt=at - KEPT_AFTER):
+        _remove(store / each.path)
+        each.delete()
+        gone += 1
+    known = set(LakeFile.objects.values_list("path", flat=True))
+    oldest = (at - KEPT_AFTER).timestamp()
+    for path in (store / "observations").rglob("*.parquet"):
+        if str(path.relative_to(store)) not in known and path.stat().st_mtime < oldest:
+            _remove(path)
+            gone += 1
+    return gone
+
+
+def _remove(path: Path) -> None:
+    for each in (path, index.index_path(path), index.index_path(path).with_suffix(".facts")):
+        each.unlink(missing_ok=True)
+
+
+def verify(progress: Callable[[int], None] | None = None) -> list[tuple[str, str]]:
+    """Every registered file whose bytes are not those that were registered: (path, what is wrong)."""
+    store = store_folder()
+    wrong = []
+    for number, each in enumerate(LakeFile.objects.filter(retired_at__isnull=True), start=1):
+        path = store / each.path
+        if not path.exists():
+            wrong.append((each.path, "missing"))
+        elif files.file_digest(path) != each.digest:
+            wrong.append((each.path, "changed"))
+        if progress is not None:
+            progress(number)
+    return wrong
+
+
+def state() -> dict[str, Any]:
+    """Files, rows and bytes, for pages and the command line."""
+    live = LakeFile.objects.filter(retired_at__isnull=True)
+    sums = live.aggregate(rows=Sum("rows"), size_bytes=Sum("size_bytes"))
+    return {
+        "files": live.count(),
+        "rows": int(sums["rows"] or 0),
+        "size_bytes": int(sums["size_bytes"] or 0),
+        "small_files": live.filter(rows__lt=SMALL_ROWS).count(),
+        "retired_files": LakeFile.objects.filter(retired_at__isnull=False).count(),
+    }
+
+
+def log_compaction(joined: int, swept: int, at: datetime) -> None:
+    """One entry for a round of housekeeping that changed something."""
+    if joined or swept:
+        record("system", "lake.compacted", "lake:observations", {"joined": joined, "swept": swept}, at=at)

@@ -1,0 +1,54 @@
+"""`tocsin lake ...`: the store of observations."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+
+from . import setup
+
+
+@click.group()
+def lake() -> None:
+    """State, compaction and verification of the store of observations."""
+    setup()
+
+
+@lake.command("state")
+@click.option("--json", "as_json", is_flag=True)
+def state(as_json: bool) -> None:
+    """Files, rows and bytes."""
+    from tocsin.centre.intake import lake as registry
+
+    facts = registry.state()
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(f"{facts['rows']:,} rows in {facts['files']} files, {facts['size_bytes'] / 1e6:,.1f} MB")
+    click.echo(f"{facts['small_files']} small files, {facts['retired_files']} replaced files that wait for the sweep")
+
+
+@lake.command("compact")
+def compact() -> None:
+    """Join small files into large sorted ones; readers are not disturbed."""
+    from tocsin.centre.intake import lake as registry
+
+    now = datetime.now(UTC)
+    joined, swept = registry.compact(now), registry.sweep(now)
+    registry.log_compaction(joined, swept, now)
+    click.echo(f"{joined} files joined, {swept} old files removed.")
+
+
+@lake.command("verify")
+def verify() -> None:
+    """Recompute the digest of every registered file."""
+    from tocsin.centre.intake import lake as registry
+
+    wrong = registry.verify()
+    for path, fault in wrong:
+        click.echo(f"{fault}: {path}", err=True)
+    if wrong:
+        raise click.ClickException(f"{len(wrong)} files are not as they were registered.")
+    click.echo(f"All {registry.state()['files']} files are as they were registered.")

@@ -1,0 +1,59 @@
+"""Few large sorted files out of many small ones, and changes that only a new file can carry.
+
+Files are never changed in place: a new one is written and the registry swaps them in one transaction, so that a
+reader who holds the older snapshot goes on reading it undisturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tocsin.core.observations import SCHEMA
+from tocsin.core.words import Basis
+
+from . import files
+
+SORTED_BY = ("kind", "ipv4", "value", "first_at", "batch", "position")
+
+
+@dataclass(frozen=True, slots=True)
+class Recast:
+    """A person's word on whose some rows are: those of a batch in a network, or with a value, whose claims differ."""
+
+    batch: int
+    subject: str
+    is_network: bool
+    country: str
+
+    def holds(self) -> pl.Expr:
+        """Which rows it is about."""
+        place = pl.col("network") == self.subject if self.is_network else pl.col("value") == self.subject
+        alone = place if self.is_network else place & pl.col("network").is_null()
+        return (pl.col("batch") == self.batch) & alone & (pl.col("country_basis") == Basis.CONFLICT.value)
+
+
+def merge(paths: Sequence[Path], target: Path, *, without_batches: Collection[int] = ()) -> files.Written | None:
+    """One sorted file of the rows of several, without the rows of purged batches; None when none are left."""
+    frame = pl.concat([pl.read_parquet(path).select(list(SCHEMA)) for path in paths])
+    if without_batches:
+        frame = frame.filter(~pl.col("batch").is_in(list(without_batches)))
+    if not frame.height:
+        return None
+    return files.write(frame.sort(SORTED_BY, nulls_last=True), target)
+
+
+def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.DataFrame] | None:
+    """The same file with the country that a person decided, and the rows that changed; None when none did."""
+    frame = pl.read_parquet(path)
+    held = frame.select(change.holds().fill_null(False)).to_series()
+    if not held.any():
+        return None
+    changed = frame.with_columns(
+        country=pl.when(held).then(pl.lit(change.country)).otherwise(pl.col("country")),
+        country_basis=pl.when(held).then(pl.lit(Basis.REVIEWED.value)).otherwise(pl.col("country_basis")),
+    )
+    return files.write(changed, target), changed.filter(held)
