@@ -86,6 +86,8 @@ _NAME = r"[a-z][a-z0-9-]{2,}:(?:[a-z_]{3,}|id|hashes\.(?:[A-Za-z0-9]{3,}|'[A-Za-
 _BARE = rf"{_NAME} ?= ?'(?:[^'\\]|\\['\\])*+'"
 _ONE = re.compile(rf"\[({_NAME}) ?= ?{_LITERAL}\]").fullmatch
 _SOME = re.compile(rf"\[{_BARE}(?: OR {_BARE})*+\](?: OR \[{_BARE}(?: OR {_BARE})*+\])*+").fullmatch
+PLAIN = rf"^\[({_NAME}) ?= ?'([^'\\]*)'\]$"
+"""One comparison without escapes, its path and value, in the dialect of the columnar engine as well."""
 _EACH = re.compile(rf"({_NAME}) ?= ?{_LITERAL}").findall
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -95,7 +97,7 @@ def hash_kind(name: str) -> Kind | None:
     return _HASHES.get(name.lower().replace("-", "").replace("_", ""))
 
 
-def _kind_of(path: str) -> Kind:
+def kind_of(path: str) -> Kind:
     """Kind of a path written without quotes; remembered in the table, whose size stays bounded."""
     found = _PATHS.get(path)
     if found is not None:
@@ -113,7 +115,7 @@ def _kind_of(path: str) -> Kind:
 
 def _comparison(path: str, value: str) -> Comparison:
     path = path.replace("'", "")
-    kind = _PATHS.get(path) or _kind_of(path)
+    kind = _PATHS.get(path) or kind_of(path)
     if "\\" in value:
         value = _ESCAPE.sub(r"\1", value)
     if kind is Kind.OTHER and path in _ADDRESS_PATHS:

@@ -99,6 +99,24 @@ class Thing:
     marking: str | None = None
 
 
+THING_COLUMNS = {
+    "standard": pl.String, "type": pl.String, "object_id": pl.String, "version": pl.String, "name": pl.String,
+    "labels": pl.String, "pattern": pl.String, "valid_from": pl.String, "valid_until": pl.String,
+    "revoked": pl.Boolean, "raw": pl.Binary, "position": pl.Int64, "marking": pl.String,
+}  # fmt: skip
+LINK_COLUMNS = {"thing": pl.Int64, "relation": pl.String, "target": pl.String}
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """Many knowledge objects at once, for readers of large files: what so many Things say, as columns."""
+
+    frame: pl.DataFrame
+    """THING_COLUMNS, in file order; `labels` holds labels, aliases and external ids, one a line."""
+    links: pl.DataFrame
+    """LINK_COLUMNS: the row of `frame` that a reference comes from, its name and its target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """An indicator found in prose, for a reviewer: never released by itself."""
@@ -150,7 +168,7 @@ class Enclosed:
     position: int = 0
 
 
-Item = Rows | Thing | Proposal | Rejection | Heading | Enclosed
+Item = Rows | Thing | Things | Proposal | Rejection | Heading | Enclosed
 Recognise = Callable[[Sample], int]
 """How sure one is that the sample is of the format: 0 no, 100 certain. Text lists answer low numbers."""
 Read = Callable[[Source, Profile], Iterator[Item]]

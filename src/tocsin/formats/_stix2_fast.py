@@ -84,12 +84,27 @@ LEFT_TO_TABLES = frozenset(
 """Types whose properties depend on one another."""
 
 
-def _structure(name: str, rules: Rules, is_21: bool) -> type[Any]:
-    fields: list[Any] = [("id", Annotated[str, msgspec.Meta(pattern=rf"\A{name}--{UUID}\Z")])]
+BARE: dict[object, tuple[Any, str]] = {
+    time: (str, "time"),
+    identifier: (str, "id"),
+    ids: (Annotated[list[str], Some], "ids"),
+    loose_id: (str, "loose"),
+    loose_ids: (Annotated[list[str], Some], "looses"),
+    COMMON_CHECKS["object_marking_refs"]: (Annotated[list[str], Some], "markings"),
+}
+"""Checks that are cheaper on whole columns: the type without its pattern, and the name of the check."""
+
+
+def _structure(name: str, rules: Rules, is_21: bool, bare: bool = False) -> type[Any]:
+    own = str if bare else Annotated[str, msgspec.Meta(pattern=rf"\A{name}--{UUID}\Z")]
+    fields: list[Any] = [("id", own)]
+    checked = {}
     for key, check in rules.checks.items():
         if key in {"id", "type"}:
             continue
         kind = _type_of(key, check, name)
+        if bare and check in BARE:
+            kind, checked[key] = BARE[check]
         if kind is None:
             continue
         fields.append((key, kind) if key in rules.required else (key, kind, None))
@@ -108,6 +123,7 @@ def _structure(name: str, rules: Rules, is_21: bool) -> type[Any]:
             **unset,
             "type": name,
             "is_21": is_21,
+            "checked": checked,
             "one": tuple(key for key in rules.one if key in present),
             "many": tuple(key for key in rules.many if key in present),
         },
@@ -124,19 +140,23 @@ def _type_of(key: str, check: Check | type[str], name: str) -> Any:
     return _TYPES.get(check) or getattr(check, "typed", None)
 
 
-def _decoder(types: dict[str, Rules], is_21: bool) -> msgspec.json.Decoder[Any]:
-    made = [_structure(name, rules, is_21) for name, rules in types.items() if name not in LEFT_TO_TABLES]
+def _union(types: dict[str, Rules], is_21: bool, bare: bool = False) -> Any:
+    made = [_structure(name, rules, is_21, bare) for name, rules in types.items() if name not in LEFT_TO_TABLES]
     if not is_21:
-        made += [_structure(name, rules, True) for name, rules in SCO_21.items() if name not in LEFT_TO_TABLES]
+        made += [_structure(name, rules, True, bare) for name, rules in SCO_21.items() if name not in LEFT_TO_TABLES]
     union: Any = made[0]
     for one in made[1:]:
         union = union | one
-    return msgspec.json.Decoder(union)
+    return union
 
 
-_DECODE_21 = _decoder(TYPES_21, True).decode
-_DECODE_20 = _decoder(TYPES_20, False).decode
-_AS_TUPLE = msgspec.structs.astuple
+_DECODE_21 = msgspec.json.Decoder(_union(TYPES_21, True)).decode
+_DECODE_20 = msgspec.json.Decoder(_union(TYPES_20, False)).decode
+_BARE_21, _BARE_20 = _union(TYPES_21, True, True), _union(TYPES_20, False, True)
+BARE_21, BARES_21 = msgspec.json.Decoder(_BARE_21).decode, msgspec.json.Decoder(list[_BARE_21]).decode
+BARE_20, BARES_20 = msgspec.json.Decoder(_BARE_20).decode, msgspec.json.Decoder(list[_BARE_20]).decode
+"""Decoders of structures whose fields in `checked` must be checked afterwards, by _stix2_bulk."""
+AS_TUPLE = msgspec.structs.astuple
 
 
 def decode(raw: bytes) -> Any:
@@ -145,7 +165,7 @@ def decode(raw: bytes) -> Any:
         item = _DECODE_21(raw) if b'"spec_version"' in raw else _DECODE_20(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    values = _AS_TUPLE(item)
+    values = AS_TUPLE(item)
     keys = len(values) - values.count(None) + 1
     if item.kill_chain_phases is not None:
         keys += 2 * len(item.kill_chain_phases)
@@ -154,7 +174,7 @@ def decode(raw: bytes) -> Any:
     modified = item.modified
     if modified is not None and modified != item.created and not later_or_equal(modified, item.created):
         return None
-    check = _MORE.get(item.type)
+    check = MORE.get(item.type)
     return item if check is None or check(item) else None
 
 
@@ -187,7 +207,7 @@ def _observed(item: Any) -> bool:
     return later and item.is_21 and item.object_refs is not None
 
 
-_MORE = {
+MORE = {
     "indicator": _indicator,
     "malware": _seen_if_21,
     "campaign": _seen,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import polars as pl
+
 from tocsin.core.patterns import Comparison, hash_kind
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rows, draft_frame
@@ -113,13 +115,14 @@ PHASES = {
 class RowBatches:
     """Rows gathered by their marking, handed out by the ten thousand."""
 
-    __slots__ = ("by_marking", "count", "default_role", "default_type", "full", "whole")
+    __slots__ = ("by_marking", "count", "default_role", "default_type", "frames", "full", "whole")
 
     def __init__(self, whole: Whole, profile: Profile) -> None:
         self.whole = whole
         self.default_role: str = profile.defaults.get("role", Role.ATTACKER_INFRA)
         self.default_type = profile.defaults.get("type")
         self.by_marking: dict[str | None, list[Row]] = {}
+        self.frames: dict[str | None, list[pl.DataFrame]] = {}
         self.count = 0
         self.full = False
 
@@ -132,12 +135,25 @@ class RowBatches:
         if self.count >= BATCH_ROWS:
             self.full = True
 
+    def add_frames(self, frame: pl.DataFrame) -> None:
+        """Rows as columns, with their `marking`."""
+        for (marking,), rows in frame.group_by("marking", maintain_order=True):
+            self.frames.setdefault(marking, []).append(rows.drop("marking"))  # type: ignore[arg-type]
+        self.count += frame.height
+        self.full = self.count >= BATCH_ROWS
+
     def flush(self) -> Iterator[Rows]:
         """The rows so far, one frame for each marking; columns that nothing filled are left out."""
         batches, self.by_marking, self.count, self.full = self.by_marking, {}, 0, False
-        for marking, rows in batches.items():
+        frames, self.frames = self.frames, {}
+        for marking in dict.fromkeys((*batches, *frames)):
+            rows = batches.get(marking, ())
             columns = {name: values for name, values in zip(COLUMNS, zip(*rows)) if name == "position" or any(values)}
-            yield Rows(draft_frame(columns), marking, Unit.OBJECT)
+            parts = ([draft_frame(columns)] if rows else []) + frames.get(marking, [])
+            frame = (
+                parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal").sort("position", maintain_order=True)
+            )
+            yield Rows(frame, marking, Unit.OBJECT)
 
     def indicator(self, item: Any, position: int, marking: str | None, plain: Sequence[Comparison]) -> None:
         """One row for each comparison, and one more for each sighting of the indicator."""
@@ -154,7 +170,7 @@ class RowBatches:
             name = target or name
         confidence = item.confidence
         common = (
-            malware, actor, name or _first_own(labels),
+            malware, actor, name or first_own(labels),
             None if confidence is None else str(confidence), None, None, None, None,
             "; ".join(labels) if labels else None, None,
         )  # fmt: skip
@@ -220,7 +236,7 @@ class RowBatches:
             )
 
 
-def _first_own(labels: list[str] | None) -> str | None:
+def first_own(labels: list[str] | None) -> str | None:
     """The first label that is neither of the standard's vocabulary nor a marking."""
     own = (word for word in labels or () if word not in ROLES and word[:3].lower() != "tlp")
     return next(own, None)

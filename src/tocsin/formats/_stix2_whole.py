@@ -15,7 +15,7 @@ import orjson
 from tocsin.core.errors import InputError
 from tocsin.core.reading import Heading, Source
 from tocsin.core.words import Tlp
-from tocsin.formats._json import array_items, blank_colons, documents, outline
+from tocsin.formats._json import array_batches, blank_colons, documents, outline
 from tocsin.formats._stix2_rules import Object
 
 MARKINGS: dict[str, Tlp] = {
@@ -163,12 +163,11 @@ def look_over(source: Source) -> Whole:
     try:
         with source.open() as stream:
             single = seen.kind == "object" and "objects" not in seen.keys and "id" in seen.keys
-            split = documents(stream) if single else array_items(stream, "objects")
-            for _, raw in split:
-                for word in wanted:
-                    if word in raw:
-                        whole.learn_bytes(raw)
-                        break
+            split = ([raw] for _, raw in documents(stream)) if single else array_batches(stream, "objects")
+            for raws in split:
+                telling = [word for word in wanted if word in b"".join(raws)] if len(raws) > 1 else wanted
+                for place in {place for word in telling for place, raw in enumerate(raws) if word in raw}:
+                    whole.learn_bytes(raws[place])
     except InputError:
         pass  # The reader meets the same fault and reports it.
     return whole

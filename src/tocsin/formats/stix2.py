@@ -20,6 +20,7 @@ from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 from tocsin.core.words import Kind, Unit
 from tocsin.formats._json import (
     DEPTH_LIMIT,
+    array_batches,
     array_items,
     check_depth,
     documents,
@@ -27,6 +28,7 @@ from tocsin.formats._json import (
     explain,
     outline,
 )
+from tocsin.formats._stix2_bulk import Bulk
 from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
@@ -34,6 +36,10 @@ from tocsin.formats._stix2_tables import OBSERVABLES_20, TYPES_20, TYPES_21
 from tocsin.formats._stix2_types import problem, version_of
 from tocsin.formats._stix2_whole import Whole, look_over
 
+BULK_OBJECTS = 64
+"""Fewer are quicker one by one."""
+BATCH_OBJECTS = 5_000
+BATCH_BYTES = 1 << 20
 STIX_TYPES = frozenset({*TYPES_20, *TYPES_21})
 EXTERNAL = re.compile(r"(?:T\d{4}(?:\.\d{3})?|TA\d{4}|[GSMC]\d{4}|CVE-\d{4}-\d{4,}|CAPEC-\d+|CWE-\d+|[A-Z]{2,}\d+)")
 ID_START = re.compile(rb'"[a-z][a-z0-9-]*--[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-')
@@ -72,14 +78,16 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     if whole.heading != Heading():
         yield whole.heading
     batches = RowBatches(whole, profile)
+    bulk = Bulk(whole, batches)
     position = 0
     try:
-        for position, raw in _objects(source):
-            item = _one(raw, position, whole, batches)
-            if item is not None:
-                yield item
+        for raws in _batches(source):
+            if len(raws) < BULK_OBJECTS:
+                for place, raw in enumerate(raws):
+                    yield from _each(raw, position + 1 + place, whole, batches)
             else:
-                yield from _nested(raw, position, whole, batches)
+                yield from _many(raws, position + 1, bulk)
+            position += len(raws)
             if batches.full:
                 yield from batches.flush()
     except InputError as error:
@@ -89,26 +97,63 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     yield from batches.flush()
 
 
-def _objects(source: Source) -> Iterator[tuple[int, bytes]]:
-    """Each object of the delivery with its number, whatever wraps it."""
+def _many(raws: list[bytes], first: int, bulk: Bulk) -> Iterator[Item]:
+    """The same for thousands of objects: their things as columns, and behind them what was refused."""
+    gathered = bulk.take(raws, first)
+    others: list[Item] = []
+    for place in gathered.left:
+        for item in _each(raws[place], first + place, bulk.whole, bulk.batches):
+            if type(item) is Thing:
+                gathered.add_thing(place, item)
+            else:
+                others.append(item)
+    yield gathered.things()
+    yield from others
+
+
+def _each(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Iterator[Item]:
+    item = _one(raw, position, whole, batches)
+    if item is not None:
+        yield item
+    else:
+        yield from _nested(raw, position, whole, batches)
+
+
+def _batches(source: Source) -> Iterator[list[bytes]]:
+    """The objects in order, about a megabyte at once."""
+    waiting: list[bytes] = []
+    size_bytes = 0
+    try:
+        for some in _objects(source):
+            waiting += some
+            size_bytes += sum(map(len, some))
+            if size_bytes >= BATCH_BYTES or len(waiting) >= BATCH_OBJECTS:
+                yield waiting
+                waiting, size_bytes = [], 0
+    except InputError:
+        # What came before the fault is good.
+        if waiting:
+            yield waiting
+        raise
+    if waiting:
+        yield waiting
+
+
+def _objects(source: Source) -> Iterator[list[bytes]]:
+    """The objects of the delivery, whatever wraps them."""
     with source.open() as stream:
         head = stream.read(1 << 16)
         stream.seek(0)
         seen = outline(head)
         if seen.kind == "object" and "objects" not in seen.keys and _is_object(seen.keys):
-            yield from _documents(source)
+            yield from ([raw] for _, raw in documents(stream))
             return
         try:
-            yield from array_items(stream, "objects")
+            yield from array_batches(stream, "objects")
         except InputError as error:
             if error.reason != "missing-field":
                 raise
             return
-
-
-def _documents(source: Source) -> Iterator[tuple[int, bytes]]:
-    with source.open() as stream:
-        yield from documents(stream)
 
 
 def _one(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Thing | Rejection | None:

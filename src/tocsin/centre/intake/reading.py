@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -366,13 +365,22 @@ LONGEST = {"type": 60, "object_id": 200, "version": 40, "name": 300, "valid_from
 
 def thing_frames(things: Iterable[Thing | Things]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Columns of the objects, and of their links to others (by place in the first frame)."""
+    parts: list[Things] = []
+    singles: list[Thing] = []
+    for item in (*things, None):
+        if isinstance(item, Thing):
+            singles.append(item)
+            continue
+        if singles:
+            parts.append(_columns(singles))
+            singles = []
+        if item is not None:
+            parts.append(item)
     frames, links, before = [], [], 0
-    for many, some in groupby(things, lambda item: isinstance(item, Things)):
-        parts = [item for item in some if isinstance(item, Things)] if many else [_columns(list(some))]  # type: ignore[arg-type]
-        for part in parts:
-            frames.append(part.frame)
-            links.append(part.links.with_columns(pl.col("thing") + before))
-            before += part.frame.height
+    for part in parts:
+        frames.append(part.frame)
+        links.append(part.links.with_columns(pl.col("thing") + before))
+        before += part.frame.height
     return _shortened(pl.concat(frames), LONGEST), _shortened(pl.concat(links), {"relation": 60, "target": 200})
 
 
