@@ -1,0 +1,40 @@
+"""Whether an installation is whole: every delivery and every file of observations is there and unchanged."""
+
+from __future__ import annotations
+
+import sys
+
+from tocsin import cli
+
+
+def main() -> int:
+    """Check the installation of TOCSIN_HOME; 1 when something is missing or changed."""
+    installation = cli.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    from tocsin.centre.intake.models import Delivery, LakeFile
+    from tocsin.centre.intake.store import delivery_path
+    from tocsin.lake.files import file_digest
+
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA integrity_check")
+            if cursor.fetchone()[0] != "ok":
+                print("The database is damaged.")
+                return 1
+    call_command("migrate", verbosity=0, interactive=False)
+    store = installation.store_folder
+    expected = {delivery_path(store, sha256): sha256 for sha256 in Delivery.objects.values_list("sha256", flat=True)}
+    deliveries = len(expected)
+    expected |= {store / path: digest for path, digest in LakeFile.objects.values_list("path", "digest")}
+    wrong = [path for path, digest in expected.items() if not path.is_file() or file_digest(path) != digest]
+    for path in wrong:
+        print(f"Missing or changed: {path}")
+    rows = sum(LakeFile.objects.values_list("rows", flat=True))
+    print(f"{deliveries:,} deliveries, {len(expected) - deliveries:,} files, {rows:,} observations; {len(wrong)} wrong")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
