@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from tocsin.core.reasons import REASONS
+
 from . import setup
 
 if TYPE_CHECKING:
-    pass
+    from tocsin.centre.members.models import Person
 
 
 @click.command()
@@ -51,7 +55,8 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
         shown = {
             "kind": reply.kind, "value": reply.value, "rows": found.total, "sightings": found.sightings,
             "first_at": found.first_at, "last_at": found.last_at, "countries": found.by_country, "roles": found.by_role,
-            "sources": reply.sources, "warning_lists": [listed.list_name for listed in reply.warning_lists], "objects": [o.object_id for o in reply.objects],
+            "sources": reply.sources, "warning_lists": [asdict(listed) for listed in reply.warning_lists],
+            "objects": [thing.object_id for thing in reply.objects],
             "newest": found.rows.drop("ipv6").to_dicts(),
         }  # fmt: skip
         click.echo(json.dumps(shown, default=str, ensure_ascii=False))
@@ -74,3 +79,17 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
         console.print(
             f"[yellow]On a warning list[/yellow]: {listed.list_name} ({listed.group}, version {listed.version})"
         )
+
+
+def _watch(person: Person, value: str) -> None:
+    from tocsin.centre.analysis import standing
+    from tocsin.centre.members.rules import may
+    from tocsin.core.errors import InputError
+
+    if not may(person, "watch"):
+        raise click.ClickException(f"{person.login} may not keep standing queries.")
+    try:
+        query = standing.add_query(person=person, text=value, reason="", at=datetime.now(UTC))
+    except InputError as error:
+        raise click.ClickException(REASONS[error.reason]) from error
+    click.echo(f"{person.login} hears of {query.value} as soon as it arrives.", err=True)

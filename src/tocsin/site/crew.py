@@ -62,7 +62,7 @@ def main() -> None:
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
     try:
-        work(handlers, told, until_idle="--until-idle" in sys.argv)
+        work(handlers, told, until_idle="--until-idle" in sys.argv, tick=wiring.tick)
     finally:
         wiring.close(handlers)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
+from tocsin.centre.intake import feeds, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
@@ -21,7 +23,18 @@ KEEPERS: tuple[intake.Keeper, ...] = (
 
 def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
     """Kind of job → what does it. Each worker has its own."""
-    return {intake.READ: Reader(KEEPERS, on_rows), standing.CHECK: standing.check, analysis.RECAST: analysis.recast_decided}
+    return {
+        intake.READ: Reader(KEEPERS, on_rows),
+        standing.CHECK: standing.check,
+        analysis.RECAST: analysis.recast_decided,
+        feeds.FETCH: feeds.fetch_feed,
+    }
+
+
+def tick(now: datetime) -> None:
+    """What the clock sets off: feeds that are due, tables that nobody came back to."""
+    feeds.tick(now)
+    pending.sweep(now.timestamp())
 
 
 def close(handlers: dict[str, Handler]) -> None:

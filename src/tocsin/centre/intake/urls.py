@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, upload
+from .views import deliveries, feeds, organisations, upload
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -18,4 +18,11 @@ urlpatterns = [
     path("upload/", upload.upload, name="upload"),
     path("map-columns/", upload.map_columns, name="map-columns"),
     path("map-columns/<str:token>/", upload.map_columns_table, name="map-columns-table"),
+    path("feeds/", feeds.feed_list, name="feeds"),
+    path("feeds/switch/", feeds.feed_switch, name="feed-switch"),
+    path("feeds/run/", feeds.feed_run, name="feed-run"),
+    path("organisations/", organisations.organisation_list, name="organisations"),
+    path("organisations/new/", organisations.organisation_add, name="organisation-add"),
+    path("organisations/<slug:slug>/", organisations.organisation, name="organisation"),
+    path("organisations/<slug:slug>/edit/", organisations.organisation_edit, name="organisation-edit"),
 ]

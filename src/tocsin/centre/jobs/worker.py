@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -18,10 +19,13 @@ from . import services
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
+TICK_SECONDS = 20.0
 TRIES_UNTIL_IDLE = 20
 """How often a worker that ends when idle asks for a database that is not there."""
 Handler = Callable[[services.Claim], None]
 """Does the work and calls `services.finish` in its transaction; raises when it could not."""
+Tick = Callable[[datetime], object]
+"""Puts timed work that is due into the queue. Every worker calls it, so it must do no harm when called often."""
 
 
 def worker_name() -> str:
@@ -48,13 +52,21 @@ def run_one(name: str, handlers: Mapping[str, Handler]) -> bool:
     return True
 
 
-def work(handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False) -> None:
-    """Work until told to stop, or, with `until_idle`, until nothing is left that is due."""
+def work(
+    handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None
+) -> None:
+    """Work until told to stop, or, with `until_idle`, until nothing is left that is due.
+
+    `tick` is called now and then by a worker that goes on: it may put timed work into the queue.
+    """
     name = worker_name()
-    tries = 0
+    tries, ticked = 0, -TICK_SECONDS
     while not stop.is_set():
         try:
             close_old_connections()
+            if tick is not None and not until_idle and time.monotonic() - ticked > TICK_SECONDS:
+                ticked = time.monotonic()
+                tick(datetime.now(UTC))
             if run_one(name, handlers):
                 tries = 0
                 continue

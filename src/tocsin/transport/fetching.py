@@ -1,0 +1,164 @@
+"""Getting a file over HTTP: conditional, bounded in size, time and redirects, straight to disk."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from tocsin import __version__
+
+AGENT = f"tocsin/{__version__}"
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504})
+CHUNK_BYTES = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What one fetch may cost."""
+
+    size_bytes: int = 1 << 30
+    connect_seconds: float = 10
+    read_seconds: float = 30
+    """Longest silence of the server."""
+    total_seconds: float = 900
+    redirects: int = 5
+    attempts: int = 3
+    back_off_seconds: float = 2
+    """Before the second attempt; doubles with each, with jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came. `path` is None when the server says that nothing changed."""
+
+    path: Path | None
+    etag: str = ""
+    last_modified: str = ""
+    size_bytes: int = 0
+
+
+@dataclass
+class FetchError(Exception):
+    """It did not work. `code` is one of unreachable, timeout, status, too-large, redirects, not-allowed."""
+
+    code: str
+    detail: str = ""
+    is_worth_a_retry: bool = field(default=False, compare=False)
+    wait_seconds: float = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+def fetch(
+    address: str,
+    target: Path,
+    *,
+    etag: str = "",
+    last_modified: str = "",
+    limits: FetchLimits | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Fetched:
+    """Write what the address gives to `target`, unless it is as before. Raises FetchError; then nothing is left."""
+    bounds = limits or FetchLimits()
+    conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+    headers = {"User-Agent": AGENT, **{name: value for name, value in conditions.items() if value}}
+    timeout = httpx.Timeout(bounds.read_seconds, connect=bounds.connect_seconds)
+    until = time.monotonic() + bounds.total_seconds
+    with httpx.Client(timeout=timeout, headers=headers, follow_redirects=False) as client:
+        for attempt in range(1, bounds.attempts + 1):
+            try:
+                return _one_try(client, address, target, bounds, until, on_bytes)
+            except FetchError as error:
+                target.unlink(missing_ok=True)
+                if not error.is_worth_a_retry or attempt == bounds.attempts:
+                    raise
+                # Jitter keeps many installations from coming back at the same moment.
+                wait = bounds.back_off_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                sleep(max(wait, error.wait_seconds))
+    raise AssertionError("unreachable")
+
+
+def _one_try(
+    client: httpx.Client,
+    address: str,
+    target: Path,
+    bounds: FetchLimits,
+    until: float,
+    on_bytes: Callable[[int], None] | None,
+) -> Fetched:
+    here = address
+    try:
+        for _ in range(bounds.redirects + 1):
+            _require_allowed(here, address)
+            with client.stream("GET", here) as response:
+                if response.status_code in REDIRECTS and response.headers.get("location"):
+                    here = urljoin(here, response.headers["location"])
+                    continue
+                return _take(response, target, bounds, until, on_bytes)
+    except httpx.TimeoutException as error:
+        raise FetchError("timeout", type(error).__name__, True) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise FetchError("unreachable", f"{type(error).__name__}: {error}"[:200], True) from error
+    raise FetchError("redirects", here[:200])
+
+
+def _take(
+    response: httpx.Response,
+    target: Path,
+    bounds: FetchLimits,
+    until: float,
+    on_bytes: Callable[[int], None] | None,
+) -> Fetched:
+    status = response.status_code
+    etag, last_modified = response.headers.get("etag", "")[:300], response.headers.get("last-modified", "")[:80]
+    if status == httpx.codes.NOT_MODIFIED:
+        return Fetched(None, etag, last_modified)
+    if status != httpx.codes.OK:
+        wait = response.headers.get("retry-after", "")
+        seconds = min(float(wait), 60.0) if wait.isdigit() else 0.0
+        raise FetchError("status", str(status), status in WORTH_A_RETRY, seconds)
+    stated = response.headers.get("content-length", "")
+    if stated.isdigit() and int(stated) > bounds.size_bytes:
+        raise FetchError("too-large", stated)
+    size_bytes = 0
+    with target.open("wb") as file:
+        for chunk in response.iter_bytes(CHUNK_BYTES):
+            size_bytes += len(chunk)
+            if size_bytes > bounds.size_bytes:  # A server may say less than it sends, or pack a bomb.
+                raise FetchError("too-large", str(size_bytes))
+            if time.monotonic() > until:
+                raise FetchError("timeout", "in all")
+            file.write(chunk)
+            if on_bytes is not None:
+                on_bytes(size_bytes)
+    return Fetched(target, etag, last_modified, size_bytes)
+
+
+def _require_allowed(address: str, first: str) -> None:
+    """Only the web, never down from https to http, and never from outside into one's own network."""
+    parts, asked = urlsplit(address), urlsplit(first)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise FetchError("not-allowed", address[:200])
+    if asked.scheme == "https" and parts.scheme == "http":
+        raise FetchError("not-allowed", address[:200])
+    if _is_inner(parts.hostname) and not _is_inner(asked.hostname or ""):
+        raise FetchError("not-allowed", address[:200])
+
+
+def _is_inner(host: str) -> bool:
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
