@@ -1,0 +1,37 @@
+"""Who calls: a key in the Authorization header, or the session of somebody who is signed in on the portal."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.errors import AuthenticationError
+from ninja.security import APIKeyCookie, HttpBearer
+
+from tocsin.centre.members.doors import Caller, by_key
+from tocsin.centre.members.models import Person
+
+
+class KeyAuth(HttpBearer):
+    """`Authorization: Bearer toc_...`. A wrong key is refused even beside a good session."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        caller = by_key(token.strip(), timezone.now())
+        if caller is None:
+            raise AuthenticationError
+        return caller
+
+
+class SessionAuth(APIKeyCookie):
+    """The portal's own session; what changes something needs the token against forged requests as well."""
+
+    param_name = "sessionid"
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
+        return Caller(request.user) if isinstance(request.user, Person) and request.user.is_active else None
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who passed one of the two above."""
+    return cast(Caller, request.auth)  # type: ignore[attr-defined]

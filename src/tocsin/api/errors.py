@@ -1,0 +1,83 @@
+"""What can go wrong, as answers: one shape for all, in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI, Schema
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from tocsin.centre.reasons import sentence
+from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
+
+STATUS_OF_REASON = {"too-large": 413, "no-space": 507}
+RETRY_SECONDS = 30
+
+
+class Problem(Schema):
+    """Why a request was not served. `reason` is for programs and never changes; `text` is for people."""
+
+    reason: str
+    text: str
+    position: str = ""
+    field: str = ""
+    excerpt: str = ""
+
+
+def install(api: NinjaAPI) -> None:
+    """Every class of error, mapped once."""
+
+    def answer(request: HttpRequest, status: int, reason: str, text: str, **more: str) -> HttpResponse:
+        body = {"reason": reason, "text": text, "position": "", "field": "", "excerpt": "", **more}
+        return api.create_response(request, body, status=status)
+
+    def refused_input(request: HttpRequest, error: InputError) -> HttpResponse:
+        where = {"position": error.position, "field": error.field, "excerpt": error.excerpt[:200]}
+        status = STATUS_OF_REASON.get(error.reason, 422)
+        response = answer(request, status, error.reason, sentence(error.reason), **where)
+        if status == 507:
+            response["Retry-After"] = str(RETRY_SECONDS)
+        return response
+
+    def unavailable(request: HttpRequest, seconds: int) -> HttpResponse:
+        response = answer(request, 503, "unavailable", _("Not now. Try again in a moment."))
+        response["Retry-After"] = str(seconds)
+        return response
+
+    def not_signed_in(request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+        response = answer(request, 401, "not-signed-in", _("Send a valid key: Authorization: Bearer toc_…"))
+        response["WWW-Authenticate"] = 'Bearer realm="Tocsin"'
+        return response
+
+    def wrong_parameters(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        first: dict[str, Any] = error.errors[0] if error.errors else {}
+        reason = "missing-field" if first.get("type") == "missing" else "wrong-type"
+        field = ".".join(str(part) for part in first.get("loc", ())[1:])
+        return answer(request, 422, reason, sentence(reason), field=field)
+
+    handlers: dict[type[Exception], Any] = {
+        InputError: refused_input,
+        Refused: lambda request, error: answer(
+            request, 403, "refused", _("You may not do this: %(rule)s.") % {"rule": error.rule}
+        ),
+        NotFound: lambda request, _error: answer(request, 404, "not-found", _("There is nothing here.")),
+        Conflict: lambda request, error: answer(
+            request, 409, "conflict", _("This cannot be done: %(why)s.") % {"why": str(error)}
+        ),
+        Unavailable: lambda request, error: unavailable(request, error.retry_after_seconds),
+        OperationalError: lambda request, _error: unavailable(request, RETRY_SECONDS),
+        AuthenticationError: not_signed_in,
+        ValidationError: wrong_parameters,
+        HttpError: lambda request, error: answer(request, error.status_code, "not-understood", error.message),
+        RequestDataTooBig: lambda request, _error: refused_input(request, InputError("too-large")),
+        SuspiciousOperation: lambda request, _error: refused_input(request, InputError("not-an-object")),
+        MultiPartParserError: lambda request, _error: refused_input(request, InputError("truncated")),
+        UnreadablePostError: lambda request, _error: refused_input(request, InputError("truncated")),
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)

@@ -1,0 +1,79 @@
+"""The status resource: a delivery in TAXII's words.
+
+An object failed when a record of it was refused, unless the refusal only says that it was kept without rows. The
+rest succeeded: an object that was repeated or known before is no failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.cache import cache
+
+from tocsin.centre.intake import deliveries as selectors
+from tocsin.centre.intake import services
+from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.store import delivery_path
+from tocsin.centre.reasons import sentence
+
+from .answers import moment
+from .envelopes import Named, named_objects
+
+LISTED_MOST = 1_000
+"""Objects of one outcome that are named; the counts are of all of them."""
+KEPT = frozenset({"pattern-kept-whole", "boolean-tree-kept-whole", "unsupported-record", "attachment-kept"})
+"""Reasons under which the object itself was kept."""
+NO_VERSION = "1970-01-01T00:00:00.000000Z"
+"""The standard demands a version in a detail, which objects without moments do not have."""
+REMEMBERED_SECONDS = 3600
+
+
+def status_of(delivery: Delivery, stated: Sequence[Named] | None = None) -> dict[str, Any]:
+    """The resource. `stated` are the envelope's objects where they are at hand; else they are read again."""
+    stated = _stated(delivery) if stated is None else stated
+    first = delivery.duplicate_of or delivery
+    body: dict[str, Any] = {
+        "id": delivery.receipt,
+        "request_timestamp": moment(delivery.received_at),
+        "total_count": len(stated),
+    }
+    if first.state == Delivery.State.RECEIVED:
+        counts = {"success_count": 0, "failure_count": 0, "pending_count": len(stated)}
+        return body | {"status": "pending", **counts, **_listed("pendings", [(each, "") for each in stated])}
+    failed = _failed(first, len(stated))
+    successes = [(each, "") for number, each in enumerate(stated, 1) if number not in failed]
+    failures = [(stated[number - 1], message) for number, message in sorted(failed.items())]
+    counts = {"success_count": len(successes), "failure_count": len(failures), "pending_count": 0}
+    return body | {"status": "complete", **counts, **_listed("successes", successes), **_listed("failures", failures)}
+
+
+def _listed(name: str, found: Sequence[tuple[Named, str]]) -> dict[str, Any]:
+    """Details of objects that state an identity; empty lists are left out, as the standard demands."""
+    details = [
+        {"id": each.id, "version": each.version or NO_VERSION} | ({"message": message} if message else {})
+        for each, message in found
+        if each.id
+    ]
+    return {name: details[:LISTED_MOST]} if details else {}
+
+
+def _failed(delivery: Delivery, total: int) -> dict[int, str]:
+    """Number of the object → why it was refused."""
+    if delivery.state == Delivery.State.QUARANTINED:
+        return dict.fromkeys(range(1, total + 1), sentence(delivery.reason))
+    failed: dict[int, str] = {}
+    for frame in selectors.rejection_frames(delivery):
+        for position, unit, reason, field in frame.select("position", "unit", "reason", "field").iter_rows():
+            if unit == "object" and reason not in KEPT and 1 <= position <= total:
+                failed.setdefault(position, f"{field}: {sentence(reason)}" if field else sentence(reason))
+    return failed
+
+
+def _stated(delivery: Delivery) -> list[Named]:
+    key = f"taxii-envelope:{delivery.sha256}"
+    found: list[Named] | None = cache.get(key)
+    if found is None:
+        found = named_objects(delivery_path(services.store_folder(), delivery.sha256).read_bytes())
+        cache.set(key, found, REMEMBERED_SECONDS)
+    return found

@@ -1,0 +1,22 @@
+"""Addresses of TAXII 2.1 below /taxii2/."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from . import views
+
+COLLECTION = "<slug:slug>/collections/<slug:name>/"
+
+urlpatterns = [
+    path("", views.discovery, name="taxii-discovery"),
+    path("<slug:slug>/", views.api_root, name="taxii-root"),
+    path("<slug:slug>/status/<slug:receipt>/", views.status, name="taxii-status"),
+    path("<slug:slug>/collections/", views.collections, name="taxii-collections"),
+    path(COLLECTION, views.collection, name="taxii-collection"),
+    path(f"{COLLECTION}objects/", views.objects, name="taxii-objects"),
+    path(f"{COLLECTION}manifest/", views.unreadable, name="taxii-manifest"),
+    path(f"{COLLECTION}objects/<str:object_id>/", views.unreadable, name="taxii-object"),
+    path(f"{COLLECTION}objects/<str:object_id>/versions/", views.unreadable, name="taxii-versions"),
+    re_path("^.+/$", views.nothing, name="taxii-nothing"),
+]
