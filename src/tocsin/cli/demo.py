@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 PASSWORD = "exercise-tocsin-2026"  # noqa: S105 - printed on purpose: demonstration accounts of a local installation.
 ROLE_OF = {
-    "analyst": ["analyst", "victim-desk"], "reviewer": ["reviewer"], "legal-officer": ["legal"], "duty-officer": ["duty"],
-    "administrator": ["administrator"], "partner-analyst": ["analyst"], "bureau-officer": ["officer"],
-}  # fmt: skip
+    "analyst": ["analyst", "victim-desk"],
+    "reviewer": ["reviewer"],
+    "legal-officer": ["legal"],
+    "duty-officer": ["duty"],
+    "administrator": ["administrator"],
+    "partner-analyst": ["analyst"],
+    "bureau-officer": ["officer"],
+}
 
 
 @click.command()
@@ -96,10 +101,16 @@ def people(plan: Plan) -> None:
         if each.organisation_class == "centre":
             continue
         organisation = add_organisation(
-            slug=each.key, name=each.name, class_name=each.organisation_class.value, country=each.country, contact=each.contact,
-            defaults={"tlp": each.tlp, "codes": list(each.handling), "purposes": list(each.purposes)}, is_exercise=True,
-            by="demonstration", at=now,
-        )  # fmt: skip
+            slug=each.key,
+            name=each.name,
+            class_name=each.organisation_class.value,
+            country=each.country,
+            contact=each.contact,
+            defaults={"tlp": each.tlp, "codes": list(each.handling), "purposes": list(each.purposes)},
+            is_exercise=True,
+            by="demonstration",
+            at=now,
+        )
         for name, body in each.profiles.items():
             profiles.save(
                 organisation=organisation,
@@ -120,9 +131,15 @@ def people(plan: Plan) -> None:
         side = ROLES[side_of(home)]
         roles = [role for role in ROLE_OF[one.role] if role in side] or ["officer"]
         add_person(
-            login=one.username, name=one.name, organisation=home, roles=roles, password=PASSWORD,
-            language=one.language, by="demonstration", at=now,
-        )  # fmt: skip
+            login=one.username,
+            name=one.name,
+            organisation=home,
+            roles=roles,
+            password=PASSWORD,
+            language=one.language,
+            by="demonstration",
+            at=now,
+        )
 
 
 def hand_over(plan: Plan, folder: Path) -> None:
@@ -136,10 +153,14 @@ def hand_over(plan: Plan, folder: Path) -> None:
     for each in plan.deliveries:
         organisation = organisations.get(each.organisation, centre)
         services.receive(
-            organisation=organisation, via="command", name=each.name, chunks=read_chunks(folder / each.path),
-            at=datetime.fromisoformat(each.arrived_at), idempotency_key=each.idempotency_key,
+            organisation=organisation,
+            via="command",
+            name=each.name,
+            chunks=read_chunks(folder / each.path),
+            at=datetime.fromisoformat(each.arrived_at),
+            idempotency_key=each.idempotency_key,
             profile=profiles.named(each.profile, organisation) if each.profile else None,
-        )  # fmt: skip
+        )
 
 
 def _hand_over_folder(folder: Path, console: Console) -> int:

@@ -40,7 +40,8 @@ def show(console: Console, seconds: float, *, quiet: bool = False) -> dict[str, 
     countries = Tally.objects.exclude(country="").values("country").distinct().count()
     read = _rows(total)
     console.print(
-        f"{countries} countries served. {read:,.0f} rows in {seconds:.1f} s: {read / max(seconds, 0.1):,.0f} rows per second by the clock."
+        f"{countries} countries served. {read:,.0f} rows in {seconds:.1f} s: "
+        f"{read / max(seconds, 0.1):,.0f} rows per second by the clock."
     )
     facts = {name.lower().replace(" ", "_"): round(value) for name, value in total.items()}
     return facts | {

@@ -48,10 +48,15 @@ def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str
 
         deliveries.append(
             services.receive(
-                organisation=organisation, via="command", name=path.name, chunks=read_chunks(path),
-                at=datetime.now(UTC), profile=profile, marking=marking,
+                organisation=organisation,
+                via="command",
+                name=path.name,
+                chunks=read_chunks(path),
+                at=datetime.now(UTC),
+                profile=profile,
+                marking=marking,
             )
-        )  # fmt: skip
+        )
     work_through(len(deliveries), workers, show=not as_json)
     report(deliveries, as_json)
 
@@ -71,8 +76,14 @@ def work_through(deliveries: int, workers: int, *, show: bool) -> None:
     from tocsin.site import crew
 
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[rows]}"), TimeElapsedColumn())  # fmt: skip
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not show or not sys.stderr.isatty()) as bars:
         task = bars.add_task("Reading deliveries", total=deliveries, rows="")
         before = Job.objects.filter(kind="read-delivery", state__in=["done", "failed"]).count()
@@ -95,17 +106,50 @@ def report(deliveries: list[Delivery], as_json: bool) -> None:
         click.echo(json.dumps([_facts(fresh[delivery.pk]) for delivery in deliveries], default=str))
         return
     table = Table(title="Deliveries")
-    for heading, justify in (("File", "left"), ("Format", "left"), ("State", "left"), ("Rows", "right"), ("Repeats", "right"),
-                             ("Objects", "right"), ("Proposals", "right"), ("Rejected", "right"), ("Reason", "left")):  # fmt: skip
+    for heading, justify in (
+        ("File", "left"),
+        ("Format", "left"),
+        ("State", "left"),
+        ("Rows", "right"),
+        ("Repeats", "right"),
+        ("Objects", "right"),
+        ("Proposals", "right"),
+        ("Rejected", "right"),
+        ("Reason", "left"),
+    ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for delivery in deliveries:
         now = fresh[delivery.pk]
-        table.add_row(now.name, now.format, now.state, f"{now.rows:,}", f"{now.repeats:,}", f"{now.objects_count:,}",
-                      f"{now.proposals_count:,}", f"{now.rejections:,}", now.reason)  # fmt: skip
+        table.add_row(
+            now.name,
+            now.format,
+            now.state,
+            f"{now.rows:,}",
+            f"{now.repeats:,}",
+            f"{now.objects_count:,}",
+            f"{now.proposals_count:,}",
+            f"{now.rejections:,}",
+            now.reason,
+        )
     Console().print(table)
 
 
 def _facts(delivery: Delivery) -> dict[str, Any]:
-    names = ("receipt", "name", "state", "reason", "reason_where", "format", "rows", "repeats", "objects_count",
-             "proposals_count", "rejections", "conflicts", "countries", "sha256", "size_bytes")  # fmt: skip
+    names = (
+        "receipt",
+        "name",
+        "state",
+        "reason",
+        "reason_where",
+        "format",
+        "rows",
+        "repeats",
+        "objects_count",
+        "proposals_count",
+        "rejections",
+        "conflicts",
+        "countries",
+        "sha256",
+        "size_bytes",
+    )
     return {name: getattr(delivery, name) for name in names}

@@ -53,12 +53,19 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     found = reply.found
     if as_json:
         shown = {
-            "kind": reply.kind, "value": reply.value, "rows": found.total, "sightings": found.sightings,
-            "first_at": found.first_at, "last_at": found.last_at, "countries": found.by_country, "roles": found.by_role,
-            "sources": reply.sources, "warning_lists": [asdict(listed) for listed in reply.warning_lists],
+            "kind": reply.kind,
+            "value": reply.value,
+            "rows": found.total,
+            "sightings": found.sightings,
+            "first_at": found.first_at,
+            "last_at": found.last_at,
+            "countries": found.by_country,
+            "roles": found.by_role,
+            "sources": reply.sources,
+            "warning_lists": [asdict(listed) for listed in reply.warning_lists],
             "objects": [thing.object_id for thing in reply.objects],
             "newest": found.rows.drop("ipv6").to_dicts(),
-        }  # fmt: skip
+        }
         click.echo(json.dumps(shown, default=str, ensure_ascii=False))
         return
     console = Console()

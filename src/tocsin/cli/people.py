@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 from rich.console import Console
@@ -36,9 +36,16 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
     password = secrets.token_urlsafe(12)
     try:
         add_person(
-            login=login, name=name, organisation=organisation, roles=roles, password=password, language=language,
-            by="command", at=datetime.now(UTC), must_change_password=True,
-        )  # fmt: skip
+            login=login,
+            name=name,
+            organisation=organisation,
+            roles=roles,
+            password=password,
+            language=language,
+            by="command",
+            at=datetime.now(UTC),
+            must_change_password=True,
+        )
     except InputError as error:
         raise click.ClickException(f"These roles do not exist there: {error.excerpt}") from error
     click.echo(f"{login}: first password {password}")
@@ -60,6 +67,42 @@ def password(login: str) -> None:
     found.save(update_fields=["password", "must_change_password"])
     record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
     click.echo(f"{login}: new first password {fresh}")
+
+
+@person.command("key")
+@click.argument("login")
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(["deliver", "read"]))
+@click.option("--name", default="command line", show_default=True, help="What the key is for.")
+@click.option("--days", type=click.IntRange(min=1), default=365, show_default=True, help="Days until it expires.")
+def key(login: str, scopes: tuple[str, ...], name: str, days: int) -> None:
+    """Make a key for the API and TAXII and print it; it is shown this once."""
+    from tocsin.centre.members.models import Person
+    from tocsin.centre.members.services import add_key
+
+    found = Person.objects.select_related("organisation").filter(login=login).first()
+    if found is None:
+        raise click.ClickException(f"Nobody signs in as {login!r}.")
+    at = datetime.now(UTC)
+    made, secret = add_key(
+        person=found, name=name[:80], scopes=sorted(set(scopes)), expires_at=at + timedelta(days=days),
+        by="command", at=at,
+    )  # fmt: skip
+    click.echo(f"{login}: key number {made.pk}, valid until {at + timedelta(days=days):%Y-%m-%d}")
+    click.echo(secret)
+
+
+@person.command("revoke-key")
+@click.argument("number", type=int)
+def revoke_key(number: int) -> None:
+    """End a key at once and for good."""
+    from tocsin.centre.members import services
+    from tocsin.centre.members.models import Key
+
+    found = Key.objects.filter(pk=number).first()
+    if found is None:
+        raise click.ClickException(f"No key has the number {number}.")
+    services.revoke_key(key=found, by="command", at=datetime.now(UTC))
+    click.echo(f"Key {number} no longer opens anything.")
 
 
 @person.command("organisations")

@@ -46,9 +46,13 @@ def guess(file: Path, name: str, slug: str, as_json: bool) -> None:
         if organisation is None:
             raise click.ClickException(f"No organisation has the slug {slug!r}.")
         profiles.save(
-            organisation=organisation, name=name, profile=found.guess.profile, fingerprint=found.fingerprint, by=None,
+            organisation=organisation,
+            name=name,
+            profile=found.guess.profile,
+            fingerprint=found.fingerprint,
+            by=None,
             at=datetime.now(UTC),
-        )  # fmt: skip
+        )
         click.echo(f"Saved as {name!r} for {slug}: its next file with this header is read the same way.")
 
 

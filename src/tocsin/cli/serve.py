@@ -48,11 +48,28 @@ def run_server(host: str, port: int, workers: int) -> None:
 
     hands = crew.start(workers) if workers else []
     try:
-        subprocess.run(
-            [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1",
-             "--blocking-threads", "8", "--no-ws", "--log-level", "warning", "tocsin.site.wsgi:application"],
+        subprocess.run(  # noqa: S603 - our own interpreter and fixed words.
+            [
+                sys.executable,
+                "-m",
+                "granian",
+                "--interface",
+                "wsgi",
+                "--host",
+                host,
+                "--port",
+                str(port),
+                "--workers",
+                "1",
+                "--blocking-threads",
+                "8",
+                "--no-ws",
+                "--log-level",
+                "warning",
+                "tocsin.site.wsgi:application",
+            ],
             check=False,
-        )  # fmt: skip
+        )
     except KeyboardInterrupt:
         pass
     finally:

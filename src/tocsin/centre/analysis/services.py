@@ -38,11 +38,18 @@ def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
     for frame in parts_of(outcome, "proposals", work):
         Proposal.objects.bulk_create(
             Proposal(
-                delivery=delivery, batch_id=number, kind=row["kind"], value=row["value"], shown_as=row["shown_as"][:1000],
-                page=max(row["page"], 1), offset=max(row["offset"], 0), context=row["context"][:400], score=row["score"],
+                delivery=delivery,
+                batch_id=number,
+                kind=row["kind"],
+                value=row["value"],
+                shown_as=row["shown_as"][:1000],
+                page=max(row["page"], 1),
+                offset=max(row["offset"], 0),
+                context=row["context"][:400],
+                score=row["score"],
             )
             for row in frame.iter_rows(named=True)
-        )  # fmt: skip
+        )
 
 
 def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
