@@ -52,7 +52,7 @@ def believable(geo: ranges.Layer, registry: ranges.Layer) -> ranges.Layer:
     several = pairs.group_by("stretch").agg(pl.col("country").n_unique()).filter(pl.col("country") > 1)["stretch"]
     kept = geo.values.copy()
     kept[several.to_numpy()] = 0
-    print(f"{len(several)} stretches of {len(kept)} dropped")  # noqa: T201
+    print(f"{len(several)} stretches of {len(kept)} dropped")
     return ranges.thinned(ranges.Layer(geo.starts, kept))
 
 
