@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -55,7 +56,7 @@ def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: o
     """A delivery that was read without trouble."""
     number = next(_numbers)
     facts: dict[str, object] = {
-        "receipt": f"receipt{number:08d}", "via": "page", "name": name or f"delivery-{number}.csv",
+        "receipt": secrets.token_hex(8), "via": "page", "name": name or f"delivery-{number}.csv",
         "sha256": hashlib.sha256(str(number).encode()).hexdigest(), "size_bytes": 1000 + number, "received_at": at,
         "state": "parsed", "format": "delimited", **said,
     }  # fmt: skip

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +36,89 @@ ARABIC_LETTERS = (
     "U+06AF,U+06CC,U+200C-200F"
 )
 
-ICON_NAMES = """alert-triangle archive arrow-left arrow-right bell-ringing building building-bank chevron-down
-chevron-right chart-bar check circle-check circle-dashed circle-x clock copy database device-floppy download
-external-link eye file-import file-text files filter flag flame gauge help history home inbox info-circle key
-language layers-intersect list-check lock login logout map-pin menu-2 message-report moon package player-pause plus
-radar-2 refresh robot rss scale search server settings shield shield-check shield-lock skull sparkles sun sun-moon
-target trash upload user user-search users world x adjustments hourglass bug wallet mail phone link hash network
-virus rotate""".split()
+ICON_NAMES = [
+    "alert-triangle",
+    "archive",
+    "arrow-left",
+    "arrow-right",
+    "bell-ringing",
+    "building",
+    "building-bank",
+    "chevron-down",
+    "chevron-right",
+    "chart-bar",
+    "check",
+    "circle-check",
+    "circle-dashed",
+    "circle-x",
+    "clock",
+    "copy",
+    "database",
+    "device-floppy",
+    "download",
+    "external-link",
+    "eye",
+    "file-import",
+    "file-text",
+    "files",
+    "filter",
+    "flag",
+    "flame",
+    "gauge",
+    "help",
+    "history",
+    "home",
+    "inbox",
+    "info-circle",
+    "key",
+    "language",
+    "layers-intersect",
+    "list-check",
+    "lock",
+    "login",
+    "logout",
+    "map-pin",
+    "menu-2",
+    "message-report",
+    "moon",
+    "package",
+    "player-pause",
+    "plus",
+    "radar-2",
+    "refresh",
+    "robot",
+    "rss",
+    "scale",
+    "search",
+    "server",
+    "settings",
+    "shield",
+    "shield-check",
+    "shield-lock",
+    "skull",
+    "sparkles",
+    "sun",
+    "sun-moon",
+    "target",
+    "trash",
+    "upload",
+    "user",
+    "user-search",
+    "users",
+    "world",
+    "x",
+    "adjustments",
+    "hourglass",
+    "bug",
+    "wallet",
+    "mail",
+    "phone",
+    "link",
+    "hash",
+    "network",
+    "virus",
+    "rotate",
+]
 
 WIDTH, HEIGHT = 2000, 870
 TOLERANCE = 0.9
@@ -59,9 +136,7 @@ def main() -> None:
 
 
 def _fetch(spec: str, work: Path) -> Path:
-    found = subprocess.run(
-        ["npm", "pack", spec, "--json"], cwd=work, check=True, capture_output=True, text=True
-    )
+    found = subprocess.run(["npm", "pack", spec, "--json"], cwd=work, check=True, capture_output=True, text=True)
     said = json.loads(found.stdout)
     name = (said[0] if isinstance(said, list) else next(iter(said.values())))["filename"]
     target = work / name.removesuffix(".tgz")
@@ -145,7 +220,14 @@ def _world(package: Path) -> None:
         code for code in places
         if code not in boxes or max(boxes[code][2] - boxes[code][0], boxes[code][3] - boxes[code][1]) < SMALL
     )  # fmt: skip
-    facts = {"width": WIDTH, "height": HEIGHT, "shapes": sorted(shapes), "boxes": boxes, "places": places, "small": small}
+    facts = {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "shapes": sorted(shapes),
+        "boxes": boxes,
+        "places": places,
+        "small": small,
+    }
     (folder / "world.json").write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -182,7 +264,11 @@ def _projected(longitude: float, latitude: float) -> tuple[float, float]:
     a1, a2, a3, a4, m = 1.340264, -0.081106, 0.000893, 0.003796, math.sqrt(3) / 2
     turned = (longitude - 11 + 180) % 360 - 180
     angle = math.asin(m * math.sin(math.radians(latitude)))
-    x = math.radians(turned) * math.cos(angle) / (m * (a1 + 3 * a2 * angle**2 + angle**6 * (7 * a3 + 9 * a4 * angle**2)))
+    x = (
+        math.radians(turned)
+        * math.cos(angle)
+        / (m * (a1 + 3 * a2 * angle**2 + angle**6 * (7 * a3 + 9 * a4 * angle**2)))
+    )
     y = angle * (a1 + a2 * angle**2 + angle**6 * (a3 + a4 * angle**2))
     scale = WIDTH / 5.42
     return (WIDTH / 2 + x * scale, 1.318 * scale - y * scale)
@@ -196,7 +282,9 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     length = math.hypot(x2 - x1, y2 - y1)
     far, place = 0.0, 0
     for index, (x, y) in enumerate(points[1:-1], start=1):
-        away = abs((x2 - x1) * (y1 - y) - (x1 - x) * (y2 - y1)) / length if length > 1e-9 else math.hypot(x - x1, y - y1)
+        away = (
+            abs((x2 - x1) * (y1 - y) - (x1 - x) * (y2 - y1)) / length if length > 1e-9 else math.hypot(x - x1, y - y1)
+        )
         if away > far:
             far, place = away, index
     if far <= TOLERANCE:
@@ -229,9 +317,7 @@ def _path(ring: list[tuple[float, float]]) -> str:
     text = ""
     for part in parts:
         if len(part) > 1:
-            steps = " ".join(
-                f"{x - last_x},{y - last_y}" for (last_x, last_y), (x, y) in zip(part, part[1:], strict=False)
-            )
+            steps = " ".join(f"{x - last_x},{y - last_y}" for (last_x, last_y), (x, y) in pairwise(part))
             text += f"M{part[0][0]},{part[0][1]}l" + re.sub(r"[, ]-", "-", steps) + "z"
     return text
 

@@ -109,7 +109,8 @@ def test_first_view_is_light(login: str, client: Client, world: None) -> None:
 
 
 @pytest.mark.parametrize(("language", "direction", "word"), [
-    ("en", "ltr", "Sign in"), ("fr", "ltr", "Se connecter"), ("es", "ltr", "Iniciar sesión"), ("ar", "rtl", "تسجيل الدخول"),
+    ("en", "ltr", "Sign in"), ("fr", "ltr", "Se connecter"),
+    ("es", "ltr", "Iniciar sesión"), ("ar", "rtl", "تسجيل الدخول"),
 ])  # fmt: skip
 def test_sign_in_speaks_four_languages(language: str, direction: str, word: str, client: Client) -> None:
     page = client.get(reverse("sign-in"), headers={"accept-language": language}).content.decode()

@@ -20,7 +20,7 @@ class Preferences:
         if not person.is_authenticated:
             return self.get_response(request)
         translation.activate(person.language)
-        request.LANGUAGE_CODE = translation.get_language()  # type: ignore[assignment]
+        request.LANGUAGE_CODE = translation.get_language()
         try:
             zone = zoneinfo.ZoneInfo(person.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -36,7 +36,7 @@ def sides() -> list[tuple[str, str]]:
 
 
 @requires()
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: HttpRequest) -> HttpResponseBase:
     """The first page: what is new, what waits, what came of it; the administrator's is the state of the house."""
     person = person_of(request)
     if not may(person, "read"):

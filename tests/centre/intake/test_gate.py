@@ -23,7 +23,8 @@ def world() -> None:
     """Every label, with and without audience and exclusion, from three sources, some of it hidden."""
     sources = [builders.organisation("northwind"), builders.organisation("southgate"), builders.bureau("FR")]
     more = ({}, {"audience": ("country:FR",)}, {"exclusions": ("country:FR",)}, {"audience": ("southgate",)},
-            {"audience": ("person:khalil_officer",)}, {"classification": "restricted"}, {"exclusions": ("northwind",)})  # fmt: skip
+            {"audience": ("person:khalil_officer",)}, {"classification": "restricted"},
+            {"exclusions": ("northwind",)})  # fmt: skip
     hidden = itertools.cycle([None, None, builders.NOW - timedelta(hours=1), None, builders.NOW + timedelta(hours=1)])
     for source, tlp, said in itertools.product(sources, Tlp, more):
         sent = builders.delivery(source)

@@ -14,10 +14,10 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from django.core.cache import cache
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from tocsin.centre.intake.models import Batch, NameTally, Tally
-from tocsin.centre.intake.selectors import victim_countries, visible_batches
+from tocsin.centre.intake.selectors import victim_countries, visible_batches, visible_pairs
 from tocsin.core.words import VICTIM_LIKE, Role
 from tocsin.handling import Viewer
 
@@ -31,7 +31,7 @@ SIDES: dict[str, frozenset[str] | None] = {
 }
 """What a map shows → roles that it counts."""
 COLUMNS_MOST = 90
-CACHE_SECONDS = 60
+CACHE_SECONDS = 3600
 VICTIM_WORDS = sorted(role.value for role in VICTIM_LIKE)
 
 
@@ -71,14 +71,17 @@ def _countable(viewer: Viewer) -> Q:
 
 
 def home_figures(viewer: Viewer, now: datetime, span: str, side: str = "all") -> Figures:
-    """Rows by country and by day, for the map and the curve. At most a minute old."""
-    return cached(viewer, f"home:{span}:{side}", lambda: _figures(tallies(viewer, now), now, span, side))
+    """Rows by country and by day, for the map and the curve."""
+    return cached(viewer, now, f"home:{span}:{side}", lambda: _figures(tallies(viewer, now), now, span, side))
 
 
 def country_figures(viewer: Viewer, now: datetime, span: str, code: str) -> Figures:
     """The same for one country."""
     return cached(
-        viewer, f"country:{span}:{code}", lambda: _figures(tallies(viewer, now).filter(country=code), now, span, "all")
+        viewer,
+        now,
+        f"country:{span}:{code}",
+        lambda: _figures(tallies(viewer, now).filter(country=code), now, span, "all"),
     )
 
 
@@ -135,7 +138,7 @@ def top_malware(viewer: Viewer, now: datetime, span: str, code: str = "", limit:
         found = rows.order_by().values_list("malware").annotate(n=Sum("rows")).order_by("-n", "malware")[:limit]
         return [Named(name, n) for name, n in found]
 
-    return cached(viewer, f"malware:{span}:{code}:{limit}", ask)
+    return cached(viewer, now, f"malware:{span}:{code}:{limit}", ask)
 
 
 def parts_of_country(viewer: Viewer, now: datetime, span: str, code: str) -> tuple[list[Named], list[Named]]:
@@ -150,7 +153,7 @@ def parts_of_country(viewer: Viewer, now: datetime, span: str, code: str) -> tup
             roles[role] += n
         return [Named(*each) for each in types.most_common(10)], [Named(*each) for each in roles.most_common()]
 
-    return cached(viewer, f"parts:{span}:{code}", ask)
+    return cached(viewer, now, f"parts:{span}:{code}", ask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +170,33 @@ def country_lines(viewer: Viewer, now: datetime, span: str) -> dict[str, Country
 
     def ask() -> dict[str, CountryLine]:
         rows = _within(tallies(viewer, now).exclude(country=""), now, span)
-        lasts = dict(rows.order_by().values_list("country").annotate(last=Max("day")))
         by_code: dict[str, Counter[date]] = {}
         for code, on, n in rows.order_by().values_list("country", "day").annotate(n=Sum("rows")):
             by_code.setdefault(code, Counter())[on] += n
-        last = max((on for on in lasts.values() if on), default=now.date()) if span == "all" else now.date()
+        newest = max((on for days in by_code.values() for on in days), default=now.date())
+        last = newest if span == "all" else now.date()
         return {
             code: CountryLine(
-                sum(days.values()), tuple(n for _, n in _filled(days, last, SPANS[span])[-31:]), lasts.get(code)
+                sum(days.values()), tuple(n for _, n in _filled(days, last, SPANS[span])[-31:]), max(days)
             )
             for code, days in by_code.items()
         }
 
-    return cached(viewer, f"countries:{span}", ask)
+    return cached(viewer, now, f"countries:{span}", ask)
 
 
-def cached(viewer: Viewer, name: str, ask: Callable[[], T]) -> T:
-    """What `ask` answers, kept for a minute: people of one seat see the same figures, and nothing older."""
-    seat = hashlib.sha256(repr((viewer, name)).encode()).hexdigest()
+def cached(viewer: Viewer, now: datetime, name: str, ask: Callable[[], T]) -> T:
+    """What `ask` answers, kept while nothing arrives and nothing is hidden; shared by all who see the same.
+
+    The gate is asked anew every time: what is kept belongs to the pairs that it allows at this moment, so that a
+    changed label, role or recall is never answered from memory. Tallies of a batch do not change once written.
+    """
+    pairs = sorted((source, sorted(sets)) for source, sets in visible_pairs(viewer, now).items())
+    state = Batch.objects.aggregate(n=Count("pk"), last=Max("pk"), hidden=Count("pk", filter=Q(hidden_at__lte=now)))
+    rule = (viewer.is_victim_desk, viewer.organisation, sorted(victim_countries(viewer)))
+    seat = hashlib.sha256(
+        repr((name, now.date(), pairs if viewer.class_name else [], state, rule)).encode()
+    ).hexdigest()
     found: T | None = cache.get(seat)
     if found is None:
         found = ask()

@@ -21,7 +21,7 @@ FAILED = "sign-in.failed"
 
 
 @dataclass
-class TooManyFailures(Exception):
+class TooManyFailures(Exception):  # noqa: N818 - named as the other answers of `core.errors` are.
     """No further try for this login from this address before so many minutes have passed."""
 
     minutes: int

@@ -278,7 +278,8 @@ def address_with(context: RequestContext, **changes: object) -> str:
         query.pop(name, None)
         if value not in (None, ""):
             query[name] = str(value)
-    return "?" + query.urlencode()
+    address: str = query.urlencode()
+    return "?" + address
 
 
 @register.simple_tag
