@@ -36,6 +36,7 @@ from . import (
     shadowserver,
     stix1,
     stix2,
+    structured,
     tagpack,
     taxii1,
     taxii2,
@@ -73,6 +74,7 @@ MODULES = (
     html_table,
     html,
     rules,
+    structured,
     prose,
 )
 """In the order in which equal certainty is decided: the more specific first."""

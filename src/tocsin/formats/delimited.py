@@ -180,13 +180,15 @@ def recognise(sample: Sample) -> int:
     columns = columns_of(shape)
     assign(columns)
     typed = any(column.draft == "kind" and column.confidence >= 0.95 for column in columns)
-    valued = any(column.draft == "value" and (typed or column.share > 0.5 or not column.cells) for column in columns)
+    valued = any(column.draft == "value" and (typed or column.share >= 0.5 or not column.cells) for column in columns)
     known = known_share(shape.headings) if shape.has_header else 0.0
-    if shape.consistency < 0.5:
+    cut = [len(cells) > 1 for _, cells in shape.records]
+    # A report with a few cells in it: most of its lines are no rows.
+    if shape.consistency < 0.5 or sum(cut) < 0.6 * len(cut):
         return 0
     if known >= 0.5 and valued:
         return 60
-    if valued and shape.consistency >= 0.8:
+    if valued and (shape.consistency >= 0.8 or known * shape.layout.width >= 2):
         return 50
     # A table without a value column is no delivery, but the page that maps columns should be offered.
     return 15 if shape.has_header and shape.consistency >= 0.9 and known >= 0.3 else 0

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
 from tocsin.core.words import Unit
@@ -31,6 +30,10 @@ _ADDRESS_SPACED_RANGE = r"^(\d{1,3}(?:\.\d{1,3}){3})\s+-\s+(\d{1,3}(?:\.\d{1,3})
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback")
 _STATED = re.compile(r"(?im)^[#;/\s]*(?:entries|number of entries|total entries|count|total)\s*[:=]\s*([\d,.]+)")
 _CLOSING = re.compile(r"(?im)^[#;/\s]*END \(?(\d+)\)? entries")
+_BANNER = re.compile(
+    r"(?i)\b(?:ipset|block ?lists?|feeds?|entries|updated|generated|maintainer|category|fields|list|addresses)\b"
+)
+"""Words of the banners of lists; a ransom note framed by # has none of them."""
 _TITLE = re.compile(r"[#;/!\s]*(.*?)[#\s]*$")
 
 
@@ -75,8 +78,10 @@ def _is_remark(line: str) -> bool:
 def recognise(sample: Sample) -> int:
     """Sure where nearly every line is a value; a banner of a known list without a line is an empty one."""
     head = sample.head
-    if not head.strip() or b"\x00" in head[:4096]:
+    if b"\x00" in head[:4096]:
         return 0
+    if not head.strip():
+        return 20  # Nothing but line ends: a list that is empty today.
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith((b"{", b"<", b"#fields", b"#separator")):
         return 0
@@ -86,7 +91,11 @@ def recognise(sample: Sample) -> int:
     share, count = _share_of_values(lines)
     if not count:
         remarks = [line for line in lines if line.strip()]
-        return 20 if remarks and all(map(_is_remark, remarks)) else 0
+        if not remarks or not all(map(_is_remark, remarks)):
+            return 0
+        return 45 if len(set(map(str.lower, _BANNER.findall("\n".join(remarks[:60]))))) >= 3 else 20
+    if b"Maltrail developers" in head[:2048]:
+        return 70
     if share >= 0.9:
         return 65
     return 52 if share >= 0.75 else 30 if share >= 0.55 and count >= 5 else 0
@@ -96,8 +105,6 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     """Rows block by block; position is the line number."""
     with source.open() as stream:
         head = stream.read(SAMPLE_BYTES)
-    if not head.strip():
-        raise InputError("empty-file")
     heading = _heading(head, source.name)
     yield heading
     family = source.name.rsplit("/", 1)[-1].split(".")[0] if b"Maltrail developers" in head[:2048] else ""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import yaml
 
+from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Sample, Source
 
@@ -16,9 +17,12 @@ from ._documents import TEXT_CHARACTERS, completed
 from ._extraction import propose
 
 CHUNK_BYTES = 1 << 20
+LONGEST_LINE = 16 << 20
 FRONT_MATTER_CHARACTERS = 32 << 10
 WORD = re.compile(r"[^\W\d_]{2,}")
 MARKUP = re.compile(r"^(?:#{1,6} \S|={1,5} \S|\|====|\[options=|```|---$|\* \S|[-=]{4,}$)", re.MULTILINE)
+ASCIIDOC = re.compile(r"^(?:={1,5} \w|\|===+$|\[(?:options|cols)=)", re.MULTILINE)
+"""Of a report in AsciiDoc: its tables are proposals too, so that a person sees the words around them."""
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
 TITLE = re.compile(r"^(?:#|=)\s+(?P<marked>.{1,300}?)\s*#*$|^(?P<above>\S.{1,200})\n(?:={4,}|-{4,})\s*$", re.MULTILINE)
 
@@ -41,20 +45,25 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
 
 
 def chunks_of(source: Source) -> Iterator[str]:
-    """The text in pieces of about a mebibyte, cut at line ends; a line without end is cut hard."""
+    """The text in pieces of about a mebibyte, cut at line ends; a very long line is cut hard."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
     rest = ""
     with source.open() as stream:
         while chunk := stream.read(CHUNK_BYTES):
             text = rest + decoder.decode(chunk).replace("\0", " ")
             seam = max(text.rfind("\n"), text.rfind("\r")) + 1
-            seam = seam or (len(text) if len(text) > 2 * CHUNK_BYTES else 0)
             rest = text[seam:]
-            if seam:
-                yield text[:seam]
-    rest += decoder.decode(b"", True)
-    if rest:
-        yield rest
+            yield from _cut(text[:seam])
+            if len(rest) > LONGEST_LINE:
+                raise InputError("line-too-long", excerpt=rest[:80])
+    yield from _cut(rest + decoder.decode(b"", True))
+
+
+def _cut(text: str) -> Iterator[str]:
+    """In one piece, but for a line of many mebibytes."""
+    size = len(text) if len(text) <= 3 * CHUNK_BYTES else 2 * CHUNK_BYTES
+    for start in range(0, len(text), size or 1):
+        yield text[start : start + size]
 
 
 def title_of(text: str) -> str:
@@ -88,6 +97,8 @@ def recognise(sample: Sample) -> int:
     structured = text.lstrip()[:1] in ("{", "[", "<")
     if structured:
         return 2
+    if len(ASCIIDOC.findall(text[: 64 << 10])) >= 2:
+        return 70
     marked = len(MARKUP.findall(text[: 64 << 10]))
     if wordy >= 0.3 or (marked >= 2 and wordy >= 0.05):
         return 35

@@ -32,6 +32,10 @@ DAY_FIRST = (
     "%d.%m.%Y %H:%M",
 )
 MONTH_FIRST = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m-%d-%Y %H:%M:%S")
+SHORT_DAY_FIRST = ("%d/%m/%y %H:%M:%S", "%d/%m/%y %H:%M", "%d.%m.%y %H:%M")
+SHORT_MONTH_FIRST = ("%m/%d/%y %H:%M:%S", "%m/%d/%y %H:%M")
+FIRST_YEAR = 1000
+"""A year below this is one of two digits that was read as four."""
 DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 MOST_DISTINCT = 20_000
 """Distinct texts given to the slow, lenient parser; a column with more of them is not made of times."""
@@ -47,7 +51,8 @@ def moments(texts: pl.Series, *, time_zone: str = "UTC", day_first: bool = False
     if texts.dtype != pl.String:
         return texts.cast(MOMENT, strict=False)
     found = pl.Series(texts.name, [None], dtype=MOMENT).new_from_index(0, len(texts))
-    slashed = DAY_FIRST + MONTH_FIRST if day_first else MONTH_FIRST + DAY_FIRST
+    days, months = DAY_FIRST + SHORT_DAY_FIRST, MONTH_FIRST + SHORT_MONTH_FIRST
+    slashed = days + months if day_first else months + days
     steps = [(form, True) for form in WITH_ZONE] + [(form, False) for form in (*PLAIN, *slashed)]
     if (
         not (sample := texts.drop_nulls().head(1)).is_empty()
@@ -88,6 +93,8 @@ def _parsed(texts: pl.Series, form: str, zoned: bool, time_zone: str) -> pl.Seri
     if zoned:
         return texts.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").cast(MOMENT)
     naive = texts.str.to_datetime(form, strict=False, time_unit="us")
+    if "%Y" in form and not form.startswith("%Y") and (naive.dt.year() < FIRST_YEAR).any():
+        naive = pl.select(pl.when(naive.dt.year() >= FIRST_YEAR).then(naive)).to_series()
     if time_zone == "UTC":
         return naive.dt.replace_time_zone("UTC")
     return naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
