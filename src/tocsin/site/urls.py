@@ -15,7 +15,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health", views.health, name="health"),
     path("", include("tocsin.centre.members.urls")),
     path("", include("tocsin.centre.intake.urls")),
+    path("", include("tocsin.centre.analysis.urls")),
     path("", include("tocsin.centre.release.urls")),
+    path("api/v1/", include("tocsin.api.urls")),
+    path("taxii2/", include("tocsin.taxii.urls")),
 ]
 
 handler403 = "tocsin.site.views.forbidden"

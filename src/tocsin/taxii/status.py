@@ -21,7 +21,7 @@ from .answers import moment
 from .envelopes import Named, named_objects
 
 LISTED_MOST = 1_000
-"""Objects of one outcome that are named; the counts are of all of them."""
+"""Objects of one outcome that are named one by one; of more there is only the count."""
 KEPT = frozenset({"pattern-kept-whole", "boolean-tree-kept-whole", "unsupported-record", "attachment-kept"})
 """Reasons under which the object itself was kept."""
 NO_VERSION = "1970-01-01T00:00:00.000000Z"
@@ -49,13 +49,17 @@ def status_of(delivery: Delivery, stated: Sequence[Named] | None = None) -> dict
 
 
 def _listed(name: str, found: Sequence[tuple[Named, str]]) -> dict[str, Any]:
-    """Details of objects that state an identity; empty lists are left out, as the standard demands."""
+    """Details of all these objects. Left out where they are none, too many, or not all state an identity.
+
+    Clients compare the length of a list with its count, so a list is whole or absent.
+    """
+    if not 0 < len(found) <= LISTED_MOST or not all(each.id for each, _message in found):
+        return {}
     details = [
         {"id": each.id, "version": each.version or NO_VERSION} | ({"message": message} if message else {})
         for each, message in found
-        if each.id
     ]
-    return {name: details[:LISTED_MOST]} if details else {}
+    return {name: details}
 
 
 def _failed(delivery: Delivery, total: int) -> dict[int, str]:

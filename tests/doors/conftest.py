@@ -1,0 +1,53 @@
+"""A store of its own for each test, keys, and the work that follows a delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from tests import people
+
+from tocsin.centre.jobs.worker import run_one
+from tocsin.centre.members.models import Key
+from tocsin.centre.members.services import add_key
+from tocsin.site import wiring
+
+GiveKey = Callable[..., str]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Path]:
+    """An empty installation with a small limit."""
+    before = settings.INSTALLATION
+    settings.INSTALLATION = replace(before, home=tmp_path, store="", upload_limit_bytes=1 << 20)
+    cache.clear()
+    yield tmp_path / "store"
+    settings.INSTALLATION = before
+
+
+@pytest.fixture
+def give_key() -> GiveKey:
+    """Gives one of the cast a key and returns its secret."""
+
+    def give(login: str = "pia_partner", scopes: Sequence[str] = ("deliver", "read"), **changed: object) -> str:
+        at = datetime.now(UTC)
+        key, secret = add_key(person=people.call(login), name="test", scopes=scopes, expires_at=None, by="test", at=at)
+        Key.objects.filter(pk=key.pk).update(**changed)
+        return secret
+
+    return give
+
+
+def work() -> None:
+    """Do what is due, as a worker would."""
+    handlers = wiring.handlers()
+    try:
+        while run_one("test", handlers):
+            pass
+    finally:
+        wiring.close(handlers)
