@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from django.db import transaction
 from django.db.models import Sum
 
@@ -36,6 +37,7 @@ def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
     batch = next((made["number"] for made in outcome["batches"] if made["marking"] is None), None)
     number = batch if batch is not None else delivery.pk * BATCHES_IN_DELIVERY
     for frame in parts_of(outcome, "proposals", work):
+        clean = frame.with_columns(pl.col(pl.String).str.replace_all("\x00", "", literal=True))
         Proposal.objects.bulk_create(
             Proposal(
                 delivery=delivery,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -167,6 +168,7 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
         files.move_into(written, store_folder(), relative)
         moved.append({**made, "path": relative})
     target = store_folder() / "rejections" / str(delivery.pk)
+    shutil.rmtree(target, ignore_errors=True)  # What an earlier reading, with another profile, refused.
     for name in outcome["parts"].get("rejections", ()):
         target.mkdir(parents=True, exist_ok=True)
         files.sync(work / name)
@@ -225,10 +227,10 @@ def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
     state = Delivery.State.PARSED if outcome["state"] == "parsed" else Delivery.State.QUARANTINED
     delivery.state = state
     delivery.reason = outcome["reason"][:40]
-    delivery.reason_where = outcome["where"][:200]
+    delivery.reason_where = _storable(outcome["where"], 200)
     delivery.format = outcome["format"][:40]
-    delivery.title = (outcome["title"] or "")[:300]
-    delivery.language = (outcome["language"] or "")[:12]
+    delivery.title = _storable(outcome["title"], 300)
+    delivery.language = _storable(outcome["language"], 12)
     delivery.rows, delivery.repeats = outcome["rows"], outcome["repeats"]
     delivery.objects_count, delivery.proposals_count = outcome["things"], outcome["proposals"]
     delivery.rejections, delivery.conflicts = outcome["rejections"], outcome["conflicts"]
@@ -237,12 +239,17 @@ def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
     delivery.finished_at = at
 
 
+def _storable(text: str | None, longest: int) -> str:
+    """What any database takes: PostgreSQL knows no character zero, and half of a surrogate pair is no text."""
+    return (text or "").replace("\x00", "").encode(errors="replace").decode()[:longest]
+
+
 def quarantine(delivery: Delivery, reason: str, where: str, claim: jobs.Claim, at: datetime) -> None:
     """Set a delivery aside whole: its bytes stay, nothing of it is used."""
     with transaction.atomic():
         jobs.finish(claim, at)
         Delivery.objects.filter(pk=delivery.pk).update(
-            state=Delivery.State.QUARANTINED, reason=reason, reason_where=where[:200], finished_at=at
+            state=Delivery.State.QUARANTINED, reason=reason, reason_where=_storable(where, 200), finished_at=at
         )
         record("system", "delivery.quarantined", f"delivery:{delivery.pk}", {"reason": reason}, at=at)
 

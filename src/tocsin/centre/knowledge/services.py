@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from tocsin.centre import rows
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
@@ -23,7 +25,10 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     numbers = count(delivery.pk * OBJECTS_IN_DELIVERY)
     columns = ("standard", "type", "object_id", "version", "name", "labels", "pattern", "valid_from", "valid_until",
                "revoked", "raw", "position", "batch")  # fmt: skip
-    for frame, links in zip(parts_of(outcome, "things", work), parts_of(outcome, "links", work), strict=True):
+    # JSON may hold the character zero, PostgreSQL may not; `raw` keeps it.
+    texts = pl.col(pl.String).str.replace_all("\x00", "", literal=True)
+    parts = zip(parts_of(outcome, "things", work), parts_of(outcome, "links", work), strict=True)
+    for frame, links in ((things.with_columns(texts), named.with_columns(texts)) for things, named in parts):
         first = next(numbers)
         tail = (delivery.organisation_id, delivery.pk)
         rows.insert(
@@ -48,7 +53,7 @@ def keep_documents(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
         Document(
             delivery=delivery,
             batch_id=numbers.get(None, own),
-            title=made["title"][:300],
+            title=made["title"].replace("\x00", "")[:300],
             language=made["language"][:12],
             text=made["text"].replace("\x00", ""),
         )
