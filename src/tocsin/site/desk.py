@@ -45,7 +45,7 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         conflicts = CountryConflict.objects.filter(state="open", batch__in=batches).count()
         tasks += [
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
-            Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "conflicts"),
+            Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
