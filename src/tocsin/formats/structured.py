@@ -29,7 +29,7 @@ def _is_xml(head: bytes) -> bool:
 
 
 def recognise(sample: Sample) -> int:
-    """Above prose, below everything that knows the shape. A name that says JSON is believed: broken text shows little."""
+    """Above prose, below all that know the shape. A name that says JSON is believed: broken text tells little."""
     head = sample.head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         return 0

@@ -34,7 +34,7 @@ DAY_FIRST = (
 MONTH_FIRST = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m-%d-%Y %H:%M:%S")
 SHORT_DAY_FIRST = ("%d/%m/%y %H:%M:%S", "%d/%m/%y %H:%M", "%d.%m.%y %H:%M")
 SHORT_MONTH_FIRST = ("%m/%d/%y %H:%M:%S", "%m/%d/%y %H:%M")
-FIRST_YEAR = 1000
+FIRST = datetime(1000, 1, 1)  # noqa: DTZ001 - compared with times whose zone is not known yet.
 """A year below this is one of two digits that was read as four."""
 DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 MOST_DISTINCT = 20_000
@@ -93,8 +93,9 @@ def _parsed(texts: pl.Series, form: str, zoned: bool, time_zone: str) -> pl.Seri
     if zoned:
         return texts.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").cast(MOMENT)
     naive = texts.str.to_datetime(form, strict=False, time_unit="us")
-    if "%Y" in form and not form.startswith("%Y") and (naive.dt.year() < FIRST_YEAR).any():
-        naive = pl.select(pl.when(naive.dt.year() >= FIRST_YEAR).then(naive)).to_series()
+    earliest = naive.min()
+    if isinstance(earliest, datetime) and earliest < FIRST:
+        naive = pl.select(pl.when(naive >= FIRST).then(naive)).to_series()
     if time_zone == "UTC":
         return naive.dt.replace_time_zone("UTC")
     return naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
