@@ -126,4 +126,4 @@ def describe(form: forms.Form) -> None:
 def _choices(form: forms.Form, name: str, choices: Sequence[tuple[str, object]]) -> None:
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)
-    field.choices = choices  # type: ignore[assignment]
+    field.choices = choices

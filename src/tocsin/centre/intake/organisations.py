@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -60,7 +61,7 @@ def partner(organisation: Organisation, now: datetime) -> PartnerRow:
     return found or _row(organisation, None, ())
 
 
-def _row(organisation: Organisation, sums: dict[str, Any] | None, series: tuple[int, ...]) -> PartnerRow:
+def _row(organisation: Organisation, sums: Mapping[str, Any] | None, series: tuple[int, ...]) -> PartnerRow:
     if sums is None:
         return PartnerRow(organisation, 0, 0, 0, 0, None)
     return PartnerRow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
 from django.http import (
@@ -56,7 +56,7 @@ def of_receipt(
         except NotFound:
             raise Http404 from None
 
-    return found
+    return cast(Callable[Concatenate[HttpRequest, str, P], HttpResponseBase], found)
 
 
 @requires("read")
@@ -100,7 +100,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     viewer = viewer_of(person)
     reads_contents = selectors.may_read_contents(person, found)
     seen = visible_batches(viewer).filter(delivery=found).select_related("handling_set").order_by("pk")
-    things = found.things.filter(batch__in=seen).defer("raw").order_by("pk")  # type: ignore[attr-defined]
+    things = found.things.filter(batch__in=seen).defer("raw").order_by("pk")
     countries = selectors.countries_of(found, viewer)
     own_side = found.organisation_id == person.organisation_id
     return {
@@ -110,7 +110,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "reads_contents": reads_contents,
         "batches": seen,
         "hidden_batches": Batch.objects.filter(delivery=found).count() - len(seen),
-        "documents": found.documents.filter(batch__in=seen).defer("text"),  # type: ignore[attr-defined]
+        "documents": found.documents.filter(batch__in=seen).defer("text"),
         "things": things[:THINGS_SHOWN],
         "countries": [(code, rows) for code, rows in countries[:12] if code],
         "countries_left": max(0, len([code for code, _ in countries if code]) - 12),

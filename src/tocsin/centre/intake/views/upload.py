@@ -93,7 +93,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     return render(request, "intake/upload.html", context)
 
 
-def _receive(person: Person, said: dict[str, Any], file: UploadedFile) -> Result:
+def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> Result:
     name = file.name or "delivery"
     organisation = said["organisation"]
     profile = profiles.named(said["profile"], organisation) if said["profile"] else None

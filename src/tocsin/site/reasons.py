@@ -1,0 +1,83 @@
+"""The sentences of `core.reasons`, spelt out where the collector of messages finds them; a test compares the two."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_noop
+
+from tocsin.centre.reasons import sentence
+
+SENTENCES = (
+    gettext_noop("The file is empty. Send it again once it holds data."),
+    gettext_noop("No known format was recognised. Choose a column map, or send one of the formats listed under Help."),
+    gettext_noop("The file is larger than this installation accepts. Split it, or ask for a higher limit."),
+    gettext_noop("The structure is nested more deeply than any real delivery. Flatten it and send it again."),
+    gettext_noop("The file ends in the middle of a record. Send it again from the beginning."),
+    gettext_noop("This is not valid JSON. Correct the text at the position given."),
+    gettext_noop("This is not valid XML. Correct the text at the position given."),
+    gettext_noop("XML with entity declarations or external references is not accepted. Remove the DOCTYPE."),
+    gettext_noop("The text could not be decoded. Send it as UTF-8."),
+    gettext_noop("The archive expands beyond the limit. Send the files themselves, or smaller archives."),
+    gettext_noop("A path in the archive leads outside it. Pack the files with plain relative names."),
+    gettext_noop("The archive is damaged. Pack it again and send it again."),
+    gettext_noop("The archive is encrypted. Send it without a password over this channel."),
+    gettext_noop("The archive holds several files of this name: the first was read. Give each its own name."),
+    gettext_noop("This kind of archive is not opened. Pack the files as zip or tar.gz."),
+    gettext_noop("The document, or a part of it, is damaged. Save it anew and send it again."),
+    gettext_noop("The document is encrypted. Send it without a password over this channel."),
+    gettext_noop("Archives inside archives are opened to a depth of three only. Send the inner files."),
+    gettext_noop("A line is longer than 16 MiB. Check that the file has line ends."),
+    gettext_noop("Reading the file took more time or memory than is allowed. It was set aside for an administrator."),
+    gettext_noop("The reader failed on this file. It was set aside, and an administrator was told."),
+    gettext_noop(
+        "This report type has no known meaning for its columns yet. It was set aside: an administrator maps it."
+    ),
+    gettext_noop("The columns that this format requires are missing."),
+    gettext_noop("There is no room on the disk to keep this delivery. Nothing was kept: send it again later."),
+    gettext_noop("The agreement with your organisation is not in force."),
+    gettext_noop("This sharing label is not known. Send one of the labels of TLP 2.0, or none."),
+    gettext_noop("No column map of this name is known. Send the name of a saved map, or none."),
+    gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
+    gettext_noop("The record names no value to keep."),
+    gettext_noop("This is not a value that can be recognised."),
+    gettext_noop("This is not an internet address."),
+    gettext_noop("This is not a network in CIDR notation, or it is wider than /8 (IPv4) or /16 (IPv6)."),
+    gettext_noop("This address is private, reserved or not routable, and concerns no country."),
+    gettext_noop("This is not a domain name."),
+    gettext_noop("This is not a web address."),
+    gettext_noop("This is not an e-mail address."),
+    gettext_noop("This is not a digest of the stated kind."),
+    gettext_noop("This is not a wallet address, or its check digits are wrong."),
+    gettext_noop("This is not a telephone number with a country code."),
+    gettext_noop("This is not an IBAN, or its check digits are wrong."),
+    gettext_noop("This is not a payment card number, or its check digit is wrong."),
+    gettext_noop("This is not a CVE number."),
+    gettext_noop("This is not an autonomous system number."),
+    gettext_noop("This kind of value is not known."),
+    gettext_noop("This role is not known."),
+    gettext_noop("This type of event is not in the taxonomy."),
+    gettext_noop("This is not an ISO 3166 country code."),
+    gettext_noop("This is not a port between 0 and 65535."),
+    gettext_noop("This is not a number in the allowed range."),
+    gettext_noop("This is not a date and time that can be read."),
+    gettext_noop("This time lies in the future."),
+    gettext_noop("This time lies before 1990."),
+    gettext_noop("The value holds control characters or characters that change the direction of text."),
+    gettext_noop("The value is longer than is allowed."),
+    gettext_noop("The row has more or fewer cells than the header."),
+    gettext_noop("The value is a placeholder or masked, not a real value."),
+    gettext_noop("A required field is missing."),
+    gettext_noop("A field has the wrong type."),
+    gettext_noop("An object was expected here."),
+    gettext_noop("The identifier is not valid."),
+    gettext_noop("The pattern does not follow the STIX pattern grammar."),
+    gettext_noop("The pattern is more than a plain comparison: the object is kept, no row was made from it."),
+    gettext_noop("The conditions must hold together: the object is kept, no single row was made from it."),
+    gettext_noop("The object holds the same key twice."),
+    gettext_noop("The object breaks a rule of its standard."),
+    gettext_noop("This sharing label is not known: the label of the agreement is used."),
+    gettext_noop("The attachment is kept with the delivery and is not opened."),
+    gettext_noop("Records of this kind are not used yet. The original is kept with the delivery."),
+)
+"""Every sentence, in the order of the table."""
+
+__all__ = ["SENTENCES", "sentence"]
