@@ -2,214 +2,294 @@
 
 A row belongs to the share of the country where its value is, whatever its role, and to the share of the country
 that was aimed at. What the gate does not open is left out; the other side of a row is blanked where it is a
-victim elsewhere. Memory stays bounded: rows are dealt out to runs on disk, each share is then sorted from its runs.
+victim elsewhere.
+
+Rows are dealt out to runs on disk, grouped by country and with the words of closed and small vocabularies as
+numbers; a share is read from its runs in bounded pieces, sorted. Nobody else's words are in a share's pieces.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from uuid import uuid4
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as parquet
+import pyarrow as pa
 
 from tocsin.core.observations import SCHEMA
-from tocsin.core.words import VICTIM_LIKE
+from tocsin.lake.questions.gate import Gate
 from tocsin.lake.scope import Scope, Snapshot
 
-ORDER = ("kind", "value", "batch", "position")
-PACKAGE = "_package"
 DROPPED = ("ipv4", "ipv6", "peer_ipv4")
 """Columns that only serve the lake's own look-ups."""
 COLUMNS = tuple(name for name in SCHEMA if name not in DROPPED)
+COUNTRY_COLUMNS = tuple(name for name in COLUMNS if name == "country" or name.endswith("_country"))
+CODED = (
+    "kind", "role", "type", "offence", "malware", "actor", "severity", "country_basis", "protocol", "peer_role",
+    *COUNTRY_COLUMNS,
+)  # fmt: skip
+"""Columns of few words: they travel through the runs as numbers."""
 
-CHUNK_ROWS = 250_000
-_BYTES_PER_ROW = 1_600  # Measured with thirty filled columns, copies while sorting included.
+CHUNK_ROWS = 500_000
+"""Rows read, and written as one run, at a time."""
+PIECE_ROWS = 250_000
+"""Rows of a share held at a time while it is read back."""
+_HELD_PIECES = 2
+"""A share of up to this many pieces is read once; a larger one once for each piece."""
+_OLDEST = pl.CompatLevel.oldest()
+_PACKAGE = "_package"
 
 
-def write_shares(
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of each coded column, by number. One object for all shares of a pass."""
+
+    columns: Mapping[str, pl.Enum]
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema={name: self.columns.get(name, SCHEMA[name]) for name in COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One country's rows in the runs of a pass, readable while their folder exists, in any process."""
+
+    country: str
+    rows: int
+    batches: frozenset[int]
+    parts: tuple[tuple[Path, int, int], ...]
+    """Run, number of the record batch in it, rows."""
+    words: Path
+
+    def pieces(self, rows: int = 0) -> Iterator[pl.DataFrame]:
+        """All rows by kind, value, batch and position, a bounded number at a time; at least one frame."""
+        rows = rows or PIECE_ROWS
+        words = _words_in(self.words)
+        if not self.rows:
+            yield words.empty()
+            return
+        if self.rows <= rows * _HELD_PIECES:
+            frame = _read(self.parts, COLUMNS, words)
+            order = _order(frame)
+            for start in range(0, self.rows, rows):
+                yield frame[order[start : start + rows]]
+            return
+        keys = _read(self.parts, ("kind", "value", "batch", "position"), words)
+        place = np.empty(self.rows, np.uint32)
+        place[_order(keys)] = np.arange(self.rows, dtype=np.uint32)
+        del keys
+        for start in range(0, self.rows, rows):
+            picked = (place >= start) & (place < start + rows)
+            frame = _read(self.parts, COLUMNS, words, picked)
+            yield frame[np.argsort(place[picked])]
+
+    def write_parquet(self, path: Path) -> Path:
+        """The share as one file, for who wants it whole."""
+        pl.concat(frame.cast({name: pl.String for name in CODED}) for frame in self.pieces()).write_parquet(path)
+        return path
+
+
+def deal_shares(
     snapshot: Snapshot,
     batches: Mapping[str, Scope] | Scope,
     countries: Sequence[str],
     folder: Path,
-    memory_limit: str = "600MB",
     on_rows: Callable[[int], None] | None = None,
-) -> dict[str, Path]:
-    """Write one Parquet file for each country, sorted by kind and value, empty where nothing concerns it.
+) -> dict[str, Share]:
+    """Deal the lake's rows out to the countries, in one pass.
 
     `batches` is the gate of each country's bureau, already narrowed to the batches that arrived in the span asked
     for (arrival is a property of batches, not of rows); one Scope serves all with each country's own victims.
-    `batch` stays in the files, because labels hang on it: exports leave it out. `on_rows` hears of rows read.
+    `batch` stays in the pieces, because labels hang on it: exports leave it out. `on_rows` hears of rows read.
     """
     scopes = {
         code: batches if isinstance(batches, Scope) else batches.get(code, Scope(frozenset())) for code in countries
     }
-    rows_in_memory = max(CHUNK_ROWS, _size_bytes(memory_limit) // _BYTES_PER_ROW)
     folder.mkdir(parents=True, exist_ok=True)
-    runs = _Runs(folder / "runs", rows_in_memory)
-    gate = _Gate(scopes)
-    try:
-        for chunk in _chunks(snapshot):
-            runs.deal(gate.open(chunk))
-            if on_rows is not None:
-                on_rows(chunk.height)
-        runs.flush()
-        return {
-            code: _sorted_share(runs.files[code], runs.rows[code], folder / f"{code}.parquet", rows_in_memory)
-            for code in countries
-        }
-    finally:
-        shutil.rmtree(folder / "runs", ignore_errors=True)
+    coding = _Coding()
+    gate = Gate(scopes)
+    runs = _Runs(folder, gate, coding)
+    for chunk in _chunks(snapshot, gate, coding):
+        runs.deal(chunk)
+        if on_rows is not None:
+            on_rows(chunk.height)
+    runs.flush()
+    words = coding.write(folder / "words.arrow")
+    return {
+        code: Share(code, runs.rows[place], runs.batches(place), tuple(runs.parts[place]), words)
+        for place, code in enumerate(gate.countries)
+    }
 
 
-def _size_bytes(text: str) -> int:
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-    number, unit = text.strip()[:-2], text.strip()[-2:].upper()
-    return int(float(number) * units[unit])
+def write_shares(
+    snapshot: Snapshot, batches: Mapping[str, Scope] | Scope, countries: Sequence[str], folder: Path
+) -> dict[str, Path]:
+    """One Parquet file for each country, sorted, empty where nothing concerns it."""
+    shares = deal_shares(snapshot, batches, countries, folder / "runs")
+    return {code: share.write_parquet(folder / f"{code}.parquet") for code, share in shares.items()}
 
 
-def _chunks(snapshot: Snapshot) -> Iterator[pl.DataFrame]:
-    for path in snapshot.files:
-        scan = pl.scan_parquet(path).select(COLUMNS)
-        total = scan.select(pl.len()).collect().item()
-        for start in range(0, total, CHUNK_ROWS):
-            yield scan.slice(start, CHUNK_ROWS).collect()
+class _Coding:
+    """The words of coded columns, numbered as they are met; columns of countries share one numbering."""
+
+    def __init__(self) -> None:
+        space = uuid4().hex
+        self.pools = {name: "country" if name in COUNTRY_COLUMNS else name for name in CODED}
+        types = {pool: pl.Categorical(pl.Categories(pool, namespace=space)) for pool in self.pools.values()}
+        self.types = {name: types[pool] for name, pool in self.pools.items()}
+        self.known: dict[str, dict[int, str]] = {pool: {} for pool in types}
+
+    def note(self, chunk: pl.DataFrame) -> None:
+        """Remember the words of a chunk under their numbers."""
+        for name in CODED:
+            distinct = chunk[name].unique().drop_nulls()
+            known = self.known[self.pools[name]]
+            for number, word in zip(distinct.to_physical().to_list(), distinct.cast(pl.String).to_list(), strict=True):
+                known.setdefault(number, word)
+
+    def words(self, name: str) -> list[str]:
+        """The words by number. A number whose word is not met yet has a word that nobody writes."""
+        known = self.known[self.pools[name]]
+        return [known.get(number, f"\0{number}") for number in range(max(known, default=-1) + 1)]
+
+    def write(self, path: Path) -> Path:
+        pl.DataFrame(
+            {name: [self.words(name)] for name in CODED}, schema=dict.fromkeys(CODED, pl.List(pl.String))
+        ).write_ipc(path)
+        return path
 
 
-class _Gate:
-    """All countries' scopes as small tables, so that a chunk is checked for everybody at once."""
-
-    def __init__(self, scopes: Mapping[str, Scope]) -> None:
-        sets: dict[frozenset[int], int] = {}
-        self.set_of_package = pl.DataFrame(
-            [(code, sets.setdefault(scope.batches, len(sets))) for code, scope in scopes.items()],
-            schema={PACKAGE: pl.String, "_set": pl.UInt32},
-            orient="row",
-        )
-        self.batches_of_set = pl.DataFrame(
-            [(number, batch) for batches, number in sets.items() for batch in batches],
-            schema={"_set": pl.UInt32, "batch": pl.Int64},
-            orient="row",
-        )
-        self.own = pl.DataFrame(
-            [(code, batch, True) for code, scope in scopes.items() for batch in scope.own_batches],
-            schema={PACKAGE: pl.String, "batch": pl.Int64, "_own": pl.Boolean},
-            orient="row",
-        )
-        self.desks = [code for code, scope in scopes.items() if scope.all_victims]
-        # A package shows the victims of its own country only, however many countries the viewer may see.
-        self.own_victims = [code for code, scope in scopes.items() if code in scope.victim_countries]
-
-    def open(self, chunk: pl.DataFrame) -> pl.DataFrame:
-        """The rows of every package in this chunk, with the package's country in PACKAGE."""
-        located = chunk.with_columns(pl.col("country").alias(PACKAGE))
-        aimed = chunk.filter(pl.col("target_country") != pl.col("country").fill_null("")).with_columns(
-            pl.col("target_country").alias(PACKAGE)
-        )
-        rows = (
-            pl.concat([located, aimed])
-            .join(self.set_of_package, on=PACKAGE)
-            .join(self.batches_of_set, on=["_set", "batch"], how="semi")
-            .drop("_set")
-        )
-        if self.own.height:
-            rows = rows.join(self.own, on=[PACKAGE, "batch"], how="left")
-        else:
-            rows = rows.with_columns(_own=pl.lit(None, dtype=pl.Boolean))
-        return self._without_foreign_victims(rows)
-
-    def _without_foreign_victims(self, rows: pl.DataFrame) -> pl.DataFrame:
-        victim_like = [role.value for role in VICTIM_LIKE]
-        open_to_all = pl.col("_own").fill_null(False) | pl.col(PACKAGE).is_in(self.desks)
-        own_victims = pl.col(PACKAGE).is_in(self.own_victims)
-        at_home = pl.col("country").fill_null("") == pl.col(PACKAGE)
-        peer_at_home = pl.col("peer_country").fill_null("") == pl.col(PACKAGE)
-        hide_peer = (
-            pl.col("peer").is_not_null()
-            & pl.col("peer_role").fill_null("UNKNOWN").is_in(victim_like)
-            & ~(peer_at_home & own_victims)
-            & ~open_to_all
-        )
-        hidden = [name for name in COLUMNS if name.startswith("peer") and name != "peer_country"]
-        return (
-            rows.filter(~pl.col("role").is_in(victim_like) | (at_home & own_victims) | open_to_all)
-            .with_columns(hide_peer.alias("_hide_peer"), (~at_home & ~open_to_all).alias("_abroad"))
-            .with_columns(
-                # Free text may repeat what the hidden columns held; a host abroad may carry its victims' data.
-                *(pl.when(~pl.col("_hide_peer")).then(pl.col(name)).alias(name) for name in hidden),
-                *(
-                    pl.when(~pl.col("_hide_peer") & ~pl.col("_abroad")).then(pl.col(name)).alias(name)
-                    for name in ("extra", "note")
-                ),
-                hostname=pl.when(~pl.col("_abroad")).then(pl.col("hostname")),
+def _chunks(snapshot: Snapshot, gate: Gate, coding: _Coding) -> Iterator[pl.DataFrame]:
+    """The lake's rows; while one chunk is dealt out the next is read."""
+    pending = None
+    with ThreadPoolExecutor(1) as reader:
+        for path in snapshot.files:
+            total = pl.scan_parquet(path).select(pl.len()).collect().item()
+            scan = (
+                pl.scan_parquet(path)
+                .select(COLUMNS)
+                .with_columns(pl.col(name).cast(dtype) for name, dtype in coding.types.items())
             )
-            .select(PACKAGE, *COLUMNS)
-        )
+            for start in range(0, total, CHUNK_ROWS):
+                coming = reader.submit(scan.slice(start, CHUNK_ROWS).collect)
+                if pending is not None:
+                    yield pending.result()
+                pending = coming
+        if pending is not None:
+            yield pending.result()
 
 
 class _Runs:
-    """Rows dealt out by package; what exceeds the allowed memory goes to disk."""
+    """Rows grouped by package; each run is one file with a record batch for each package in it."""
 
-    def __init__(self, folder: Path, rows_in_memory: int) -> None:
-        folder.mkdir(parents=True)
+    def __init__(self, folder: Path, gate: Gate, coding: _Coding) -> None:
         self.folder = folder
-        self.rows_in_memory = rows_in_memory
-        self.files: defaultdict[str, list[Path]] = defaultdict(list)
-        self.rows: defaultdict[str, int] = defaultdict(int)
-        self._waiting: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
-        self._waiting_rows: defaultdict[str, int] = defaultdict(int)
+        self.gate = gate
+        self.coding = coding
+        self.parts: defaultdict[int, list[tuple[Path, int, int]]] = defaultdict(list)
+        self.rows: defaultdict[int, int] = defaultdict(int)
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_rows = 0
+        self._runs = 0
 
-    def deal(self, rows: pl.DataFrame) -> None:
-        for (code,), part in rows.partition_by(PACKAGE, as_dict=True, include_key=False).items():
-            self._waiting[str(code)].append(part)
-            self._waiting_rows[str(code)] += part.height
-            self.rows[str(code)] += part.height
-        if sum(self._waiting_rows.values()) > self.rows_in_memory:
-            largest = sorted(self._waiting_rows, key=self._waiting_rows.__getitem__, reverse=True)
-            while sum(self._waiting_rows.values()) > self.rows_in_memory // 4:
-                self._write(largest.pop(0))
+    def batches(self, package: int) -> frozenset[int]:
+        return self.gate.batches_seen(package)
+
+    def deal(self, chunk: pl.DataFrame) -> None:
+        self.coding.note(chunk)
+        opened = self.gate.open(
+            chunk, self.coding.words("country"), self.coding.words("role"), self.coding.words("peer_role")
+        )
+        if opened is None:
+            return
+        self._waiting.append(opened)
+        self._waiting_rows += opened.height
+        if self._waiting_rows >= CHUNK_ROWS:
+            self.flush()
 
     def flush(self) -> None:
-        for code in list(self._waiting):
-            self._write(code)
+        if not self._waiting:
+            return
+        frame = self._waiting[0] if len(self._waiting) == 1 else _grouped(self._waiting)
+        self._waiting, self._waiting_rows = [], 0
+        packages = frame[_PACKAGE].to_numpy()
+        frame = frame.drop(_PACKAGE, *(name for name in frame.columns if frame[name].null_count() == frame.height))
+        frame = frame.with_columns(pl.col(name).to_physical() for name in CODED if name in frame.columns)
+        path = self.folder / f"run-{self._runs:05d}.arrow"
+        self._runs += 1
+        table = frame.rechunk().to_arrow(compat_level=_OLDEST).combine_chunks()
+        whole = table.to_batches()[0]
+        starts = np.flatnonzero(np.diff(packages, prepend=-1))
+        ends = np.append(starts[1:], len(packages))
+        with (
+            pa.OSFile(str(path), "wb") as sink,
+            pa.ipc.new_file(sink, whole.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+        ):
+            for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+                writer.write_batch(whole.slice(start, end - start))
+                package = int(packages[start])
+                self.parts[package].append((path, number, end - start))
+                self.rows[package] += end - start
 
-    def _write(self, code: str) -> None:
-        path = self.folder / f"{code}-{len(self.files[code]):05d}.arrow"
-        pl.concat(self._waiting.pop(code)).write_ipc(path, compression="lz4")
-        self._waiting_rows.pop(code)
-        self.files[code].append(path)
+
+def _grouped(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    frame = pl.concat(frames)
+    return frame[np.argsort(frame[_PACKAGE].to_numpy(), kind="stable")]
 
 
-def _sorted_share(runs: Sequence[Path], rows: int, target: Path, rows_in_memory: int) -> Path:
-    """One sorted Parquet file out of a share's runs, range by range where it is larger than memory allows."""
-    if not rows:
-        pl.DataFrame(schema={name: SCHEMA[name] for name in COLUMNS}).write_parquet(target)
-        return target
-    scan = pl.scan_ipc(list(runs))
-    pieces = -(-rows // (rows_in_memory // 2))
-    if pieces == 1:
-        scan.collect().sort(ORDER).write_parquet(
-            target, compression="zstd", compression_level=1, row_group_size=CHUNK_ROWS
+def _read(
+    parts: Sequence[tuple[Path, int, int]],
+    columns: Sequence[str],
+    words: Words,
+    picked: npt.NDArray[np.bool_] | None = None,
+) -> pl.DataFrame:
+    """The rows of these record batches, or of them the picked ones, with words instead of numbers."""
+    frames = []
+    start = 0
+    for path, number, rows in parts:
+        mask = None if picked is None else picked[start : start + rows]
+        start += rows
+        if mask is not None and not mask.any():
+            continue
+        batch = _run(path).get_batch(number)
+        frame = pl.DataFrame(pa.Table.from_batches([batch.select([n for n in columns if n in batch.schema.names])]))
+        if mask is not None and not mask.all():
+            frame = frame.filter(pl.Series(mask))
+        frames.append(
+            frame.with_columns(pl.col(name).cat.to(words.columns[name]) for name in CODED if name in frame.columns)
         )
-        return target
-    key = pl.concat_str("kind", pl.lit("\x00"), "value")
-    keys = scan.select(key.alias("key")).collect().to_series().sort()
-    splits = [keys[place] for place in range(rows // pieces, rows, rows // pieces)][: pieces - 1]
-    del keys
-    bounds = [*dict.fromkeys(splits)]
-    writer: parquet.ParquetWriter | None = None
-    for lower, upper in zip([None, *bounds], [*bounds, None], strict=True):
-        inside = pl.lit(True)
-        if lower is not None:
-            inside &= key >= lower
-        if upper is not None:
-            inside &= key < upper
-        piece = scan.filter(inside).collect().sort(ORDER).to_arrow()
-        if writer is None:
-            writer = parquet.ParquetWriter(target, piece.schema, compression="zstd", compression_level=1)
-        writer.write_table(piece, row_group_size=CHUNK_ROWS)
-    if writer is not None:
-        writer.close()
-    return target
+    found = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
+    return found.select(
+        pl.col(name) if name in found.columns else pl.lit(None, dtype=words.columns.get(name, SCHEMA[name])).alias(name)
+        for name in columns
+    ).rechunk()
+
+
+def _order(frame: pl.DataFrame) -> npt.NDArray[np.intp]:
+    """Places of the rows by kind, value, batch and position; sorting numbers is many times cheaper than rows."""
+    kinds = frame["kind"].dtype
+    assert isinstance(kinds, pl.Enum)
+    words = kinds.categories
+    rank = np.zeros(len(words) + 1, np.uint64)
+    rank[words.arg_sort().to_numpy()] = np.arange(len(words), dtype=np.uint64)
+    kind = rank[frame["kind"].to_physical().fill_null(len(words)).to_numpy()]
+    value = frame["value"].rank("dense").fill_null(0).to_numpy().astype(np.uint64)
+    return np.lexsort((frame["position"].to_numpy(), frame["batch"].to_numpy(), kind << np.uint64(40) | value))
+
+
+@lru_cache(maxsize=256)
+def _run(path: Path) -> pa.ipc.RecordBatchFileReader:
+    return pa.ipc.open_file(pa.OSFile(str(path), "rb"))
+
+
+@lru_cache(maxsize=1)
+def _words_in(path: Path) -> Words:
+    table = pl.read_ipc(path)
+    return Words({name: pl.Enum(table[name][0]) for name in CODED})
