@@ -1,0 +1,153 @@
+"""Fetching against a real server: conditional, bounded, patient, and never led astray."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tocsin.transport.fetching import FetchError, FetchLimits, fetch
+
+QUICK = FetchLimits(size_bytes=10_000, connect_seconds=1, read_seconds=0.3, total_seconds=5, back_off_seconds=0.01)
+
+
+@dataclass
+class Served:
+    """The server's address, and what it was asked."""
+
+    address: str = ""
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    served = Served()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_said: object) -> None:
+            """Quiet."""
+
+        def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            served.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            count = sum(path == self.path for path, _ in served.asked)
+            match self.path:
+                case "/list.csv":
+                    if self.headers.get("If-None-Match") == '"one"':
+                        self.answer(304, ETag='"one"')
+                    else:
+                        self.answer(200, b"ip\n9.9.9.9\n", ETag='"one"', Last_Modified="Fri, 20 Nov 2026 10:00:00 GMT")
+                case "/wavers":
+                    self.answer(*((503, b"") if count < 3 else (200, b"at last")))
+                case "/broken":
+                    self.answer(500)
+                case "/absent":
+                    self.answer(404)
+                case "/moved":
+                    self.answer(302, Location="/list.csv")
+                case "/round":
+                    self.answer(302, Location="/round")
+                case "/away":
+                    self.answer(302, Location="file:///etc/passwd")
+                case "/huge":
+                    self.answer(200, b"x" * 20_000)
+                case "/liar":
+                    self.send_response(200)
+                    self.end_headers()
+                    self.wfile.write(b"x" * 20_000)
+                case "/bomb":
+                    self.answer(200, gzip.compress(b"x" * 1_000_000), Content_Encoding="gzip")
+                case "/silent":
+                    time.sleep(0.8)
+                case _:
+                    self.answer(410)
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    served.address = f"http://127.0.0.1:{httpd.server_address[1]}"
+    yield served
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def get(server: Served, path: str, target: Path, **said: str) -> object:
+    return fetch(server.address + path, target, limits=QUICK, sleep=lambda _seconds: None, **said)
+
+
+def test_what_is_new_comes_with_its_marks_and_what_is_not_does_not(server: Served, tmp_path: Path) -> None:
+    got = fetch(server.address + "/list.csv", tmp_path / "f", limits=QUICK)
+    assert got.path is not None
+    assert got.path.read_bytes() == b"ip\n9.9.9.9\n"
+    assert (got.etag, got.last_modified, got.size_bytes) == ('"one"', "Fri, 20 Nov 2026 10:00:00 GMT", 11)
+    again = fetch(
+        server.address + "/list.csv", tmp_path / "g", etag=got.etag, last_modified=got.last_modified, limits=QUICK
+    )
+    assert again.path is None
+    assert not (tmp_path / "g").exists()
+    assert server.asked[-1][1]["if-modified-since"] == got.last_modified
+
+
+def test_a_wavering_server_is_asked_again(server: Served, tmp_path: Path) -> None:
+    waits: list[float] = []
+    got = fetch(server.address + "/wavers", tmp_path / "f", limits=QUICK, sleep=waits.append)
+    assert got.path is not None
+    assert got.path.read_bytes() == b"at last"
+    assert len(waits) == 2
+    assert waits[1] > waits[0] / 3
+
+
+def test_a_redirect_is_followed(server: Served, tmp_path: Path) -> None:
+    get(server, "/moved", tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == b"ip\n9.9.9.9\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "tries"),
+    [
+        ("/broken", "status", 3),
+        ("/absent", "status", 1),
+        ("/round", "redirects", 6),
+        ("/away", "not-allowed", 1),
+        ("/huge", "too-large", 1),
+        ("/liar", "too-large", 1),
+        ("/bomb", "too-large", 1),
+        ("/silent", "timeout", 3),
+    ],
+)
+def test_what_does_not_work_is_said_and_leaves_nothing(
+    server: Served, tmp_path: Path, path: str, code: str, tries: int
+) -> None:
+    with pytest.raises(FetchError) as caught:
+        get(server, path, tmp_path / "f")
+    assert caught.value.code == code
+    assert len(server.asked) == tries
+    assert not (tmp_path / "f").exists()
+
+
+def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with pytest.raises(FetchError) as caught:
+        fetch("http://127.0.0.1:9/x", tmp_path / "f", limits=QUICK, sleep=lambda _seconds: None)
+    assert caught.value.code == "unreachable"
+
+
+@pytest.mark.parametrize("address", ["ftp://example.org/x", "file:///etc/passwd", "https:///x", "gopher://x"])
+def test_only_the_web_is_fetched(address: str, tmp_path: Path) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetch(address, tmp_path / "f", limits=QUICK)
+    assert caught.value.code == "not-allowed"
