@@ -61,6 +61,7 @@ NO_COUNTRY = [
     "?",
 ]
 """Codes that geolocation tables use for "no country"; NA is Namibia."""
+NAMES = ("malware", "actor")
 TEXTS = ("label", "hostname", "url", "tags", "note", "reference")
 UNSAFE = canonical.UNSAFE.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f").replace(r"\u{200e}\u{200f}\u{061c}", "")
 LONGEST_TEXT = 32_768
@@ -254,6 +255,14 @@ def _peers(given: pl.Series, tables: AddressTables) -> pl.DataFrame:
 
 def names_and_texts(draft: Draft) -> None:
     """Malware and actor by Tocsin's name with the source's word beside; texts without control characters."""
+    for name in (*TEXTS, *NAMES):
+        if name not in draft.frame.columns:
+            continue
+        column = draft.frame[name]
+        if _may_be_unsafe(column) and column.str.contains(UNSAFE).any():
+            draft.set(**{name: column.str.replace_all(UNSAFE, "")})
+        if (column.str.len_bytes() > LONGEST_TEXT).any():
+            draft.set(**{name: draft.frame[name].str.slice(0, LONGEST_TEXT // 4)})
     have = draft.frame.columns
     words = [name for name in ("label", "malware", "actor") if name in have]
     if words:
@@ -265,14 +274,6 @@ def names_and_texts(draft: Draft) -> None:
         ours = names.resolve_series(draft.frame[source], name)
         # A name that nobody knows yet stands for itself where the source says which sort of name it is.
         draft.set(**{name: pl.coalesce(ours, draft.frame[name].str.slice(0, 120)) if name in have else ours})
-    for name in TEXTS:
-        if name not in draft.frame.columns:
-            continue
-        column = draft.frame[name]
-        if _may_be_unsafe(column) and column.str.contains(UNSAFE).any():
-            draft.set(**{name: column.str.replace_all(UNSAFE, "")})
-        if (column.str.len_bytes() > LONGEST_TEXT).any():
-            draft.set(**{name: draft.frame[name].str.slice(0, LONGEST_TEXT // 4)})
 
 
 def _may_be_unsafe(column: pl.Series) -> bool:

@@ -50,7 +50,7 @@ def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
                 context=row["context"][:400],
                 score=row["score"],
             )
-            for row in frame.iter_rows(named=True)
+            for row in clean.iter_rows(named=True)
         )
 
 
