@@ -132,6 +132,7 @@ def main() -> None:
     entities = [each for each in entities if key_of(each["name"])]
     frame = pl.DataFrame(entities, infer_schema_length=None).unique("id", keep="first", maintain_order=True)
     frame.sort("kind", "name", "id").write_parquet(NAMES, compression="zstd", compression_level=19)
+    compile_keys().write_parquet(KEYS, compression="zstd", compression_level=19)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
-from tocsin.reference.warnings import GROUPS, LISTS, WARNINGS
+from tocsin.reference.warnings import GROUPS, LISTS, WARNINGS, write_compiled
 
 # Names of lists (wildcards allowed) -> group. A list that no line names is not shipped: too large, or of no use here.
 GROUP_OF = {
@@ -76,6 +76,7 @@ def main() -> None:
         csv.writer(file, lineterminator="\n").writerows([header, *lists])
     frame = pl.DataFrame(rows, schema={"list": pl.UInt8, "entry": pl.String}, orient="row")
     frame.sort("list", "entry").write_parquet(WARNINGS, compression="zstd", compression_level=19)
+    write_compiled()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,13 @@ LONGEST = 8192
 UNSAFE = re.compile("[\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of text around."""
 
+CONTROL = re.compile("[\x00-\x1f\x7f]")
+TEXT_KINDS = frozenset(
+    {Kind.FILENAME, Kind.MUTEX, Kind.REGISTRY_KEY, Kind.USER_AGENT, Kind.ACCOUNT, Kind.ORGANISATION, Kind.OTHER}
+    | {Kind.SSDEEP, Kind.TLSH}
+)
+"""Kinds that are free text. A file name that turns its direction around is itself the trick: it is kept as it is."""
+
 IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 DOMAIN = re.compile(rf"(?=.{{1,253}}$)(?:{LABEL}\.)+(?:[a-z]{{2,63}}|xn--[a-z0-9-]{{1,59}})")
@@ -40,7 +47,7 @@ def canonical(kind: Kind, text: str) -> str:
         raise InputError("no-value", field="value")
     if len(bare) > LONGEST:
         raise InputError("too-long", field="value", excerpt=bare[:80])
-    if UNSAFE.search(bare):
+    if (CONTROL if kind in TEXT_KINDS else UNSAFE).search(bare):
         raise InputError("control-characters", field="value", excerpt=bare[:80])
     return _FORMS.get(kind, _as_it_is)(kind, bare)
 

@@ -34,7 +34,7 @@ def _web_addresses(story: Story, day: int) -> Draft:
     for number, sample in enumerate(samples, 1):
         server = servers[number % len(servers)]
         added = story.at(sample.day, 4, number % 60)
-        last = f"{added + timedelta(days=2):%Y-%m-%d %H:%M:%S}"
+        last = f"{min(added + timedelta(days=2), story.at(day, 4)):%Y-%m-%d %H:%M:%S}"
         cells = (
             str(day * 1000 + number),
             f"{added:%Y-%m-%d %H:%M:%S}",

@@ -96,9 +96,19 @@ def recognise(sample: Sample) -> int:
         return 45 if len(set(map(str.lower, _BANNER.findall("\n".join(remarks[:60]))))) >= 3 else 20
     if b"Maltrail developers" in head[:2048]:
         return 70
+    if _is_table(lines):
+        return 40
     if share >= 0.9:
         return 65
     return 52 if share >= 0.75 else 30 if share >= 0.55 and count >= 5 else 0
+
+
+def _is_table(lines: list[str]) -> bool:
+    """Whether all lines have the same cells behind a heading without a value: a table whose first cell is a value."""
+    shown = [line for line in lines if line.strip() and not _is_remark(line)][:200]
+    if len(shown) < 2 or _share_of_values(shown[:1])[0] > 0:
+        return False
+    return any(len({line.count(mark) for line in shown}) == 1 and mark in shown[0] for mark in ",;\t|")
 
 
 def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> Iterator[Item]:

@@ -16,6 +16,7 @@ from tocsin.core.errors import InputError
 from tocsin.core.words import HASH_KINDS, Kind
 
 UNSAFE = r"[\x00-\x1f\x7f\u{061c}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]"
+CONTROL = r"[\x00-\x1f\x7f]"
 IPV4 = r"^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
 IPV4_LOOSE = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$"
 IPV6_LOOSE = r"^\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[0-9A-Za-z]+)?\]?$"
@@ -156,7 +157,7 @@ def _quick(kind: Kind, texts: pl.Series) -> pl.Series | None:
         Kind.TLSH,
     }:
         bare = column.str.strip_chars()
-        rule = pl.when((bare.str.len_chars() <= values.LONGEST) & (bare != "") & ~bare.str.contains(UNSAFE)).then(bare)
+        rule = pl.when((bare.str.len_chars() <= values.LONGEST) & (bare != "") & ~bare.str.contains(CONTROL)).then(bare)
     else:
         return None
     return frame.select(rule.alias(texts.name)).to_series()

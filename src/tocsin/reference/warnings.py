@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 LISTS = FOLDER / "warning_lists.csv"
 WARNINGS = FOLDER / "warnings.parquet"
 COMPILED = FOLDER / "warnings_networks.npz"
+COMPILED_NAMES = FOLDER / "warnings_names.parquet"
 
 # Positions are bits of stored rows: never reorder, only append, up to 32.
 GROUPS: tuple[str, ...] = (
@@ -208,9 +209,10 @@ def compile_networks() -> dict[str, npt.NDArray[np.generic]]:
     return {"v4_starts": v4_starts, "v4_masks": v4_masks, "v6_starts": v6_starts, "v6_masks": v6_masks}
 
 
-def write_compiled(path: Path) -> None:
-    """Write `COMPILED` anew; `script/make-reference` does, after the lists changed."""
-    np.savez_compressed(path, **compile_networks())  # type: ignore[arg-type]
+def write_compiled() -> None:
+    """Write `COMPILED` and `COMPILED_NAMES` anew; `script/make-reference` does, after the lists changed."""
+    np.savez_compressed(COMPILED, **compile_networks())  # type: ignore[arg-type]
+    compile_names().write_parquet(COMPILED_NAMES, compression="zstd", compression_level=19)
 
 
 def _compiled_v4() -> tuple[Keys, npt.NDArray[np.uint32]]:
@@ -263,8 +265,31 @@ def _listed() -> tuple[dict[str, set[int]], dict[str, set[int]]]:
 @cache
 def _names() -> tuple[dict[str, int], dict[str, int]]:
     """The same as masks."""
+    table = _compiled_names()
+    below, exact = (table.filter(pl.col(column) > 0) for column in ("below", "exact"))
+    return (
+        dict(zip(below["name"].to_list(), below["below"].to_list(), strict=True)),
+        dict(zip(exact["name"].to_list(), exact["exact"].to_list(), strict=True)),
+    )
+
+
+@cache
+def _compiled_names() -> pl.DataFrame:
+    return pl.read_parquet(COMPILED_NAMES)
+
+
+def compile_names() -> pl.DataFrame:
+    """The table of `COMPILED_NAMES`: each listed name with its masks and its registrable domain."""
     below, exact = ({name: _mask(numbers) for name, numbers in listed.items()} for listed in _listed())
-    return below, exact
+    names = pl.Series("name", sorted({**below, **exact}), dtype=pl.String)
+    return pl.DataFrame(
+        [
+            names,
+            pl.Series("below", [below.get(name, 0) for name in names], dtype=pl.UInt32),
+            pl.Series("exact", [exact.get(name, 0) for name in names], dtype=pl.UInt32),
+            registrable(names).alias("root"),
+        ]
+    )
 
 
 def _mask(numbers: set[int]) -> int:
@@ -279,12 +304,12 @@ _OF_FILES = {"empty-hash", "known-file", "certificate-authority"}
 
 @cache
 def _suffix_names() -> pl.Series:
-    return pl.Series(list({**_names()[0], **_names()[1]}), dtype=pl.String)
+    return _compiled_names()["name"]
 
 
 @cache
 def _roots() -> pl.Series:
-    return registrable(_suffix_names()).drop_nulls().unique()
+    return _compiled_names()["root"].drop_nulls().unique()
 
 
 @cache

@@ -333,10 +333,11 @@ class Reading:
         self.outcome.countries = len(self.countries)
 
     def _conclude(self) -> None:
-        """Quarantined when nothing could be used and something was wrong with a file as a whole."""
+        """Quarantined when nothing could be used and something was wrong with a file as a whole, or on an attack."""
         outcome = self.outcome
         used = outcome.rows or outcome.things or outcome.proposals or outcome.documents or outcome.repeats
-        if not used and self.first_error is not None:
+        hostile = self.first_error is not None and self.first_error.reason == "archive-bomb"
+        if self.first_error is not None and (hostile or not used):
             outcome.state = "quarantined"
             outcome.reason = self.first_error.reason
             parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
