@@ -137,7 +137,7 @@ def test_killed_between_bytes_and_row(
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"tocsin.centre.intake.services.{where}", killed)
+        patched.setattr(where, killed)
         with pytest.raises(SystemExit):
             post(client, secret, **{"Idempotency-Key": "a"})
     assert not Delivery.objects.exists()
