@@ -1,4 +1,4 @@
-"""The command line: everything that the pages do. `tocsin <noun> <verb>`, progress on a terminal, `--json` for programs."""
+"""The command line does what the pages do: `tocsin <noun> <verb>`, progress on a terminal, `--json` for programs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lookup": ("tocsin.cli.lookup", "What is known of a value."),
     "package": ("tocsin.cli.package", "Make or verify a country's package."),
     "profile": ("tocsin.cli.profile", "Guess and save column maps."),
+    "acceptance": ("tocsin.cli.acceptance", "Read a folder of real deliveries and compare with what is expected."),
     "feed": ("tocsin.cli.feed", "Public feeds: list, switch, fetch."),
     "reference": ("tocsin.cli.reference", "Reference data: dates and updates."),
     "lake": ("tocsin.cli.lake", "The store of observations: state, compaction, verification."),
