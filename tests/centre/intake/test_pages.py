@@ -39,7 +39,12 @@ def work() -> None:
         pass
 
 
-TABLE = b"ip,last_seen,note\n192.0.2.7,2026-11-20T10:00:00Z,one\n9.9.9.9,2026-11-20T11:00:00Z,two\n=nonsense,2026-11-20,three\n"
+TABLE = (
+    b"ip,last_seen,note\n"
+    b"192.0.2.7,2026-11-20T10:00:00Z,one\n"
+    b"9.9.9.9,2026-11-20T11:00:00Z,two\n"
+    b"=nonsense,2026-11-20,three\n"
+)
 ODD = b"opferadresse;gesehen;bemerkung\n9.9.9.9;12.03.2026 10:00;hallo\n9.9.9.300;12.03.2026;x\n1.1.1.1;13.03.2026;y\n"
 
 
