@@ -101,13 +101,13 @@ def made(home: Path) -> Installation:
 
 
 def _make() -> None:
-    from tests import builders
-    from tests.faults import house
-
     from tocsin.cli.installation import make
     from tocsin.site.installation import home_folder
 
     make(home=home_folder())
+    from tests import builders
+    from tests.faults import house
+
     from tocsin.centre.intake import services
 
     source = builders.organisation("kestrel")
