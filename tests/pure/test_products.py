@@ -275,7 +275,7 @@ def test_identifiers_are_those_of_the_standard_library(name: str) -> None:
 
 def test_difference_counts_new_gone_and_continuing(tmp_path: Path) -> None:
     now, before = share(tmp_path / "now.parquet", seed=1), share(tmp_path / "before.parquet", seed=2)
-    found = figures.difference(now, before, 5)
+    found = figures.difference(figures.gathered([pl.read_parquet(now)], "FR", 5).seen(), before, 5)
 
     def keys(path: Path) -> set[tuple[str, ...]]:
         return set(pl.read_parquet(path, columns=["kind", "value", "role"]).rows())

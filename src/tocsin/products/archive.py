@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 
 from .misp_event import write_misp
-from .observations import write_observations
+from .observations import Forms, chunks
 from .order import Order
 from .report import compose
 from .report_html import cover_page, report_page
 from .report_pdf import report_pdf
 from .stix_bundle import write_stix
-from .values import difference, distinct_values, summary
+from .values import Figures, difference
 from .words import words
 
 FORMAT = "tocsin-country-package/1"
@@ -51,8 +52,8 @@ class Made:
     summary: dict[str, Any]
 
 
-def make_package(share: Path, order: Order, folder: Path) -> Made:
-    """Compose the archive of one share in `folder`. `share` is a Parquet file as the lake writes shares."""
+def make_package(share: Path | Iterable[pl.DataFrame], order: Order, folder: Path) -> Made:
+    """Compose the archive of one share in `folder`. `share` is its rows, sorted, as a Parquet file or as frames."""
     work = folder / f".{order.name}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -68,29 +69,26 @@ def make_package(share: Path, order: Order, folder: Path) -> Made:
     return Made(order.country, order.number, path, digest, path.stat().st_size, rows, figures)
 
 
-def _compose_files(share: Path, order: Order, work: Path) -> tuple[int, dict[str, Any]]:
-    rows = write_observations(
-        share,
-        work / "observations.csv.gz",
-        work / "observations.jsonl.gz",
-        work / "observations.parquet",
-    )
-    values = distinct_values(share, order.values_cap)
+def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Path) -> tuple[int, dict[str, Any]]:
+    figures = Figures(order.country, order.values_cap, order.misp_batches)
+    forms = Forms(work / "observations.csv.gz", work / "observations.jsonl.gz", work / "observations.parquet")
+    with forms:
+        for frame in chunks(share) if isinstance(share, Path) else share:
+            forms.add(frame)
+            figures.add(frame)
+    rows = forms.rows
+    values = figures.values()
     objects = write_stix(work / "stix.json", values, order)
-    if order.misp_batches is None:
-        exportable = values
-    else:
-        exportable = distinct_values(share, order.values_cap, order.misp_batches)
-    attributes = write_misp(work / "misp.json", exportable, order)
-    figures = summary(share, order.country)
+    attributes = write_misp(work / "misp.json", figures.exportable(), order)
+    summary = figures.summary()
     before = _previous_rows(order, work)
     try:
-        changes = difference(share, before, order.values_cap)
+        changes = difference(figures.seen(), before, order.values_cap)
     finally:
         if before is not None:
             before.unlink()
     (work / "difference.json").write_bytes(_json({"previous": _previous_facts(order), **changes}))
-    report = compose(order, figures, changes, values.left_out)
+    report = compose(order, summary, changes, values.left_out)
     _write(work / "report.html", report_page(report))
     _write(work / "cover.html", cover_page(report, order))
     (work / "report.pdf").write_bytes(report_pdf(report, order.created_at))
@@ -107,7 +105,7 @@ def _compose_files(share: Path, order: Order, work: Path) -> tuple[int, dict[str
     manifest = _json(_manifest(order, counts, work))
     (work / "manifest.json").write_bytes(manifest)
     (work / "manifest.sig").write_bytes(order.sign(manifest))
-    return rows, {**counts, **{name: figures[name] for name in ("affected", "hostile", "sightings")}}
+    return rows, {**counts, **{name: summary[name] for name in ("affected", "hostile", "sightings")}}
 
 
 def _manifest(order: Order, counts: dict[str, int], work: Path) -> dict[str, Any]:

@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from isal import igzip
 
-from tocsin.core.observations import EXPORTED
+from tocsin.core.observations import EXPORTED, MOMENT, SCHEMA
 
-from .row_texts import csv_text, json_text
+from .row_texts import csv_text, json_text, prepared
 
 CHUNK_ROWS = 250_000
 _TEXT_ROWS = 100_000
 COLUMNS = tuple(name for name in EXPORTED if name not in {"ipv6"})
+NUMBERS = frozenset(name for name in COLUMNS if SCHEMA[name] not in (pl.String, MOMENT))
 _REPEATING = ("network", "peer", "peer_network", "hostname", "tags", "note", "label", "reference", "domain")
 """Texts that repeat within a share: a dictionary makes them small."""
 _OLDEST = pl.CompatLevel.oldest()
@@ -82,8 +83,10 @@ class Forms:
         self._table.write_table(table)
         for start in range(0, frame.height, _TEXT_ROWS):
             part = frame[start : start + _TEXT_ROWS]
-            self._csv.write(csv_text(part))
-            self._jsonl.write(json_text(part))
+            if part.height:
+                columns = prepared(part)
+                self._csv.write(csv_text(columns, part.height))
+                self._jsonl.write(json_text(columns, part.height, NUMBERS))
 
 
 def write_observations(share: Path | Iterable[pl.DataFrame], csv: Path, jsonl: Path, parquet_to: Path) -> int:

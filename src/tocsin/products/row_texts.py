@@ -6,7 +6,7 @@ combinations, so that a million rows of forty columns are put together from a do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from .text_safety import DECEIVING_SIGNS, FORMULA_STARTS, cell
 _OLDEST = pl.CompatLevel.oldest()
 _FEW = 4_096
 """Numbers within so wide a span are looked up instead of written."""
+_SAMPLE = 1_000
 _COMBINATIONS = 16_384
 _JSON_BYTE, _CSV_BYTE = 1, 2
 _BYTES = np.zeros(256, np.uint8)
@@ -54,62 +55,107 @@ class _Written:
 _Part = _Looked | _Written
 
 
-def csv_text(frame: pl.DataFrame) -> memoryview:
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    days: list[str]
+    day_codes: _Codes
+    times: pl.Series
+    empty: npt.NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    column: pl.Series
+    bytes_met: int
+    starts_formula: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Few:
+    words: list[str | int]
+    codes: _Codes
+
+
+Prepared = list[tuple[str, "_Few | _Moments | _Texts | None"]]
+"""Columns as both forms need them; None for a column without a value."""
+
+
+def prepared(frame: pl.DataFrame) -> Prepared:
+    """Look at each column once: what is few is numbered, what is many is searched for signs that need care."""
+    return [(column.name, _prepared(column) if column.null_count() < len(column) else None) for column in frame]
+
+
+def _prepared(column: pl.Series) -> _Few | _Moments | _Texts:
+    if isinstance(column.dtype, pl.Datetime):
+        return _moments(column)
+    few = _few(column)
+    if few is not None:
+        return few
+    if column.dtype != pl.String:
+        return _Texts(column.cast(pl.String), 0, False)
+    return _Texts(column, *_bytes_met(column))
+
+
+def csv_text(columns: Prepared, rows: int) -> memoryview:
     """Rows as CSV without a header (RFC 4180, UTF-8, line feeds), safe in a spreadsheet."""
     parts: list[_Part] = []
-    for place, column in enumerate(frame):
+    for place, (_, column) in enumerate(columns):
         comma = "," if place else ""
-        if column.null_count() == len(column):
-            parts.append(_Looked([comma], None))
-        else:
-            parts += _csv_parts(column, comma)
-    return _joined([*parts, _Looked(["\n"], None)], frame.height)
+        match column:
+            case None:
+                parts.append(_Looked([comma], None))
+            case _Few():
+                parts.append(_Looked([comma + _csv_cell(word) for word in column.words] + [comma], column.codes))
+            case _Moments():
+                parts += [_Looked([comma], None), *_moment_parts(column, "", "")]
+            case _Texts():
+                parts += [_Looked([comma], None), _Written(_csv_column(column).fill_null(""))]
+    return _joined([*parts, _Looked(["\n"], None)], rows)
 
 
-def json_text(frame: pl.DataFrame) -> memoryview:
-    """Rows as JSON objects, one a line, without their empty fields. The first column must have no empty fields."""
+def json_text(columns: Prepared, rows: int, numbers: frozenset[str]) -> memoryview:
+    """Rows as JSON objects, one a line, without their empty fields. The first column must have no empty fields.
+
+    `numbers` are the columns that are written without quotes.
+    """
     parts: list[_Part] = []
-    for place, column in enumerate(frame):
-        if column.null_count() < len(column):
-            parts += _json_parts(column, f'{"," if place else "{"}"{column.name}":')
-    return _joined([*parts, _Looked(["}\n"], None)], frame.height)
+    for place, (name, column) in enumerate(columns):
+        key = f'{"," if place else "{"}"{name}":'
+        match column:
+            case None:
+                continue
+            case _Few():
+                parts.append(_Looked([key + _json_word(word) for word in column.words] + [""], column.codes))
+            case _Moments():
+                parts += _moment_parts(column, key + '"', '"')
+            case _Texts():
+                quote = "" if name in numbers else '"'
+                text = column.column
+                present = text.is_null().to_numpy().astype(np.intp) if text.null_count() else None
+                parts += [
+                    _Looked([key + quote] if present is None else [key + quote, ""], present),
+                    _Written((_json_column(column) if quote else text).fill_null("")),
+                    _Looked([quote] if present is None else [quote, ""], present),
+                ]
+    return _joined([*parts, _Looked(["}\n"], None)], rows)
 
 
-def _csv_parts(column: pl.Series, comma: str) -> Iterator[_Part]:
-    few = _few(column)
-    if few is not None:
-        words, codes = few
-        yield _Looked([comma + _csv_cell(word) for word in words] + [comma], codes)
-        return
-    yield _Looked([comma], None)
-    if isinstance(column.dtype, pl.Datetime):
-        yield from _moment(column, "", "")
-    else:
-        yield _Written(_csv_column(column).fill_null(""))
-
-
-def _json_parts(column: pl.Series, key: str) -> Iterator[_Part]:
-    few = _few(column)
-    if few is not None:
-        words, codes = few
-        yield _Looked([key + _json_word(word) for word in words] + [""], codes)
-        return
-    if isinstance(column.dtype, pl.Datetime):
-        yield from _moment(column, key + '"', '"')
-        return
-    quote = '"' if column.dtype == pl.String else ""
-    present = None if not column.null_count() else column.is_null().to_numpy().astype(np.intp)
-    ends = ([key + quote], [quote]) if present is None else ([key + quote, ""], [quote, ""])
-    yield _Looked(ends[0], present)
-    yield _Written((_json_column(column) if quote else column.cast(pl.String)).fill_null(""))
-    yield _Looked(ends[1], present)
-
-
-def _few(column: pl.Series) -> tuple[list[str | int], _Codes] | None:
+def _few(column: pl.Series) -> _Few | None:
     """The distinct words of a column that has few, and for each row the number of its word; an empty field has the
     number after the last. None for columns of many words."""
     words: Sequence[str | int]
-    if isinstance(column.dtype, pl.Enum):
+    if column.dtype == pl.String:
+        sample = column.head(_SAMPLE)
+        if len(column) < 2 * _SAMPLE or sample.n_unique() > _SAMPLE // 8:
+            return None
+        column = column.cast(pl.Categorical(pl.Categories.random()))
+        distinct = column.unique().drop_nulls()
+        if len(distinct) > _FEW:
+            return None
+        known = dict(zip(distinct.to_physical().to_list(), distinct.cast(pl.String).to_list(), strict=True))
+        words = [known.get(number, "") for number in range(max(known) + 1)]
+        codes = column.to_physical().cast(pl.Int64).fill_null(len(words)).to_numpy()
+    elif isinstance(column.dtype, pl.Enum):
         words = column.dtype.categories.to_list() if len(column.dtype.categories) < _FEW else column.dtype.categories
         codes = column.to_physical().cast(pl.Int64).fill_null(len(words)).to_numpy()
     elif column.dtype.is_integer():
@@ -125,47 +171,44 @@ def _few(column: pl.Series) -> tuple[list[str | int], _Codes] | None:
     place = np.zeros(len(counts), np.intp)
     place[used] = np.arange(len(used))
     place[-1] = len(used)
-    return [words[number] for number in used.tolist()], place[codes]
+    return _Few([words[number] for number in used.tolist()], place[codes])
 
 
-def _moment(column: pl.Series, before: str, after: str) -> Iterator[_Part]:
-    """RFC 3339, UTC: day, second of the day and fraction are looked up each by itself."""
-    microseconds = column.to_physical()
+def _moments(column: pl.Series) -> _Moments:
+    """RFC 3339, UTC: day and second of the day are looked up, each by itself."""
     empty = column.is_null().to_numpy() if column.null_count() else None
-    whole = microseconds.fill_null(0).to_numpy()
+    whole = column.to_physical().fill_null(0).to_numpy()
     days = whole // 86_400_000_000
     within = whole - days * 86_400_000_000
-    distinct, codes = _distinct_days(days)
-    forms = [f"{before}{np.datetime64(int(day), 'D')}" for day in distinct]
     seconds = within // 1_000_000
     fractions = within - seconds * 1_000_000
-    if empty is not None:
-        codes = np.where(empty, len(forms), codes)
-        yield _Looked([*forms, ""], codes)
-        yield _Written(
-            pl.select(
-                pl.when(pl.lit(pl.Series(~empty))).then(pl.lit(_SECONDS.gather(seconds))).otherwise(pl.lit(""))
-            ).to_series()
-        )
-    else:
-        yield _Looked(forms, codes)
-        yield _Written(_SECONDS.gather(seconds))
+    distinct, codes = _distinct_days(days)
+    times = _SECONDS.gather(seconds)
     if fractions.any():
-        text = pl.select(
-            pl.when(pl.lit(pl.Series(fractions > 0)))
-            .then(pl.concat_str(pl.lit("."), pl.lit(pl.Series(fractions)).cast(pl.String).str.zfill(6)))
-            .otherwise(pl.lit(""))
-        ).to_series()
-        yield _Written(text)
+        written = pl.concat_str("times", pl.lit("."), pl.col("fraction").cast(pl.String).str.zfill(6))
+        chosen = pl.when(pl.col("fraction") > 0).then(written).otherwise("times")
+        times = pl.DataFrame({"times": times, "fraction": fractions}).select(chosen).to_series()
+    if empty is not None:
+        codes = np.where(empty, len(distinct), codes)
+        shown = pl.when(~pl.col("empty")).then("times").otherwise(pl.lit(""))
+        times = pl.DataFrame({"times": times, "empty": empty}).select(shown).to_series()
+    return _Moments([str(np.datetime64(day, "D")) for day in distinct], codes, times, empty)
+
+
+def _moment_parts(moments: _Moments, before: str, after: str) -> list[_Part]:
+    days = [before + day for day in moments.days]
     end = f"Z{after}"
-    yield _Looked([end], None) if empty is None else _Looked([end, ""], empty.astype(np.intp))
+    if moments.empty is None:
+        return [_Looked(days, moments.day_codes), _Written(moments.times), _Looked([end], None)]
+    return [
+        _Looked([*days, ""], moments.day_codes),
+        _Written(moments.times),
+        _Looked([end, ""], moments.empty.astype(np.intp)),
+    ]
 
 
 def _distinct_days(days: npt.NDArray[np.int64]) -> tuple[list[int], _Codes]:
-    low, high = (
-        int(days.min(initial=0 if not len(days) else days[0])),
-        int(days.max(initial=days[0] if len(days) else 0)),
-    )
+    low, high = int(days.min()), int(days.max())
     if high - low > _FEW:
         distinct, codes = np.unique(days, return_inverse=True)
         return distinct.tolist(), codes
@@ -227,29 +270,27 @@ def _json_word(word: str | int) -> str:
     return str(word) if isinstance(word, int) else orjson.dumps(word).decode()
 
 
-def _csv_column(column: pl.Series) -> pl.Series:
-    if column.dtype != pl.String:
-        return column.cast(pl.String)
-    bytes_met, starts_formula = _bytes_met(column)
-    if not bytes_met & _CSV_BYTE and not starts_formula:
+def _csv_column(texts: _Texts) -> pl.Series:
+    column = texts.column
+    if not texts.bytes_met & _CSV_BYTE and not texts.starts_formula:
         return column
     text = pl.col(column.name)
     shown: pl.Expr = text
-    if bytes_met & _CSV_BYTE:
+    if texts.bytes_met & _CSV_BYTE:
         shown = shown.str.replace_many(list(_CSV_SIGNS), list(_CSV_SIGNS.values()))
-    if starts_formula:
+    if texts.starts_formula:
         formula = pl.any_horizontal(text.str.starts_with(sign) for sign in FORMULA_STARTS)
         shown = pl.when(formula).then(pl.concat_str(pl.lit("'"), shown)).otherwise(shown)
-    if bytes_met & _CSV_BYTE:
+    if texts.bytes_met & _CSV_BYTE:
         quoted = text.str.contains(",", literal=True) | text.str.contains('"', literal=True)
         shown = pl.when(quoted).then(pl.concat_str(pl.lit('"'), shown, pl.lit('"'))).otherwise(shown)
     return column.to_frame().select(shown).to_series()
 
 
-def _json_column(column: pl.Series) -> pl.Series:
-    if not _bytes_met(column)[0] & _JSON_BYTE:
-        return column
-    return column.str.replace_many(list(_JSON_SIGNS), list(_JSON_SIGNS.values()))
+def _json_column(texts: _Texts) -> pl.Series:
+    if not texts.bytes_met & _JSON_BYTE:
+        return texts.column
+    return texts.column.str.replace_many(list(_JSON_SIGNS), list(_JSON_SIGNS.values()))
 
 
 def _bytes_met(column: pl.Series) -> tuple[int, bool]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
 import polars as pl
 
-from tocsin.core.words import VICTIM_LIKE
+from tocsin.core.observations import MOMENT
+from tocsin.core.words import VICTIM_LIKE, Role
+
+from .observations import chunks
 
 KEY = ("kind", "value", "role")
 _VICTIMS = [role.value for role in VICTIM_LIKE]
@@ -45,125 +51,241 @@ class Values:
         return self.total - len(self.shown)
 
 
-def distinct_values(share: Path, cap: int, batches: frozenset[int] | None = None) -> Values:
-    """Distinct (kind, value, role), newest day first, then most seen, at most `cap`; only of some batches if given."""
-    if batches is not None and not batches:
-        return Values((), 0)
-    scan = pl.scan_parquet(share)
-    if batches is not None:
-        scan = scan.filter(pl.col("batch").is_in(sorted(batches)))
-    counted = (
-        scan.group_by(KEY)
-        .agg(last_at=pl.col("last_at").max(), sightings=pl.col("count").fill_null(1).sum())
-        .collect(engine="streaming")
-    )
-    top = (
-        counted.with_columns(day=pl.col("last_at").dt.date())
-        .sort("day", "sightings", *KEY, descending=[True, True, False, False, False], nulls_last=True)
-        .head(cap)
-        .select(*KEY)
-        .with_row_index("place")
-    )
-    filled = (
-        scan.join(top.lazy(), on=KEY)
-        .group_by("place")
-        .agg(
+_COUNTED = ("role", "type", "offence", "severity", "kind")
+_HOSTILE = ["ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"]
+_DAYS = 31
+ROLES = pl.Enum([role.value for role in Role])
+_SIGHTINGS = pl.col("count").fill_null(1).sum()
+_DETAILS = ("first_at", "last_at", "sightings", "rows", "country", "types", "malware", "network", "asn", "confidence")
+
+
+class Figures:
+    """What a share says in figures, gathered frame by frame in one pass over its rows."""
+
+    def __init__(self, country: str, cap: int, misp_batches: frozenset[int] | None = None) -> None:
+        self.country = country
+        self.cap = cap
+        self.misp_batches = misp_batches
+        self._shown = _Newest(cap)
+        self._exportable = self._shown if misp_batches is None else _Newest(cap)
+        self._rows = self._sightings = self._aimed_from_abroad = 0
+        self._spans: list[tuple[object, object]] = []
+        self._counts: dict[str, Counter[tuple[object, int]]] = {}
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take these rows into account."""
+        self._shown.add(frame, self.country)
+        if self.misp_batches:
+            some = frame.filter(pl.col("batch").is_in(sorted(self.misp_batches)))
+            self._exportable.add(some, self.country)
+        here = (pl.col("country").cast(pl.String) == self.country).fill_null(False)
+        victim = pl.col("role").cast(pl.String).is_in(_VICTIMS)
+        frame = frame.with_columns(here.alias("_here"), victim.alias("_victim"))
+        self._rows += frame.height
+        if not frame.height:
+            return
+        seen, first, last, aimed = frame.select(
+            _SIGHTINGS, pl.col("first_at").min(), pl.col("last_at").max(), (~pl.col("_here")).sum().alias("aimed")
+        ).row(0)
+        self._sightings += seen
+        self._aimed_from_abroad += aimed
+        self._spans.append((first, last))
+        affected = frame.filter("_here")
+        for name in _COUNTED:
+            self._count(f"by_{name}", frame, name)
+        self._count("by_malware", frame.filter(pl.col("malware").is_not_null()), "malware")
+        self._count("affected_networks", affected.filter("_victim", pl.col("asn").is_not_null()), "asn")
+        hosting = affected.filter(pl.col("asn").is_not_null(), pl.col("role").cast(pl.String) == _HOSTILE[0])
+        self._count("hosting_networks", hosting, "asn")
+        self._count("host_countries", frame.filter(~pl.col("_here"), pl.col("country").is_not_null()), "country")
+        days = frame.group_by(pl.col("last_at").dt.date().alias("day")).agg(pl.len(), pl.col("_victim").sum())
+        found = self._counts.setdefault("by_day", Counter())
+        for day, rows, hit in days.drop_nulls("day").iter_rows():
+            found[day, 0] += rows
+            found[day, 1] += hit
+
+    def _count(self, title: str, frame: pl.DataFrame, name: str) -> None:
+        found = self._counts.setdefault(title, Counter())
+        for word, rows, seen in frame.group_by(name).agg(pl.len(), _SIGHTINGS).iter_rows():
+            found[word, 0] += rows
+            found[word, 1] += seen
+
+    def values(self) -> Values:
+        """Distinct (kind, value, role), newest day first, then most seen, at most the cap."""
+        return self._shown.values()
+
+    def exportable(self) -> Values:
+        """The same, only of the batches that may go to MISP."""
+        return self._exportable.values()
+
+    def seen(self) -> pl.DataFrame:
+        """Every distinct (kind, value, role) with its sightings."""
+        return self._shown.counted().select(*KEY, "sightings")
+
+    def summary(self) -> dict[str, object]:
+        """The figures of a report: totals, and rows by role, type, malware, network, day and offence."""
+        counted = self._shown.counted().filter("here")
+        firsts = [first for first, _ in self._spans if isinstance(first, datetime)]
+        lasts = [last for _, last in self._spans if isinstance(last, datetime)]
+        found: dict[str, object] = {
+            "rows": self._rows,
+            "sightings": self._sightings,
+            "values": _distinct(self._shown.counted()),
+            "first_at": min(firsts).isoformat() if firsts else None,
+            "last_at": max(lasts).isoformat() if lasts else None,
+            "affected": _distinct(counted.filter(pl.col("role").is_in(_VICTIMS))),
+            "hostile": _distinct(counted.filter(pl.col("role").is_in(_HOSTILE))),
+            "aimed_from_abroad": self._aimed_from_abroad,
+        }
+        for name in _COUNTED:
+            found[f"by_{name}"] = self._counted(f"by_{name}", name, 20)
+        for title, name in (
+            ("by_malware", "malware"), ("affected_networks", "asn"), ("hosting_networks", "asn"),
+            ("host_countries", "country"),
+        ):  # fmt: skip
+            found[title] = self._counted(title, name, TOP)
+        by_day = self._counts.get("by_day", Counter())
+        days = sorted({day for day, _ in by_day})[-_DAYS:]  # type: ignore[type-var]
+        found["by_day"] = [
+            {"day": day.isoformat(), "rows": by_day[day, 0], "affected": by_day[day, 1]}  # type: ignore[attr-defined]
+            for day in days
+        ]
+        return found
+
+    def _counted(self, title: str, name: str, limit: int) -> list[dict[str, object]]:
+        counts = self._counts.get(title, Counter())
+        words = sorted({word for word, _ in counts}, key=lambda word: (-counts[word, 0], word is not None, word))
+        return [{name: word, "rows": counts[word, 0], "sightings": counts[word, 1]} for word in words[:limit]]
+
+
+class _Newest:
+    """The distinct values of all frames, and the details of those that will be shown."""
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self._counted: list[pl.DataFrame] = []
+        self._details: list[pl.DataFrame] = []
+        self._is_merged = False
+
+    def add(self, frame: pl.DataFrame, country: str) -> None:
+        if not frame.height:
+            return
+        # Equal values are neighbours: numbering their runs costs a tenth of comparing texts. Where they are not, the
+        # runs of one value are put together at the end, as those that lie across two frames are.
+        keyed = frame.with_columns(
+            _key=(pl.col("kind").cast(pl.String).rle_id() + pl.col("value").rle_id()).cast(pl.UInt64) * 64
+            + pl.col("role").cast(ROLES).to_physical().cast(pl.UInt64).fill_null(63),
+            _here=(pl.col("country").cast(pl.String) == country).fill_null(False),
+        )
+        counted = keyed.group_by("_key").agg(
             *(pl.col(name).first() for name in KEY),
+            last_at=pl.col("last_at").max(),
+            sightings=_SIGHTINGS,
+            here=pl.col("_here").any(),
+        )
+        top = _newest_first(counted).head(self.cap)["_key"]
+        details = (
+            keyed.filter(pl.col("_key").is_in(top.implode()))
+            .group_by("_key")
+            .agg(
+                *(pl.col(name).first() for name in KEY),
+                pl.col("first_at").min(),
+                pl.col("last_at").max(),
+                _SIGHTINGS.alias("sightings"),
+                pl.len().alias("rows"),
+                pl.col("country").cast(pl.String).drop_nulls().min(),
+                pl.col("type").drop_nulls().unique().cast(pl.String).alias("types"),
+                pl.col("malware").drop_nulls().unique().cast(pl.String),
+                pl.col("network").drop_nulls().min(),
+                pl.col("asn").drop_nulls().min(),
+                pl.col("confidence").max(),
+            )
+            .drop("_key")
+        )
+        counted = counted.drop("_key")
+        self._counted.append(_plain(counted))
+        self._details.append(_plain(details))
+
+    def counted(self) -> pl.DataFrame:
+        """Each distinct value once; a value may lie across the border of two frames."""
+        if not self._counted:
+            schema = {**dict.fromkeys(KEY, pl.String), "last_at": MOMENT, "sightings": pl.Int64, "here": pl.Boolean}
+            return pl.DataFrame(schema=schema)
+        if not self._is_merged:
+            joined = pl.concat(self._counted).group_by(KEY)
+            self._counted = [joined.agg(pl.col("last_at").max(), pl.col("sightings").sum(), pl.col("here").any())]
+            self._is_merged = True
+        return self._counted[0]
+
+    def values(self) -> Values:
+        if not self._details:
+            return Values((), 0)
+        joined = pl.concat(self._details).group_by(KEY)
+        filled = joined.agg(
             pl.col("first_at").min(),
             pl.col("last_at").max(),
-            pl.col("count").fill_null(1).sum().alias("sightings"),
-            pl.len().alias("rows"),
-            pl.col("country").drop_nulls().first(),
-            pl.col("type").drop_nulls().unique().sort().alias("types"),
-            pl.col("malware").drop_nulls().unique().sort().head(5),
-            pl.col("network").drop_nulls().first(),
-            pl.col("asn").drop_nulls().first(),
+            pl.col("sightings", "rows").sum(),
+            pl.col("country").drop_nulls().min(),
+            pl.col("types").explode().drop_nulls().unique().sort(),
+            pl.col("malware").explode().drop_nulls().unique().sort().head(5),
+            pl.col("network", "asn").drop_nulls().min(),
             pl.col("confidence").max(),
-        )
-        .collect()
-        .sort("place")
-        .drop("place")
-    )
-    return Values(tuple(filled.iter_rows(named=True)), counted.height)  # type: ignore[arg-type]
+        ).select(*KEY, *_DETAILS)
+        shown = _newest_first(filled).head(self.cap)
+        return Values(tuple(shown.iter_rows(named=True)), self.counted().height)  # type: ignore[arg-type]
 
 
-def summary(share: Path, country: str) -> dict[str, object]:
-    """The figures of a report: totals, and rows by role, type, malware, network, day and offence."""
-    scan = pl.scan_parquet(share)
-    here = pl.col("country") == country
-    victim = pl.col("role").is_in(_VICTIMS)
-    totals = (
-        scan.select(
-            rows=pl.len(),
-            sightings=pl.col("count").fill_null(1).sum(),
-            values=pl.struct("kind", "value").n_unique(),
-            first_at=pl.col("first_at").min(),
-            last_at=pl.col("last_at").max(),
-            affected=pl.struct("kind", "value").filter(victim & here).n_unique(),
-            hostile=pl.struct("kind", "value")
-            .filter(pl.col("role").is_in(["ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"]) & here)
-            .n_unique(),
-            aimed_from_abroad=(~here.fill_null(False)).sum(),
-        )
-        .collect(engine="streaming")
-        .row(0, named=True)
-    )
-    found: dict[str, object] = {
-        name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in totals.items()
-    }
-    for name in ("role", "type", "offence", "severity", "kind"):
-        found[f"by_{name}"] = _counts(scan, [name], limit=20)
-    found["by_malware"] = _counts(scan.filter(pl.col("malware").is_not_null()), ["malware"])
-    found["affected_networks"] = _counts(scan.filter(victim & here & pl.col("asn").is_not_null()), ["asn"])
-    found["hosting_networks"] = _counts(
-        scan.filter((pl.col("role") == "ATTACKER_INFRA") & here & pl.col("asn").is_not_null()), ["asn"]
-    )
-    found["host_countries"] = _counts(scan.filter(~here & pl.col("country").is_not_null()), ["country"])
-    found["by_day"] = _days(scan, victim)
-    return found
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String)) if _has_words(frame) else frame
 
 
-def _counts(scan: pl.LazyFrame, names: list[str], limit: int = TOP) -> list[dict[str, object]]:
-    table = (
-        scan.group_by(names)
-        .agg(rows=pl.len(), sightings=pl.col("count").fill_null(1).sum())
-        .collect(engine="streaming")
-    )
-    return table.sort("rows", *names, descending=[True] + [False] * len(names)).head(limit).to_dicts()
+def _has_words(frame: pl.DataFrame) -> bool:
+    return any(isinstance(dtype, pl.Enum) for dtype in frame.dtypes)
 
 
-def _days(scan: pl.LazyFrame, victim: pl.Expr) -> list[dict[str, object]]:
-    table = (
-        scan.group_by(day=pl.col("last_at").dt.date())
-        .agg(rows=pl.len(), affected=victim.sum())
-        .drop_nulls("day")
-        .sort("day")
-        .tail(31)
-        .collect()
-    )
-    return [
-        {"day": row["day"].isoformat(), "rows": row["rows"], "affected": row["affected"]}
-        for row in table.iter_rows(named=True)
-    ]
+def _newest_first(table: pl.DataFrame) -> pl.DataFrame:
+    return table.sort(
+        pl.col("last_at").dt.date(), "sightings", *(pl.col(name).cast(pl.String) for name in KEY),
+        descending=[True, True, False, False, False], nulls_last=True,
+    )  # fmt: skip
 
 
-def difference(share: Path, previous: Path | None, cap: int) -> dict[str, object]:
+def _distinct(counted: pl.DataFrame) -> int:
+    return counted.select(pl.struct("kind", "value").n_unique()).item() if counted.height else 0
+
+
+def gathered(frames: Iterable[pl.DataFrame], country: str, cap: int, batches: frozenset[int] | None = None) -> Figures:
+    """The figures of these frames."""
+    figures = Figures(country, cap, batches)
+    for frame in frames:
+        figures.add(frame)
+    return figures
+
+
+def distinct_values(share: Path, cap: int, batches: frozenset[int] | None = None) -> Values:
+    """Distinct values of a share as a file; only of some batches if given."""
+    return gathered(chunks(share), "", cap, batches).exportable()
+
+
+def difference(now: pl.DataFrame, previous: Path | None, cap: int) -> dict[str, object]:
     """Values that are new, gone or continuing since the previous package's Parquet file, counted in full.
 
-    Lists hold at most `cap` values, the most seen first; without a previous package every value is new.
+    `now` is every distinct value with its sightings. Lists hold at most `cap` values, the most seen first; without a
+    previous package every value is new.
     """
-    now = _seen(share)
     if previous is None:
         before = now.clear()
+        new, gone, kept = now, before, before
     else:
         before = _seen(previous)
-    new = now.join(before, on=KEY, how="anti")
-    gone = before.join(now, on=KEY, how="anti")
+        new = now.join(before, on=KEY, how="anti", nulls_equal=True)
+        gone = before.join(now, on=KEY, how="anti", nulls_equal=True)
+        kept = now.join(before, on=KEY, how="semi", nulls_equal=True)
     return {
         "counts": {"new": new.height, "gone": gone.height, "continuing": now.height - new.height},
         "new": _listed(new, cap),
         "gone": _listed(gone, cap),
-        "continuing": _listed(now.join(before, on=KEY, how="semi"), cap),
+        "continuing": _listed(kept, cap),
     }
 
 

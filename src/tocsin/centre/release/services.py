@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
 from django.db import transaction
@@ -32,7 +31,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, Viewer, narrowest
 from tocsin.handling.sets import PAP
-from tocsin.lake.questions.shares import write_shares
+from tocsin.lake.questions.shares import Share, deal_shares
 from tocsin.lake.scope import Scope, Snapshot
 from tocsin.products.archive import Made, make_package
 from tocsin.products.order import Centre, Label, Order, Previous
@@ -80,7 +79,7 @@ def make_packages(
             if progress is not None:
                 progress(0, len(codes), "")
 
-        shares = write_shares(_snapshot(store), scopes, codes, work / "shares", on_rows=alive)
+        shares = deal_shares(_snapshot(store), scopes, codes, work / "shares", on_rows=alive)
         orders = [
             _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
         ]
@@ -193,7 +192,7 @@ def _snapshot(store: Path) -> Snapshot:
 
 def _order(
     code: str,
-    share: Path,
+    share: Share,
     handling: Mapping[int, HandlingSet],
     arrived_from: datetime,
     arrived_until: datetime,
@@ -201,8 +200,7 @@ def _order(
     installation: Any,
     key: SigningKey,
 ) -> Order:
-    batches = pl.scan_parquet(share).select(pl.col("batch").unique()).collect()["batch"].to_list()
-    sets = {batch: handling[batch] for batch in batches}
+    sets = {batch: handling[batch] for batch in share.batches}
     free = frozenset(batch for batch, each in sets.items() if "H2" not in each.codes and not each.exclusions)
     previous = Package.objects.filter(country=code).order_by("-created_at", "-pk").first()
     centre = uuid.uuid5(_NAMESPACE, key.public_line)
@@ -259,13 +257,13 @@ def _data_dates() -> dict[str, str]:
 
 
 def _all_made(
-    shares: Mapping[str, Path], orders: Sequence[Order], store: Path, processes: int
+    shares: Mapping[str, Share], orders: Sequence[Order], store: Path, processes: int
 ) -> Iterator[tuple[Made, Order]]:
     """Every package, largest first, in several processes where there is enough to do."""
-    sizes = {order.country: shares[order.country].stat().st_size for order in orders}
+    sizes = {order.country: shares[order.country].rows for order in orders}
     ordered = sorted(orders, key=lambda order: -sizes[order.country])
     make = partial(_made_in, shares=dict(shares), store=store)
-    if processes < 2 or len(ordered) < 2 or sum(sizes.values()) < 20 * _MANY_ROWS:
+    if processes < 2 or len(ordered) < 2 or sum(sizes.values()) < _MANY_ROWS:
         yield from ((make(order), order) for order in ordered)
         return
     with _one_thread_each():
@@ -274,8 +272,8 @@ def _all_made(
             yield from zip(pool.map(make, ordered), ordered, strict=True)
 
 
-def _made_in(order: Order, shares: dict[str, Path], store: Path) -> Made:
-    return make_package(shares[order.country], order, store / "packages" / order.country)
+def _made_in(order: Order, shares: dict[str, Share], store: Path) -> Made:
+    return make_package(shares[order.country].pieces(), order, store / "packages" / order.country)
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class Share:
 
     def write_parquet(self, path: Path) -> Path:
         """The share as one file, for who wants it whole."""
-        pl.concat(frame.cast({name: pl.String for name in CODED}) for frame in self.pieces()).write_parquet(path)
+        pl.concat(frame.cast(dict.fromkeys(CODED, pl.String)) for frame in self.pieces()).write_parquet(path)
         return path
 
 
