@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from .acceptance_run import Measured
 
@@ -52,9 +53,10 @@ def load(path: Path) -> tuple[Rule, ...]:
     """The rules, specific ones first; raises ValueError for a sum that cannot be read."""
     rules = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["rule"]:
-        rules.append(
-            Rule(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
+        }
+        rules.append(Rule(**values))
         for text in rules[-1].sums:
             if SUM.fullmatch(text) is None:
                 raise ValueError(f"this sum cannot be read: {text!r}")

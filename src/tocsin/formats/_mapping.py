@@ -28,7 +28,7 @@ SHARED_COLUMNS = (
 )  # fmt: skip
 """Draft columns that hold for every value of a row, not only for the main one."""
 
-NOWHERE = ("zz", "xx", "**", "--", "eu", "ap", "a1", "a2", "o1", "unknown")
+NOWHERE = ("zz", "xx", "aa", "**", "--", "eu", "ap", "a1", "a2", "o1", "unknown")
 """Codes that sources write where no one country is known: no claim, and no reason to refuse the row."""
 
 _ADDRESS_AND_PORT = r"^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, 
 from tocsin.core.words import Unit
 from tocsin.reference.feeds import feed_of_banner
 
-from ._columns import known_share
+from ._columns import known_share, normal
 from ._guessing import assign, columns_of, profile_of
 from ._mapping import draft_rows, plan_of
 from ._sniffing import Shape, lines_of, shape_of
@@ -19,6 +20,13 @@ from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10
 PREVIEW_ROWS = 20
+TYPES_OF_HEADINGS = (
+    (re.compile(r"(?:^|_)(?:c2|cnc|c_c|command_and_control)(?:_|$)"), "c2-server"),
+    (re.compile(r"^(?:phish|phishing)_"), "phishing"),
+    (re.compile(r"^(?:payload|dropper|malware|download)_(?:url|host|domain)"), "malware-distribution"),
+    (re.compile(r"^(?:bot|infected|victim)_(?:ip|host|address)"), "infected-system"),
+)
+"""A heading of the value column, in normal form → the type of every row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,7 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
         columns = columns_of(shape)
         assign(columns)
         profile = profile_of(shape, columns, profile)
+        constants = {**implied_by_heading(profile), **constants}
     layout = layout_for(shape, profile)
     if layout.width > len(shape.headings):
         names = shape.headings + ("",) * (layout.width - len(shape.headings))
@@ -129,6 +138,14 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
                 yield item
             else:
                 yield from draft_rows(item, plan)
+
+
+def implied_by_heading(profile: Profile) -> dict[str, str]:
+    """What the heading of the values says of all of them: a column "c2_ip" lists command servers."""
+    heading = normal(str(profile.columns.get("value", "")))
+    if "type" in profile.columns or "type" in profile.defaults:
+        return {}
+    return next(({"type": kind} for pattern, kind in TYPES_OF_HEADINGS if pattern.search(heading)), {})
 
 
 def _known_feed(head: bytes) -> Profile | None:

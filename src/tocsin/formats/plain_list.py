@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import polars as pl
+from dateutil import parser as dateutil
 
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
@@ -34,6 +36,13 @@ _BANNER = re.compile(
     r"(?i)\b(?:ipset|block ?lists?|feeds?|entries|updated|generated|maintainer|category|fields|list|addresses)\b"
 )
 """Words of the banners of lists; a ransom note framed by # has none of them."""
+_BLOCKLIST = re.compile(
+    r"(?im)^#\s*category\s*:\s*(?:attacks|malware|reputation|abuse|spam)\s*$|\b(?:block|black) ?list\b"
+)
+"""A banner that says that what is listed is somebody's who attacks."""
+_DATED = re.compile(
+    r"(?im)^[#;/]+\s*(?:source file date|last[ -]updated?|last[ -]modified|generated on)\s*[:=]\s*(.{8,60})$"
+)
 _TITLE = re.compile(r"[#;/!\s]*(.*?)[#\s]*$")
 
 
@@ -117,7 +126,7 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
         head = stream.read(SAMPLE_BYTES)
     heading = _heading(head, source.name)
     yield heading
-    family = source.name.rsplit("/", 1)[-1].split(".")[0] if b"Maltrail developers" in head[:2048] else ""
+    constants = _said_of_all(head, source.name)
     reference: str | None = None
     marks = (profile.comment,) if profile.comment else ("#", ";", "//", "!")
     with source.open() as stream:
@@ -136,8 +145,8 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
             feed.put_back(data[end:])
             frame, reference = _rows(data[:end], feed.line, marks, reference)
             feed.line += data.count(b"\n", 0, end) + (data[end - 1 : end] != b"\n")
-            if family and frame.height:
-                frame = frame.with_columns(pl.lit(family).alias("label"))
+            if frame.height:
+                frame = frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items())
             if frame.height:
                 yield Rows(frame, unit=Unit.LINE)
 
@@ -206,6 +215,20 @@ def _ports(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("value").str.extract(_ADDRESS_AND_PORT, 2).alias("port"),
         pl.coalesce(pl.col("value").str.extract(_ADDRESS_AND_PORT, 1), "value").alias("value"),
     )
+
+
+def _said_of_all(head: bytes, name: str) -> dict[str, str]:
+    """Draft columns that the banner fills for every line: family, type of a blocklist, and the date of the list."""
+    if b"Maltrail developers" in head[:2048]:
+        return {"label": name.rsplit("/", 1)[-1].split(".")[0], "type": "blacklist"}
+    banner = "\n".join(line for line in lines_of(head)[:200] if _is_remark(line))
+    said = {}
+    if _BLOCKLIST.search(banner):
+        said["type"] = "blacklist"
+    if found := _DATED.search(banner):
+        with suppress(ValueError, OverflowError):
+            said["first_at"] = dateutil.parse(found[1].strip()).isoformat()
+    return said
 
 
 def _heading(head: bytes, name: str) -> Heading:

@@ -48,7 +48,7 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     data = source.read_all(READ_LIMIT_BYTES)
     if not data.strip():
         raise InputError("empty-file")
-    if _is_xml(data.removeprefix(b"\xef\xbb\xbf")) or data.lstrip()[:1] == b"<":
+    if _is_xml(data.removeprefix(b"\xef\xbb\xbf")) or XML_NAME.search(source.name):
         for event, element in _xml.pieces(source):
             if event == "end":
                 _xml.forget(element)

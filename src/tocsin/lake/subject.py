@@ -106,7 +106,7 @@ def _split_ports(draft: Draft) -> None:
     joined = frame["kind"].is_in([Kind.IPV4, Kind.DOMAIN]) & frame["value"].str.contains(HOST_PORT)
     if not joined.any():
         return
-    port = pl.when(joined).then(pl.col("value").str.extract(HOST_PORT, 2))
+    port: pl.Expr = pl.when(joined).then(pl.col("value").str.extract(HOST_PORT, 2))
     if "port" in frame.columns:
         port = pl.coalesce(pl.col("port").cast(pl.String), port)
     value = pl.when(joined).then(pl.col("value").str.extract(HOST_PORT, 1)).otherwise("value")
@@ -174,7 +174,7 @@ def _numbers(draft: Draft) -> None:
     frame = draft.frame
     kinds = set(frame["kind"].unique().to_list())
     if "ipv4" not in frame.columns:
-        host: pl.Expr = pl.when(pl.col("kind") == Kind.IPV4).then("value")
+        host = pl.when(pl.col("kind") == Kind.IPV4).then("value")
         if Kind.NETWORK in kinds:
             host = host.when(pl.col("kind") == Kind.NETWORK).then(pl.col("value").str.split("/").list.first())
         if Kind.URL in kinds:
