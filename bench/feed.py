@@ -1,10 +1,11 @@
-"""Delimited feed: parse, validate, deduplicate, network and country, durable store. Ours against the raw limit and IntelMQ.
+"""Delimited feed: parse, validate, deduplicate, network and country, durable store.
 
-    python bench/feed.py [--rows 1000000] [--peers ../shared/peers] [--peer library|redis] [--profile shadowserver]
+    python bench/feed.py [--rows 1000000] [--peers ../shared/peers] [--peer library|redis]
 
-Prints one JSON line. `raw` is the same work in bare columns (Polars, numpy): no validation, provenance, handling, index or
-catalogue. `ours` is the product's whole road: receive, claim, sandboxed reading, Parquet with its index, commit. CPU seconds
-are user + system of all processes. The peer's figure is measured in the same run where `--peers` is given, on the same bytes.
+Prints one JSON line. `raw` is the same work in bare columns (Polars, numpy): no validation, provenance, handling, index
+or catalogue. `ours` is the product's whole road: receive, claim, sandboxed reading, Parquet with its index, commit. CPU
+seconds are user + system of all processes. The peer's figure (IntelMQ) is measured in the same run where `--peers` and
+`--peer` are given, with its own generator's bytes.
 """
 
 from __future__ import annotations
@@ -22,9 +23,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = {
-    "first_at": "timestamp", "value": "src_ip", "port": "src_port", "hostname": "src_hostname", "peer": "dst_ip",
-    "peer_port": "dst_port", "protocol": "protocol", "malware": "family", "severity": "severity", "url": "http_url",
-}  # fmt: skip
+    "first_at": "timestamp",
+    "value": "src_ip",
+    "port": "src_port",
+    "hostname": "src_hostname",
+    "peer": "dst_ip",
+    "peer_port": "dst_port",
+    "protocol": "protocol",
+    "malware": "family",
+    "severity": "severity",
+    "url": "http_url",
+}
 
 
 def measured(arguments: list[str], environment: dict[str, str]) -> dict[str, float]:
@@ -56,7 +65,8 @@ def raw(events: Path, prefixes: Path, out: Path) -> None:
         parts = pl.col(column).str.split_exact(".", 3)
         return sum(parts.struct.field(f"field_{i}").cast(pl.UInt32) * (1 << (24 - 8 * i)) for i in range(4))
 
-    starts = table.select(pl.col("network").str.split("/").list.first().alias("a")).select(number("a")).to_series().to_numpy()
+    first = table.select(pl.col("network").str.split("/").list.first().alias("a"))
+    starts = first.select(number("a")).to_series().to_numpy()
     setup = own_cpu()
     frame = pl.read_csv(events, infer_schema=False).unique(maintain_order=True)
     for side in ("src", "dst"):
@@ -88,9 +98,11 @@ def ours(events: Path, prefixes: Path) -> None:
     table.symlink_to(prefixes)
     store.update(settings.INSTALLATION.home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
     profile = Profile(
-        name="events", format="delimited", columns=COLUMNS,
+        name="events",
+        format="delimited",
+        columns=COLUMNS,
         defaults={"kind": "ipv4", "type": "infected-system", "peer_role": "SINKHOLE"},
-    )  # fmt: skip
+    )
     handlers = wiring.handlers()
     warm = Path(settings.INSTALLATION.home) / "warm.csv"
     with events.open() as stream:
@@ -98,9 +110,8 @@ def ours(events: Path, prefixes: Path) -> None:
     centre = Organisation.objects.get(is_centre=True)
 
     def hand_over(path: Path) -> Delivery:
-        return receive(
-            organisation=centre, via="command", name=path.name, chunks=read_chunks(path), at=datetime.now(UTC), profile=profile
-        )
+        chunks, now = read_chunks(path), datetime.now(UTC)
+        return receive(organisation=centre, via="command", name=path.name, chunks=chunks, at=now, profile=profile)
 
     hand_over(warm)
     while run_one("bench", handlers):
@@ -118,10 +129,20 @@ def ours(events: Path, prefixes: Path) -> None:
     cpu = own_cpu() - setup + _cpu_of(child) - setup_child
     wiring.close(handlers)
     stored = sum(LakeFile.objects.values_list("size_bytes", flat=True))
-    print(json.dumps({
-        "left": delivery.rows + delivery.rejections, "accepted": delivery.rows, "rejected": delivery.rejections,
-        "repeats": delivery.repeats, "inner_cpu_s": cpu, "inner_wall_s": wall, "peak_mb": peak, "stored_bytes": stored,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "left": delivery.rows + delivery.rejections,
+                "accepted": delivery.rows,
+                "rejected": delivery.rejections,
+                "repeats": delivery.repeats,
+                "inner_cpu_s": cpu,
+                "inner_wall_s": wall,
+                "peak_mb": peak,
+                "stored_bytes": stored,
+            }
+        )
+    )
 
 
 def _cpu_of(pid: int) -> float:
@@ -154,6 +175,7 @@ def main() -> None:
         return
     events, prefixes = told.events, told.prefixes
     if told.peers:
+
         def made(kind: str, rows: int) -> Path:
             line = subprocess.check_output([sys.executable, told.peers / "gen.py", kind, str(rows)], text=True)
             return Path(line.split()[0])
@@ -163,26 +185,36 @@ def main() -> None:
     for _ in range(told.runs):
         for name in runs:
             with tempfile.TemporaryDirectory() as home:
-                arguments = [sys.executable, __file__, "--child", name, "--events", str(events), "--prefixes", str(prefixes)]
+                files = ["--events", str(events), "--prefixes", str(prefixes)]
+                arguments = [sys.executable, __file__, "--child", name, *files]
                 runs[name].append(measured(arguments, {**os.environ, "TOCSIN_HOME": home}))
     raw_cpu = statistics.median(run["cpu_s"] for run in runs["raw"])
     our_cpu = statistics.median(run["inner_cpu_s"] for run in runs["ours"])
     last = runs["ours"][-1]
     facts = {
-        "bench": "feed", "rows": told.rows, "left_ours": last["left"], "left_raw": runs["raw"][-1]["left"],
-        "rejected": last["rejected"], "raw_rows_per_cpu_s": round(told.rows / raw_cpu),
-        "ours_rows_per_cpu_s": round(told.rows / our_cpu), "ours_over_raw_cpu": round(our_cpu / raw_cpu, 2),
+        "bench": "feed",
+        "rows": told.rows,
+        "left_ours": last["left"],
+        "left_raw": runs["raw"][-1]["left"],
+        "rejected": last["rejected"],
+        "raw_rows_per_cpu_s": round(told.rows / raw_cpu),
+        "ours_rows_per_cpu_s": round(told.rows / our_cpu),
+        "ours_over_raw_cpu": round(our_cpu / raw_cpu, 2),
         "ours_rows_per_s": round(told.rows / statistics.median(run["inner_wall_s"] for run in runs["ours"])),
-        "peak_mb": last["peak_mb"], "stored_bytes_per_row": round(last["stored_bytes"] / max(last["accepted"], 1)),
-    }  # fmt: skip
+        "peak_mb": last["peak_mb"],
+        "stored_bytes_per_row": round(last["stored_bytes"] / max(last["accepted"], 1)),
+    }
     if told.peer:
         line = subprocess.check_output(
             [sys.executable, told.peers / "bench_intelmq.py", told.peer, str(told.peer_rows)], text=True
         ).splitlines()[-1]
         peer = json.loads(line)
         rate = peer.get("chain_events_per_cpu_s") or peer["events_per_cpu_s"]
-        facts |= {"peer": f"intelmq-{told.peer}", "peer_rows_per_cpu_s": rate,
-                  "times_peer": round(facts["ours_rows_per_cpu_s"] / rate, 1)}  # fmt: skip
+        facts |= {
+            "peer": f"intelmq-{told.peer}",
+            "peer_rows_per_cpu_s": rate,
+            "times_peer": round(facts["ours_rows_per_cpu_s"] / rate, 1),
+        }
     print(json.dumps(facts))
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 from tocsin.reference.countries import all_countries
-from tocsin.reference.names import NAMES, key_of
+from tocsin.reference.names import KEYS, NAMES, compile_keys, key_of
 
 # In order of trust: the first one that knows an entity gives its name.
 GALAXIES = {

@@ -69,9 +69,7 @@ def test_decoding_agrees_with_the_standard_library(sent: object) -> None:
 @pytest.mark.parametrize("chunk", [16, 200, 5000])
 def test_many_elements_in_small_windows(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json, "CHUNK_BYTES", chunk)
-    sent = [
-        {"type": "a", "n": i, "inner": [{"type": "b"}, {"type": '},{"type"'}] * (i % 3)} for i in range(300)
-    ]
+    sent = [{"type": "a", "n": i, "inner": [{"type": "b"}, {"type": '},{"type"'}] * (i % 3)} for i in range(300)]
     for layout in ({"separators": (",", ":")}, {"indent": 1}):
         text = json.dumps(sent, **layout).encode()  # type: ignore[arg-type]
         assert [json.loads(raw) for _, raw in _json.array_items(text)] == sent

@@ -48,7 +48,7 @@ def run_server(host: str, port: int, workers: int) -> None:
 
     hands = crew.start(workers) if workers else []
     try:
-        subprocess.run(  # noqa: S603 - our own interpreter and fixed words.
+        subprocess.run(
             [
                 sys.executable,
                 "-m",

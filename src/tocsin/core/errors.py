@@ -58,9 +58,7 @@ class Unavailable(Exception):
         return self.what
 
 
-FAULTS_OF_THE_MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-)
+FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 def is_fault_of_the_machine(error: BaseException) -> bool:

@@ -194,7 +194,7 @@ def draft_frame(columns: Mapping[str, Iterable[object]]) -> pl.DataFrame:
     if unknown:
         raise ValueError(f"not draft columns: {sorted(unknown)}")
     return pl.DataFrame(
-        {name: values for name, values in columns.items()},
+        dict(columns),
         schema_overrides={name: (pl.Int64 if name == "position" else pl.String) for name in columns},
     )
 

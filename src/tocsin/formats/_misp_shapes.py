@@ -94,9 +94,7 @@ def decode_loosely(raw: bytes, number: int, faults: list[Rejection]) -> Event:
     """An event some part of which has a wrong type: the rest of it, and a fault for each such part."""
     members = safely(MEMBERS, raw)
     if members is None:
-        faults.append(
-            Rejection(number, Unit.OBJECT, "not-an-object", excerpt=raw[:80].decode("utf-8", "replace"))
-        )
+        faults.append(Rejection(number, Unit.OBJECT, "not-an-object", excerpt=raw[:80].decode("utf-8", "replace")))
         return Event()
     event = Event()
     for name, value in members.items():

@@ -7,6 +7,7 @@ the two ways together.
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -152,9 +153,11 @@ def _union(types: dict[str, Rules], is_21: bool, bare: bool = False) -> Any:
 
 _DECODE_21 = msgspec.json.Decoder(_union(TYPES_21, True)).decode
 _DECODE_20 = msgspec.json.Decoder(_union(TYPES_20, False)).decode
-_BARE_21, _BARE_20 = _union(TYPES_21, True, True), _union(TYPES_20, False, True)
-BARE_21, BARES_21 = msgspec.json.Decoder(_BARE_21).decode, msgspec.json.Decoder(list[_BARE_21]).decode
-BARE_20, BARES_20 = msgspec.json.Decoder(_BARE_20).decode, msgspec.json.Decoder(list[_BARE_20]).decode
+# Made while running, so that only `Any` can be said of them.
+_BARE_21: Any = _union(TYPES_21, True, True)
+_BARE_20: Any = _union(TYPES_20, False, True)
+BARE_21, BARES_21 = msgspec.json.Decoder(_BARE_21).decode, msgspec.json.Decoder(GenericAlias(list, (_BARE_21,))).decode
+BARE_20, BARES_20 = msgspec.json.Decoder(_BARE_20).decode, msgspec.json.Decoder(GenericAlias(list, (_BARE_20,))).decode
 """Decoders of structures whose fields in `checked` must be checked afterwards, by _stix2_bulk."""
 AS_TUPLE = msgspec.structs.astuple
 

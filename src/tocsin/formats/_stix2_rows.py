@@ -138,7 +138,7 @@ class RowBatches:
     def add_frames(self, frame: pl.DataFrame) -> None:
         """Rows as columns, with their `marking`."""
         for (marking,), rows in frame.group_by("marking", maintain_order=True):
-            self.frames.setdefault(marking, []).append(rows.drop("marking"))  # type: ignore[arg-type]
+            self.frames.setdefault(marking, []).append(rows.drop("marking"))
         self.count += frame.height
         self.full = self.count >= BATCH_ROWS
 

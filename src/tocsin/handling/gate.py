@@ -80,9 +80,7 @@ def _excluded(viewer: Viewer, handling: HandlingSet) -> bool:
 def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
     """The label's own audience (DOMAIN 3.3): the Centre's clients are the bureaus, theirs the national units."""
     addressed = {viewer.organisation, f"country:{viewer.country}"} - {"", "country:"}
-    in_audience = bool(addressed & set(handling.audience)) or (
-        viewer.is_bureau and "all-members" in handling.audience
-    )
+    in_audience = bool(addressed & set(handling.audience)) or (viewer.is_bureau and "all-members" in handling.audience)
     match handling.tlp:
         case Tlp.CLEAR:
             return True

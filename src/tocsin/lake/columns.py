@@ -267,7 +267,8 @@ def names_and_texts(draft: Draft) -> None:
     words = [name for name in ("label", "malware", "actor") if name in have]
     if words:
         draft.set(label=pl.coalesce(words))
-    for name in ("malware", "actor"):
+    kinds: tuple[names.EntityKind, ...] = ("malware", "actor")
+    for name in kinds:
         source = name if name in have else "label" if "label" in have else None
         if source is None:
             continue

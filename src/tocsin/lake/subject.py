@@ -16,6 +16,7 @@ from . import canonical
 if TYPE_CHECKING:
     from .normalise import Draft
 
+ADDRESS_HOST = r"^[a-z0-9+.-]+://(?:[^@/?#]*@)?([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/?#]|$)"
 HOST_PORT = r"^([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[^\s/@:]+\.[^\s/@:.]+):([0-9]{1,5})$"
 LOOSE_KINDS = {
     "ip": None,
@@ -174,15 +175,12 @@ def _numbers(draft: Draft) -> None:
     frame = draft.frame
     kinds = set(frame["kind"].unique().to_list())
     if "ipv4" not in frame.columns:
-        host = pl.when(pl.col("kind") == Kind.IPV4).then("value")
+        ways: list[pl.Expr] = [pl.when(pl.col("kind") == Kind.IPV4).then("value")]
         if Kind.NETWORK in kinds:
-            host = host.when(pl.col("kind") == Kind.NETWORK).then(pl.col("value").str.split("/").list.first())
+            ways.append(pl.when(pl.col("kind") == Kind.NETWORK).then(pl.col("value").str.split("/").list.first()))
         if Kind.URL in kinds:
-            host = host.when(pl.col("kind") == Kind.URL).then(
-                pl.col("value").str.extract(
-                    r"^[a-z0-9+.-]+://(?:[^@/?#]*@)?([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/?#]|$)", 1
-                )
-            )
+            ways.append(pl.when(pl.col("kind") == Kind.URL).then(pl.col("value").str.extract(ADDRESS_HOST, 1)))
+        host = pl.coalesce(ways)
         draft.set(ipv4=canonical.ipv4_numbers(frame.select(host.alias("host")).to_series()))
     numbers = pl.Series("ipv6", [None], dtype=pl.Binary).new_from_index(0, frame.height)
     if Kind.IPV6 in kinds or Kind.NETWORK in kinds:

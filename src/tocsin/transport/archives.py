@@ -162,9 +162,7 @@ class _Zstandard:
         return bytes(self._inner.decompress(data))
 
 
-def _expand(
-    start: Callable[[], Any], feed_bytes: int, stream: BinaryIO, out: BinaryIO, budget: Budget
-) -> int | None:
+def _expand(start: Callable[[], Any], feed_bytes: int, stream: BinaryIO, out: BinaryIO, budget: Budget) -> int | None:
     """Write out what is packed, stream after stream; gives the offset of foreign bytes at the end, if any."""
     decompressor = start()
     streams_done, begun_at, written_before, data = 0, 0, 0, b""
@@ -405,9 +403,7 @@ def _is_bare_lzma(head: bytes) -> bool:
 
 
 CONTAINERS: tuple[Container, ...] = (
-    Container(
-        "gzip", lambda head: head.startswith(b"\x1f\x8b\x08"), _single(_Gzip, (".gz", ".tgz", ".gzip"))
-    ),
+    Container("gzip", lambda head: head.startswith(b"\x1f\x8b\x08"), _single(_Gzip, (".gz", ".tgz", ".gzip"))),
     Container(
         "bzip2",
         lambda head: re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head) is not None,
@@ -420,9 +416,7 @@ CONTAINERS: tuple[Container, ...] = (
     ),
     Container(
         "zstandard",
-        lambda head: (
-            head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F)
-        ),
+        lambda head: head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F),
         # A block of four bytes may stand for 128 KiB: a kibibyte gives 32 MiB at most.
         _single(_Zstandard, (".zst", ".tzst"), feed_bytes=1024),
     ),

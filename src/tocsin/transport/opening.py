@@ -59,9 +59,7 @@ def open_delivery(path: Path, name: str, work: Path, limits: Limits = LIMITS) ->
     yield from _opened(path, name, name, 0, budget)
 
 
-def _opened(
-    path: Path, name: str, inner_name: str, depth: int, budget: Budget
-) -> Iterator[Opened | Rejection]:
+def _opened(path: Path, name: str, inner_name: str, depth: int, budget: Budget) -> Iterator[Opened | Rejection]:
     container = container_of(path)
     if container is None:
         yield Opened(Source(name, recode(path, budget.work)), inner_name, depth)
@@ -180,9 +178,7 @@ def _items(source: Source, profile: Profile, formats: Formats) -> Iterator[Item]
         raise InputError("reader-failed", excerpt=f"{type(error).__name__}: {error}"[:160]) from error
 
 
-def _read_enclosed(
-    item: Enclosed, profile: Profile, formats: Formats, limits: Limits, depth: int
-) -> Iterator[Item]:
+def _read_enclosed(item: Enclosed, profile: Profile, formats: Formats, limits: Limits, depth: int) -> Iterator[Item]:
     if depth >= limits.depth:
         yield _refused(item, "archive-nested")
         return
@@ -219,9 +215,7 @@ def _refused(item: Enclosed, reason: str, excerpt: str = "") -> Rejection:
 
 
 def _merged(heading: Heading, newer: Heading) -> Heading:
-    set_fields = {
-        name: value for name in Heading.__slots__ if (value := getattr(newer, name)) not in ("", None)
-    }
+    set_fields = {name: value for name in Heading.__slots__ if (value := getattr(newer, name)) not in ("", None)}
     return replace(heading, **set_fields)
 
 

@@ -11,13 +11,9 @@ import orjson
 from .models import Entry
 
 
-def record(
-    actor: str, action: str, subject: str, detail: Mapping[str, object] | None = None, *, at: datetime
-) -> Entry:
+def record(actor: str, action: str, subject: str, detail: Mapping[str, object] | None = None, *, at: datetime) -> Entry:
     """Append one act: who, what, on what, with which facts."""
     facts = orjson.dumps(detail or {}, option=orjson.OPT_SORT_KEYS)
     body = orjson.dumps([at.isoformat(), actor, action, subject, facts.decode()])
     leaf = hashlib.sha256(b"\x00" + body).digest()
-    return Entry.objects.create(
-        at=at, actor=actor, action=action, subject=subject, detail=facts.decode(), leaf=leaf
-    )
+    return Entry.objects.create(at=at, actor=actor, action=action, subject=subject, detail=facts.decode(), leaf=leaf)

@@ -105,7 +105,7 @@ class Sandbox:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TOCSIN_"))}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         environment["PYTHONUTF8"] = "1"
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, in our own Python.
+        self._process = subprocess.Popen(
             [sys.executable, "-m", self.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

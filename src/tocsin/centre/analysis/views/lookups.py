@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
@@ -93,10 +94,8 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
     viewer = viewer_of(person_of(request))
     raw = bytes(found.raw)
     shown = raw.decode("utf-8", "replace")
-    try:
+    with suppress(ValueError, RecursionError):  # Rules and XML are shown as they are.
         shown = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        pass  # Rules and XML are shown as they are.
     is_named = viewer.is_centre or found.organisation.slug == viewer.organisation
     context = {
         "thing": found,
