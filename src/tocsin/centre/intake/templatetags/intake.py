@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from babel import dates
 from django import template
+from django.utils.translation import get_language
 
 from tocsin.centre import reasons
 
@@ -45,6 +49,12 @@ def unit_name(word: str) -> object:
 def warning_name(word: str) -> object:
     """Why a value may be harmless."""
     return labels.WARNING_GROUPS.get(str(word), word)
+
+
+@register.filter
+def interval(minutes: int) -> str:
+    """A span of time in the unit that reads best: 1440 → 1 day."""
+    return dates.format_timedelta(timedelta(minutes=minutes), threshold=1, locale=(get_language() or "en")[:2])
 
 
 @register.filter
