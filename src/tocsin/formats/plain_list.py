@@ -105,11 +105,8 @@ def recognise(sample: Sample) -> int:
         return 45 if len(set(map(str.lower, _BANNER.findall("\n".join(remarks[:60]))))) >= 3 else 20
     if b"Maltrail developers" in head[:2048]:
         return 70
-    if _is_table(lines):
-        return 40
-    if share >= 0.9:
-        return 65
-    return 52 if share >= 0.75 else 30 if share >= 0.55 and count >= 5 else 0
+    sure = 65 if share >= 0.9 else 52 if share >= 0.75 else 30 if share >= 0.55 and count >= 5 else 0
+    return min(sure, 40) if _is_table(lines) else sure
 
 
 def _is_table(lines: list[str]) -> bool:
