@@ -14,7 +14,7 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Seq
     No signals, no `save`, no returned objects: for hundreds of thousands of rows.
     """
     table = connection.ops.quote_name(model._meta.db_table)
-    fields = {field.name: field.column for field in model._meta.concrete_fields}
+    fields = {field.name: str(field.column) for field in model._meta.concrete_fields}
     names = ", ".join(connection.ops.quote_name(fields[column]) for column in columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
