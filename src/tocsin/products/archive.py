@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import polars as pl
@@ -67,6 +67,17 @@ def make_package(share: Path | Iterable[pl.DataFrame], order: Order, folder: Pat
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Made(order.country, order.number, path, digest, path.stat().st_size, rows, figures)
+
+
+class Pieces(Protocol):
+    """Rows that are read when they are needed, in the process that needs them."""
+
+    def pieces(self) -> Iterable[pl.DataFrame]: ...
+
+
+def make_package_of(share: Pieces, order: Order, folder: Path) -> Made:
+    """The same, for a process of its own: the rows are read there."""
+    return make_package(share.pieces(), order, folder / order.country)
 
 
 def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Path) -> tuple[int, dict[str, Any]]:

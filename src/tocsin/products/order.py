@@ -63,7 +63,7 @@ class Order:
     previous: Previous | None = None
     data_dates: Mapping[str, str] = field(default_factory=dict)
     """Name of an address table → its date."""
-    values_cap: int = 10_000
+    values_cap: int = 2_000
     """Most values in the STIX bundle, the MISP event and each list of the difference."""
 
     @property

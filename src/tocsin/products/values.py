@@ -177,7 +177,7 @@ class _Newest:
             + pl.col("role").cast(ROLES).to_physical().cast(pl.UInt64).fill_null(63),
             _here=(pl.col("country").cast(pl.String) == country).fill_null(False),
         )
-        counted = keyed.group_by("_key").agg(
+        counted = keyed.group_by("_key", maintain_order=True).agg(
             *(pl.col(name).first() for name in KEY),
             last_at=pl.col("last_at").max(),
             sightings=_SIGHTINGS,
@@ -212,7 +212,7 @@ class _Newest:
             schema = {**dict.fromkeys(KEY, pl.String), "last_at": MOMENT, "sightings": pl.Int64, "here": pl.Boolean}
             return pl.DataFrame(schema=schema)
         if not self._is_merged:
-            joined = pl.concat(self._counted).group_by(KEY)
+            joined = pl.concat(self._counted).group_by(KEY, maintain_order=True)
             self._counted = [joined.agg(pl.col("last_at").max(), pl.col("sightings").sum(), pl.col("here").any())]
             self._is_merged = True
         return self._counted[0]
@@ -220,7 +220,7 @@ class _Newest:
     def values(self) -> Values:
         if not self._details:
             return Values((), 0)
-        joined = pl.concat(self._details).group_by(KEY)
+        joined = pl.concat(self._details).sort(KEY).group_by(KEY, maintain_order=True)
         filled = joined.agg(
             pl.col("first_at").min(),
             pl.col("last_at").max(),
@@ -244,14 +244,15 @@ def _has_words(frame: pl.DataFrame) -> bool:
 
 
 def _newest_first(table: pl.DataFrame) -> pl.DataFrame:
+    """By day and sightings; what is equal keeps its order, which is that of the values."""
     return table.sort(
-        pl.col("last_at").dt.date(), "sightings", *(pl.col(name).cast(pl.String) for name in KEY),
-        descending=[True, True, False, False, False], nulls_last=True,
-    )  # fmt: skip
+        pl.col("last_at").dt.date(), "sightings", descending=[True, True], nulls_last=True, maintain_order=True
+    )
 
 
 def _distinct(counted: pl.DataFrame) -> int:
-    return counted.select(pl.struct("kind", "value").n_unique()).item() if counted.height else 0
+    """How many (kind, value); equal ones are neighbours."""
+    return counted.select((pl.col("kind").rle_id() + pl.col("value").rle_id()).n_unique()).item()
 
 
 def gathered(frames: Iterable[pl.DataFrame], country: str, cap: int, batches: frozenset[int] | None = None) -> Figures:
@@ -278,9 +279,9 @@ def difference(now: pl.DataFrame, previous: Path | None, cap: int) -> dict[str, 
         new, gone, kept = now, before, before
     else:
         before = _seen(previous)
-        new = now.join(before, on=KEY, how="anti", nulls_equal=True)
-        gone = before.join(now, on=KEY, how="anti", nulls_equal=True)
-        kept = now.join(before, on=KEY, how="semi", nulls_equal=True)
+        new = now.join(before, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
+        gone = before.join(now, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
+        kept = now.join(before, on=KEY, how="semi", nulls_equal=True, maintain_order="left")
     return {
         "counts": {"new": new.height, "gone": gone.height, "continuing": now.height - new.height},
         "new": _listed(new, cap),
@@ -292,12 +293,12 @@ def difference(now: pl.DataFrame, previous: Path | None, cap: int) -> dict[str, 
 def _seen(path: Path) -> pl.DataFrame:
     return (
         pl.scan_parquet(path)
-        .group_by(KEY)
+        .group_by(KEY, maintain_order=True)
         .agg(sightings=pl.col("count").fill_null(1).sum())
-        .collect(engine="streaming")
+        .collect()
     )
 
 
 def _listed(table: pl.DataFrame, cap: int) -> dict[str, object]:
-    shown = table.sort("sightings", *KEY, descending=[True, False, False, False]).head(cap)
+    shown = table.sort("sightings", descending=True, maintain_order=True).head(cap)
     return {"values": shown.to_dicts(), "left_out": table.height - shown.height}

@@ -11,8 +11,9 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, LakeFile
@@ -33,7 +34,7 @@ from tocsin.handling import HandlingSet, Viewer, narrowest
 from tocsin.handling.sets import PAP
 from tocsin.lake.questions.shares import Share, deal_shares
 from tocsin.lake.scope import Scope, Snapshot
-from tocsin.products.archive import Made, make_package
+from tocsin.products.archive import Made, make_package_of
 from tocsin.products.order import Centre, Label, Order, Previous
 from tocsin.reference import addresses
 from tocsin.reference.countries import country
@@ -46,6 +47,8 @@ PURPOSE = "PROTECT"
 """What a package is for. Batches whose source did not agree to it take no part."""
 REVIEW_MONTHS = 6
 _MANY_ROWS = 300_000
+_ATTEMPTS = 5
+_PATIENCE_SECONDS = 5
 _NAMESPACE = uuid.UUID("c4d7a9a2-8a4e-5b0e-9f43-2a3b6c1d9e80")
 Progress = Callable[[int, int, str], None]
 """Called with packages made, packages in all, and the country at hand."""
@@ -83,11 +86,13 @@ def make_packages(
         orders = [
             _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
         ]
-        packages = []
-        for made, order in _all_made(shares, orders, store, processes):
-            packages.append(_registered(made, order, store, by, at))
+        made_in = partial(make_package_of, folder=work / "made")
+        packages: list[Package] = []
+        for made, order in _all_made(made_in, shares, orders, processes):
+            if made is not None:
+                packages.append(_registered(made, order, partial(made_in, shares[order.country]), store, by, at))
             if progress is not None:
-                progress(len(packages), len(codes), made.country)
+                progress(len(packages), len(codes), order.country)
         return packages
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -257,23 +262,26 @@ def _data_dates() -> dict[str, str]:
 
 
 def _all_made(
-    shares: Mapping[str, Share], orders: Sequence[Order], store: Path, processes: int
-) -> Iterator[tuple[Made, Order]]:
-    """Every package, largest first, in several processes where there is enough to do."""
-    sizes = {order.country: shares[order.country].rows for order in orders}
-    ordered = sorted(orders, key=lambda order: -sizes[order.country])
-    make = partial(_made_in, shares=dict(shares), store=store)
-    if processes < 2 or len(ordered) < 2 or sum(sizes.values()) < _MANY_ROWS:
-        yield from ((make(order), order) for order in ordered)
+    make: Callable[[Share, Order], Made], shares: Mapping[str, Share], orders: Sequence[Order], processes: int
+) -> Iterator[tuple[Made | None, Order]]:
+    """Every package, largest first, in several processes where there is enough to do.
+
+    While none is ready, None comes every few seconds, so that whoever waits can say that the work goes on.
+    """
+    ordered = sorted(orders, key=lambda order: -shares[order.country].rows)
+    if processes < 2 or len(ordered) < 2 or sum(share.rows for share in shares.values()) < _MANY_ROWS:
+        yield from ((make(shares[order.country], order), order) for order in ordered)
         return
     with _one_thread_each():
         pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
         with pool:
-            yield from zip(pool.map(make, ordered), ordered, strict=True)
-
-
-def _made_in(order: Order, shares: dict[str, Share], store: Path) -> Made:
-    return make_package(shares[order.country].pieces(), order, store / "packages" / order.country)
+            waiting = {pool.submit(make, shares[order.country], order): order for order in ordered}
+            while waiting:
+                done, _ = wait(waiting, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield each.result(), waiting.pop(each)
+                if not done:
+                    yield None, next(iter(waiting.values()))
 
 
 @contextmanager
@@ -291,8 +299,22 @@ def _one_thread_each() -> Iterator[None]:
             os.environ[name] = before
 
 
+def _registered(
+    made: Made, order: Order, make: Callable[[Order], Made], store: Path, by: Person | None, at: datetime
+) -> Package:
+    """Enter the package and move its archive into the store; made anew where its number was taken meanwhile."""
+    for _attempt in range(_ATTEMPTS):
+        try:
+            return _entered(made, order, store, by, at)
+        except IntegrityError:
+            order = replace(order, number=_next_number(order.country, at))
+            made = make(order)
+    return _entered(made, order, store, by, at)
+
+
 @transaction.atomic
-def _registered(made: Made, order: Order, store: Path, by: Person | None, at: datetime) -> Package:
+def _entered(made: Made, order: Order, store: Path, by: Person | None, at: datetime) -> Package:
+    target = store / "packages" / made.country / made.path.name
     previous = Package.objects.filter(number=order.previous.number).first() if order.previous else None
     package = Package.objects.create(
         country=made.country,
@@ -300,7 +322,7 @@ def _registered(made: Made, order: Order, store: Path, by: Person | None, at: da
         arrived_from=order.arrived_from,
         arrived_until=order.arrived_until,
         language=order.language,
-        path=str(made.path.relative_to(store)),
+        path=str(target.relative_to(store)),
         sha256=made.sha256,
         size_bytes=made.size_bytes,
         rows=made.rows,
@@ -316,4 +338,7 @@ def _registered(made: Made, order: Order, store: Path, by: Person | None, at: da
         {"country": made.country, "rows": made.rows, "sha256": made.sha256, "tlp": order.label.tlp.value},
         at=at,
     )
+    # The row stands before the file moves: of two runs with one number, only the first gets here.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made.path.replace(target)
     return package
