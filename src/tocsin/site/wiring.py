@@ -12,6 +12,7 @@ from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
+from tocsin.centre.release import services as release
 
 KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_objects,
@@ -28,6 +29,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         standing.CHECK: standing.check,
         analysis.RECAST: analysis.recast_decided,
         feeds.FETCH: feeds.fetch_feed,
+        release.MAKE: release.run_job,
     }
 
 
