@@ -93,6 +93,21 @@ def test_a_country_without_rows_gets_an_empty_share(tmp_path: Path) -> None:
     assert tuple(pl.read_parquet(made["TV"]).columns) == COLUMNS
 
 
+def test_a_territory_joins_the_package_of_its_member(tmp_path: Path) -> None:
+    table = rows(600, ("FR", "RE", "BR"), batches=2)
+    scope = Scope(frozenset({1, 2}), victim_countries=frozenset({"FR"}))
+    found = share_of(tmp_path, table, {"FR": scope})["FR"]
+    as_one = table.with_columns(
+        pl.col(name).replace("RE", "FR") for name in ("country", "target_country", "peer_country")
+    )
+    expected = reference(as_one.to_dicts(), "FR", scope)
+    places = {"country", "target_country", "peer_country"}
+    assert [{k: v for k, v in row.items() if k not in places} for row in found] == [
+        {k: v for k, v in row.items() if k not in places} for row in expected
+    ]
+    assert {row["country"] for row in found} >= {"FR", "RE"}
+
+
 CODES = st.sampled_from(("FR", "BR", None))
 ROLES = st.sampled_from(("VICTIM", "UNKNOWN", "ATTACKER_INFRA", None))
 ROW = st.fixed_dictionaries(
@@ -114,9 +129,7 @@ ROW = st.fixed_dictionaries(
 def test_victims_of_another_country_never_appear(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[dict[str, Any]]
 ) -> None:
-    full = [
-        {"kind": "ipv4", "value": f"192.0.2.{place}", "position": place, **row} for place, row in enumerate(drawn)
-    ]
+    full = [{"kind": "ipv4", "value": f"192.0.2.{place}", "position": place, **row} for place, row in enumerate(drawn)]
     table = pl.DataFrame(full, schema_overrides={"batch": pl.Int64}).select(
         (pl.col(name) if name in full[0] else pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items()
     )

@@ -69,7 +69,8 @@ def misp_event(values: Values, order: Order) -> dict[str, Any]:
     text = f"Country package {order.number}"
     if values.left_out:
         text += f" ({len(values.shown)} of {values.total} values)"
-    allowed = [value for value in values.shown if value["role"] not in _VICTIMS or value["country"] == order.country]
+    home = order.countries
+    allowed = [value for value in values.shown if value["role"] not in _VICTIMS or value["country"] in home]
     organisation = {"uuid": order.centre.id, "name": order.centre.name}
     return {
         "Event": {

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from tocsin.core.words import Tlp
+from tocsin.reference.members import territories
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,13 @@ class Order:
     def name(self) -> str:
         """Name of the archive without its extension."""
         return f"tocsin-{self.number}"
+
+    @property
+    def countries(self) -> frozenset[str]:
+        """Codes that are at home in this package."""
+        return home_codes(self.country)
+
+
+def home_codes(code: str) -> frozenset[str]:
+    """The country and the territories for which its bureau answers."""
+    return frozenset({code, *(territory for territory, member in territories().items() if member == code)})

@@ -72,6 +72,7 @@ class _Frame:
 
     def __init__(self, order: Order) -> None:
         self.order = order
+        self.home = order.countries
         self.centre_id = f"identity--{order.centre.id}"
         self.country_id = _own_id("identity", order, "country")
         self.release_id = _own_id("marking-definition", order, order.number)
@@ -162,7 +163,7 @@ class _Frame:
     def of(self, value: Value) -> Iterator[dict[str, Any]]:
         """The objects of one value: nothing where STIX has no form for it, or where it is a victim elsewhere."""
         victim = value["role"] in _VICTIMS
-        if victim and value["country"] != self.order.country:
+        if victim and value["country"] not in self.home:
             return
         made = observable(value["kind"], value["value"])
         if made is None:

@@ -15,6 +15,7 @@ from tocsin.core.observations import MOMENT
 from tocsin.core.words import VICTIM_LIKE, Role
 
 from .observations import chunks
+from .order import home_codes
 
 KEY = ("kind", "value", "role")
 _VICTIMS = [role.value for role in VICTIM_LIKE]
@@ -63,7 +64,7 @@ class Figures:
     """What a share says in figures, gathered frame by frame in one pass over its rows."""
 
     def __init__(self, country: str, cap: int, misp_batches: frozenset[int] | None = None) -> None:
-        self.country = country
+        self.home = sorted(home_codes(country))
         self.cap = cap
         self.misp_batches = misp_batches
         self._shown = _Newest(cap)
@@ -74,11 +75,11 @@ class Figures:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take these rows into account."""
-        self._shown.add(frame, self.country)
+        self._shown.add(frame, self.home)
         if self.misp_batches:
             some = frame.filter(pl.col("batch").is_in(sorted(self.misp_batches)))
-            self._exportable.add(some, self.country)
-        here = (pl.col("country").cast(pl.String) == self.country).fill_null(False)
+            self._exportable.add(some, self.home)
+        here = pl.col("country").cast(pl.String).is_in(self.home).fill_null(False)
         victim = pl.col("role").cast(pl.String).is_in(_VICTIMS)
         frame = frame.with_columns(here.alias("_here"), victim.alias("_victim"))
         self._rows += frame.height
@@ -167,7 +168,7 @@ class _Newest:
         self._details: list[pl.DataFrame] = []
         self._is_merged = False
 
-    def add(self, frame: pl.DataFrame, country: str) -> None:
+    def add(self, frame: pl.DataFrame, home: list[str]) -> None:
         if not frame.height:
             return
         # Equal values are neighbours: numbering their runs costs a tenth of comparing texts. Where they are not, the
@@ -175,7 +176,7 @@ class _Newest:
         keyed = frame.with_columns(
             _key=(pl.col("kind").cast(pl.String).rle_id() + pl.col("value").rle_id()).cast(pl.UInt64) * 64
             + pl.col("role").cast(ROLES).to_physical().cast(pl.UInt64).fill_null(63),
-            _here=(pl.col("country").cast(pl.String) == country).fill_null(False),
+            _here=pl.col("country").cast(pl.String).is_in(home).fill_null(False),
         )
         counted = keyed.group_by("_key", maintain_order=True).agg(
             *(pl.col(name).first() for name in KEY),

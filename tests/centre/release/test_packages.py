@@ -115,6 +115,30 @@ def test_gate_label_difference_and_record(lake: pl.DataFrame) -> None:
     assert not list(settings.INSTALLATION.store_folder.glob(".packages-*"))
 
 
+def test_packages_are_the_same_when_made_in_processes(
+    lake: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digests(at: datetime) -> dict[str, list[int]]:
+        made = services.make_packages(["FR", "BR"], WEEK_AGO, NOW, None, at)
+        return {each.country: exported(each)["position"].to_list() for each in made}
+
+    alone = digests(NOW)
+    monkeypatch.setattr(services, "_MANY_ROWS", 0)
+    assert digests(NOW + timedelta(hours=1)) == alone
+
+
+def test_a_number_taken_meanwhile_is_not_given_twice(lake: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = services.make_packages(["FR"], WEEK_AGO, NOW, None, NOW)[0]
+    kept = (settings.INSTALLATION.store_folder / first.path).read_bytes()
+    honest = services._next_number
+    given = iter([first.number])
+    monkeypatch.setattr(services, "_next_number", lambda code, at: next(given, None) or honest(code, at))
+    second = services.make_packages(["FR"], WEEK_AGO, NOW, None, NOW)[0]
+    assert (first.number, second.number) == ("FR-2026-0001", "FR-2026-0002")
+    assert (settings.INSTALLATION.store_folder / first.path).read_bytes() == kept
+    assert verify(settings.INSTALLATION.store_folder / second.path).manifest["number"] == "FR-2026-0002"
+
+
 def test_what_arrived_before_the_span_stays_out(lake: pl.DataFrame) -> None:
     made = services.make_packages(["FR"], NOW - timedelta(hours=2), NOW, None, NOW)
     assert made[0].rows == 0

@@ -38,9 +38,13 @@ class _Side(NamedTuple):
 class Gate:
     """Whose scope opens which batch. Opens chunk after chunk and remembers which batches took part."""
 
-    def __init__(self, scopes: Mapping[str, Scope]) -> None:
+    def __init__(self, scopes: Mapping[str, Scope], territories: Mapping[str, str]) -> None:
+        """`territories`: code of a territory → the country whose package its rows join."""
         self.countries = tuple(scopes)
         self.place = {code: place for place, code in enumerate(self.countries)}
+        for territory, code in territories.items():
+            if code in self.place:
+                self.place.setdefault(territory, self.place[code])
         every = sorted(frozenset().union(*(scope.batches for scope in scopes.values())))
         self.batches = np.array(every, np.int64)
         sets: dict[tuple[frozenset[int], frozenset[int]], int] = {}
@@ -80,7 +84,7 @@ class Gate:
         peer_victim &= chunk["peer"].is_not_null().to_numpy()
         peer_package = package_of[_numbers(chunk, "peer_country", len(countries))]
         home = package_of[located]
-        target = np.where(aimed == located, -1, package_of[aimed])
+        target = np.where(package_of[aimed] == home, -1, package_of[aimed])
         sides = [
             self._side(packages, is_home, batch, victim, peer_victim, peer_package)
             for packages, is_home in ((home, True), (target, False))

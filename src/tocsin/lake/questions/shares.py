@@ -26,6 +26,7 @@ import pyarrow as pa
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions.gate import Gate
 from tocsin.lake.scope import Scope, Snapshot
+from tocsin.reference.members import territories
 
 DROPPED = ("ipv4", "ipv6", "peer_ipv4")
 """Columns that only serve the lake's own look-ups."""
@@ -37,11 +38,11 @@ CODED = (
 )  # fmt: skip
 """Columns of few words: they travel through the runs as numbers."""
 
-CHUNK_ROWS = 500_000
+CHUNK_ROWS = 400_000
 """Rows read, and written as one run, at a time."""
 PIECE_ROWS = 250_000
 """Rows of a share held at a time while it is read back."""
-_HELD_PIECES = 2
+_HELD_PIECES = 5
 """A share of up to this many pieces is read once; a larger one once for each piece."""
 _OLDEST = pl.CompatLevel.oldest()
 _PACKAGE = "_package"
@@ -107,6 +108,7 @@ def deal_shares(
 
     `batches` is the gate of each country's bureau, already narrowed to the batches that arrived in the span asked
     for (arrival is a property of batches, not of rows); one Scope serves all with each country's own victims.
+    Rows of a territory join the package of the member whose bureau answers for it, unless it is asked for itself.
     `batch` stays in the pieces, because labels hang on it: exports leave it out. `on_rows` hears of rows read.
     """
     scopes = {
@@ -114,7 +116,7 @@ def deal_shares(
     }
     folder.mkdir(parents=True, exist_ok=True)
     coding = _Coding()
-    gate = Gate(scopes)
+    gate = Gate(scopes, territories())
     runs = _Runs(folder, gate, coding)
     for chunk in _chunks(snapshot, gate, coding):
         runs.deal(chunk)
