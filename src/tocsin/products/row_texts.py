@@ -156,7 +156,7 @@ def _few(column: pl.Series) -> _Few | None:
         words = [known.get(number, "") for number in range(max(known) + 1)]
         codes = column.to_physical().cast(pl.Int64).fill_null(len(words)).to_numpy()
     elif isinstance(column.dtype, pl.Enum):
-        words = column.dtype.categories.to_list() if len(column.dtype.categories) < _FEW else column.dtype.categories
+        words = column.dtype.categories.to_list()
         codes = column.to_physical().cast(pl.Int64).fill_null(len(words)).to_numpy()
     elif column.dtype.is_integer():
         low, high = column.min(), column.max()

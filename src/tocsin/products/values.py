@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import polars as pl
 
@@ -210,7 +210,12 @@ class _Newest:
     def counted(self) -> pl.DataFrame:
         """Each distinct value once; a value may lie across the border of two frames."""
         if not self._counted:
-            schema = {**dict.fromkeys(KEY, pl.String), "last_at": MOMENT, "sightings": pl.Int64, "here": pl.Boolean}
+            schema: dict[str, Any] = {
+                **dict.fromkeys(KEY, pl.String),
+                "last_at": MOMENT,
+                "sightings": pl.Int64,
+                "here": pl.Boolean,
+            }
             return pl.DataFrame(schema=schema)
         if not self._is_merged:
             joined = pl.concat(self._counted).group_by(KEY, maintain_order=True)
@@ -253,7 +258,7 @@ def _newest_first(table: pl.DataFrame) -> pl.DataFrame:
 
 def _distinct(counted: pl.DataFrame) -> int:
     """How many (kind, value); equal ones are neighbours."""
-    return counted.select((pl.col("kind").rle_id() + pl.col("value").rle_id()).n_unique()).item()
+    return int(counted.select((pl.col("kind").rle_id() + pl.col("value").rle_id()).n_unique()).item())
 
 
 def gathered(frames: Iterable[pl.DataFrame], country: str, cap: int, batches: frozenset[int] | None = None) -> Figures:
