@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = {
@@ -76,13 +77,30 @@ def raw(events: Path, prefixes: Path, out: Path) -> None:
     print(json.dumps({"left": frame.height, "setup_cpu_s": setup}))
 
 
-def ours(events: Path, prefixes: Path) -> None:
-    """The product's road in a fresh installation whose address tables are the peer's."""
-    from datetime import UTC, date, datetime
+def installed(prefixes: Path) -> Any:
+    """A fresh installation with the peer's address tables; returns the profile of its events."""
+    from datetime import date
 
     from tocsin.cli.installation import make
 
     make("Bench")
+    from django.conf import settings
+
+    from tocsin.core.profiles import Profile
+    from tocsin.reference import store
+
+    table = settings.INSTALLATION.home / "prefixes.csv"
+    table.symlink_to(prefixes)
+    store.update(settings.INSTALLATION.home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
+    defaults = {"kind": "ipv4", "type": "infected-system", "peer_role": "SINKHOLE"}
+    return Profile(name="events", format="delimited", columns=COLUMNS, defaults=defaults)
+
+
+def ours(events: Path, prefixes: Path) -> None:
+    """The product's road in a fresh installation whose address tables are the peer's."""
+    from datetime import UTC, datetime
+
+    profile = installed(prefixes)
     from django.conf import settings
 
     from tocsin.centre.intake.models import Delivery, LakeFile
@@ -90,19 +108,8 @@ def ours(events: Path, prefixes: Path) -> None:
     from tocsin.centre.intake.store import read_chunks
     from tocsin.centre.jobs.worker import run_one
     from tocsin.centre.members.models import Organisation
-    from tocsin.core.profiles import Profile
-    from tocsin.reference import store
     from tocsin.site import wiring
 
-    table = settings.INSTALLATION.home / "prefixes.csv"
-    table.symlink_to(prefixes)
-    store.update(settings.INSTALLATION.home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
-    profile = Profile(
-        name="events",
-        format="delimited",
-        columns=COLUMNS,
-        defaults={"kind": "ipv4", "type": "infected-system", "peer_role": "SINKHOLE"},
-    )
     handlers = wiring.handlers()
     warm = Path(settings.INSTALLATION.home) / "warm.csv"
     with events.open() as stream:
@@ -155,6 +162,24 @@ def _peak_mb(pid: int) -> int:
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
 
+def made(peers: Path, kind: str, rows: int) -> Path:
+    """The peer's own generated input."""
+    line = subprocess.check_output([sys.executable, peers / "gen.py", kind, str(rows)], text=True)
+    return Path(line.split()[0])
+
+
+def in_turn(events: Path, prefixes: Path, count: int) -> dict[str, list[dict[str, float]]]:
+    """Both ways, one after the other, so that a machine that changes its speed changes both."""
+    runs: dict[str, list[dict[str, float]]] = {"raw": [], "ours": []}
+    for _ in range(count):
+        for name in runs:
+            with tempfile.TemporaryDirectory() as home:
+                files = ["--events", str(events), "--prefixes", str(prefixes)]
+                arguments = [sys.executable, __file__, "--child", name, *files]
+                runs[name].append(measured(arguments, {**os.environ, "TOCSIN_HOME": home}))
+    return runs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -175,19 +200,8 @@ def main() -> None:
         return
     events, prefixes = told.events, told.prefixes
     if told.peers:
-
-        def made(kind: str, rows: int) -> Path:
-            line = subprocess.check_output([sys.executable, told.peers / "gen.py", kind, str(rows)], text=True)
-            return Path(line.split()[0])
-
-        events, prefixes = made("events", told.rows), made("prefixes", 1_000_000)
-    runs: dict[str, list[dict[str, float]]] = {"raw": [], "ours": []}
-    for _ in range(told.runs):
-        for name in runs:
-            with tempfile.TemporaryDirectory() as home:
-                files = ["--events", str(events), "--prefixes", str(prefixes)]
-                arguments = [sys.executable, __file__, "--child", name, *files]
-                runs[name].append(measured(arguments, {**os.environ, "TOCSIN_HOME": home}))
+        events, prefixes = made(told.peers, "events", told.rows), made(told.peers, "prefixes", 1_000_000)
+    runs = in_turn(events, prefixes, told.runs)
     raw_cpu = statistics.median(run["cpu_s"] for run in runs["raw"])
     our_cpu = statistics.median(run["inner_cpu_s"] for run in runs["ours"])
     last = runs["ours"][-1]

@@ -20,6 +20,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -36,8 +37,7 @@ def build(rows: int) -> None:
     """Files with their indexes, registered under batches of one delivery, with tallies."""
     from tests.generated_lake import rows as generated
 
-    from tocsin.centre import rows as table
-    from tocsin.centre.intake.models import Batch, Delivery, LakeFile, Tally
+    from tocsin.centre.intake.models import Batch, Delivery, LakeFile
     from tocsin.centre.intake.services import handling_row, store_folder
     from tocsin.centre.members.models import Organisation
     from tocsin.handling import HandlingSet
@@ -87,15 +87,20 @@ def build(rows: int) -> None:
             is_sorted=True,
             created_at=now,
         )
-        import polars as pl
+        tallied(frame)
 
-        keys = ("batch", "day", "country", "type", "role")
-        tallies = (
-            frame.with_columns(pl.col("first_at").dt.date().alias("day"), pl.col("country").fill_null(""))
-            .group_by(keys)
-            .agg(pl.len().cast(pl.Int64).alias("rows"), pl.col("count").sum().alias("sightings"))
-        )
-        table.insert(Tally, (*keys, "rows", "sightings"), tallies.rows())
+
+def tallied(frame: Any) -> None:
+    """The tallies of the rows, as the commit of a delivery writes them."""
+    import polars as pl
+
+    from tocsin.centre import rows as table
+    from tocsin.centre.intake.models import Tally
+
+    keys = ("batch", "day", "country", "type", "role")
+    days = frame.with_columns(pl.col("first_at").dt.date().alias("day"), pl.col("country").fill_null(""))
+    sums = (pl.len().cast(pl.Int64).alias("rows"), pl.col("count").sum().alias("sightings"))
+    table.insert(Tally, (*keys, "rows", "sightings"), days.group_by(keys).agg(sums).rows())
 
 
 def main() -> None:

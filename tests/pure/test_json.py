@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.core.errors import InputError
-from tocsin.formats import _json
+from tocsin.formats import _json, _json_outline
 
 texts = st.text(alphabet='ab"\\{}[],: \né', max_size=12)
 values = st.recursive(
@@ -119,13 +119,13 @@ def test_depth_is_counted_exactly(depth: int) -> None:
 
 
 def test_outline_of_cut_text() -> None:
-    seen = _json.outline(b' {"type":"bundle","objects":[{"id":"x--1","deep":{"no":1},"type":"indicator","cut')
+    seen = _json_outline.outline(b' {"type":"bundle","objects":[{"id":"x--1","deep":{"no":1},"type":"indicator","cut')
     assert seen.kind == "object"
     assert seen.keys == {"type": b'"bundle"', "objects": b"["}
     assert seen.item_keys == {"id": b'"x--1"', "deep": b"{", "type": b'"indicator"'}
     assert seen.item_of == "objects"
-    assert _json.outline(b'[{"a":1},{"b":2}]').item_keys == {"a": b"1"}
-    assert _json.outline(b"a,b").kind == ""
+    assert _json_outline.outline(b'[{"a":1},{"b":2}]').item_keys == {"a": b"1"}
+    assert _json_outline.outline(b"a,b").kind == ""
 
 
 @pytest.mark.shared

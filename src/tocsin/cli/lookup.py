@@ -16,6 +16,7 @@ from tocsin.core.reasons import REASONS
 from . import setup
 
 if TYPE_CHECKING:
+    from tocsin.centre.analysis.lookups import Answer
     from tocsin.centre.members.models import Person
 
 
@@ -68,6 +69,11 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
         }
         click.echo(json.dumps(shown, default=str, ensure_ascii=False))
         return
+    _show(reply)
+
+
+def _show(reply: Answer) -> None:
+    found = reply.found
     console = Console()
     console.print(f"[bold]{reply.value}[/bold]  ({reply.kind or 'not recognised'})")
     if not found.total and not reply.objects:

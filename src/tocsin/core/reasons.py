@@ -32,7 +32,6 @@ REASONS: dict[str, str] = {
     "unmapped-report-type": "This report type has no known meaning for its columns yet. It was set aside: an administrator maps it.",
     "missing-columns": "The columns that this format requires are missing.",
     "no-space": "There is no room on the disk to keep this delivery. Nothing was kept: send it again later.",
-    "agreement-expired": "The agreement with your organisation is not in force.",
     "unknown-label": "This sharing label is not known. Send one of the labels of TLP 2.0, or none.",
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",

@@ -17,9 +17,9 @@ from tocsin.core.observations import DRAFT
 from tocsin.core.reading import Heading, Item, Rejection, Rows, Source, Thing, draft_frame
 from tocsin.core.words import Unit
 
-from . import _json
+from . import _json, _json_outline
 
-outline = lru_cache(maxsize=4)(_json.outline)
+outline = lru_cache(maxsize=4)(_json_outline.outline)
 """What a sample shows. Every JSON format asks the same of the same bytes, so the answer is kept a while."""
 LINE_LIMIT_BYTES = 16 << 20
 HEAD_BYTES = 256 << 10

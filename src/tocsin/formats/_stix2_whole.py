@@ -15,7 +15,8 @@ import orjson
 from tocsin.core.errors import InputError
 from tocsin.core.reading import Heading, Source
 from tocsin.core.words import Tlp
-from tocsin.formats._json import array_batches, blank_colons, documents, outline
+from tocsin.formats._json import array_batches, blank_colons, documents
+from tocsin.formats._json_outline import outline
 from tocsin.formats._stix2_rules import Object
 
 MARKINGS: dict[str, Tlp] = {

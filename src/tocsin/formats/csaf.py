@@ -9,7 +9,8 @@ from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source, Thing, rows_of
 from tocsin.core.words import EventType, Kind, Tlp, Unit
-from tocsin.formats._json import decode, outline
+from tocsin.formats._json import decode
+from tocsin.formats._json_outline import outline
 
 LIMIT_BYTES = 64 << 20
 REQUIRED = ("category", "csaf_version", "publisher", "title", "tracking")

@@ -19,7 +19,7 @@ from tocsin.core.typed import recognise_value
 from tocsin.core.wallets import canonical_wallet
 from tocsin.core.words import Unit
 
-from . import _columns, _json, _records
+from . import _columns, _json, _json_outline, _records
 from ._records import Made, Record, text_of, texts_of
 
 Paths = dict[str, str | tuple[str, ...]]
@@ -457,7 +457,7 @@ def recognise(sample: Sample) -> int:
     return 25 if "value" in _guessed(tuple(names)) else 0
 
 
-def _first(head: bytes, seen: _json.Outline) -> dict[str, object]:
+def _first(head: bytes, seen: _json_outline.Outline) -> dict[str, object]:
     """The first record of a sample, where it is whole."""
     try:
         if seen.kind == "array" or seen.item_of:

@@ -26,8 +26,8 @@ from tocsin.formats._json import (
     documents,
     duplicate_key,
     explain,
-    outline,
 )
+from tocsin.formats._json_outline import outline
 from tocsin.formats._stix2_bulk import Bulk
 from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches

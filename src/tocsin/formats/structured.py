@@ -13,7 +13,7 @@ from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 from tocsin.core.words import Unit
 
-from . import _json, _xml
+from . import _json, _json_outline, _xml
 from ._documents import READ_LIMIT_BYTES, items_of, text_of
 
 ROOM_CHARACTERS = 1 << 20
@@ -37,7 +37,7 @@ def recognise(sample: Sample) -> int:
         return 20
     if JSON_NAME.search(sample.name):
         return 20
-    return 12 if JSON_START.match(head) and _json.outline(sample.head).kind else 0
+    return 12 if JSON_START.match(head) and _json_outline.outline(sample.head).kind else 0
 
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:

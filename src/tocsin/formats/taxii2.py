@@ -13,7 +13,8 @@ import orjson
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Enclosed, Format, Heading, Item, Rejection, Sample, Source
 from tocsin.core.words import Unit
-from tocsin.formats._json import Outline, decode, outline
+from tocsin.formats._json import decode
+from tocsin.formats._json_outline import Outline, outline
 
 LIMIT_BYTES = 64 << 20
 MANIFEST = {"id", "date_added", "version"}

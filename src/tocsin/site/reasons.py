@@ -33,7 +33,6 @@ SENTENCES = (
     ),
     gettext_noop("The columns that this format requires are missing."),
     gettext_noop("There is no room on the disk to keep this delivery. Nothing was kept: send it again later."),
-    gettext_noop("The agreement with your organisation is not in force."),
     gettext_noop("This sharing label is not known. Send one of the labels of TLP 2.0, or none."),
     gettext_noop("No column map of this name is known. Send the name of a saved map, or none."),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
