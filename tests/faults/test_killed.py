@@ -60,7 +60,7 @@ def _one_kill(installation: Installation, chance: random.Random) -> None:
     else:
         while worker.poll() is None and _running(installation) in {"", before} and time.monotonic() < until:
             time.sleep(0.02)
-        time.sleep(chance.choice((chance.uniform(0, 0.3), chance.uniform(0.3, 3.0))))
+        time.sleep(chance.choice((chance.uniform(0, 0.3), chance.uniform(0.3, 1.5))))
     kill(worker, alone=chance.random() < 0.3)
 
 
