@@ -175,7 +175,7 @@ def check_numbers(draft: Draft) -> None:
         if name not in draft.frame.columns:
             continue
         given = draft.frame[name]
-        text = given.cast(pl.String).str.strip_chars() if given.dtype != pl.String else given
+        text = given.cast(pl.String).str.strip_chars()
         if name == "asn":
             text = text.str.extract(r"(?i)^\s*(?:ASN?\s*)?([0-9]+)", 1)
         number = text.cast(pl.Int64, strict=False)
