@@ -1,0 +1,80 @@
+"""Laws of the gate: narrower labels never show more, an exclusion beats all, STRICT is not AMBER."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tocsin.core.words import Tlp
+from tocsin.handling import Facts, HandlingSet, Viewer, default_set, may_see, may_see_victims, narrowest, tlp_of
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+FACTS = Facts("acme", named=frozenset({"ana"}))
+ORGANISATIONS = ("acme", "centre", "ncb-fr", "ncb-br", "unit", "bank")
+VIEWERS = st.builds(
+    Viewer,
+    person=st.sampled_from(["ana", "ben"]),
+    organisation=st.sampled_from(ORGANISATIONS),
+    class_name=st.sampled_from(["law-enforcement", "public-body", "private", "academia", ""]),
+    country=st.sampled_from(["FR", "BR", ""]),
+    is_centre=st.booleans(),
+    is_bureau=st.booleans(),
+    is_victim_desk=st.booleans(),
+    clearance=st.sampled_from(["official-use", "restricted", "confidential"]),
+    country_suspended=st.booleans(),
+)
+LABELS = st.sampled_from(list(Tlp))
+
+
+@given(VIEWERS, st.sets(st.sampled_from(ORGANISATIONS)), LABELS, LABELS)
+def test_a_narrower_label_never_shows_more(viewer: Viewer, audience: set[str], one: Tlp, other: Tlp) -> None:
+    wide, narrow = sorted((one, other), key=lambda label: label.rank)
+    # RED is for named persons, a different sort of audience; AMBER with an audience is for that alone.
+    assume(narrow is not Tlp.RED)
+    seen = [may_see(viewer, HandlingSet(tlp=tlp, audience=tuple(audience)), FACTS, NOW) for tlp in (wide, narrow)]
+    assert seen[0] or not seen[1]
+
+
+@given(VIEWERS, LABELS)
+def test_an_exclusion_beats_every_grant(viewer: Viewer, tlp: Tlp) -> None:
+    for excluded in (viewer.organisation, f"country:{viewer.country}"):
+        if excluded != "country:":
+            assert not may_see(viewer, HandlingSet(tlp=tlp, exclusions=(excluded,)), FACTS, NOW)
+
+
+@given(VIEWERS, LABELS)
+def test_hidden_expired_suspended_and_strangers_see_nothing(viewer: Viewer, tlp: Tlp) -> None:
+    handling = HandlingSet(tlp=tlp)
+    assert not may_see(viewer, handling, replace(FACTS, hidden_at=NOW), NOW)
+    assert not may_see(viewer, handling, replace(FACTS, expires_at=NOW), NOW)
+    assert not may_see(replace(viewer, class_name=""), handling, FACTS, NOW)
+    assert not may_see(replace(viewer, country_suspended=True), handling, FACTS, NOW)
+
+
+def test_strict_stays_with_the_one_who_received_it() -> None:
+    bureau = Viewer(organisation="ncb-fr", class_name="law-enforcement", country="FR", is_bureau=True)
+    assert may_see(bureau, HandlingSet(tlp=Tlp.AMBER), FACTS, NOW)
+    assert not may_see(bureau, HandlingSet(tlp=Tlp.AMBER_STRICT), FACTS, NOW)
+    assert may_see(bureau, HandlingSet(tlp=Tlp.AMBER_STRICT, audience=("ncb-fr",)), FACTS, NOW)
+    assert tlp_of("amber+strict") is Tlp.AMBER_STRICT
+    assert narrowest([Tlp.AMBER, Tlp.AMBER_STRICT]) is Tlp.AMBER_STRICT
+
+
+@given(VIEWERS, st.sampled_from(["FR", "BR", ""]))
+def test_victims_are_for_their_country_the_desk_and_the_source(viewer: Viewer, country: str) -> None:
+    own = viewer.class_name == "law-enforcement" and viewer.country == country != ""
+    expected = viewer.is_victim_desk or viewer.organisation == "acme" or own
+    assert may_see_victims(viewer, FACTS, country) is expected
+
+
+@given(LABELS, LABELS)
+def test_defaults_fill_what_is_not_stated(agreed: Tlp, stated: Tlp) -> None:
+    made, applied = default_set({"tlp": str(agreed)}, None)
+    assert (made.tlp, "tlp" in applied) == (agreed, True)
+    made, applied = default_set({"tlp": str(agreed)}, stated)
+    assert (made.tlp, "tlp" in applied) == (stated, False)
+    assert HandlingSet.from_json(made.as_json()).digest == made.digest
+    assert default_set({}, None)[0] == HandlingSet()
