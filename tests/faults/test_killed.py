@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.faults.installation import Installation, kill, made
 
-KILLS = 50
+KILLS = int(os.environ.get("TOCSIN_TEST_KILLS", "50"))
 NO_SERVER = pytest.mark.skipif(bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="runs on its own SQLite database")
 pytestmark = [NO_SERVER, pytest.mark.slow, pytest.mark.timeout(900)]
 
