@@ -42,7 +42,7 @@ CHUNK_ROWS = 400_000
 """Rows read, and written as one run, at a time."""
 PIECE_ROWS = 250_000
 """Rows of a share held at a time while it is read back."""
-_HELD_PIECES = 5
+_HELD_PIECES = 2
 """A share of up to this many pieces is read once; a larger one once for each piece."""
 _OLDEST = pl.CompatLevel.oldest()
 _PACKAGE = "_package"
