@@ -2,9 +2,10 @@
 
     python bench/packages.py [--rows 20000000] [--lake FOLDER]
 
-Prints one JSON line. `raw` is a bare partition of the same rows to one Parquet file for each country by Polars: no gate,
-no order, no texts, no reports, no signature. `ours` is the product's whole road: gate, shares, CSV, JSON Lines, Parquet,
-STIX, MISP, report as HTML and PDF, difference, manifest, signature, archive, record. All rows are of the span asked for.
+Prints one JSON line. `raw` is a bare partition of the same rows to one Parquet file for each country by Polars: no
+gate, no order, no texts, no reports, no signature. `ours` is the product's whole road: gate, shares, CSV, JSON Lines,
+Parquet, STIX, MISP, report as HTML and PDF, difference, manifest, signature, archive, record. All rows are of the span
+asked for.
 """
 
 from __future__ import annotations

@@ -115,9 +115,7 @@ def test_gate_label_difference_and_record(lake: pl.DataFrame) -> None:
     assert not list(settings.INSTALLATION.store_folder.glob(".packages-*"))
 
 
-def test_packages_are_the_same_when_made_in_processes(
-    lake: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_packages_are_the_same_when_made_in_processes(lake: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     def digests(at: datetime) -> dict[str, list[int]]:
         made = services.make_packages(["FR", "BR"], WEEK_AGO, NOW, None, at)
         return {each.country: exported(each)["position"].to_list() for each in made}
