@@ -73,7 +73,8 @@ def build(rows: int) -> None:
         frame = frame.with_columns(batch=frame["batch"] + first).sort(SORTED_BY, nulls_last=True)
         folder = store_folder() / "work"
         folder.mkdir(parents=True, exist_ok=True)
-        written = files.write(frame, folder / f"bench-{number}.parquet")
+        target = folder / f"bench-{number}.parquet"
+        written = files.write(frame, target, row_group=files.SORTED_ROW_GROUP)
         relative = f"{files.day_folder(now.date())}/bench-{number}.parquet"
         files.move_into(written, store_folder(), relative)
         LakeFile.objects.create(

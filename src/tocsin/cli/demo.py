@@ -65,6 +65,9 @@ def demo(
     began = time.monotonic()
     work_through(count, workers, show=True)
     seconds = time.monotonic() - began
+    from tocsin.centre.intake import lake
+
+    lake.compact(datetime.now(UTC))
     console.print("[bold]4/4[/bold] What happened")
     facts = happened.show(console, seconds, quiet=as_json)
     facts["seconds_in_all"] = round(time.monotonic() - started, 1)

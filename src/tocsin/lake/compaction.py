@@ -43,7 +43,7 @@ def merge(paths: Sequence[Path], target: Path, *, without_batches: Collection[in
         frame = frame.filter(~pl.col("batch").is_in(list(without_batches)))
     if not frame.height:
         return None
-    return files.write(frame.sort(SORTED_BY, nulls_last=True), target)
+    return files.write(frame.sort(SORTED_BY, nulls_last=True), target, row_group=files.SORTED_ROW_GROUP)
 
 
 def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.DataFrame] | None:

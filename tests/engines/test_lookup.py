@@ -1,0 +1,126 @@
+"""A look-up through the index agrees with reading every row, one by one, through the plain gate."""
+
+from __future__ import annotations
+
+import ipaddress
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tocsin.core.observations import SCHEMA
+from tocsin.core.words import VICTIM_LIKE
+from tocsin.lake import files, index
+from tocsin.lake.questions.lookup import Sight, entries_of, lookup
+from tocsin.lake.scope import Scope, Snapshot
+
+VALUES = (
+    ("ipv4", "192.0.2.1"), ("ipv4", "192.0.2.9"), ("ipv4", "198.51.100.7"), ("network", "192.0.2.0/29"),
+    ("domain", "evil.example"), ("domain", "a.evil.example"), ("url", "http://a.evil.example/x"),
+    ("url", "https://192.0.2.1:8443/login"), ("sha256", "a" * 64),
+)  # fmt: skip
+ROLES = ("VICTIM", "UNKNOWN", "ATTACKER_INFRA")
+COUNTRIES = ("FR", "DE", None)
+PEERS = (None, "198.51.100.7", "evil.example")
+NUMBERS = count()
+"""Files never change once written: every example has its own."""
+NAMES = (None, "Grey Heron", "Cinder Wharf")
+
+rows = st.fixed_dictionaries(
+    {
+        "batch": st.integers(1, 4),
+        "thing": st.sampled_from(VALUES),
+        "role": st.sampled_from(ROLES),
+        "country": st.sampled_from(COUNTRIES),
+        "peer": st.sampled_from(PEERS),
+        "malware": st.sampled_from(NAMES),
+        "seen": st.integers(0, 5),
+    }
+)
+scopes = st.builds(
+    Scope,
+    batches=st.frozensets(st.integers(1, 4)),
+    own_batches=st.frozensets(st.integers(1, 4), max_size=2),
+    victim_countries=st.frozensets(st.sampled_from(("FR", "DE"))),
+    all_victims=st.booleans(),
+)
+
+
+def frame_of(drawn: list[dict[str, object]]) -> pl.DataFrame:
+    records = []
+    for place, row in enumerate(drawn, start=1):
+        kind, value = row["thing"]  # type: ignore[misc]
+        at = pl.Series([f"2026-11-0{1 + int(str(row['seen']))}"]).str.to_datetime("%Y-%m-%d", time_zone="UTC")[0]
+        host = urlsplit(value).hostname if kind == "url" else value
+        domain = "evil.example" if str(host).endswith("evil.example") else None
+        records.append(
+            {
+                "batch": row["batch"], "position": place, "first_at": at, "last_at": at, "count": 1, "kind": kind,
+                "value": value, "role": row["role"], "type": "other", "offence": "none", "country": row["country"],
+                "peer": row["peer"], "malware": row["malware"], "domain": domain, "country_basis": "single",
+            }
+        )  # fmt: skip
+    return pl.DataFrame(records, schema_overrides=SCHEMA, infer_schema_length=None).select(
+        (pl.col(name) if name in records[0] else pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items()
+    )
+
+
+def sees(scope: Scope, row: dict[str, object]) -> bool:
+    if row["batch"] not in scope.batches:
+        return False
+    if scope.all_victims or row["role"] not in {role.value for role in VICTIM_LIKE}:
+        return True
+    return row["batch"] in scope.own_batches or row["country"] in scope.victim_countries
+
+
+def is_about(row: dict[str, object], kind: str, asked: str) -> bool:
+    """The plain reading of what a look-up must find."""
+    texts = {row["value"], row["peer"], row["domain"]}
+    if row["kind"] == "url":
+        texts.add(urlsplit(str(row["value"])).hostname)
+    if asked in texts:
+        return True
+    if kind == "ipv4" and row["kind"] == "network":
+        return ipaddress.ip_address(asked) in ipaddress.ip_network(str(row["value"]))
+    return kind == "url" and urlsplit(asked).hostname in texts
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(rows, min_size=1, max_size=30), scopes, st.sampled_from(VALUES), st.integers(1, 3))
+def test_agrees_with_reading_every_row(
+    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str], parts: int
+) -> None:
+    frame = frame_of(drawn)
+    index.load.cache_clear()
+    paths = []
+    for number in range(parts):
+        share = frame.filter(pl.col("position") % parts == number)
+        if share.height:
+            path = tmp_path / f"{next(NUMBERS)}.parquet"
+            files.write(share, path)
+            paths.append(path)
+    kind, value = asked
+    expected = [row for row in frame.to_dicts() if sees(scope, row) and is_about(row, kind, value)]
+    found = lookup(Snapshot(tuple(paths)), Sight(scope), entries_of(kind, value), most_rows=100)
+    assert found.total == len(expected)
+    assert sum(found.by_country.values()) == len(expected)
+    assert sorted(found.rows["position"]) == sorted(row["position"] for row in expected)
+    named = [row for row in frame.to_dicts() if sees(scope, row) and row["malware"] == "Grey Heron"]
+    assert lookup(Snapshot(tuple(paths)), Sight(scope), (), names=["grey heron"]).total == len(named)
+
+
+def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"batch": 1, "thing": VALUES[0], "role": ROLES[2], "country": "FR", "peer": None, "malware": None, "seen": 0}
+    path = tmp_path / "one.parquet"
+    with monkeypatch.context() as older:
+        older.setattr(index, "VERSION", b"0 of long ago")
+        files.write(frame_of([row]), path)
+    index.load.cache_clear()
+    assert index.load(path) is None
+    found = lookup(Snapshot((path,)), Sight(Scope(frozenset({1}))), ["192.0.2.1"])
+    assert found.total == 1
+    assert index.load(path) is not None
