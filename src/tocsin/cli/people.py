@@ -55,6 +55,8 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
 @click.argument("login")
 def password(login: str) -> None:
     """Set a new first password."""
+    from django.db import transaction
+
     from tocsin.centre.audit.services import record
     from tocsin.centre.members.models import Person
 
@@ -64,8 +66,9 @@ def password(login: str) -> None:
     fresh = secrets.token_urlsafe(12)
     found.set_password(fresh)
     found.must_change_password = True
-    found.save(update_fields=["password", "must_change_password"])
-    record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
+    with transaction.atomic():
+        found.save(update_fields=["password", "must_change_password"])
+        record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
     click.echo(f"{login}: new first password {fresh}")
 
 
