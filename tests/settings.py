@@ -19,3 +19,7 @@ if "pytest" in sys.modules:
     os.environ["TOCSIN_DATABASE"] = os.environ.get("TOCSIN_TEST_DATABASE", "")
 
 from tocsin.site.settings import *  # noqa: F403
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, as in an installation: SQLite's shared memory refuses a second thread at once where a file makes it wait.
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(os.environ["TOCSIN_HOME"], "test.sqlite3")}  # noqa: F405
