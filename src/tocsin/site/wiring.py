@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
-from tocsin.centre.intake import feeds, pending
+from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
@@ -30,12 +30,14 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         analysis.RECAST: analysis.recast_decided,
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
+        lake.HOUSEKEEPING: lake.keep_house,
     }
 
 
 def tick(now: datetime) -> None:
-    """What the clock sets off: feeds that are due, tables that nobody came back to."""
+    """What the clock sets off: feeds that are due, a round of housekeeping, tables that nobody came back to."""
     feeds.tick(now)
+    lake.tick(now)
     pending.sweep(now.timestamp())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict
 from tocsin.lake import compaction, files, index
 from tocsin.lake.compaction import Recast
 
-from .models import LakeFile, Tally
+from .models import LakeFile, NameTally, Tally
 from .services import store_folder
 
 SMALL_ROWS = 250_000
@@ -26,6 +27,26 @@ SMALL_ROWS = 250_000
 JOINED_ROWS = 1_000_000
 KEPT_AFTER = timedelta(hours=1)
 """How long a retired file stays for readers that hold an older snapshot."""
+HOUSEKEEPING = "keep-house"
+"""Kind of the job that joins small files, removes replaced ones and forgets jobs that are done."""
+ROUND_EVERY = timedelta(hours=1)
+JOBS_KEPT = timedelta(days=30)
+
+
+def tick(now: datetime) -> None:
+    """Put a round of housekeeping into the queue when one is due."""
+    jobs.enqueue_every(ROUND_EVERY, HOUSEKEEPING, "lake:observations", at=now)
+
+
+def keep_house(claim: jobs.Claim) -> None:
+    """The handler: one round. The lease is renewed after every group of files."""
+    at = datetime.now(UTC)
+    joined = compact(at, lambda done: jobs.renew(claim, datetime.now(UTC), done=done))
+    swept = sweep(at)
+    jobs.forget(at - JOBS_KEPT)
+    with transaction.atomic():
+        log_compaction(joined, swept, at)
+        jobs.finish(claim, datetime.now(UTC))
 
 
 def compact(at: datetime, progress: Callable[[int], None] | None = None) -> int:
@@ -105,6 +126,7 @@ def recast(change: Recast, at: datetime) -> int:
         with transaction.atomic():
             _swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
             _move_tallies(change, changed)
+            _move_names(change, changed.filter(pl.col("malware").is_not_null()))
         rows += changed.height
     return rows
 
@@ -120,6 +142,18 @@ def _move_tallies(change: Recast, changed: pl.DataFrame) -> None:
         if not moved.update(rows=F("rows") + rows, sightings=F("sightings") + sightings):
             Tally.objects.create(**key, country=change.country, rows=rows, sightings=sightings)
     Tally.objects.filter(batch_id=change.batch, country="", rows__lte=0).delete()
+
+
+def _move_names(change: Recast, changed: pl.DataFrame) -> None:
+    groups = changed.group_by("malware").agg(pl.len().alias("rows"), pl.col("last_at").max().dt.date().alias("last"))
+    for malware, rows, last in groups.iter_rows():
+        key = {"batch_id": change.batch, "malware": malware}
+        NameTally.objects.filter(**key, country="").update(rows=F("rows") - rows)
+        moved = NameTally.objects.filter(**key, country=change.country)
+        if not moved.update(rows=F("rows") + rows):
+            NameTally.objects.create(**key, country=change.country, rows=rows, last_day=last)
+        moved.filter(last_day__lt=last).update(last_day=last)
+    NameTally.objects.filter(batch_id=change.batch, country="", rows__lte=0).delete()
 
 
 def sweep(at: datetime) -> int:

@@ -70,6 +70,19 @@ def enqueue(
         return None
 
 
+def enqueue_every(interval: timedelta, kind: str, subject: str, *, at: datetime) -> Job | None:
+    """Add work that recurs: None while one is open, or when the last was added less than an interval ago."""
+    if Job.objects.filter(kind=kind, subject=subject, created_at__gt=at - interval).exists():
+        return None
+    return enqueue(kind, subject, at=at)
+
+
+def forget(before: datetime) -> int:
+    """Remove what was done before that moment; failures stay until somebody has looked. Returns how many went."""
+    gone, _ = Job.objects.filter(state=Job.State.DONE, finished_at__lt=before).delete()
+    return gone
+
+
 def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
     """Take the next piece of work that is due, or one whose worker died; None when there is none."""
     due = Q(state=Job.State.WAITING, run_at__lte=now) | Q(state=Job.State.RUNNING, lease_until__lt=now)

@@ -1,0 +1,114 @@
+"""The lake's registry: housekeeping joins files under readers, and a decided country moves rows and every figure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from django.conf import settings
+from tests import builders
+from tests.faults.house import crew, receive, work
+from tests.faults.installation import facts
+
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.intake import lake, services
+from tocsin.centre.intake.models import Delivery, LakeFile, NameTally, Tally
+from tocsin.centre.jobs.models import Job
+from tocsin.core.words import Basis
+from tocsin.lake.compaction import Recast
+from tocsin.reference.addresses import shipped
+from tocsin.site import wiring
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of another test lies in the store."""
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, store=str(tmp_path)))
+
+
+def table(*rows: tuple[str, str, str]) -> bytes:
+    head = b"timestamp,ip,port,malware,country\n"
+    lines = [f"2026-11-0{n}T10:00:00Z,{ip},443,{name},{country}" for n, (ip, name, country) in enumerate(rows, 1)]
+    return head + "\n".join(lines).encode() + b"\n"
+
+
+def test_a_round_joins_files_and_changes_no_fact() -> None:
+    for number in range(4):
+        receive(table((f"8.8.8.{number}", "Emotet", "US"), (f"9.9.9.{number}", "QakBot", "US")), f"{number}.csv")
+    with crew() as handlers:
+        work(handlers)
+        before = facts()
+        old = [services.store_folder() / path for path in LakeFile.objects.values_list("path", flat=True)]
+        assert len(old) == 4
+        wiring.tick(datetime.now(UTC))
+        wiring.tick(datetime.now(UTC))
+        assert Job.objects.filter(kind=lake.HOUSEKEEPING).count() == 1
+        work(handlers)
+    after = facts()
+    assert LakeFile.objects.filter(retired_at=None).count() == 1
+    same = ("rows", "rows digest", "batches", "tallies", "names", "left in work")
+    assert [after[each] for each in same] == [before[each] for each in same]
+    assert after["files as registered"] == [True]
+    assert all(path.exists() for path in old)  # A reader may hold them still.
+    assert json.loads(Entry.objects.get(action="lake.compacted").detail) == {"joined": 4, "swept": 0}
+    assert lake.sweep(datetime.now(UTC) + lake.KEPT_AFTER + timedelta(seconds=1)) == 4
+    assert not any(path.exists() for path in old)
+    assert lake.verify() == []
+
+
+def test_rounds_recur_by_the_clock() -> None:
+    wiring.tick(builders.NOW)
+    Job.objects.update(state=Job.State.DONE, finished_at=builders.NOW)
+    wiring.tick(builders.NOW + lake.ROUND_EVERY / 2)
+    assert Job.objects.filter(kind=lake.HOUSEKEEPING).count() == 1
+    wiring.tick(builders.NOW + lake.ROUND_EVERY)
+    assert Job.objects.filter(kind=lake.HOUSEKEEPING).count() == 2
+
+
+def figures() -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    kinds: Counter[str] = Counter()
+    for country, rows in Tally.objects.values_list("country", "rows"):
+        kinds[country] += rows
+    names: Counter[tuple[str, str]] = Counter()
+    for country, malware, rows in NameTally.objects.values_list("country", "malware", "rows"):
+        names[country, malware] += rows
+    return kinds, names
+
+
+def unsettled_address() -> str:
+    """One that the network registry and the geolocation table put into different countries."""
+    numbers = np.arange(5 << 24, 90 << 24, 4096, dtype=np.uint32)
+    found = shipped().lookup_v4(numbers)
+    differ = (found.registry_country != found.geo_country) & (found.registry_country > 0) & (found.geo_country > 0)
+    return str(ip_address(int(numbers[differ][0]) + 1))
+
+
+def test_a_decided_country_moves_rows_tallies_and_names() -> None:
+    address = unsettled_address()
+    receive(table((address, "Emotet", ""), (address, "QakBot", ""), ("8.8.4.4", "Emotet", "US")))
+    with crew() as handlers:
+        work(handlers)
+    assert Delivery.objects.get().state == Delivery.State.PARSED
+    rows = pl.read_parquet(services.store_folder() / LakeFile.objects.get().path)
+    unsettled = rows.filter(pl.col("country_basis") == Basis.CONFLICT.value)
+    assert unsettled["value"].to_list() == [address, address]
+    kinds, names = figures()
+    assert kinds == {"": 2, "US": 1}
+    assert sorted(country for country, _ in names) == ["", "", "US"]
+    change = Recast(unsettled["batch"][0], unsettled["network"][0], is_network=True, country="FR")
+    assert lake.recast(change, datetime.now(UTC)) == 2
+    kinds, names = figures()
+    assert kinds == {"FR": 2, "US": 1}
+    assert set(names.values()) == {1}
+    assert sorted(country for country, _ in names) == ["FR", "FR", "US"]
+    assert lake.recast(change, datetime.now(UTC)) == 0  # Said twice, done once.
+    assert figures() == (kinds, names)
