@@ -78,7 +78,7 @@ SEVERITIES = {
 
 def prepared(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """The draft with the profile's defaults, empty words made null, and `count` from repeats and statement."""
-    strange = set(frame.columns) - set(DRAFT) - {"times"}
+    strange = set(frame.columns) - set(DRAFT) - {"times", "key"}
     if strange:
         raise ValueError(f"a reader yielded columns outside the contract: {sorted(strange)}")
     new: dict[str, pl.Expr | pl.Series] = {}
@@ -175,26 +175,32 @@ def check_numbers(draft: Draft) -> None:
         if name not in draft.frame.columns:
             continue
         given = draft.frame[name]
-        text = given.cast(pl.String).str.strip_chars()
-        if name == "asn":
-            text = text.str.extract(r"(?i)^\s*(?:ASN?\s*)?([0-9]+)", 1)
-        number = text.cast(pl.Int64, strict=False)
-        if number.null_count() > given.null_count():
-            number = pl.select(
-                pl.coalesce(number, text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False))
-            ).to_series()
+        number = number_of(given, name)
         wrong = given.is_not_null() & (number.is_null() | (number < lowest) | (number > highest))
         if wrong.any():
             draft.refuse(wrong, name, reason)
             number = number.filter(~wrong)
         draft.set(**{name: number.cast(SCHEMA[name])})
     times = pl.col("times") if "times" in draft.frame.columns else pl.lit(1, dtype=pl.Int64)
-    stated = (
-        pl.col("count").fill_null(1).clip(lower_bound=1)
-        if "count" in draft.frame.columns
-        else pl.lit(1, dtype=pl.Int64)
-    )
+    stated = stated_counts(draft.frame["count"]) if "count" in draft.frame.columns else pl.lit(1, dtype=pl.Int64)
     draft.set(count=times * stated)
+
+
+def number_of(given: pl.Series, name: str) -> pl.Series:
+    """Whole numbers of a column, null where there is none."""
+    text = given.cast(pl.String).str.strip_chars()
+    if name == "asn":
+        text = text.str.extract(r"(?i)^\s*(?:ASN?\s*)?([0-9]+)", 1)
+    number = text.cast(pl.Int64, strict=False)
+    if number.null_count() > given.null_count():
+        loose = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+        number = pl.select(pl.coalesce(number, loose)).to_series()
+    return number
+
+
+def stated_counts(number: pl.Series) -> pl.Series:
+    """How often each row says that it was seen, one at least."""
+    return number.fill_null(1).clip(lower_bound=1)
 
 
 def check_countries(draft: Draft) -> None:

@@ -80,11 +80,15 @@ class Normalised:
     frame: pl.DataFrame
     rejections: pl.DataFrame
     repeats: int
+    keys: pl.DataFrame
+    """KEY_COLUMNS: which row of `frame` stands for the draft row with that key; empty where nobody remembers."""
+    again: pl.DataFrame
+    """COUNT_COLUMNS: rows of earlier chunks that came again, and how often."""
 
 
 def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) -> Normalised:
     """Observations of the rows, in their order. `seen` remembers the rows of earlier chunks of the delivery."""
-    frame, repeated = _once_each(rows.frame, seen)
+    frame, repeated, again = _once_each(rows.frame, seen)
     draft = Draft(columns.prepared(frame, context.profile), rows.unit)
     subject.settle(draft)
     _times(draft, context)
@@ -95,24 +99,43 @@ def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) ->
     columns.other_side(draft, context.tables)
     columns.names_and_texts(draft)
     columns.warning_flags(draft)
-    observations, merged = _windowed(_completed(draft.frame), context.profile.window_minutes)
+    keys = draft.frame["key"] if "key" in draft.frame.columns else pl.Series("key", [], dtype=pl.UInt64)
+    observations, kept = _windowed(_completed(draft.frame), context.profile.window_minutes)
+    standing = np.arange(len(keys)) if kept is None else kept[: len(keys)]
     rejections = pl.concat(draft.refused).sort("position") if draft.refused else pl.DataFrame(schema=REJECTION_SCHEMA)
-    return Normalised(observations, rejections, repeated + merged)
+    merged = draft.frame.height - observations.height
+    told = pl.DataFrame({"key": keys, "row": pl.Series(standing, dtype=pl.UInt32)})
+    return Normalised(observations, rejections, repeated + merged, told, again)
 
 
-def _once_each(frame: pl.DataFrame, seen: repeats.Seen | None) -> tuple[pl.DataFrame, int]:
-    """Each distinct draft row once, with its count; and the number of rows that went."""
+def _once_each(frame: pl.DataFrame, seen: repeats.Seen | None) -> tuple[pl.DataFrame, int, pl.DataFrame]:
+    """Each distinct draft row once, with its count; the number of rows that went; and those of earlier chunks."""
     rows = frame.height
+    again = pl.DataFrame(schema=repeats.COUNT_COLUMNS)
     if rows == 0:
-        return frame, 0
+        return frame, 0, again
     digests = repeats.row_digests(frame.drop("position"))
     first, counts = repeats.first_places(digests)
+    added: list[pl.Series] = []
     if seen is not None:
-        new = seen.are_new(digests[first])
+        keys = repeats.keys_of(digests[first])
+        new = seen.are_new(keys)
+        if not new.all():
+            again = pl.DataFrame({"key": keys[~new], "count": counts[~new] * _stated(frame, first[~new])})
         first, counts = first[new], counts[new]
+        added.append(pl.Series("key", keys[new], dtype=pl.UInt64))
     if len(first) < rows:
         frame = frame[first]
-    return frame.with_columns(pl.Series("times", counts, dtype=pl.Int64)), rows - len(first)
+    added.append(pl.Series("times", counts, dtype=pl.Int64))
+    return frame.with_columns(added), rows - len(first), again
+
+
+def _stated(frame: pl.DataFrame, places_of: np.ndarray) -> np.ndarray | int:
+    """What rows say themselves of how often they were seen."""
+    if "count" not in frame.columns:
+        return 1
+    stated = columns.stated_counts(columns.number_of(frame["count"][places_of], "count"))
+    return np.asarray(stated.to_numpy())
 
 
 def _times(draft: Draft, context: Context) -> None:
@@ -171,16 +194,19 @@ def _completed(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _windowed(frame: pl.DataFrame, window_minutes: int) -> tuple[pl.DataFrame, int]:
-    """Rows equal but for time and count become one where they lie in the same window."""
+def _windowed(frame: pl.DataFrame, window_minutes: int) -> tuple[pl.DataFrame, np.ndarray | None]:
+    """Rows equal but for time and count become one where they lie in the same window; and where each row went."""
     if window_minutes <= 0 or frame.height < 2:
-        return frame, 0
+        return frame, None
     loose = ("position", "first_at", "last_at", "count", "note", "extra", "reference")
     bucket = (frame["first_at"].dt.timestamp("us") // (window_minutes * 60_000_000)).alias("bucket")
     digests = repeats.row_digests(frame.drop(loose).with_columns(bucket))
     first, _ = repeats.first_places(digests)
     if len(first) == frame.height:
-        return frame, 0
+        return frame, None
+    _, group = np.unique(repeats.keys_of(digests), return_inverse=True)
+    place_of_group = np.empty(len(first), dtype=np.uint32)
+    place_of_group[group[first]] = np.arange(len(first))
     groups = pl.DataFrame({"a": digests[:, 0], "b": digests[:, 1]})
     summed = (
         frame.select("first_at", "last_at", "count")
@@ -189,7 +215,8 @@ def _windowed(frame: pl.DataFrame, window_minutes: int) -> tuple[pl.DataFrame, i
         .agg(pl.col("first_at").min(), pl.col("last_at").max(), pl.col("count").sum())
     )
     kept = frame[np.sort(first)]
-    return kept.with_columns(summed["first_at"], summed["last_at"], summed["count"]), frame.height - len(first)
+    kept = kept.with_columns(summed["first_at"], summed["last_at"], summed["count"])
+    return kept, place_of_group[group]
 
 
 def is_draft(frame: pl.DataFrame) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from zlib import crc32
+
 import numpy as np
 import polars as pl
 
@@ -13,10 +17,18 @@ def row_digests(frame: pl.DataFrame) -> np.ndarray:
     """A 128-bit digest of each row as two uint64 columns, shape (rows, 2); equal rows have equal digests.
 
     Two independent 64-bit hashes: the chance that a billion different rows hold one false repeat is below 1e-20.
+    Neither the order of the columns nor a column without a value changes them: chunks of a file may differ in both.
     """
-    return np.column_stack(
-        [frame.hash_rows(seed).to_numpy() for seed in (0x746F6373, 0x696E2E31)],
-    )
+    digests = np.zeros((frame.height, 2), dtype=np.uint64)
+    for column in frame.iter_columns():
+        if column.null_count() == frame.height:
+            continue
+        empty = column.is_null().to_numpy() if column.null_count() else None
+        name = crc32(column.name.encode()) << 31
+        for place, seed in enumerate((0x746F6373, 0x696E2E31)):
+            hashes = column.hash(seed ^ name).to_numpy()
+            digests[:, place] += hashes if empty is None else np.where(empty, np.uint64(0), hashes)
+    return digests
 
 
 def first_places(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,17 +48,22 @@ def first_places(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return places[back], counts[back]
 
 
+def keys_of(digests: np.ndarray) -> np.ndarray:
+    """One uint64 for each row that tells it from all others of a delivery."""
+    keys: np.ndarray = digests[:, 0] ^ (digests[:, 1] * np.uint64(0x9E3779B97F4A7C15))
+    return keys
+
+
 class Seen:
-    """The digests of earlier chunks of the same delivery."""
+    """The keys of earlier chunks of the same delivery."""
 
     def __init__(self) -> None:
         self._sorted: list[np.ndarray] = []
 
-    def are_new(self, digests: np.ndarray) -> np.ndarray:
+    def are_new(self, keys: np.ndarray) -> np.ndarray:
         """Which rows were not in any earlier chunk; remembers them all."""
-        if not len(digests):
+        if not len(keys):
             return np.ones(0, dtype=bool)
-        keys = digests[:, 0] ^ (digests[:, 1] * np.uint64(0x9E3779B97F4A7C15))
         order = np.argsort(keys)
         ordered = keys[order]
         # Searching in ascending order walks the memory once instead of jumping about in it.
@@ -62,3 +79,62 @@ class Seen:
         while sum(map(len, self._sorted)) > MOST_REMEMBERED and len(self._sorted) > 1:
             self._sorted.pop(0)
         return new
+
+
+KEY_COLUMNS = {"key": pl.UInt64, "row": pl.UInt32}
+COUNT_COLUMNS = {"key": pl.UInt64, "count": pl.Int64}
+
+
+class Recount:
+    """Counts that later chunks add to rows of earlier ones: at once where the row still waits, else at the end.
+
+    The keys of rows that were written are kept in a file beside them, so that memory holds only what is added.
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[pl.DataFrame] = []
+        self._kept: list[Path] = []
+
+    def note(self, again: pl.DataFrame) -> None:
+        """Rows of COUNT_COLUMNS that were seen before."""
+        if again.height:
+            self._pending.append(again)
+        if len(self._pending) > 64:
+            self._pending = [_summed(self._pending)]
+
+    def settle(self, frame: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+        """The frame with what is pending added to its counts; `keys` are rows of KEY_COLUMNS."""
+        if not self._pending:
+            return frame
+        pending = _summed(self._pending)
+        found = keys.join(pending, on="key")
+        if not found.height:
+            return frame
+        self._pending = [pending.join(found, on="key", how="anti")]
+        return frame.with_columns(count=pl.Series("count", frame["count"].to_numpy() + _added(found, frame.height)))
+
+    def keep(self, path: Path, keys: pl.DataFrame) -> None:
+        """Remember the keys of rows that were written to `path`."""
+        keys.write_ipc(path.with_suffix(".keys"))
+        self._kept.append(path)
+
+    def rest(self) -> Iterator[tuple[Path, pl.Series]]:
+        """Each written file that has rows with more to count, and what to add to the count of each of its rows."""
+        pending = _summed(self._pending)
+        for path in self._kept:
+            if pending.height:
+                found = pl.read_ipc(path.with_suffix(".keys"), memory_map=False).join(pending, on="key")
+                if found.height:
+                    yield path, pl.Series("added", _added(found, int(found["row"].max() or 0) + 1))  # type: ignore[arg-type]
+            path.with_suffix(".keys").unlink()
+
+
+def _summed(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    empty = pl.DataFrame(schema=COUNT_COLUMNS)
+    return pl.concat([empty, *parts]).group_by("key").agg(pl.col("count").sum())
+
+
+def _added(found: pl.DataFrame, height: int) -> np.ndarray:
+    added = np.zeros(height, dtype=np.int64)
+    np.add.at(added, found["row"].to_numpy(), found["count"].to_numpy())
+    return added

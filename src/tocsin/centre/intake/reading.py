@@ -26,7 +26,7 @@ from tocsin.core.words import Basis, Unit
 from tocsin.formats import delimited
 from tocsin.lake import files
 from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
-from tocsin.lake.repeats import Seen
+from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
 from tocsin.transport import opening
 
@@ -104,6 +104,8 @@ class Reading:
         self.context = Context(order.profile, order.received_at, tables)
         self.progress = progress
         self.seen = Seen()
+        self.recount = Recount()
+        self.keys: list[pl.DataFrame] = []
         self.batches: dict[str, int] = {}
         self.buffer: list[pl.DataFrame] = []
         self.buffered = 0
@@ -130,6 +132,7 @@ class Reading:
         except InputError as error:
             self._fail(error)
         self._write_rows()
+        self._write_recounted()
         self._write_things()
         self._write_rest()
         self._conclude()
@@ -198,12 +201,14 @@ class Reading:
 
     def _take_rows(self, rows: Rows) -> None:
         done = normalise(rows, self.context, self.seen)
+        self.recount.note(done.again)
         batch = self._batch(rows.marking)
         self.outcome.repeats += done.repeats
         if done.rejections.height:
             self._keep_rejections(done.rejections)
         if done.frame.height:
             self.outcome.batches[batch - self._first_batch]["rows"] += done.frame.height
+            self.keys.append(done.keys.with_columns(pl.col("row") + self.buffered))
             self.buffer.append(done.frame.with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch")))
             self.buffered += done.frame.height
             self.outcome.rows += done.frame.height
@@ -262,19 +267,30 @@ class Reading:
     def _write_rows(self) -> None:
         if not self.buffer:
             return
-        frame = pl.concat(self.buffer).select(list(SCHEMA))
-        self.buffer, self.buffered = [], 0
+        keys = pl.concat(self.keys).cast(KEY_COLUMNS)  # type: ignore[arg-type]
+        frame = self.recount.settle(pl.concat(self.buffer).select(list(SCHEMA)), keys)
+        self.buffer, self.keys, self.buffered = [], [], 0
         path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
         written = files.write(frame, path)
+        self.recount.keep(path, keys)
         self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
         self._tally(frame)
 
+    def _write_recounted(self) -> None:
+        """Files again of which rows came once more after they were written, with those counted."""
+        for path, added in self.recount.rest():
+            frame = pl.read_parquet(path)
+            added = added.extend_constant(0, frame.height - len(added))
+            written = files.write(frame.with_columns(count=frame["count"] + added), path)
+            place = next(at for at, each in enumerate(self.outcome.files) if each["path"] == path.name)
+            self.outcome.files[place] = {**dataclasses.asdict(written), "path": path.name}
+            more = frame.with_columns(count=added).filter(added > 0)
+            counted = _tallied(_days(more))
+            self.tallies.append(counted.with_columns(rows=pl.lit(0, dtype=counted.schema["rows"])))
+
     def _tally(self, frame: pl.DataFrame) -> None:
         """What maps and charts are drawn from, and the conflicts that wait for a person."""
-        days = frame.select(
-            "batch", pl.col("first_at").dt.date().alias("day"), pl.col("country").fill_null(""), "type", "role", "count"
-        )
-        self.tallies.append(_tallied(days))
+        self.tallies.append(_tallied(_days(frame)))
         named = frame.filter(pl.col("malware").is_not_null())
         if named.height:
             last = pl.col("last_at").max().dt.date().alias("last_day")
@@ -342,6 +358,11 @@ class Reading:
             outcome.reason = self.first_error.reason
             parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
             outcome.where = " ".join(part for part in parts if part)[:200]
+
+
+def _days(frame: pl.DataFrame) -> pl.DataFrame:
+    day = pl.col("first_at").dt.date().alias("day")
+    return frame.select("batch", day, pl.col("country").fill_null(""), "type", "role", "count")
 
 
 def _tallied(days: pl.DataFrame) -> pl.DataFrame:

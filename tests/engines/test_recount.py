@@ -1,0 +1,68 @@
+"""However a delivery is cut into chunks and files, the counts of its rows are those of the whole."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from unittest import mock
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tocsin.centre.intake.reading import Order, Outcome, read_delivery
+from tocsin.core.profiles import Profile
+from tocsin.formats._tables import Feed
+from tocsin.lake import files
+from tocsin.reference.addresses import AddressTables, shipped
+
+RECEIVED = datetime(2026, 11, 22, tzinfo=UTC)
+LINES = st.tuples(st.integers(1, 9), st.integers(0, 3)).map(
+    lambda pair: f"198.51.100.{pair[0]}" + (f"\t{pair[1]}" if pair[1] else "")
+)
+
+
+@cache
+def tables() -> AddressTables:
+    return shipped()
+
+
+def read(lines: list[str], work: Path, block_bytes: int, rows_in_file: int) -> Outcome:
+    path = work / "list.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    whole_block = Feed.block
+    with (
+        mock.patch.object(Feed, "block", lambda self, size_bytes: whole_block(self, block_bytes)),
+        mock.patch.object(files, "ROWS_IN_FILE", rows_in_file),
+    ):
+        order = Order(1, path, path.name, RECEIVED, Profile(format="plain-list"), work)
+        return read_delivery(order, tables())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=40), st.integers(20, 120), st.integers(1, 12))
+def test_counts_are_those_of_the_whole(lines: list[str], block_bytes: int, rows_in_file: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        outcome = read(lines, work, block_bytes, rows_in_file)
+        frames = [pl.read_parquet(work / each["path"]) for each in outcome.files]
+        for each in outcome.files:
+            assert each["digest"] == files.file_digest(work / each["path"])
+            assert each["rows"] == pl.read_parquet(work / each["path"]).height
+        tallies = pl.concat([pl.read_parquet(work / name) for name in outcome.parts["tallies"]])
+        assert not list(work.glob("*.keys"))
+    expected: Counter[tuple[str, int]] = Counter()
+    for line in lines:
+        value, _, stated = line.partition("\t")
+        expected[value, int(stated or 0)] += int(stated or 1)
+    rows = pl.concat(frames)
+    assert outcome.rows == rows.height == len(expected)
+    assert outcome.repeats == len(lines) - len(expected)
+    assert sorted(rows["count"].to_list()) == sorted(expected.values())
+    assert rows["count"].sum() == expected.total() == tallies["sightings"].sum()
+    assert tallies["rows"].sum() == len(expected)
+    by_value = dict(rows.group_by("value").agg(pl.col("count").sum()).iter_rows())
+    assert by_value == {value: sum(many for (each, _), many in expected.items() if each == value) for value in by_value}
