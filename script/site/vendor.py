@@ -209,7 +209,9 @@ def _world(package: Path) -> None:
         rings = [ring for ring in rings if _size(ring) > 4] or [max(rings, key=_size)]
         shapes[code] = shapes.get(code, "") + "".join(_path(ring) for ring in rings)
         xs, ys = zip(*max(rings, key=_size), strict=True)
-        boxes[code] = [round(min(xs), 1), round(min(ys), 1), round(max(xs), 1), round(max(ys), 1)]
+        box = [round(min(xs), 1), round(min(ys), 1), round(max(xs), 1), round(max(ys), 1)]
+        # A code may come twice, as Australia does with reefs of its own: the larger part says where it is.
+        boxes[code] = max(boxes.get(code, box), box, key=lambda each: (each[2] - each[0]) * (each[3] - each[1]))
     folder = _keep("world", package / "LICENSE", f"{WORLD} (Natural Earth 4.1.0, 1:50m, public domain), Equal Earth")
     text = "".join(f'<path id="{code}" d="{shapes[code]}"/>' for code in sorted(shapes))
     (folder / "world.svg").write_text(
