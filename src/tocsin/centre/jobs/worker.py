@@ -42,9 +42,9 @@ def run_one(name: str, handlers: Mapping[str, Handler]) -> bool:
         handlers[claimed.kind](claimed)
     except Conflict as error:
         log.warning("job %s: %s", claimed.job, error)
-    except Unavailable as error:
+    except (Unavailable, OperationalError, InterfaceError) as error:
         log.warning("job %s waits: %s", claimed.job, error)
-        # A full disk is no fault of the work: it waits for as long as that lasts.
+        # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
         services.fail(claimed, datetime.now(UTC), str(error), forever=True)
     except Exception as error:
         log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
