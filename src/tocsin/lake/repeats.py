@@ -123,7 +123,7 @@ class Recount:
         pending = _summed(self._pending)
         for path in self._kept:
             if pending.height:
-                found = pl.read_ipc(path.with_suffix(".keys"), memory_map=False).join(pending, on="key")
+                found = pl.read_ipc(path.with_suffix(".keys").read_bytes()).join(pending, on="key")
                 if found.height:
                     yield path, pl.Series("added", _added(found, int(found["row"].max() or 0) + 1))  # type: ignore[arg-type]
             path.with_suffix(".keys").unlink()

@@ -56,14 +56,8 @@ class Feed:
 
 
 def default_folder() -> Path:
-    """`feeds/` of the checkout, or the copy inside an installed package. Raises InputError when neither is there."""
-    checkout = Path(__file__).resolve().parents[3] / "feeds"
-    if checkout.is_dir():
-        return checkout
-    packaged = Path(str(files("tocsin"))) / "feeds"
-    if packaged.is_dir():
-        return packaged
-    raise InputError("missing-field", field="feeds")
+    """The catalogue in the package; in a checkout a link leads to `feeds/` at its top."""
+    return Path(str(files("tocsin"))) / "feeds"
 
 
 def all_feeds(folder: Path | None = None) -> tuple[Feed, ...]:
