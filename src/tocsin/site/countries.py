@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import polars as pl
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import get_language
 
 from tocsin.centre.analysis import selectors as figures
+from tocsin.centre.analysis.networks import networks_of_country
+from tocsin.centre.audit.services import record
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.selectors import countries_for, packages_for
+from tocsin.reference.addresses import shipped
 from tocsin.reference.countries import Country, all_countries, country, region, regions
 from tocsin.reference.members import bureau_of, members
 
 from .access import person_of, requires
+from .labels import TYPES
 from .views import spans
 
 
@@ -78,6 +85,11 @@ def _fits(each: Country, asked: str, within: str) -> bool:
     return not asked or any(asked.casefold() in name.casefold() for name in names)
 
 
+def type_label(word: str) -> str:
+    """The type of event in the reader's language."""
+    return str(TYPES.get(word, word))
+
+
 def _region_name(each: Country, language: str) -> str:
     code = each.intermediate_region or each.sub_region or each.region
     return region(code).name(language) if code else ""
@@ -107,6 +119,7 @@ def country_page(request: HttpRequest, code: str) -> HttpResponse:
         found = figures.country_figures(viewer, now, span, subject.code)
     types, roles = figures.parts_of_country(viewer, now, span, subject.code)
     malware = figures.top_malware(viewer, now, span, subject.code, limit=10)
+    every = figures.home_figures(viewer, now, span).by_country
     bureau = bureau_of(subject.code, now.date())
     may_have_packages = subject.code in countries_for(person)
     context = {
@@ -117,11 +130,45 @@ def country_page(request: HttpRequest, code: str) -> HttpResponse:
         "figures": found,
         "span": span,
         "spans": spans(),
-        "types": types,
+        "last_on": max((on for on, value in found.by_day if value), default=None),
+        "place": 1 + sum(value > found.rows for value in every.values()) if found.rows else None,
+        "places": len(every),
+        "by_country": every,
+        "types": [{"name": type_label(each.name), "value": each.rows} for each in types],
         "roles": roles,
-        "malware": [{"name": each.name, "value": each.rows} for each in malware],
+        "malware": [
+            {"name": each.name, "value": each.rows, "url": f"{reverse('lookup')}?{urlencode({'q': each.name})}"}
+            for each in malware
+        ],
         "sees_victims": viewer.is_victim_desk or viewer.country == subject.code,
         "may_package": may(person, "package") and may_have_packages,
         "packages": packages_for(person).filter(country=subject.code)[:5] if may_have_packages else None,
     }
     return render(request, "site/country.html", context)
+
+
+@requires("read")
+def country_networks(request: HttpRequest, code: str) -> HttpResponse:
+    """Who announces the addresses concerned, and the newest value in each network: an act, because it shows values."""
+    person, now, language = person_of(request), timezone.now(), get_language() or "en"
+    try:
+        subject = country(code.upper())
+    except KeyError:
+        raise Http404 from None
+    span = figures.span_or(request.GET.get("span", ""), "90d")
+    systems = networks_of_country(viewer_of(person), now, span, subject.code)
+    names = shipped().as_names(pl.Series("asn", [each.asn for each in systems], dtype=pl.UInt32))
+    facts = {"span": span, "systems": len(systems)}
+    record(person.login, "country.networks-read", f"country:{subject.code}", facts, at=now)
+    most = max((each.rows for each in systems), default=0)
+    context = {
+        "subject": subject,
+        "name": subject.name(language),
+        "span": span,
+        "systems": [
+            (each, name, max(0.6, round(100 * each.rows / most, 1)))
+            for each, name in zip(systems, names.to_list(), strict=True)
+        ],
+    }
+    is_part = request.headers.get("HX-Target") == "networks"
+    return render(request, "site/networks.html" if is_part else "site/country_networks.html", context)

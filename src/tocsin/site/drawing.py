@@ -14,6 +14,10 @@ from django.utils.safestring import SafeString
 
 FACTS = Path(__file__).parent / "static/vendor/world/world.json"
 LEVELS = 5
+CROP_LEAST = 170.0
+"""Least width of a country's map, in units of the world's 2000: about 30 degrees."""
+CROP_SHAPE = 0.68
+"""Height of that map, as a part of its width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class World:
     codes: tuple[str, ...]
     small: frozenset[str]
     places: Mapping[str, tuple[float, float]]
+    boxes: Mapping[str, tuple[float, float, float, float]]
+    """Code → left, top, right, bottom of its largest part."""
 
 
 @cache
@@ -33,7 +39,8 @@ def world() -> World:
     small = frozenset(facts["small"])
     codes = tuple(sorted(set(facts["shapes"]) | small))
     places = {code: (place[0], place[1]) for code, place in facts["places"].items()}
-    return World(facts["width"], facts["height"], codes, small, places)
+    boxes = {code: (box[0], box[1], box[2], box[3]) for code, box in facts["boxes"].items()}
+    return World(facts["width"], facts["height"], codes, small, places, boxes)
 
 
 def steps_of(values: Iterable[int]) -> tuple[int, ...]:
@@ -63,33 +70,69 @@ def level(value: int, steps: Sequence[int]) -> int:
     return sum(value >= step for step in steps)
 
 
-def world_map(
-    rows: Mapping[str, int],
-    steps: Sequence[int],
-    names: Mapping[str, str],
-    shown: Callable[[float | None], str],
-    sprite: str,
-    address: Callable[[str], str],
-) -> SafeString:
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """What every map draws with: rows by country, bounds of the levels, names, where shapes and pages are."""
+
+    rows: Mapping[str, int]
+    steps: Sequence[int]
+    names: Mapping[str, str]
+    shown: Callable[[float | None], str]
+    sprite: str
+    address: Callable[[str], str]
+
+
+def world_map(atlas: Atlas) -> SafeString:
     """Countries as links, the emptier ones first so that busy borders stay on top; markers for the smallest."""
     facts = world()
-
-    def piece(code: str) -> SafeString:
-        value = rows.get(code, 0)
-        style = f"l{level(value, steps)}"
-        if code in facts.small:
-            x, y = facts.places[code]
-            shape = format_html('<circle class="{}" cx="{}" cy="{}" r="{}"/>', style, x, y, 6 if value else 3)
-        else:
-            shape = format_html('<use class="{}" href="{}#{}"/>', style, sprite, code)
-        name = f"{names[code]}: {shown(value)}"
-        if not value:  # Countries without rows stay out of the order of tabs.
-            return format_html("<g><title>{}</title>{}</g>", name, shape)
-        return format_html('<a href="{}" aria-label="{}"><title>{}</title>{}</a>', address(code), name, name, shape)
-
-    order = sorted(facts.codes, key=lambda code: (code in facts.small, rows.get(code, 0), code))
-    body = format_html_join("", "{}", ((piece(code),) for code in order))
+    order = sorted(facts.codes, key=lambda code: (code in facts.small, atlas.rows.get(code, 0), code))
+    body = format_html_join("", "{}", ((_piece(atlas, code, 6),) for code in order))
     return format_html('<svg class="world" viewBox="40 0 {} {}">{}</svg>', facts.width - 50, facts.height, body)
+
+
+def country_map(atlas: Atlas, code: str) -> SafeString:
+    """One country with its neighbours: the part of the world around it; nothing where it has no place on the map."""
+    facts = world()
+    if code not in facts.codes:
+        return SafeString("")
+    x, y = facts.places[code]
+    left, top, right, bottom = facts.boxes.get(code, (x, y, x, y)) if code not in facts.small else (x, y, x, y)
+    wide = min(float(facts.width), max(CROP_LEAST, (right - left) * 1.5, (bottom - top) * 1.5 / CROP_SHAPE))
+    high = wide * CROP_SHAPE
+    start = min(max((left + right - wide) / 2, 0), facts.width - wide)
+    upper = min(max((top + bottom - high) / 2, 0), max(facts.height - high, 0))
+
+    def is_near(other: str) -> bool:
+        ox, oy = facts.places[other]
+        box = facts.boxes.get(other, (ox, oy, ox, oy))
+        return box[0] < start + wide and box[2] > start and box[1] < upper + high and box[3] > upper
+
+    near = (other for other in facts.codes if is_near(other) and other != code)
+    order = sorted(near, key=lambda other: (other in facts.small, atlas.rows.get(other, 0), other))
+    radius = wide / 130
+    body = format_html_join("", "{}", ((_piece(atlas, other, radius),) for other in order))
+    own = format_html('<g class="own">{}</g>', _shape(atlas, code, wide / 80))
+    return format_html(
+        '<svg class="world world-near" viewBox="{} {} {} {}" role="group" aria-label="{}">{}{}</svg>',
+        f"{start:.1f}", f"{upper:.1f}", f"{wide:.1f}", f"{high:.1f}", atlas.names[code], body, own,
+    )  # fmt: skip
+
+
+def _piece(atlas: Atlas, code: str, radius: float) -> SafeString:
+    value = atlas.rows.get(code, 0)
+    shape = _shape(atlas, code, radius if value else radius / 2)
+    name = f"{atlas.names[code]}: {atlas.shown(value)}"
+    if not value:  # Countries without rows stay out of the order of tabs.
+        return format_html("<g><title>{}</title>{}</g>", name, shape)
+    return format_html('<a href="{}" aria-label="{}"><title>{}</title>{}</a>', atlas.address(code), name, name, shape)
+
+
+def _shape(atlas: Atlas, code: str, radius: float) -> SafeString:
+    facts, style = world(), f"l{level(atlas.rows.get(code, 0), atlas.steps)}"
+    if code in facts.small:
+        x, y = facts.places[code]
+        return format_html('<circle class="{}" cx="{}" cy="{}" r="{}"/>', style, x, y, f"{radius:.3g}")
+    return format_html('<use class="{}" href="{}#{}"/>', style, atlas.sprite, code)
 
 
 def sparkline(values: Sequence[float], label: str) -> SafeString:
@@ -127,5 +170,8 @@ def columns(points: Sequence[tuple[str, int, str]], label: str) -> SafeString:
         ),
     )  # fmt: skip
     return format_html(
-        '<svg viewBox="0 0 600 100" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>', label, parts
-    )
+        '<p class="top" aria-hidden="true">{}</p>'
+        '<svg viewBox="0 0 600 100" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<path class="rule" d="M0,.5H600M0,50H600"/>{}</svg>',
+        max(points, key=lambda point: point[1])[2], label, parts,
+    )  # fmt: skip

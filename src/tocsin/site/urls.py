@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("countries/", countries.countries, name="countries"),
     path("countries/<str:code>/", countries.country_page, name="country"),
+    path("countries/<str:code>/networks/", countries.country_networks, name="country-networks"),
     path("settings/", views.settings_page, name="settings"),
     path("help/formats/", views.help_formats, name="help-formats"),
     path("health", views.health, name="health"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -17,9 +19,10 @@ from tocsin.reference import warnings
 
 from .models import CountryConflict, Proposal
 
-PROPOSALS_SHOWN = 200
-CONFLICTS_SHOWN = 40
+PROPOSALS_SHOWN = 50
+CONFLICTS_SHOWN = 30
 TEXT_CHARACTERS = 200_000
+Row = TypeVar("Row", bound=Model)
 CLAIM_NAMES = ("stated", "registry", "geo", "tld")
 
 
@@ -50,10 +53,53 @@ class Marked:
     is_in_text: bool
 
 
-def proposals_of(report: Delivery, viewer: Viewer) -> list[Proposal]:
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """A keyset page: `first` when it is not the first, `next` the cursor of the following one."""
+
+    rows: list[Row]
+    first: bool = False
+    next: str = ""
+
+
+def proposals_of(report: Delivery, viewer: Viewer) -> QuerySet[Proposal]:
     """The open proposals of a report in the order in which they stand in it."""
-    found = open_proposals(viewer).filter(delivery=report).order_by("page", "offset", "pk")
-    return list(found[:PROPOSALS_SHOWN])
+    return open_proposals(viewer).filter(delivery=report).order_by("page", "offset", "pk")
+
+
+def proposals_page(report: Delivery, viewer: Viewer, after: str) -> Page[Proposal]:
+    """Those after the cursor; an unreadable cursor starts anew. What is decided meanwhile moves no page."""
+    found = proposals_of(report, viewer)
+    cursor = _cursor(after, 3)
+    if cursor is not None:
+        page, offset, key = cursor
+        later = Q(page=page, offset__gt=offset) | Q(page=page, offset=offset, pk__gt=key)
+        found = found.filter(Q(page__gt=page) | later)
+    return _page(found, PROPOSALS_SHOWN, cursor is not None, lambda row: (row.page, row.offset, row.pk))
+
+
+def conflicts_page(viewer: Viewer, after: str) -> Page[CountryConflict]:
+    """Conflicts after the cursor, those with most rows first."""
+    found = open_conflicts(viewer)
+    cursor = _cursor(after, 2)
+    if cursor is not None:
+        rows, key = cursor
+        found = found.filter(Q(rows__lt=rows) | Q(rows=rows, pk__gt=key))
+    return _page(found, CONFLICTS_SHOWN, cursor is not None, lambda row: (row.rows, row.pk))
+
+
+def _page(found: QuerySet[Row], most: int, is_later: bool, key: Callable[[Row], tuple[int, ...]]) -> Page[Row]:
+    rows = list(found[: most + 1])
+    following = "~".join(map(str, key(rows[most - 1]))) if len(rows) > most else ""
+    return Page(rows[:most], is_later, following)
+
+
+def _cursor(text: str, parts: int) -> tuple[int, ...] | None:
+    """Numbers of a cursor; each fits a column, so that no database stumbles over it."""
+    words = text.split("~")
+    if len(words) != parts or not all(word.isascii() and word.isdigit() and len(word) <= 18 for word in words):
+        return None
+    return tuple(int(word) for word in words)
 
 
 def marked(proposals: list[Proposal], text: str) -> list[Marked]:

@@ -15,5 +15,6 @@ urlpatterns = [
     path("watches/<int:key>/stop/", lookups.watch_stop, name="watch-stop"),
     path("review/", review.review, name="review"),
     path("review/proposals/", review.decide_proposals, name="decide-proposals"),
+    path("review/countries/", review.decide_countries, name="decide-countries"),
     path("review/countries/<int:key>/", review.decide_country, name="decide-country"),
 ]

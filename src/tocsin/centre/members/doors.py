@@ -15,7 +15,6 @@ from .rules import may
 from .services import key_digest
 from .sessions import check_password
 
-SCOPES = ("deliver", "read")
 KEY_PREFIX = "toc_"
 USED_EVERY = timedelta(minutes=1)
 """How exactly the last use of a key is known; a row is not written for every request."""

@@ -90,3 +90,12 @@ def may(person: Person, ability: str) -> bool:
     if not person.is_active or not person.organisation.is_active:
         return False
     return ability in abilities_of(side_of(person.organisation), person.roles)
+
+
+SCOPES = {"deliver": "deliver", "read": "read"}
+"""What a key may be given → the ability that its owner needs for it."""
+
+
+def scopes_of(person: Person) -> tuple[str, ...]:
+    """The scopes that a key of this person can have: a key never does what its owner may not."""
+    return tuple(scope for scope, ability in SCOPES.items() if may(person, ability))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
 from tocsin.handling import Viewer
 
-from .models import Person
+from .models import Key, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
 NOBODY = Viewer()
@@ -29,3 +33,14 @@ def viewer_of(person: Person) -> Viewer:
         clearance=CLEARANCES[side_of(organisation)],
         country_suspended=parent is not None and not parent.is_active,
     )
+
+
+def keys_of(person: Person) -> QuerySet[Key]:
+    """The person's own keys, the newest first."""
+    return Key.objects.filter(person=person).order_by("-created_at", "-pk")
+
+
+def keys_in_force(person: Person, now: datetime) -> QuerySet[Key]:
+    """Those that still open a door; a key given to another seat of the person opens none."""
+    valid = Q(expires_at=None) | Q(expires_at__gt=now)
+    return keys_of(person).filter(valid, revoked_at=None, organisation=person.organisation_id)

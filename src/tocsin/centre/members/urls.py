@@ -11,5 +11,7 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign-out"),
     path("account/password/", views.change_password, name="change-password"),
     path("account/preferences/", views.preferences, name="preferences"),
+    path("account/keys/", views.keys, name="keys"),
+    path("account/keys/<int:key>/revoke/", views.key_revoke, name="key-revoke"),
     path("language/", views.set_language, name="set-language"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -19,11 +20,16 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 
+from tocsin.centre.members import rules
+from tocsin.centre.members.models import Person
+from tocsin.products.text_safety import DECEIVING
 from tocsin.reference.countries import country as country_of_code
 
 from .. import drawing, labels, navigation
 
 register = template.Library()
+_DECEIVING = re.compile(f"({DECEIVING}|[\u00ad\u034f\u115f\u1160\u3164\U000e0000-\U000e007f])")
+"""Beside the signs of exports: soft hyphens, fillers and tags, which a page does not show either."""
 
 
 def _locale() -> Locale:
@@ -96,8 +102,21 @@ def size(value: int | None) -> SafeString:
 
 @register.filter
 def technical(value: object) -> SafeString:
-    """A value that is not language: kept left to right and apart from the text around it."""
-    return format_html('<bdi dir="ltr" class="technical">{}</bdi>', "" if value is None else value)
+    """A value that is not language: kept left to right, apart from the text around it, and unmasked."""
+    return format_html('<bdi dir="ltr" class="technical">{}</bdi>', unmasked(value))
+
+
+@register.filter
+def unmasked(value: object) -> SafeString:
+    """Text of others with each character that turns, hides or controls text written out, so that it deceives nobody."""
+    pieces = _DECEIVING.split("" if value is None else str(value))
+    return format_html_join(
+        "", "{}", ((_unmasked(piece) if place % 2 else piece,) for place, piece in enumerate(pieces))
+    )
+
+
+def _unmasked(sign: str) -> SafeString:
+    return format_html('<span class="unseen">U+{}</span>', f"{ord(sign):04X}")
 
 
 @register.filter
@@ -226,10 +245,20 @@ def bars(rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
 @register.simple_tag
 def world_map(rows_by_country: Mapping[str, int], span: str = "") -> SafeString:
     """The world, coloured by rows; every country is a link to its page."""
+    return drawing.world_map(_atlas(rows_by_country, span))
+
+
+@register.simple_tag
+def country_map(rows_by_country: Mapping[str, int], code: str, span: str = "") -> SafeString:
+    """A country among its neighbours, coloured as on the world's map."""
+    return drawing.country_map(_atlas(rows_by_country, span), code)
+
+
+def _atlas(rows: Mapping[str, int], span: str) -> drawing.Atlas:
     names = {code: country(code) for code in drawing.world().codes}
-    steps = drawing.steps_of(rows_by_country.values())
-    return drawing.world_map(
-        rows_by_country, steps, names, number, asset("vendor/world/world.svg"), lambda code: _country_url(code, span)
+    sprite = asset("vendor/world/world.svg")
+    return drawing.Atlas(
+        rows, drawing.steps_of(rows.values()), names, number, sprite, lambda code: _country_url(code, span)
     )
 
 
@@ -261,6 +290,12 @@ def url_if(name: str, *arguments: object) -> str:
         return reverse(name, args=arguments)
     except NoReverseMatch:
         return ""
+
+
+@register.filter
+def may(person: object, ability: str) -> bool:
+    """Whether the reader's roles allow it: for links to pages that exist for some only."""
+    return isinstance(person, Person) and rules.may(person, ability)
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -31,6 +31,13 @@ from .. import reviewing, services
 from ..models import Proposal
 
 ACCEPTABLE = tuple(role.value for role in Role)
+CLAIMS = {
+    "stated": gettext_lazy("what the source states"),
+    "registry": gettext_lazy("the network registry"),
+    "geo": gettext_lazy("the geolocation table"),
+    "tld": gettext_lazy("the country code of the name or number"),
+}
+"""Claims as a bulk decision names them."""
 
 
 @requires("review")
@@ -50,7 +57,7 @@ def review(request: HttpRequest) -> HttpResponse:
     if tab == "proposals":
         context |= _proposals(request, viewer)
     elif tab == "countries":
-        context |= _countries(viewer)
+        context |= _countries(viewer, request.GET.get("after", ""))
     else:
         context |= _quarantined(request)
     return render(request, "analysis/review.html", context)
@@ -61,22 +68,26 @@ def _proposals(request: HttpRequest, viewer: Viewer) -> dict[str, Any]:
     chosen = next((each for each in reports if each.receipt == request.GET.get("report")), next(iter(reports), None))
     if chosen is None:
         return {"reports": []}
-    proposals = reviewing.proposals_of(chosen, viewer)
+    page = reviewing.proposals_page(chosen, viewer, request.GET.get("after", ""))
     text = reviewing.text_of(chosen, viewer)
     return {
         "reports": reports,
         "chosen": chosen,
-        "proposals": reviewing.marked(proposals, text),
-        "text": reviewing.highlighted(text, proposals),
+        "page": page,
+        "proposals": reviewing.marked(page.rows, text),
+        "open_count": reviewing.proposals_of(chosen, viewer).count(),
+        "text": reviewing.highlighted(text, page.rows),
         "roles": ACCEPTABLE,
         "can_open": may_read_contents(person_of(request), chosen),
     }
 
 
-def _countries(viewer: Viewer) -> dict[str, Any]:
-    found = reviewing.open_conflicts(viewer)[: reviewing.CONFLICTS_SHOWN]
+def _countries(viewer: Viewer, after: str) -> dict[str, Any]:
+    page = reviewing.conflicts_page(viewer, after)
     return {
-        "conflicts": [reviewing.claims_of(each) for each in found],
+        "page": page,
+        "conflicts": [reviewing.claims_of(each) for each in page.rows],
+        "claims": [(name, CLAIMS[name]) for name in reviewing.CLAIM_NAMES],
         "rows_waiting": services.open_conflict_rows(),
         "tables_on": shipped().date,
     }
@@ -100,23 +111,21 @@ def _quarantined(request: HttpRequest) -> dict[str, Any]:
 @requires("review")
 @require_POST
 def decide_proposals(request: HttpRequest) -> HttpResponse:
-    """Accept or refuse what was ticked, or everything open in the report."""
+    """Accept or refuse what was ticked, or everything open in the report, on whichever page it stands."""
     person = person_of(request)
     viewer = viewer_of(person)
     report = deliveries_for(person).filter(receipt=request.POST.get("report", "")).first()
     act, _mark, scope = request.POST.get("act", "").partition("-")
     if report is None or act not in {"accept", "refuse"}:
         raise Http404
-    ticked = {key for key in request.POST.getlist("proposal") if key.isdigit()}
-    chosen = [
-        each for each in reviewing.proposals_of(report, viewer) if scope == "all" or str(each.pk) in ticked
-    ]  # fmt: skip
+    waiting = reviewing.proposals_of(report, viewer)
+    chosen = list(waiting if scope == "all" else waiting.filter(pk__in=_ticked(request, "proposal")))
     if not chosen:
         messages.warning(request, _("Tick at least one value first."))
         return _back(report)
     by_role: dict[str, list[Proposal]] = defaultdict(list)
     for each in chosen:
-        role = request.POST.get(f"role-{each.pk}", "")
+        role = request.POST.get(f"role-{each.pk}") or request.POST.get("role", "")
         by_role[role if act == "accept" and role in ACCEPTABLE else ""].append(each)
     try:
         with transaction.atomic():
@@ -138,6 +147,10 @@ def decide_proposals(request: HttpRequest) -> HttpResponse:
         text = ngettext("%(count)d value was refused.", "%(count)d values were refused.", len(chosen))
     messages.success(request, text % {"count": len(chosen)})
     return _back(report)
+
+
+def _ticked(request: HttpRequest, name: str) -> list[int]:
+    return [int(key) for key in request.POST.getlist(name) if key.isascii() and key.isdigit() and len(key) <= 18]
 
 
 def _back(report: Delivery) -> HttpResponse:
@@ -167,3 +180,38 @@ def decide_country(request: HttpRequest, key: int) -> HttpResponse:
     shown = {"value": conflict.value, "country": name}
     messages.success(request, _("%(value)s was given to %(country)s.") % shown)
     return redirect(back)
+
+
+@requires("review")
+@require_POST
+def decide_countries(request: HttpRequest) -> HttpResponse:
+    """Follow one sort of claim for all that were ticked; what has no such claim keeps waiting."""
+    person = person_of(request)
+    claim = request.POST.get("follow", "")
+    if claim not in reviewing.CLAIM_NAMES:
+        raise Http404
+    chosen = reviewing.open_conflicts(viewer_of(person)).filter(pk__in=_ticked(request, "conflict"))
+    decided = without = 0
+    for conflict in list(chosen):
+        code = conflict.claims.get(claim, "")
+        if not code:
+            without += 1
+            continue
+        try:
+            services.decide_country(conflict=conflict, country=code, by=person, at=timezone.now())
+        except Conflict:  # Somebody was faster: theirs stands.
+            continue
+        decided += 1
+    if decided:
+        text = ngettext("%(count)d conflict was decided.", "%(count)d conflicts were decided.", decided)
+        messages.success(request, text % {"count": decided})
+    if without:
+        text = ngettext(
+            "%(count)d conflict has no such claim and keeps waiting.",
+            "%(count)d conflicts have no such claim and keep waiting.",
+            without,
+        )
+        messages.warning(request, text % {"count": without})
+    if not decided and not without:
+        messages.warning(request, _("Tick at least one value first."))
+    return redirect(f"{reverse('review')}?tab=countries")
