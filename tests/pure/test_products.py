@@ -32,7 +32,7 @@ from tocsin.lake.questions.shares import COLUMNS as SHARE_COLUMNS
 from tocsin.products import values as figures
 from tocsin.products.archive import Made, make_package
 from tocsin.products.identifiers import uuid5_text
-from tocsin.products.misp_event import misp_event
+from tocsin.products.misp_event import write_misp
 from tocsin.products.observations import COLUMNS, write_observations
 from tocsin.products.order import Centre, Label, Order, Previous
 from tocsin.products.stix_bundle import SCO_NAMESPACE, observable, stix_objects, write_stix
@@ -217,9 +217,9 @@ def test_observables_have_the_identifiers_of_the_standard(kind: str, value: str)
 def test_stix_shows_victims_of_its_own_country_only(tmp_path: Path) -> None:
     values = distinct_values(share(tmp_path / "share.parquet"), 500)
     abroad = dataclasses.replace(ORDER, country="BR")
-    kinds = [each["type"] for each in stix_objects(values, abroad)]
+    kinds = [each["type"] for each in map(json.loads, stix_objects(values, abroad))]
     assert "sighting" not in kinds
-    home = [each["type"] for each in stix_objects(values, ORDER)]
+    home = [each["type"] for each in map(json.loads, stix_objects(values, ORDER))]
     assert "sighting" in home
     assert "indicator" in home
 
@@ -227,7 +227,7 @@ def test_stix_shows_victims_of_its_own_country_only(tmp_path: Path) -> None:
 def test_bundle_says_what_it_leaves_out(tmp_path: Path) -> None:
     values = distinct_values(share(tmp_path / "share.parquet"), 10)
     assert len(values.shown) == 10
-    note = list(stix_objects(values, ORDER))[-1]
+    note = json.loads(list(stix_objects(values, ORDER))[-1])
     assert note["type"] == "note"
     assert str(values.left_out) in note["content"]
 
@@ -235,8 +235,8 @@ def test_bundle_says_what_it_leaves_out(tmp_path: Path) -> None:
 def test_returning_values_keep_their_identifier_and_creation(tmp_path: Path) -> None:
     values = distinct_values(share(tmp_path / "share.parquet"), 50)
     later = dataclasses.replace(ORDER, number="FR-2026-0002", created_at=NOW + timedelta(days=7))
-    first = {each["id"]: each for each in stix_objects(values, ORDER)}
-    second = {each["id"]: each for each in stix_objects(values, later)}
+    first = {each["id"]: each for each in map(json.loads, stix_objects(values, ORDER))}
+    second = {each["id"]: each for each in map(json.loads, stix_objects(values, later))}
     shared = [each for each in first if each.startswith("indicator--")]
     assert shared
     for name in shared:
@@ -247,13 +247,31 @@ def test_returning_values_keep_their_identifier_and_creation(tmp_path: Path) -> 
 def test_misp_event_loads_in_pymisp(tmp_path: Path) -> None:
     values = distinct_values(share(tmp_path / "share.parquet"), 200)
     event = MISPEvent()
-    event.load(misp_event(values, ORDER))
-    assert len(event.attributes) == 200
+    written = write_misp(tmp_path / "misp.json", values, ORDER)
+    event.load((tmp_path / "misp.json").read_bytes())
+    assert len(event.attributes) == written == 200
     assert {tag.name for tag in event.tags} >= {"tlp:amber", "PAP:AMBER"}
     assert event.distribution == 0
     for attribute in event.attributes:
         if attribute.to_ids:
             assert attribute.comment.startswith("ATTACKER_INFRA")
+
+
+def test_values_with_signs_of_json_stay_what_they_are(tmp_path: Path) -> None:
+    lure = """a"b\\c'd\u2028\x01.exe"""
+    table = rows(4, ("FR",)).select(SHARE_COLUMNS)
+    table = table.with_columns(kind=pl.lit("filename"), value=pl.lit(lure), role=pl.lit("ATTACKER_INFRA"))
+    table = table.with_columns(malware=pl.lit(lure), type=pl.lit("c2-server"), network=pl.lit(lure))
+    table.write_parquet(tmp_path / "share.parquet")
+    values = distinct_values(tmp_path / "share.parquet", 10)
+    write_stix(tmp_path / "stix.json", values, ORDER)
+    objects = {each["type"]: each for each in json.loads((tmp_path / "stix.json").read_bytes())["objects"]}
+    assert objects["file"]["name"] == objects["indicator"]["name"] == objects["malware"]["name"] == lure
+    assert stix2.parse(objects["indicator"]).pattern.startswith("[file:name = 'a")
+    write_misp(tmp_path / "misp.json", values, ORDER)
+    (attribute,) = json.loads((tmp_path / "misp.json").read_bytes())["Event"]["Attribute"]
+    assert attribute["value"] == lure
+    assert {"name": f'tocsin:malware="{lure}"'} in attribute["Tag"]
 
 
 def test_misp_takes_only_the_batches_that_may_go_there(tmp_path: Path) -> None:

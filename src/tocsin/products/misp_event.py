@@ -7,6 +7,7 @@ group of the recipient alone, which the importing side chooses: distribution 0 u
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .order import Order
 from .values import Value, Values
 
 NAMESPACE = uuid.UUID("5f0b8a1c-2a8f-5d55-9a38-1f0f2b7d6c02")
+_NAMESPACE = NAMESPACE.bytes
 DISTRIBUTION = {Tlp.CLEAR: "3", Tlp.GREEN: "1"}
 _VICTIMS = {role.value for role in VICTIM_LIKE}
 
@@ -54,77 +56,90 @@ TYPES: dict[str, tuple[str, str]] = {
     "jarm": ("jarm-fingerprint", "Network activity"),
 }
 """Kind → MISP type and category. Kinds without one travel as `other`."""
+_OTHER = ("other", "Other")
 
 
 def write_misp(path: Path, values: Values, order: Order) -> int:
     """Write the event; give the number of attributes."""
-    event = misp_event(values, order)
-    path.write_bytes(orjson.dumps(event))
-    return len(event["Event"]["Attribute"])
+    attributes = list(misp_attributes(values, order))
+    head = orjson.dumps({"Event": misp_event(values, order)}).removesuffix(b"}}")
+    path.write_bytes(head + b',"Attribute":[' + ",\n".join(attributes).encode() + b"]}}")
+    return len(attributes)
 
 
 def misp_event(values: Values, order: Order) -> dict[str, Any]:
-    """The event as MISP's JSON. Numbers are strings there."""
+    """The event as MISP's JSON, without its attributes. Numbers are strings there."""
     label = order.label
     text = f"Country package {order.number}"
     if values.left_out:
         text += f" ({len(values.shown)} of {values.total} values)"
-    home = order.countries
-    allowed = [value for value in values.shown if value["role"] not in _VICTIMS or value["country"] in home]
     organisation = {"uuid": order.centre.id, "name": order.centre.name}
     return {
-        "Event": {
-            "uuid": _uuid(order, order.number),
-            "info": text,
-            "date": order.created_at.date().isoformat(),
-            "timestamp": _seconds(order.created_at),
-            "analysis": "2",
-            "threat_level_id": "2",
-            "published": False,
-            "distribution": DISTRIBUTION.get(label.tlp, "0"),
-            "Orgc": organisation,
-            "Org": organisation,
-            "Tag": [
-                {"name": f"tlp:{label.tlp.value.removeprefix('TLP:').lower()}"},
-                {"name": label.pap},
-                {"name": f'tocsin:country="{order.country}"'},
-            ],
-            "Attribute": [_attribute(value, order) for value in allowed],
-        }
-    }
-
-
-def _attribute(value: Value, order: Order) -> dict[str, Any]:
-    kind, category = TYPES.get(value["kind"], ("other", "Other"))
-    if kind == "btc" and not value["value"].startswith(("1", "3", "bc1")):
-        kind, category = "other", "Other"
-    tags = [{"name": f'tocsin:role="{value["role"]}"'}]
-    tags += [{"name": f'rsit:event-type="{name}"'} for name in value["types"]]
-    tags += [{"name": f'tocsin:malware="{name}"'} for name in value["malware"]]
-    return {
-        "uuid": _uuid(order, f"{value['kind']}|{value['value']}|{value['role']}"),
-        "type": kind,
-        "category": category,
-        "value": value["value"],
-        # Victims and bystanders are never fed to blocking rules.
-        "to_ids": value["role"] == "ATTACKER_INFRA",
-        "distribution": "5",
+        "uuid": _uuid(order, order.number),
+        "info": text,
+        "date": order.created_at.date().isoformat(),
         "timestamp": _seconds(order.created_at),
-        "first_seen": _moment(value["first_at"]),
-        "last_seen": _moment(value["last_at"]),
-        "comment": f"{value['role']}, seen {value['sightings']} times",
-        "Tag": tags,
+        "analysis": "2",
+        "threat_level_id": "2",
+        "published": False,
+        "distribution": DISTRIBUTION.get(label.tlp, "0"),
+        "Orgc": organisation,
+        "Org": organisation,
+        "Tag": [
+            {"name": f"tlp:{label.tlp.value.removeprefix('TLP:').lower()}"},
+            {"name": label.pap},
+            {"name": f'tocsin:country="{order.country}"'},
+        ],
     }
+
+
+def misp_attributes(values: Values, order: Order) -> Iterator[str]:
+    """The attributes as JSON: there are thousands of one form, so they are written as text."""
+    home = order.countries
+    seconds = _seconds(order.created_at)
+    tags: dict[tuple[object, ...], str] = {}
+    for value in values.shown:
+        role = value["role"]
+        if role in _VICTIMS and value["country"] not in home:
+            continue
+        kind, category = _type(value)
+        words = (role, *value["types"], None, *value["malware"])
+        if words not in tags:
+            tags[words] = _json(_tags(value))
+        # Victims and bystanders are never fed to blocking rules.
+        to_ids = "true" if role == "ATTACKER_INFRA" else "false"
+        comment = _json(f"{role}, seen {value['sightings']} times")
+        name = _uuid(order, f"{value['kind']}|{value['value']}|{role}")
+        yield (
+            f'{{"uuid":"{name}","type":"{kind}",'
+            f'"category":"{category}","value":{_json(value["value"])},"to_ids":{to_ids},"distribution":"5",'
+            f'"timestamp":"{seconds}","first_seen":"{value["first_at"]}+00:00","last_seen":"{value["last_at"]}+00:00",'
+            f'"comment":{comment},"Tag":{tags[words]}}}'
+        )
+
+
+def _type(value: Value) -> tuple[str, str]:
+    kind, category = TYPES.get(value["kind"], _OTHER)
+    if kind == "btc" and not value["value"].startswith(("1", "3", "bc1")):
+        return _OTHER
+    return kind, category
+
+
+def _tags(value: Value) -> list[dict[str, str]]:
+    return [
+        {"name": f'tocsin:role="{value["role"]}"'},
+        *({"name": f'rsit:event-type="{name}"'} for name in value["types"]),
+        *({"name": f'tocsin:malware="{name}"'} for name in value["malware"]),
+    ]
 
 
 def _uuid(order: Order, seed: str) -> str:
-    return uuid5_text(NAMESPACE.bytes, f"{order.centre.id}|{order.country}|{seed}")
+    return uuid5_text(_NAMESPACE, f"{order.centre.id}|{order.country}|{seed}")
 
 
 def _seconds(moment: datetime) -> str:
     return str(int(moment.timestamp()))
 
 
-def _moment(moment: object) -> str:
-    assert isinstance(moment, datetime)
-    return moment.isoformat(timespec="microseconds")
+def _json(body: object) -> str:
+    return orjson.dumps(body).decode()

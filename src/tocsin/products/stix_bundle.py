@@ -22,6 +22,7 @@ from .values import Value, Values
 
 SCO_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 OWN_NAMESPACE = uuid.UUID("c3f1a5ee-6c0d-5b2e-9a53-6d2a3d1c7f10")
+_SCO, _OWN = SCO_NAMESPACE.bytes, OWN_NAMESPACE.bytes
 RELEASE_EXTENSION = "extension-definition--9f3c9f6e-5f0e-4a2b-8a54-6f7a8f0f8d21"
 TLP_EXTENSION = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 TLP_IDS = {
@@ -43,32 +44,26 @@ def write_stix(path: Path, values: Values, order: Order) -> int:
     """Write the bundle; give the number of objects."""
     bundle_id = _own_id("bundle", order, order.number)
     head = b'{"type":"bundle","id":"%s","objects":[\n' % bundle_id.encode()
-    objects = 0
-    with path.open("wb") as file:
-        file.write(head)
-        for body in stix_objects(values, order):
-            file.write(b",\n" if objects else b"")
-            file.write(orjson.dumps(body))
-            objects += 1
-        file.write(b"\n]}\n")
-    return objects
+    objects = list(stix_objects(values, order))
+    path.write_bytes(head + ",\n".join(objects).encode() + b"\n]}\n")
+    return len(objects)
 
 
-def stix_objects(values: Values, order: Order) -> Iterator[dict[str, Any]]:
-    """The objects of the bundle, each identifier once."""
+def stix_objects(values: Values, order: Order) -> Iterator[str]:
+    """The objects of the bundle as JSON, each identifier once."""
     frame = _Frame(order)
-    yield from frame.heads()
+    yield from map(_json, frame.heads())
     seen: set[str] = set()
     for value in values.shown:
-        for body in frame.of(value):
-            if body["id"] not in seen:
-                seen.add(body["id"])
+        for name, body in frame.of(value):
+            if name not in seen:
+                seen.add(name)
                 yield body
-    yield frame.note(values)
+    yield _json(frame.note(values))
 
 
 class _Frame:
-    """What all objects of one bundle share."""
+    """What all objects of one bundle share. Objects that come by the thousand are written as text, not as objects."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -78,19 +73,24 @@ class _Frame:
         self.release_id = _own_id("marking-definition", order, order.number)
         self.created = moment_text(order.centre.created_at)
         self.modified = moment_text(order.created_at)
-        self.families: dict[str, dict[str, Any]] = {}
+        self.families: dict[str, tuple[str, str]] = {}
+        self.labels: dict[tuple[str, ...], str] = {}
         self.markings = [TLP_IDS[order.label.tlp], self.release_id]
+        self.seed = f"{order.centre.id}|{order.country}|"
+        self.tail = _json(self.common()).removeprefix("{")
+        """The end of every object of our own."""
 
-    def common(self, kind: str, seed: str) -> dict[str, Any]:
+    def common(self) -> dict[str, Any]:
         return {
-            "type": kind,
             "spec_version": "2.1",
-            "id": _own_id(kind, self.order, seed),
             "created": self.created,
             "modified": self.modified,
             "created_by_ref": self.centre_id,
             "object_marking_refs": self.markings,
         }
+
+    def own_id(self, kind: str, seed: str) -> str:
+        return f"{kind}--{uuid5_text(_OWN, f'{self.seed}{kind}|{seed}')}"
 
     def heads(self) -> Iterator[dict[str, Any]]:
         """Identities, the TLP label, our release marking and the definition of its extension."""
@@ -160,8 +160,9 @@ class _Frame:
             },
         }
 
-    def of(self, value: Value) -> Iterator[dict[str, Any]]:
-        """The objects of one value: nothing where STIX has no form for it, or where it is a victim elsewhere."""
+    def of(self, value: Value) -> Iterator[tuple[str, str]]:
+        """The objects of one value by identifier: nothing where STIX has no form for it, or where it is a victim
+        elsewhere."""
         victim = value["role"] in _VICTIMS
         if victim and value["country"] not in self.home:
             return
@@ -169,72 +170,71 @@ class _Frame:
         if made is None:
             return
         pattern, body = made
-        yield body
+        yield body["id"], _json(body)
         seed = f"{value['kind']}|{value['value']}|{value['role']}"
         if value["role"] in _HOSTILE:
             yield from self._indicator(value, pattern, body["id"], seed)
         else:
             yield from self._observed(value, body["id"], seed)
 
-    def _indicator(self, value: Value, pattern: str, target: str, seed: str) -> Iterator[dict[str, Any]]:
-        indicator = self.common("indicator", seed)
-        indicator |= {
-            "name": value["value"],
-            "description": _facts(value),
-            "pattern": pattern,
-            "pattern_type": "stix",
-            "valid_from": moment_text(value["first_at"]),
-            "indicator_types": (
-                ["compromised"] if value["role"] == "COMPROMISED_THIRD_PARTY" else ["malicious-activity"]
-            ),
-            "labels": [value["role"].lower().replace("_", "-"), *value["types"]],
-        }
-        if value["confidence"] is not None:
-            indicator["confidence"] = value["confidence"]
-        yield indicator
-        yield self._relation("based-on", indicator["id"], target)
-        for name in value["malware"]:
-            malware = self._malware(name)
+    def _indicator(self, value: Value, pattern: str, target: str, seed: str) -> Iterator[tuple[str, str]]:
+        name = self.own_id("indicator", seed)
+        kind = "compromised" if value["role"] == "COMPROMISED_THIRD_PARTY" else "malicious-activity"
+        sure = "" if value["confidence"] is None else f'"confidence":{value["confidence"]},'
+        yield (
+            name,
+            f'{{"type":"indicator","id":"{name}","name":{_json(value["value"])},"description":{_json(_facts(value))},'
+            f'"pattern":{_json(pattern)},"pattern_type":"stix","valid_from":"{_moment(value["first_at"])}",'
+            f'"indicator_types":["{kind}"],"labels":{self._labels(value)},{sure}{self.tail}',
+        )
+        yield self._relation("based-on", name, target)
+        for family in value["malware"]:
+            malware = self._malware(family)
             yield malware
-            yield self._relation("indicates", indicator["id"], malware["id"])
+            yield self._relation("indicates", name, malware[0])
 
-    def _observed(self, value: Value, target: str, seed: str) -> Iterator[dict[str, Any]]:
-        observed = self.common("observed-data", seed)
-        observed |= {
-            "first_observed": moment_text(value["first_at"]),
-            "last_observed": moment_text(value["last_at"]),
-            "number_observed": max(1, min(value["sightings"], _MOST_OBSERVED)),
-            "object_refs": [target],
-            "labels": [value["role"].lower().replace("_", "-"), *value["types"]],
-        }
-        yield observed
+    def _observed(self, value: Value, target: str, seed: str) -> Iterator[tuple[str, str]]:
+        name = self.own_id("observed-data", seed)
+        first, last = _moment(value["first_at"]), _moment(value["last_at"])
+        count = max(1, min(value["sightings"], _MOST_OBSERVED))
+        yield (
+            name,
+            f'{{"type":"observed-data","id":"{name}","first_observed":"{first}","last_observed":"{last}",'
+            f'"number_observed":{count},"object_refs":["{target}"],"labels":{self._labels(value)},{self.tail}',
+        )
         if value["role"] not in _VICTIMS:
             return
-        for name in value["malware"]:
-            malware = self._malware(name)
+        for family in value["malware"]:
+            malware = self._malware(family)
             yield malware
-            sighting = self.common("sighting", f"{seed}|{name}")
-            yield sighting | {
-                "first_seen": observed["first_observed"],
-                "last_seen": observed["last_observed"],
-                "count": observed["number_observed"],
-                "sighting_of_ref": malware["id"],
-                "observed_data_refs": [observed["id"]],
-                "where_sighted_refs": [self.country_id],
-            }
+            sighting = self.own_id("sighting", f"{seed}|{family}")
+            yield (
+                sighting,
+                f'{{"type":"sighting","id":"{sighting}","first_seen":"{first}","last_seen":"{last}","count":{count},'
+                f'"sighting_of_ref":"{malware[0]}","observed_data_refs":["{name}"],'
+                f'"where_sighted_refs":["{self.country_id}"],{self.tail}',
+            )
 
-    def _malware(self, name: str) -> dict[str, Any]:
+    def _labels(self, value: Value) -> str:
+        words = (value["role"].lower().replace("_", "-"), *value["types"])
+        if words not in self.labels:
+            self.labels[words] = _json(words)
+        return self.labels[words]
+
+    def _malware(self, name: str) -> tuple[str, str]:
         if name not in self.families:
-            body = self.common("malware", name)
-            self.families[name] = body | {"name": name, "is_family": True, "malware_types": ["unknown"]}
+            own = {"type": "malware", "id": self.own_id("malware", name)}
+            body = own | {"name": name, "is_family": True, "malware_types": ["unknown"]} | self.common()
+            self.families[name] = own["id"], _json(body)
         return self.families[name]
 
-    def _relation(self, kind: str, source: str, target: str) -> dict[str, Any]:
-        return self.common("relationship", f"{kind}|{source}|{target}") | {
-            "relationship_type": kind,
-            "source_ref": source,
-            "target_ref": target,
-        }
+    def _relation(self, kind: str, source: str, target: str) -> tuple[str, str]:
+        name = self.own_id("relationship", f"{kind}|{source}|{target}")
+        return (
+            name,
+            f'{{"type":"relationship","id":"{name}","relationship_type":"{kind}","source_ref":"{source}",'
+            f'"target_ref":"{target}",{self.tail}',
+        )
 
     def note(self, values: Values) -> dict[str, Any]:
         """What the bundle is, and what it leaves out."""
@@ -245,14 +245,24 @@ class _Frame:
                 f" {values.left_out} values are not in this bundle: the newest and most seen come first, at most"
                 f" {order.values_cap}. All are in observations.parquet."
             )
-        return self.common("note", order.number) | {"content": text, "object_refs": [self.country_id]}
+        own = {"type": "note", "id": self.own_id("note", order.number)}
+        return own | {"content": text, "object_refs": [self.country_id]} | self.common()
 
 
 def _facts(value: Value) -> str:
     where = f", AS{value['asn']}" if value["asn"] else ""
     where += f", {value['network']}" if value["network"] else ""
     country = f" in {value['country']}" if value["country"] else ""
-    return f"{value['role']}{country}{where}. Seen {value['sightings']} times until {moment_text(value['last_at'])}."
+    return f"{value['role']}{country}{where}. Seen {value['sightings']} times until {_moment(value['last_at'])}."
+
+
+def _moment(text: str) -> str:
+    """RFC 3339 with milliseconds."""
+    return f"{text[:23]}Z"
+
+
+def _json(body: object) -> str:
+    return orjson.dumps(body).decode()
 
 
 def observable(kind: str, value: str) -> tuple[str, dict[str, Any]] | None:
@@ -309,11 +319,11 @@ def _sco(kind: str, contributing: dict[str, Any], seed: str | None = None) -> di
     return {
         "type": kind,
         "spec_version": "2.1",
-        "id": f"{kind}--{uuid5_text(SCO_NAMESPACE.bytes, name)}",
+        "id": f"{kind}--{uuid5_text(_SCO, name)}",
         **contributing,
     }
 
 
 def _own_id(kind: str, order: Order, seed: str) -> str:
     name = f"{order.centre.id}|{order.country}|{kind}|{seed}"
-    return f"{kind}--{uuid5_text(OWN_NAMESPACE.bytes, name)}"
+    return f"{kind}--{uuid5_text(_OWN, name)}"

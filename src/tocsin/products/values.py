@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from tocsin.core.observations import MOMENT
 from tocsin.core.words import VICTIM_LIKE, Role
 
 from .observations import chunks
@@ -28,8 +29,9 @@ class Value(TypedDict):
     kind: str
     value: str
     role: str
-    first_at: object
-    last_at: object
+    first_at: str
+    """UTC with microseconds, without the zone: 2026-11-20T08:00:00.123456."""
+    last_at: str
     sightings: int
     rows: int
     country: str | None
@@ -56,6 +58,14 @@ _COUNTED = ("role", "type", "offence", "severity", "kind")
 _HOSTILE = ["ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"]
 _DAYS = 31
 ROLES = pl.Enum([role.value for role in Role])
+_DAY = 86_400_000_000
+_DAYS_BEFORE = 200_000
+_NEVER = -_DAYS_BEFORE * _DAY
+"""Before every moment of the lake, in microseconds; stands for a missing one."""
+_NEEDED = (
+    "batch", "first_at", "last_at", "count", "kind", "value", "role", "type", "offence", "malware", "severity",
+    "confidence", "country", "asn", "network",
+)  # fmt: skip
 _SIGHTINGS = pl.col("count").fill_null(1).sum()
 _DETAILS = ("first_at", "last_at", "sightings", "rows", "country", "types", "malware", "network", "asn", "confidence")
 
@@ -75,13 +85,13 @@ class Figures:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take these rows into account."""
-        self._shown.add(frame, self.home)
+        frame = frame.select(_NEEDED).with_columns(
+            _here=pl.col("country").cast(pl.String).is_in(self.home).fill_null(False),
+            _victim=pl.col("role").cast(pl.String).is_in(_VICTIMS).fill_null(False),
+        )
+        self._shown.add(frame)
         if self.misp_batches:
-            some = frame.filter(pl.col("batch").is_in(sorted(self.misp_batches)))
-            self._exportable.add(some, self.home)
-        here = pl.col("country").cast(pl.String).is_in(self.home).fill_null(False)
-        victim = pl.col("role").cast(pl.String).is_in(_VICTIMS)
-        frame = frame.with_columns(here.alias("_here"), victim.alias("_victim"))
+            self._exportable.add(frame.filter(pl.col("batch").is_in(sorted(self.misp_batches))))
         self._rows += frame.height
         if not frame.height:
             return
@@ -91,23 +101,36 @@ class Figures:
         self._sightings += seen
         self._aimed_from_abroad += aimed
         self._spans.append((first, last))
-        affected = frame.filter("_here")
         for name in _COUNTED:
-            self._count(f"by_{name}", frame, name)
-        self._count("by_malware", frame.filter(pl.col("malware").is_not_null()), "malware")
-        self._count("affected_networks", affected.filter("_victim", pl.col("asn").is_not_null()), "asn")
-        hosting = affected.filter(pl.col("asn").is_not_null(), pl.col("role").cast(pl.String) == _HOSTILE[0])
-        self._count("hosting_networks", hosting, "asn")
-        self._count("host_countries", frame.filter(~pl.col("_here"), pl.col("country").is_not_null()), "country")
+            self._count(f"by_{name}", frame.select(name, "count"))
+        self._count("by_malware", frame.select("malware", "count").drop_nulls("malware"))
+        networks = frame.select("asn", "count", "role", "_here", "_victim").filter("_here").drop_nulls("asn")
+        self._count("affected_networks", networks.filter("_victim").select("asn", "count"))
+        hosting = networks.filter(pl.col("role").cast(pl.String) == _HOSTILE[0])
+        self._count("hosting_networks", hosting.select("asn", "count"))
+        hosts = frame.select("country", "count", "_here").filter(~pl.col("_here")).drop_nulls("country")
+        self._count("host_countries", hosts.select("country", "count"))
         days = frame.group_by(pl.col("last_at").dt.date().alias("day")).agg(pl.len(), pl.col("_victim").sum())
         found = self._counts.setdefault("by_day", Counter())
         for day, rows, hit in days.drop_nulls("day").iter_rows():
             found[day, 0] += rows
             found[day, 1] += hit
 
-    def _count(self, title: str, frame: pl.DataFrame, name: str) -> None:
+    def _count(self, title: str, frame: pl.DataFrame) -> None:
+        """Count rows and sightings by the words of the first column."""
         found = self._counts.setdefault(title, Counter())
-        for word, rows, seen in frame.group_by(name).agg(pl.len(), _SIGHTINGS).iter_rows():
+        words = frame.to_series(0)
+        if isinstance(words.dtype, pl.Enum):
+            # Words are numbers already: counting those costs a tenth of grouping.
+            numbers = words.to_physical().cast(pl.Int64).fill_null(len(words.dtype.categories)).to_numpy()
+            rows_of = np.bincount(numbers)
+            seen_of = np.bincount(numbers, weights=frame["count"].fill_null(1).to_numpy())
+            names = [*words.dtype.categories, None]
+            for number in np.flatnonzero(rows_of).tolist():
+                found[names[number], 0] += int(rows_of[number])
+                found[names[number], 1] += int(seen_of[number])
+            return
+        for word, rows, seen in frame.group_by(words.name).agg(pl.len(), _SIGHTINGS).iter_rows():
             found[word, 0] += rows
             found[word, 1] += seen
 
@@ -167,52 +190,46 @@ class _Newest:
         self._counted: list[pl.DataFrame] = []
         self._details: list[pl.DataFrame] = []
         self._is_merged = False
+        self._values: Values | None = None
 
-    def add(self, frame: pl.DataFrame, home: list[str]) -> None:
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take rows into account; equal values are neighbours, as a share gives them.
+
+        Numbering the runs of equal values costs a tenth of comparing texts. Where equal values are no neighbours,
+        their runs are put together at the end, as those that lie across two frames are.
+        """
         if not frame.height:
             return
-        # Equal values are neighbours: numbering their runs costs a tenth of comparing texts. Where they are not, the
-        # runs of one value are put together at the end, as those that lie across two frames are.
-        keyed = frame.with_columns(
-            _key=(pl.col("kind").cast(pl.String).rle_id() + pl.col("value").rle_id()).cast(pl.UInt64) * 64
-            + pl.col("role").cast(ROLES).to_physical().cast(pl.UInt64).fill_null(63),
-            _here=pl.col("country").cast(pl.String).is_in(home).fill_null(False),
+        keys = frame.select(
+            run=pl.col("kind").cast(pl.String).rle_id().cast(pl.Int64) + pl.col("value").rle_id(),
+            role=pl.col("role").cast(ROLES).to_physical().cast(pl.Int64).fill_null(63),
+            last=pl.col("last_at").to_physical().fill_null(_NEVER),
+            count=pl.col("count").fill_null(1),
+            here=pl.col("_here"),
         )
-        counted = keyed.group_by("_key", maintain_order=True).agg(
-            *(pl.col(name).first() for name in KEY),
-            last_at=pl.col("last_at").max(),
-            sightings=_SIGHTINGS,
-            here=pl.col("_here").any(),
+        key = keys["run"].to_numpy() * 64 + keys["role"].to_numpy()
+        order = np.argsort(key, kind="stable")
+        group = np.cumsum(np.diff(key[order], prepend=key[order[0]]) != 0)
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        last = np.maximum.reduceat(keys["last"].to_numpy()[order], starts)
+        sightings = np.add.reduceat(keys["count"].to_numpy()[order], starts)
+        counted = _plain(frame.select(KEY)[order[starts]]).with_columns(
+            pl.Series("last_at", last),
+            pl.Series("sightings", sightings),
+            pl.Series("here", np.logical_or.reduceat(keys["here"].to_numpy()[order], starts)),
         )
-        top = _newest_first(counted).head(self.cap)["_key"]
-        details = (
-            keyed.filter(pl.col("_key").is_in(top.implode()))
-            .group_by("_key")
-            .agg(
-                *(pl.col(name).first() for name in KEY),
-                pl.col("first_at").min(),
-                pl.col("last_at").max(),
-                _SIGHTINGS.alias("sightings"),
-                pl.len().alias("rows"),
-                pl.col("country").cast(pl.String).drop_nulls().min(),
-                pl.col("type").drop_nulls().unique().cast(pl.String).alias("types"),
-                pl.col("malware").drop_nulls().unique().cast(pl.String),
-                pl.col("network").drop_nulls().min(),
-                pl.col("asn").drop_nulls().min(),
-                pl.col("confidence").max(),
-            )
-            .drop("_key")
-        )
-        counted = counted.drop("_key")
-        self._counted.append(_plain(counted))
-        self._details.append(_plain(details))
+        chosen = np.zeros(len(starts), bool)
+        chosen[_first_of(last // _DAY + _DAYS_BEFORE, sightings, self.cap)] = True
+        self._counted.append(counted)
+        self._details.append(_details(frame[order[chosen[group]]]))
+        self._is_merged = len(self._counted) == 1 and _is_ordered(counted)
 
     def counted(self) -> pl.DataFrame:
         """Each distinct value once; a value may lie across the border of two frames."""
         if not self._counted:
             schema: dict[str, Any] = {
                 **dict.fromkeys(KEY, pl.String),
-                "last_at": MOMENT,
+                "last_at": pl.Int64,
                 "sightings": pl.Int64,
                 "here": pl.Boolean,
             }
@@ -224,8 +241,11 @@ class _Newest:
         return self._counted[0]
 
     def values(self) -> Values:
-        if not self._details:
-            return Values((), 0)
+        if self._values is None:
+            self._values = self._newest() if self._details else Values((), 0)
+        return self._values
+
+    def _newest(self) -> Values:
         joined = pl.concat(self._details).sort(KEY).group_by(KEY, maintain_order=True)
         filled = joined.agg(
             pl.col("first_at").min(),
@@ -238,7 +258,45 @@ class _Newest:
             pl.col("confidence").max(),
         ).select(*KEY, *_DETAILS)
         shown = _newest_first(filled).head(self.cap)
-        return Values(tuple(shown.iter_rows(named=True)), self.counted().height)  # type: ignore[arg-type]
+        # Moments as text: the only form in which they leave, and thousands at once cost less than one by one.
+        shown = shown.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
+        columns = [column.to_list() for column in shown]
+        values = (dict(zip(shown.columns, row, strict=True)) for row in zip(*columns, strict=True))
+        return Values(tuple(values), self.counted().height)  # type: ignore[arg-type]
+
+
+def _details(frame: pl.DataFrame) -> pl.DataFrame:
+    found = _plain(frame).group_by(KEY, maintain_order=True)
+    return found.agg(
+        pl.col("first_at").min(),
+        pl.col("last_at").max(),
+        _SIGHTINGS.alias("sightings"),
+        pl.len().alias("rows"),
+        pl.col("country").drop_nulls().min(),
+        pl.col("type").drop_nulls().unique().alias("types"),
+        pl.col("malware").drop_nulls().unique(),
+        pl.col("network").drop_nulls().min(),
+        pl.col("asn").drop_nulls().min(),
+        pl.col("confidence").max(),
+    )
+
+
+def _first_of(days: npt.NDArray[np.int64], sightings: npt.NDArray[np.int64], cap: int) -> npt.NDArray[np.intp]:
+    """Places of the newest and most seen, at most the cap; of equals the first ones."""
+    score = (days.clip(0, (1 << 20) - 1) << 43) + sightings.clip(0, (1 << 43) - 1)
+    if len(score) <= cap:
+        return np.arange(len(score))
+    least = np.partition(score, len(score) - cap)[len(score) - cap]
+    above = np.flatnonzero(score > least)
+    return np.concatenate([above, np.flatnonzero(score == least)[: cap - len(above)]])
+
+
+def _is_ordered(counted: pl.DataFrame) -> bool:
+    """Whether no value returns after another one: every kind is one run, and values rise within it."""
+    kind, value = pl.col("kind"), pl.col("value")
+    falls = (value < value.shift()) & (kind == kind.shift())
+    runs, kinds, fall = counted.select(runs=kind.rle_id().max() + 1, kinds=kind.n_unique(), fall=falls.any()).row(0)
+    return bool(runs == kinds and not fall)
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
