@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,7 @@ def test_windows_agree(drawn: list[dict[str, str]], window: int) -> None:
 def test_chunks_lose_and_double_nothing(made: list[plain.Row], cut: int) -> None:
     """In two chunks as in one: a repeat in the second chunk adds to the count of the row of the first."""
     whole = kernel(made)
-    seen, recount = repeats.Seen(), repeats.Recount()
+    seen, recount = repeats.Seen(), repeats.Recount(Path())  # Nothing is set aside here.
     context = Context(Profile(), RECEIVED, tables())
     parts = [normalise(rows_of(part), context, seen) for part in (made[:cut], made[cut:]) if part]
     keys, height = [], 0
@@ -185,7 +186,7 @@ def test_chunks_lose_and_double_nothing(made: list[plain.Row], cut: int) -> None
         recount.note(part.again)
         keys.append(part.keys.with_columns(pl.col("row") + height))
         height += part.frame.height
-    joined = recount.settle(pl.concat([part.frame for part in parts]), pl.concat(keys))
+    [joined] = recount.settled(pl.concat([part.frame for part in parts]), pl.concat(keys))
     assert joined.equals(whole.frame)
     assert sum(part.repeats for part in parts) == whole.repeats
     assert pl.concat([part.rejections for part in parts]).equals(whole.rejections)

@@ -86,14 +86,16 @@ COUNT_COLUMNS = {"key": pl.UInt64, "count": pl.Int64}
 
 
 class Recount:
-    """Counts that later chunks add to rows of earlier ones: at once where the row still waits, else at the end.
+    """Counts that later chunks add to rows of earlier ones.
 
-    The keys of rows that were written are kept in a file beside them, so that memory holds only what is added.
+    What fills a file is set aside, not yet written for good: only at the end is it known what came again. A delivery
+    that fits into one file, as nearly all do, never touches the disk for this.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._pending: list[pl.DataFrame] = []
-        self._kept: list[Path] = []
+        self._held: list[Path] = []
 
     def note(self, again: pl.DataFrame) -> None:
         """Rows of COUNT_COLUMNS that were seen before."""
@@ -102,39 +104,33 @@ class Recount:
         if len(self._pending) > 64:
             self._pending = [_summed(self._pending)]
 
-    def settle(self, frame: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-        """The frame with what is pending added to its counts; `keys` are rows of KEY_COLUMNS."""
-        if not self._pending:
-            return frame
-        pending = _summed(self._pending)
-        found = keys.join(pending, on="key")
-        if not found.height:
-            return frame
-        self._pending = [pending.join(found, on="key", how="anti")]
-        return frame.with_columns(count=pl.Series("count", frame["count"].to_numpy() + _added(found, frame.height)))
-
-    def keep(self, path: Path, keys: pl.DataFrame) -> None:
-        """Remember the keys of rows that were written to `path`."""
+    def hold(self, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
+        """Set the rows of one file aside; `keys`, of KEY_COLUMNS, tell which counts belong to which of them."""
+        path = self._folder / f"held-{len(self._held)}.arrow"
+        frame.write_ipc(path, compression="lz4")
         keys.write_ipc(path.with_suffix(".keys"))
-        self._kept.append(path)
+        self._held.append(path)
 
-    def rest(self) -> Iterator[tuple[Path, pl.Series]]:
-        """Each written file that has rows with more to count, and what to add to the count of each of its rows."""
+    def settled(self, frame: pl.DataFrame | None, keys: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
+        """What was held, file by file, and at last what still waits, each with its final counts."""
         pending = _summed(self._pending)
-        for path in self._kept:
-            if pending.height:
-                found = pl.read_ipc(path.with_suffix(".keys").read_bytes()).join(pending, on="key")
-                if found.height:
-                    yield path, pl.Series("added", _added(found, int(found["row"].max() or 0) + 1))  # type: ignore[arg-type]
+        for path in self._held:
+            yield _recounted(pl.read_ipc(path), pl.read_ipc(path.with_suffix(".keys")), pending)
+            path.unlink()
             path.with_suffix(".keys").unlink()
+        if frame is not None and keys is not None:
+            yield _recounted(frame, keys, pending)
+
+
+def _recounted(frame: pl.DataFrame, keys: pl.DataFrame, pending: pl.DataFrame) -> pl.DataFrame:
+    found = keys.join(pending, on="key")
+    if not found.height:
+        return frame
+    counts = frame["count"].to_numpy().copy()
+    np.add.at(counts, found["row"].to_numpy(), found["count"].to_numpy())
+    return frame.with_columns(count=pl.Series("count", counts))
 
 
 def _summed(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     empty = pl.DataFrame(schema=COUNT_COLUMNS)
     return pl.concat([empty, *parts]).group_by("key").agg(pl.col("count").sum())
-
-
-def _added(found: pl.DataFrame, height: int) -> np.ndarray:
-    added = np.zeros(height, dtype=np.int64)
-    np.add.at(added, found["row"].to_numpy(), found["count"].to_numpy())
-    return added

@@ -104,7 +104,7 @@ class Reading:
         self.context = Context(order.profile, order.received_at, tables)
         self.progress = progress
         self.seen = Seen()
-        self.recount = Recount()
+        self.recount = Recount(order.work)
         self.keys: list[pl.DataFrame] = []
         self.batches: dict[str, int] = {}
         self.buffer: list[pl.DataFrame] = []
@@ -132,7 +132,6 @@ class Reading:
         except InputError as error:
             self._fail(error)
         self._write_rows()
-        self._write_recounted()
         self._write_things()
         self._write_rest()
         self._conclude()
@@ -213,7 +212,7 @@ class Reading:
             self.buffered += done.frame.height
             self.outcome.rows += done.frame.height
         if self.buffered >= files.ROWS_IN_FILE:
-            self._write_rows()
+            self._hold_rows()
         if self.progress is not None:
             self.progress(self.outcome.rows, 0)
 
@@ -264,33 +263,34 @@ class Reading:
             self._part("rejections", pl.concat(self.refused))
         self.refused, self.refused_rows = [], 0
 
-    def _write_rows(self) -> None:
+    def _waiting(self) -> tuple[pl.DataFrame, pl.DataFrame] | tuple[None, None]:
+        """The rows that wait, and their keys; they wait no longer."""
         if not self.buffer:
-            return
+            return None, None
+        frame = pl.concat(self.buffer).select(list(SCHEMA))
         keys = pl.concat(self.keys).cast(KEY_COLUMNS)  # type: ignore[arg-type]
-        frame = self.recount.settle(pl.concat(self.buffer).select(list(SCHEMA)), keys)
         self.buffer, self.keys, self.buffered = [], [], 0
-        path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
-        written = files.write(frame, path)
-        self.recount.keep(path, keys)
-        self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
-        self._tally(frame)
+        return frame, keys
 
-    def _write_recounted(self) -> None:
-        """Files again of which rows came once more after they were written, with those counted."""
-        for path, added in self.recount.rest():
-            frame = pl.read_parquet(path)
-            added = added.extend_constant(0, frame.height - len(added))
-            written = files.write(frame.with_columns(count=frame["count"] + added), path)
-            place = next(at for at, each in enumerate(self.outcome.files) if each["path"] == path.name)
-            self.outcome.files[place] = {**dataclasses.asdict(written), "path": path.name}
-            more = frame.with_columns(count=added).filter(added > 0)
-            counted = _tallied(_days(more))
-            self.tallies.append(counted.with_columns(rows=pl.lit(0, dtype=counted.schema["rows"])))
+    def _hold_rows(self) -> None:
+        frame, keys = self._waiting()
+        if frame is not None and keys is not None:
+            self.recount.hold(frame, keys)
+
+    def _write_rows(self) -> None:
+        for frame in self.recount.settled(*self._waiting()):
+            path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
+            written = files.write(frame, path)
+            self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
+            self._tally(frame)
+            if self.progress is not None:
+                self.progress(self.outcome.rows, 0)
 
     def _tally(self, frame: pl.DataFrame) -> None:
         """What maps and charts are drawn from, and the conflicts that wait for a person."""
-        self.tallies.append(_tallied(_days(frame)))
+        day = pl.col("first_at").dt.date().alias("day")
+        days = frame.select("batch", day, pl.col("country").fill_null(""), "type", "role", "count")
+        self.tallies.append(_tallied(days))
         named = frame.filter(pl.col("malware").is_not_null())
         if named.height:
             last = pl.col("last_at").max().dt.date().alias("last_day")
@@ -358,11 +358,6 @@ class Reading:
             outcome.reason = self.first_error.reason
             parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
             outcome.where = " ".join(part for part in parts if part)[:200]
-
-
-def _days(frame: pl.DataFrame) -> pl.DataFrame:
-    day = pl.col("first_at").dt.date().alias("day")
-    return frame.select("batch", day, pl.col("country").fill_null(""), "type", "role", "count")
 
 
 def _tallied(days: pl.DataFrame) -> pl.DataFrame:
