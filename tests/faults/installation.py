@@ -147,7 +147,7 @@ def facts() -> dict[str, Any]:
     from tocsin.centre.intake import services
     from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
     from tocsin.centre.jobs.models import Job
-    from tocsin.centre.knowledge.models import Document, Link, Object
+    from tocsin.centre.knowledge.models import Block, Document, Mention, Object
     from tocsin.lake.files import file_digest
 
     store = services.store_folder()
@@ -174,8 +174,9 @@ def facts() -> dict[str, Any]:
             [str(path.relative_to(store)), pl.read_parquet(path).height] for path in store.glob("rejections/*/*")
         ),
         "batches": digest(Batch.objects.values_list("pk", "delivery", "rows", "objects_count")),
-        "objects": digest(Object.objects.values_list("pk", "object_id", "name", "raw", "position", "batch")),
-        "links": digest(Link.objects.values_list("source", "relation", "target_id")),
+        "objects": digest(Object.objects.values_list("pk", "object_id", "name", "version", "delivery", "batch")),
+        "blocks": digest(Block.objects.values_list("first", "body")),
+        "mentions": digest(Mention.objects.values_list("key", "object")),
         "tallies": digest(Tally.objects.values_list("batch", "day", "country", "type", "role", "rows", "sightings")),
         "names": digest(NameTally.objects.values_list("batch", "country", "malware", "rows", "last_day")),
         "proposals": digest(Proposal.objects.values_list("delivery", "batch", "kind", "value", "page", "offset")),

@@ -16,7 +16,8 @@ from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.models import Job
-from tocsin.centre.knowledge.models import Link, Object
+from tocsin.centre.knowledge.models import Mention, Object
+from tocsin.centre.knowledge.selectors import body_of
 from tocsin.lake.files import file_digest
 from tocsin.site import wiring
 
@@ -58,8 +59,8 @@ def counted(delivery: Delivery) -> dict[str, object]:
         "rows": rows_of(delivery).height,
         "files": sorted(held.values_list("rows", flat=True)),
         "rejections": rejections_of(delivery),
-        "objects": sorted(Object.objects.filter(**of_these).values_list("object_id", "position")),
-        "links": Link.objects.filter(source__batch__in=batches).count(),
+        "objects": sorted((one.object_id, body_of(one)) for one in Object.objects.filter(**of_these)),
+        "mentions": Mention.objects.filter(object__batch__in=batches).count(),
         "tallies": sorted(Tally.objects.filter(**of_these).values_list("day", "country", "type", "role", "rows")),
         "names": sorted(NameTally.objects.filter(**of_these).values_list("country", "malware", "rows")),
         "acts": sorted(Entry.objects.filter(subject=f"delivery:{delivery.pk}").values_list("action", flat=True)),

@@ -13,7 +13,8 @@ from django.conf import settings
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.selectors import scope_of, visible_batches
-from tocsin.centre.knowledge.models import Link, Object
+from tocsin.centre.knowledge import selectors as knowledge
+from tocsin.centre.knowledge.models import Object
 from tocsin.core.typed import recognise_value
 from tocsin.handling import Viewer
 from tocsin.lake.questions.lookup import Found, Sight, entries_of, lookup
@@ -106,23 +107,11 @@ def _sources(found: Found, viewer: Viewer) -> list[dict[str, Any]]:
 
 def _objects(kind: str, value: str, text: str, viewer: Viewer) -> list[Object]:
     """Objects that name it: by id, by name, or by a pattern that compares with it."""
-    seen = Object.objects.filter(batch__in=visible_batches(viewer)).defer("raw")
+    seen = Object.objects.filter(batch__in=visible_batches(viewer))
     if kind == "name":
-        by_name = list(seen.filter(name__iexact=value)[:MOST_OBJECTS]) or list(
-            seen.filter(name__iexact=text)[:MOST_OBJECTS]
-        )
-        return by_name or list(seen.filter(object_id=text)[:MOST_OBJECTS])
-    return list(seen.filter(name=value)[:MOST_OBJECTS])
-
-
-def linked(thing: Object, viewer: Viewer) -> list[tuple[str, Object]]:
-    """Objects that this one names or that name it, as far as the viewer may see them."""
-    seen = Object.objects.filter(batch__in=visible_batches(viewer)).defer("raw")
-    outward = dict(Link.objects.filter(source=thing).values_list("target_id", "relation")[:500])
-    inward = dict(Link.objects.filter(target_id=thing.object_id).values_list("source_id", "relation")[:500])
-    pairs = [(outward[each.object_id], each) for each in seen.filter(object_id__in=list(outward))[:MOST_OBJECTS]]
-    pairs += [(inward[each.pk], each) for each in seen.filter(pk__in=list(inward))[:MOST_OBJECTS]]
-    return pairs
+        by_name = list(knowledge.named(seen, value)[:MOST_OBJECTS]) or list(knowledge.named(seen, text)[:MOST_OBJECTS])
+        return by_name or list(knowledge.identified(seen, [text])[:MOST_OBJECTS])
+    return list(knowledge.named(seen, value)[:MOST_OBJECTS])
 
 
 def _together(rows: pl.DataFrame, value: str) -> list[tuple[str, str, int]]:

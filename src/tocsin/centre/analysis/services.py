@@ -61,7 +61,7 @@ def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
         rows.insert(
             CountryConflict,
             ("batch", "kind", "value", "claims", "rows", "state", "country"),
-            (
+            [
                 (
                     row["batch"],
                     row["kind"] or "network",
@@ -75,7 +75,7 @@ def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
                     "",
                 )
                 for row in frame.iter_rows(named=True)
-            ),
+            ],
         )
 
 

@@ -24,7 +24,7 @@ from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Heading, Proposal, 
 from tocsin.core.reasons import REASONS
 from tocsin.core.words import Basis, Unit
 from tocsin.formats import delimited
-from tocsin.lake import files
+from tocsin.lake import files, objects
 from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
 from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
@@ -76,7 +76,7 @@ class Outcome:
     files: list[dict[str, Any]] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
     parts: dict[str, list[str]] = field(default_factory=dict)
-    """Names of parts: things, links, proposals, rejections, tallies, names, conflicts → Parquet files."""
+    """Names of parts: things, blocks, mentions, proposals, rejections, tallies, names, conflicts → Parquet files."""
     rows: int = 0
     repeats: int = 0
     things: int = 0
@@ -250,8 +250,8 @@ class Reading:
         if self.refused_rows >= REJECTIONS_IN_PART:
             self._write_rejections()
 
-    def _part(self, kind: str, frame: pl.DataFrame, *, even_empty: bool = False) -> None:
-        if frame.height == 0 and not even_empty:
+    def _part(self, kind: str, frame: pl.DataFrame) -> None:
+        if frame.height == 0:
             return
         names = self.outcome.parts.setdefault(kind, [])
         name = f"{kind}-{len(names)}.parquet"
@@ -323,13 +323,14 @@ class Reading:
     def _write_things(self) -> None:
         if not self.things:
             return
-        frame, links = thing_frames(self.things)
+        frame, links = map(_storable, thing_frames(self.things))
         numbers = pl.Series(list(map(self._batch, frame["marking"])), dtype=pl.Int64)
         for number, things in numbers.value_counts().iter_rows():
             self.outcome.batches[number - self._first_batch]["things"] += things
-        self._part("things", frame.drop("marking").with_columns(numbers.alias("batch")))
-        # One part of links for each part of objects, in step.
-        self._part("links", links, even_empty=True)
+        # Three parts in step: rows, bodies, and keys that lead to them.
+        self._part("things", frame.select(*objects.ROW_COLUMNS, numbers.alias("batch")))
+        self._part("blocks", objects.blocks_of(frame, links))
+        self._part("mentions", objects.mentions_of(frame, links))
         self.things, self.things_waiting = [], 0
 
     def _write_rest(self) -> None:
@@ -399,6 +400,13 @@ def thing_frames(things: Iterable[Thing | Things]) -> tuple[pl.DataFrame, pl.Dat
         links.append(part.links.with_columns(pl.col("thing") + before))
         before += part.frame.height
     return _shortened(pl.concat(frames), LONGEST), _shortened(pl.concat(links), {"relation": 60, "target": 200})
+
+
+def _storable(frame: pl.DataFrame) -> pl.DataFrame:
+    """JSON may hold the character zero, PostgreSQL may not; `raw` keeps it."""
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    zeros = [name for name in texts if frame[name].str.contains("\x00", literal=True).any()]
+    return frame.with_columns(pl.col(name).str.replace_all("\x00", "", literal=True) for name in zeros)
 
 
 def _shortened(frame: pl.DataFrame, longest: Mapping[str, int]) -> pl.DataFrame:

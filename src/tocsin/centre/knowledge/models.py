@@ -1,46 +1,47 @@
-"""Objects byte for byte beside the columns read out of them, and their relations."""
+"""Objects byte for byte beside what was read out of them, and what leads to them."""
 
 from __future__ import annotations
 
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.members.models import Organisation
 
 
 class Object(models.Model):
-    """A STIX object, MISP event, rule, advisory...: an assertion of one source, in one version."""
+    """A STIX object, MISP event, rule, advisory...: an assertion of one source, in one version.
+
+    What lists show; its bytes and the rest of what was read out of it lie in its block (`selectors.body_of`).
+    Found by id, name and reference through its mentions, so that a row needs no index of its own.
+    """
 
     standard = models.CharField(max_length=24)
     type = models.CharField(max_length=60)
     object_id = models.CharField(max_length=200)
     version = models.CharField(max_length=40, default="")
     name = models.CharField(max_length=300, default="")
-    labels = models.TextField(default="")
-    """Labels, aliases and external ids, separated by newlines; for search."""
-    pattern = models.TextField(default="")
-    valid_from = models.CharField(max_length=32, default="")
-    valid_until = models.CharField(max_length=32, default="")
     revoked = models.BooleanField(default=False)
-    raw = models.BinaryField()
-    position = models.BigIntegerField()
-    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="things")
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="things", db_index=False)
 
-    class Meta:
-        indexes = [models.Index(fields=["object_id", "version"]), models.Index(fields=["name"])]
+
+class Block(models.Model):
+    """The bodies of a few hundred objects that follow one another, as `lake.objects` packs them."""
+
+    first = models.BigIntegerField(primary_key=True)
+    """Number of the first of these objects."""
+    body = models.BinaryField()
 
 
-class Link(models.Model):
-    """An object names another: the property or relationship type, and the other's id."""
+class Mention(models.Model):
+    """A key under which an object is found: its id, its name, or the id of something that it refers to."""
 
-    source = models.ForeignKey(Object, on_delete=models.CASCADE, related_name="links")
-    relation = models.CharField(max_length=60)
-    target_id = models.CharField(max_length=200)
-
-    class Meta:
-        indexes = [models.Index(fields=["target_id"])]
+    pk = models.CompositePrimaryKey("key", "object")
+    key = models.BigIntegerField()
+    """`lake.objects.key_of`"""
+    # Written by the hundred thousand in the transaction of the objects themselves: no need to look each one up.
+    object = models.ForeignKey(
+        Object, on_delete=models.CASCADE, related_name="mentions", db_index=False, db_constraint=False
+    )
 
 
 class Document(models.Model):

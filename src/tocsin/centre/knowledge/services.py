@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +11,27 @@ import polars as pl
 from tocsin.centre import rows
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
+from tocsin.lake.objects import ROW_COLUMNS
 
-from .models import Document, Link, Object
+from .models import Block, Document, Mention, Object
 
 OBJECTS_IN_DELIVERY = 1 << 28
 """Object numbers are delivery × this + place: known before the commit, so that links need no second look."""
 
 
 def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
-    """Insert objects, byte for byte, and their links."""
+    """Insert objects, byte for byte, and the keys that lead to them."""
     del at
-    numbers = count(delivery.pk * OBJECTS_IN_DELIVERY)
-    columns = ("standard", "type", "object_id", "version", "name", "labels", "pattern", "valid_from", "valid_until",
-               "revoked", "raw", "position", "batch")  # fmt: skip
-    # JSON may hold the character zero, PostgreSQL may not; `raw` keeps it.
-    texts = pl.col(pl.String).str.replace_all("\x00", "", literal=True)
-    parts = zip(parts_of(outcome, "things", work), parts_of(outcome, "links", work), strict=True)
-    for frame, links in ((things.with_columns(texts), named.with_columns(texts)) for things, named in parts):
-        first = next(numbers)
-        tail = (delivery.organisation_id, delivery.pk)
-        rows.insert(
-            Object,
-            ("id", *columns, "organisation", "delivery"),
-            ((first + at_row, *row, *tail) for at_row, row in enumerate(frame.select(columns).iter_rows())),
-        )
-        numbers = count(first + frame.height)
-        rows.insert(
-            Link,
-            ("source", "relation", "target_id"),
-            ((first + thing, relation, target) for thing, relation, target in links.iter_rows()),
-        )
+    first = delivery.pk * OBJECTS_IN_DELIVERY
+    columns = (*ROW_COLUMNS, "batch")
+    kinds = ("things", "blocks", "mentions")
+    for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
+        numbers = range(first, first + things.height)
+        frame = things.select(pl.Series("id", numbers), pl.lit(delivery.pk).alias("delivery"), *columns)
+        rows.insert_frame(Object, frame)
+        rows.insert_frame(Block, blocks.with_columns(pl.col("first") + first))
+        rows.insert_frame(Mention, mentions.select("key", object=pl.col("thing") + first))
+        first = numbers.stop
 
 
 def keep_documents(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:

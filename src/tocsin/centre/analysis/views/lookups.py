@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
+from tocsin.centre.knowledge.selectors import body_of, linked
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -80,7 +81,7 @@ def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
 
 def _object_for(request: HttpRequest, key: int) -> Object:
     seen = visible_batches(viewer_of(person_of(request)))
-    found = Object.objects.filter(pk=key, batch__in=seen).select_related("organisation", "delivery").first()
+    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation").first()
     if found is None:
         raise Http404
     return found
@@ -92,19 +93,19 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
     """An object as it came: what was read out of it, what it names, and its own bytes."""
     found = _object_for(request, key)
     viewer = viewer_of(person_of(request))
-    raw = bytes(found.raw)
-    shown = raw.decode("utf-8", "replace")
+    body = body_of(found)
+    shown = body.raw.decode("utf-8", "replace")
     with suppress(ValueError, RecursionError):  # Rules and XML are shown as they are.
-        shown = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
-    is_named = viewer.is_centre or found.organisation.slug == viewer.organisation
+        shown = json.dumps(json.loads(body.raw), indent=2, ensure_ascii=False)
+    is_named = viewer.is_centre or found.delivery.organisation.slug == viewer.organisation
     context = {
         "thing": found,
-        "labels": [label for label in found.labels.split("\n") if label],
-        "links": lookups.linked(found, viewer),
+        "body": body,
+        "links": linked(Object.objects.filter(batch__in=visible_batches(viewer)), found, body),
         "raw": shown[:RAW_CHARACTERS],
         "is_cut": len(shown) > RAW_CHARACTERS,
-        "size_bytes": len(raw),
-        "source": found.organisation.name if is_named else "",
+        "size_bytes": len(body.raw),
+        "source": found.delivery.organisation.name if is_named else "",
     }
     return render(request, "analysis/object.html", context)
 
@@ -115,7 +116,7 @@ def object_download(request: HttpRequest, key: int) -> HttpResponse:
     """Exactly the bytes that were received."""
     found = _object_for(request, key)
     record(person_of(request).login, "object.fetched", f"object:{found.pk}", {}, at=timezone.now())
-    response = HttpResponse(bytes(found.raw), content_type="application/octet-stream")
+    response = HttpResponse(body_of(found).raw, content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="object-{found.pk}.json"'
     return response
 

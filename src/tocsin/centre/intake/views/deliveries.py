@@ -100,7 +100,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     viewer = viewer_of(person)
     reads_contents = selectors.may_read_contents(person, found)
     seen = visible_batches(viewer).filter(delivery=found).select_related("handling_set").order_by("pk")
-    things = found.things.filter(batch__in=seen).defer("raw").order_by("pk")
+    things = found.things.filter(batch__in=seen).order_by("pk")
     countries = selectors.countries_of(found, viewer)
     own_side = found.organisation_id == person.organisation_id
     return {
