@@ -84,12 +84,14 @@ def explain(kind: str, value: str) -> list[Explanation]:
             if "-" not in value
             else ipaddress.ip_address(value.split("-")[0])
         )
-        found |= {number for number, network in _networks() if network.version == first.version and first in network}
+        for (version, length), networks in _networks_by_length().items():
+            if version == first.version:
+                found.update(networks.get(int(first) >> (first.max_prefixlen - length), ()))
     elif host := _host(kind, value):
         below, exact = _listed()
         found |= exact.get(host, set()).union(*(below.get(name, set()) for name in _parents(host)))
     if kind in HASHES:
-        found |= set(_entries().filter(pl.col("entry") == value)["list"])
+        found.update(_digests().get(value, ()))
     if kind in {"email", "phone"}:
         found |= {number for number, pattern in _patterns(kind) if re.search(pattern, value)}
     return [
@@ -202,6 +204,24 @@ def _networks() -> tuple[tuple[int, ipaddress.IPv4Network | ipaddress.IPv6Networ
     numbers = [each.number for each in lists() if each.kind == "cidr"]
     rows = _entries().filter(pl.col("list").is_in(numbers))
     return tuple((number, ipaddress.ip_network(entry, strict=False)) for number, entry in rows.iter_rows())
+
+
+@cache
+def _networks_by_length() -> dict[tuple[int, int], dict[int, list[int]]]:
+    """Version and length of prefix → first bits of a network → its lists: an address is looked up once a length."""
+    found: dict[tuple[int, int], dict[int, list[int]]] = {}
+    for number, network in _networks():
+        bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+        found.setdefault((network.version, network.prefixlen), {}).setdefault(bits, []).append(number)
+    return found
+
+
+@cache
+def _digests() -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for number, entry in _entries().filter(pl.col("entry").str.contains("^[0-9a-f]{32,128}$")).iter_rows():
+        found.setdefault(entry, []).append(number)
+    return found
 
 
 @cache
