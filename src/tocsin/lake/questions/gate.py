@@ -95,7 +95,7 @@ class Gate:
         order = np.argsort(packages.astype(np.uint16), kind="stable")
         rows, packages = rows[order], packages[order]
         self._seen[packages, batch[rows]] = True
-        return _blanked(chunk[rows], hide_peer[order], abroad[order]).with_columns(
+        return _blanked(chunk[rows.astype(np.uint32)], hide_peer[order], abroad[order]).with_columns(
             pl.Series(PACKAGE, packages.astype(np.int32))
         )
 
@@ -143,5 +143,5 @@ def _blanked(frame: pl.DataFrame, hide_peer: _Flags, abroad: _Flags) -> pl.DataF
     return frame.with_columns(
         pl.when(pl.lit(flag)).then(pl.col(name)).alias(name)
         for name, flag in flags.items()
-        if frame[name].null_count() < frame.height and not flag.all()
+        if name in frame.columns and frame[name].null_count() < frame.height and not flag.all()
     )

@@ -10,12 +10,15 @@ numbers; a share is read from its runs in bounded pieces, sorted. Nobody else's 
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
@@ -43,7 +46,10 @@ CHUNK_ROWS = 400_000
 PIECE_ROWS = 250_000
 """Rows of a share held at a time while it is read back."""
 _HELD_PIECES = 2
-"""A share of up to this many pieces is read once; a larger one once for each piece."""
+"""A share of up to this many pieces is sorted in memory; a larger one is parted on disk first."""
+_GATE_COLUMNS = frozenset({"batch", "role", "country", "target_country", "peer", "peer_role", "peer_country"})
+"""Columns that the gate looks at, empty or not."""
+_KEYS = ("kind", "value", "batch", "position")
 _OLDEST = pl.CompatLevel.oldest()
 _PACKAGE = "_package"
 
@@ -82,14 +88,34 @@ class Share:
             for start in range(0, self.rows, rows):
                 yield frame[order[start : start + rows]]
             return
-        keys = _read(self.parts, ("kind", "value", "batch", "position"), words)
+        yield from self._parted(rows, words)
+
+    def _parted(self, rows: int, words: Words) -> Iterator[pl.DataFrame]:
+        """The pieces of a large share: rows are parted on disk by the piece that their keys put them into, then each
+        piece is sorted by itself. Nothing is read more than twice."""
+        keys = _read(self.parts, _KEYS, words)
         place = np.empty(self.rows, np.uint32)
         place[_order(keys)] = np.arange(self.rows, dtype=np.uint32)
         del keys
-        for start in range(0, self.rows, rows):
-            picked = (place >= start) & (place < start + rows)
-            frame = _read(self.parts, COLUMNS, words, picked)
-            yield frame[np.argsort(place[picked])]
+        folder = self.words.with_name(f"{self.country}.pieces")
+        folder.mkdir(exist_ok=True)
+        parts: defaultdict[int, list[tuple[Path, int, int]]] = defaultdict(list)
+        places: defaultdict[int, list[npt.NDArray[np.uint32]]] = defaultdict(list)
+        start = 0
+        for run, (path, number, height) in enumerate(self.parts):
+            here = place[start : start + height]
+            start += height
+            order = np.argsort((here // rows).astype(np.uint16), kind="stable").astype(np.uint32)
+            here = here[order]
+            frame = pl.DataFrame(pa.Table.from_batches([_run(path).get_batch(number)]))[order]
+            target = folder / f"{run:05d}.arrow"
+            for piece, batch, first, end in _written(target, frame, here // rows):
+                parts[piece].append((target, batch, end - first))
+                places[piece].append(here[first:end])
+        for piece in sorted(parts):
+            frame = _read(parts.pop(piece), COLUMNS, words)
+            yield frame[np.argsort(np.concatenate(places.pop(piece))).astype(np.uint32)]
+        shutil.rmtree(folder)
 
     def write_parquet(self, path: Path) -> Path:
         """The share as one file, for who wants it whole."""
@@ -117,12 +143,11 @@ def deal_shares(
     folder.mkdir(parents=True, exist_ok=True)
     coding = _Coding()
     gate = Gate(scopes, territories())
-    runs = _Runs(folder, gate, coding)
-    for chunk in _chunks(snapshot, gate, coding):
-        runs.deal(chunk)
-        if on_rows is not None:
-            on_rows(chunk.height)
-    runs.flush()
+    with _Runs(folder, gate, coding) as runs:
+        for chunk in _chunks(snapshot, coding):
+            runs.deal(chunk)
+            if on_rows is not None:
+                on_rows(chunk.height)
     words = coding.write(folder / "words.arrow")
     return {
         code: Share(code, runs.rows[place], runs.batches(place), tuple(runs.parts[place]), words)
@@ -150,7 +175,9 @@ class _Coding:
 
     def note(self, chunk: pl.DataFrame) -> None:
         """Remember the words of a chunk under their numbers."""
-        for name in CODED:
+        for name in chunk.columns:
+            if name not in self.pools:
+                continue
             distinct = chunk[name].unique().drop_nulls()
             known = self.known[self.pools[name]]
             for number, word in zip(distinct.to_physical().to_list(), distinct.cast(pl.String).to_list(), strict=True):
@@ -168,24 +195,31 @@ class _Coding:
         return path
 
 
-def _chunks(snapshot: Snapshot, gate: Gate, coding: _Coding) -> Iterator[pl.DataFrame]:
+def _chunks(snapshot: Snapshot, coding: _Coding) -> Iterator[pl.DataFrame]:
     """The lake's rows; while one chunk is dealt out the next is read."""
     pending = None
     with ThreadPoolExecutor(1) as reader:
         for path in snapshot.files:
             total = pl.scan_parquet(path).select(pl.len()).collect().item()
-            scan = (
-                pl.scan_parquet(path)
-                .select(COLUMNS)
-                .with_columns(pl.col(name).cast(dtype) for name, dtype in coding.types.items())
-            )
             for start in range(0, total, CHUNK_ROWS):
-                coming = reader.submit(scan.slice(start, CHUNK_ROWS).collect)
+                coming = reader.submit(_chunk, path, start, coding)
                 if pending is not None:
                     yield pending.result()
                 pending = coming
         if pending is not None:
             yield pending.result()
+
+
+def _chunk(path: Path, start: int, coding: _Coding) -> pl.DataFrame:
+    """Some rows of a file, without the columns that have nothing there."""
+    frame = pl.scan_parquet(path).select(COLUMNS).slice(start, CHUNK_ROWS).collect()
+    frame = frame.select(
+        column.cast(coding.types[column.name]) if column.name in coding.types else column
+        for column in frame
+        if column.name in _GATE_COLUMNS or column.null_count() < frame.height
+    )
+    # Picking rows from a column in many chunks costs ten times as much as from one in one piece.
+    return frame.rechunk()
 
 
 class _Runs:
@@ -200,6 +234,21 @@ class _Runs:
         self._waiting: list[pl.DataFrame] = []
         self._waiting_rows = 0
         self._runs = 0
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._flush()
+                self._wait()
+        finally:
+            self._writer.shutdown()
 
     def batches(self, package: int) -> frozenset[int]:
         return self.gate.batches_seen(package)
@@ -214,56 +263,59 @@ class _Runs:
         self._waiting.append(opened)
         self._waiting_rows += opened.height
         if self._waiting_rows >= CHUNK_ROWS:
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
-        if not self._waiting:
-            return
-        frame = self._waiting[0] if len(self._waiting) == 1 else _grouped(self._waiting)
-        self._waiting, self._waiting_rows = [], 0
+    def _flush(self) -> None:
+        """Have the waiting rows written, while the next ones are dealt out."""
+        self._wait()
+        if self._waiting:
+            self._writing = self._writer.submit(self._write, self._waiting)
+            self._waiting, self._waiting_rows = [], 0
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write(self, frames: list[pl.DataFrame]) -> None:
+        frame = frames[0] if len(frames) == 1 else _grouped(frames)
         packages = frame[_PACKAGE].to_numpy()
         frame = frame.drop(_PACKAGE, *(name for name in frame.columns if frame[name].null_count() == frame.height))
         frame = frame.with_columns(pl.col(name).to_physical() for name in CODED if name in frame.columns)
         path = self.folder / f"run-{self._runs:05d}.arrow"
         self._runs += 1
-        table = frame.rechunk().to_arrow(compat_level=_OLDEST).combine_chunks()
-        whole = table.to_batches()[0]
-        starts = np.flatnonzero(np.diff(packages, prepend=-1))
-        ends = np.append(starts[1:], len(packages))
-        with (
-            pa.OSFile(str(path), "wb") as sink,
-            pa.ipc.new_file(sink, whole.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
-        ):
-            for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-                writer.write_batch(whole.slice(start, end - start))
-                package = int(packages[start])
-                self.parts[package].append((path, number, end - start))
-                self.rows[package] += end - start
+        for package, number, start, end in _written(path, frame, packages):
+            self.parts[package].append((path, number, end - start))
+            self.rows[package] += end - start
 
 
 def _grouped(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    frame = pl.concat(frames)
-    return frame[np.argsort(frame[_PACKAGE].to_numpy(), kind="stable")]
+    frame = pl.concat(frames, how="diagonal", rechunk=True)
+    return frame[np.argsort(frame[_PACKAGE].to_numpy(), kind="stable").astype(np.uint32)]
 
 
-def _read(
-    parts: Sequence[tuple[Path, int, int]],
-    columns: Sequence[str],
-    words: Words,
-    picked: npt.NDArray[np.bool_] | None = None,
-) -> pl.DataFrame:
-    """The rows of these record batches, or of them the picked ones, with words instead of numbers."""
+def _written(
+    path: Path, frame: pl.DataFrame, groups: npt.NDArray[np.integer[Any]]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Write rows that are in the order of their groups: group, number of its record batch, first row and end."""
+    whole = frame.rechunk().to_arrow(compat_level=_OLDEST).combine_chunks().to_batches()[0]
+    starts = np.flatnonzero(np.diff(groups.astype(np.int64), prepend=-1))
+    ends = np.append(starts[1:], len(groups))
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_file(sink, whole.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+    ):
+        for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+            writer.write_batch(whole.slice(start, end - start))
+            yield int(groups[start]), number, start, end
+
+
+def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words: Words) -> pl.DataFrame:
+    """The rows of these record batches, with words instead of numbers."""
     frames = []
-    start = 0
-    for path, number, rows in parts:
-        mask = None if picked is None else picked[start : start + rows]
-        start += rows
-        if mask is not None and not mask.any():
-            continue
+    for path, number, _ in parts:
         batch = _run(path).get_batch(number)
         frame = pl.DataFrame(pa.Table.from_batches([batch.select([n for n in columns if n in batch.schema.names])]))
-        if mask is not None and not mask.all():
-            frame = frame.filter(pl.Series(mask))
         frames.append(
             frame.with_columns(pl.col(name).cat.to(words.columns[name]) for name in CODED if name in frame.columns)
         )
@@ -274,7 +326,7 @@ def _read(
     ).rechunk()
 
 
-def _order(frame: pl.DataFrame) -> npt.NDArray[np.intp]:
+def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
     """Places of the rows by kind, value, batch and position; sorting numbers is many times cheaper than rows."""
     kinds = frame["kind"].dtype
     assert isinstance(kinds, pl.Enum)
@@ -283,7 +335,8 @@ def _order(frame: pl.DataFrame) -> npt.NDArray[np.intp]:
     rank[words.arg_sort().to_numpy()] = np.arange(len(words), dtype=np.uint64)
     kind = rank[frame["kind"].to_physical().fill_null(len(words)).to_numpy()]
     value = frame["value"].rank("dense").fill_null(0).to_numpy().astype(np.uint64)
-    return np.lexsort((frame["position"].to_numpy(), frame["batch"].to_numpy(), kind << np.uint64(40) | value))
+    order = np.lexsort((frame["position"].to_numpy(), frame["batch"].to_numpy(), kind << np.uint64(40) | value))
+    return order.astype(np.uint32)
 
 
 @lru_cache(maxsize=256)
