@@ -13,21 +13,27 @@ def _at_centre(login: str, role: str, name: str) -> Person:
     return builders.person(login, builders.centre(), role, name=name)
 
 
-def _at_bureau(login: str, code: str, name: str, language: str) -> Person:
-    return builders.person(login, builders.bureau(code), "officer", name=name, language=language)
+def _at_bureau(login: str, code: str, name: str, language: str, role: str = "officer") -> Person:
+    return builders.person(login, builders.bureau(code), role, name=name, language=language)
 
 
-def _at_partner(login: str, slug: str, name: str) -> Person:
-    return builders.person(login, builders.organisation(slug), "analyst", name=name)
+def _at_partner(login: str, slug: str, name: str, role: str = "analyst") -> Person:
+    return builders.person(login, builders.organisation(slug), role, name=name)
 
 
 CAST: dict[str, Callable[[], Person]] = {
     "dana_analyst": lambda: _at_centre("dana_analyst", "analyst", "Dana Okafor"),
     "rui_reviewer": lambda: _at_centre("rui_reviewer", "reviewer", "Rui Tanaka"),
+    "lena_legal": lambda: _at_centre("lena_legal", "legal", "Lena Brandt"),
+    "dario_duty": lambda: _at_centre("dario_duty", "duty", "Darío Fuentes"),
+    "vera_victim_desk": lambda: _at_centre("vera_victim_desk", "victim-desk", "Vera Costa"),
+    "paula_partnership": lambda: _at_centre("paula_partnership", "partnership", "Paula Stone"),
     "ada_administrator": lambda: _at_centre("ada_administrator", "administrator", "Ada Lindqvist"),
     "fleur_officer": lambda: _at_bureau("fleur_officer", "FR", "Fleur Marchand", "fr"),
     "khalil_officer": lambda: _at_bureau("khalil_officer", "JO", "خليل حداد", "ar"),
+    "hugo_head": lambda: _at_bureau("hugo_head", "FR", "Hugo Perrin", "fr", "head"),
     "pia_partner": lambda: _at_partner("pia_partner", "northwind", "Pia Novak"),
+    "mona_manager": lambda: _at_partner("mona_manager", "northwind", "Mona Weiss", "manager"),
     "omar_partner": lambda: _at_partner("omar_partner", "southgate", "Omar Reyes"),
 }
 """Login → makes the person with the organisation. `omar_partner` is the stranger to all that northwind sends."""

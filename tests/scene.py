@@ -1,0 +1,131 @@
+"""One of everything, so that every page has something to show: rows and a few files, made without reading anything."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQuery
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.services import store_folder
+from tocsin.centre.intake.store import delivery_path
+from tocsin.centre.knowledge.models import Block, Document, Mention, Object
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
+from tocsin.centre.members.models import Key, Person
+from tocsin.centre.members.services import add_key
+from tocsin.centre.release.models import Package
+from tocsin.lake.objects import Way, blocks_of, key_of
+
+from . import builders
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What northwind handed over, and what came of it."""
+
+    delivery: Delivery
+    report: Delivery
+    quarantined: Delivery
+    thing: Object
+    conflict: CountryConflict
+    package: Package
+
+
+TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
+
+
+def make() -> Scene:
+    """Set the scene in the installation of the test; everything is TLP:GREEN and belongs to northwind."""
+    northwind = builders.organisation("northwind")
+    read = _kept(builders.delivery(northwind, "rows.csv", rows=900, rejections=1, countries=3), TABLE)
+    _refuse_line(read, 3)
+    batch = builders.batch(read, builders.handling(), objects_count=2)
+    days = builders.days(20)
+    builders.tallies(
+        batch,
+        [(day, code, "c2-server", "ATTACKER_INFRA", 7 + place) for place, code in enumerate(("FR", "JO", "BR"))
+         for day in days],
+    )  # fmt: skip
+    builders.names(batch, [("FR", "Andromeda", 5, days[-1])])
+    report = builders.delivery(northwind, "report.pdf", at=builders.NOW + timedelta(minutes=1), format="pdf",
+                               proposals_count=2, title="A report", language="en")  # fmt: skip
+    pages = builders.batch(report, builders.handling())
+    Document.objects.create(delivery=report, batch=pages, title="A report", language="en", text="see evil[.]example")
+    for place, value in enumerate(("evil.example", "192.0.2.7")):
+        Proposal.objects.create(delivery=report, batch=pages, kind="domain" if place == 0 else "ipv4", value=value,
+                                shown_as=value.replace(".", "[.]"), page=1, offset=place, context="see it")  # fmt: skip
+    return Scene(
+        delivery=read,
+        report=report,
+        quarantined=_kept(
+            builders.delivery(northwind, "odd.bin", state="quarantined", reason="unknown-format", format=""), b"\1\2"
+        ),
+        thing=_objects(read, batch),
+        conflict=CountryConflict.objects.create(
+            batch=batch, kind="network", value="192.0.2.0/24", rows=12, claims={"stated": "FR", "registry": "BR"}
+        ),
+        package=_package(),
+    )
+
+
+def _kept(delivery: Delivery, content: bytes) -> Delivery:
+    delivery.sha256 = hashlib.sha256(content).hexdigest()
+    delivery.save()
+    path = delivery_path(store_folder(), delivery.sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return delivery
+
+
+def _refuse_line(delivery: Delivery, line: int) -> None:
+    folder = store_folder() / "rejections" / str(delivery.pk)
+    folder.mkdir(parents=True, exist_ok=True)
+    row = {
+        "file": "",
+        "unit": "line",
+        "position": line,
+        "field": "ip",
+        "reason": "not-an-address",
+        "excerpt": "192.0.2.999",
+    }
+    pl.DataFrame([row]).write_parquet(folder / "rejections-0.parquet")
+
+
+def _package() -> Package:
+    made = Package.objects.create(
+        country="FR", number="FR-2026-0001", arrived_from=builders.NOW - timedelta(days=7),
+        arrived_until=builders.NOW, language="fr", path="packages/FR/FR-2026-0001.zip", sha256="0" * 64,
+        size_bytes=1200, rows=3, created_at=builders.NOW, summary={"values_new": 3, "tlp": "TLP:GREEN"},
+    )  # fmt: skip
+    path = store_folder() / made.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"PK")
+    return made
+
+
+def _objects(of: Delivery, batch: Batch) -> Object:
+    first = of.pk * OBJECTS_IN_DELIVERY
+    facts = {"standard": "stix-2.1", "delivery": of, "batch": batch}
+    crew = Object.objects.create(
+        pk=first, type="intrusion-set", object_id="intrusion-set--1", name="Grey Heron", **facts
+    )
+    Object.objects.create(pk=first + 1, type="tool", object_id="tool--1", name="Netcat", **facts)
+    bodies = pl.DataFrame(
+        {"raw": [b'{"type": "intrusion-set"}', b"rule x { }"], "labels": ["heron\nbird", ""], "pattern": ["", ""],
+         "valid_from": ["", ""], "valid_until": ["", ""], "position": [1, 2]}
+    )  # fmt: skip
+    links = pl.DataFrame({"thing": [0], "relation": ["uses"], "target": ["tool--1"]})
+    Block.objects.bulk_create(Block(first=first + place, body=body) for place, body in blocks_of(bodies, links).rows())
+    Mention.objects.create(key=key_of(Way.ID, "tool--1"), object_id=first + 1)
+    return crew
+
+
+def own_things(person: Person) -> tuple[Key, StandingQuery]:
+    """A key and a standing query of this person."""
+    key, _ = add_key(person=person, name="own", scopes=("read",), expires_at=None, by="test", at=builders.NOW)
+    query = StandingQuery.objects.create(person=person, organisation=person.organisation, kind="ipv4",
+                                         value="192.0.2.7", created_at=builders.NOW)  # fmt: skip
+    return key, query
