@@ -26,7 +26,7 @@ from tocsin.core.words import Tlp
 from tocsin.reference.feeds import Feed, all_feeds
 from tocsin.transport.fetching import Fetched, FetchError, FetchLimits, fetch
 
-from . import services
+from . import misp_feeds, services
 from .models import Delivery, FeedState
 from .store import read_chunks
 
@@ -170,8 +170,11 @@ def _renewer(claim: jobs.Claim) -> Callable[[int], None]:
 
 def _take(feed: Feed, state: FeedState, got: Fetched, claim: jobs.Claim) -> None:
     now = datetime.now(UTC)
-    delivery = None
-    if got.path is not None:
+    delivery, is_rest_left = None, False
+    if got.path is not None and misp_feeds.is_manifest(feed):
+        portion = misp_feeds.take_events(feed, got.path, source_of(feed, now), limits(), _renewer(claim))
+        delivery, is_rest_left = portion.last, portion.is_rest_left
+    elif got.path is not None:
         name = Path(urlsplit(feed.address).path).name or feed.slug.replace("/", "-")
         delivery = services.receive(
             organisation=source_of(feed, now), via=Delivery.Via.FEED, name=name, chunks=read_chunks(got.path),
@@ -182,13 +185,13 @@ def _take(feed: Feed, state: FeedState, got: Fetched, claim: jobs.Claim) -> None
         # The conditions are kept only with the bytes they belong to, so that nothing is skipped after a crash.
         state.etag, state.last_modified = got.etag or state.etag, got.last_modified or state.last_modified
         if got.path is not None:
-            state.etag, state.last_modified = got.etag, got.last_modified
+            state.etag, state.last_modified = ("", "") if is_rest_left else (got.etag, got.last_modified)
         if delivery is not None:
             state.last_delivery = delivery.duplicate_of or delivery
             state.organisation = delivery.organisation
         state.run_at = state.ok_at = now
         state.error, state.failures = "", 0
-        state.next_at = next_at(feed, 0, now) if state.enabled else None
+        state.next_at = (now if is_rest_left else next_at(feed, 0, now)) if state.enabled else None
         _save(state)
 
 

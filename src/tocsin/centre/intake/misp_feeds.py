@@ -1,0 +1,130 @@
+"""A feed of MISP events: its manifest says which events there are and when each changed; those that did are fetched.
+
+What was taken is known by the key of its delivery, so that nothing is fetched twice and nothing is lost in a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from tocsin.centre.members.models import Organisation
+from tocsin.core.errors import InputError
+from tocsin.reference.feeds import Feed
+from tocsin.transport.fetching import FetchError, FetchLimits, fetch
+
+from . import services
+from .models import Delivery
+from .store import read_chunks
+
+MANIFEST = "manifest.json"
+EVENTS_IN_RUN = 200
+"""The first run of a large feed is done in portions, so that other feeds get their turn."""
+MANIFEST_BYTES = 256 << 20
+GONE = ("404", "410")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(slots=True)
+class Portion:
+    """What one run brought."""
+
+    last: Delivery | None = None
+    taken: int = 0
+    missing: int = 0
+    is_rest_left: bool = False
+
+
+def is_manifest(feed: Feed) -> bool:
+    """Whether the feed's address is a manifest and not the events themselves."""
+    return feed.profile.format == "misp" and Path(urlsplit(feed.address).path).name == MANIFEST
+
+
+def take_events(
+    feed: Feed, manifest: Path, organisation: Organisation, limits: FetchLimits, on_bytes: Callable[[int], None]
+) -> Portion:
+    """Hand over each event that is new or has changed, the latest first; an event that is not there stops nothing.
+
+    Raises FetchError for a server in trouble and InputError for a manifest or an event that is none, the latter when
+    all others were taken: what was taken stays taken.
+    """
+    stated = _entries(manifest)
+    known = set(
+        Delivery.objects.filter(organisation=organisation, via=Delivery.Via.FEED, idempotency_key__isnull=False)
+        .values_list("idempotency_key", flat=True)
+    )  # fmt: skip
+    changed = sorted(
+        ((timestamp, uuid) for uuid, timestamp in stated.items() if _key(feed, uuid, timestamp) not in known),
+        reverse=True,
+    )
+    portion = Portion()
+    wrong: InputError | None = None
+    for timestamp, uuid in changed:
+        if portion.taken >= EVENTS_IN_RUN:
+            portion.is_rest_left = True
+            break
+        path = manifest.with_name("event")
+        try:
+            got = fetch(urljoin(feed.address, f"{uuid}.json"), path, limits=limits, on_bytes=on_bytes)
+        except FetchError as error:
+            if error.code == "status" and error.detail in GONE:
+                portion.missing += 1
+                continue
+            raise
+        if got.path is None:
+            continue
+        try:
+            _require_event(got.path, uuid)
+        except InputError as error:
+            wrong = wrong or error
+            continue
+        portion.last = services.receive(
+            organisation=organisation, via=Delivery.Via.FEED, name=f"{uuid}.json", chunks=read_chunks(got.path),
+            at=datetime.now(UTC), profile=feed.profile, marking=feed.profile.marking,
+            idempotency_key=_key(feed, uuid, timestamp),
+        )  # fmt: skip
+        portion.taken += 1
+    if wrong is not None:
+        raise wrong
+    return portion
+
+
+def _key(feed: Feed, uuid: str, timestamp: int) -> str:
+    return f"{feed.slug}:{uuid}:{timestamp}"
+
+
+def _entries(manifest: Path) -> dict[str, int]:
+    """Event id → epoch seconds of its last change; entries that are none are left out."""
+    if manifest.stat().st_size > MANIFEST_BYTES:
+        raise InputError("too-large")
+    try:
+        tree = json.loads(manifest.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError("not-json", excerpt=str(error)[:120]) from error
+    if not isinstance(tree, dict):
+        raise InputError("invalid-object", field=MANIFEST)
+    entries = {}
+    for uuid, said in tree.items():
+        timestamp = str(said.get("timestamp", 0)) if isinstance(said, dict) else ""
+        # The id becomes part of an address: only what is one may.
+        if UUID.fullmatch(uuid.lower()) and timestamp.isdecimal() and len(timestamp) < 16:
+            entries[uuid] = int(timestamp)
+    if tree and not entries:
+        raise InputError("invalid-object", field=MANIFEST)
+    return entries
+
+
+def _require_event(path: Path, uuid: str) -> None:
+    """Refuse an answer that is another event, or none: a page that says sorry comes with status 200 as well."""
+    try:
+        tree = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError("not-json", excerpt=f"{uuid}.json: {error}"[:120]) from error
+    event = tree.get("Event") if isinstance(tree, dict) else None
+    if not isinstance(event, dict) or str(event.get("uuid", "")).lower() != uuid.lower():
+        raise InputError("invalid-object", field="Event.uuid", excerpt=f"{uuid}.json")
