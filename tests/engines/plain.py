@@ -138,6 +138,8 @@ def _one(given: Row, house: House) -> Row:
 def _or_nothing(name: str, value: Any) -> Any:
     if not isinstance(value, str) or name in {"value", "note"}:
         return value
+    if name in {"role", "peer_role"} and value == "unknown":
+        return value
     return None if value in (NO_COUNTRY if name.endswith("country") else NOTHING) else value
 
 

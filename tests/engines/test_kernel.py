@@ -192,6 +192,13 @@ def test_chunks_lose_and_double_nothing(made: list[plain.Row], cut: int) -> None
     assert pl.concat([part.rejections for part in parts]).equals(whole.rejections)
 
 
+def test_a_column_of_kinds_without_a_word_leaves_them_to_the_values() -> None:
+    made = [{"position": 1, "value": "8.8.8.8", "kind": None}, {"position": 2, "value": "bank.fr", "kind": None}]
+    for rows in (made, made[:1]):
+        kinds = kernel(rows).frame["kind"].to_list()
+        assert kinds == ["ipv4", "domain"][: len(rows)]
+
+
 @given(st.lists(st.lists(st.integers(0, 30), max_size=20), max_size=14))
 def test_what_was_seen_stays_seen(chunks: list[list[int]]) -> None:
     seen, before = repeats.Seen(), set[int]()

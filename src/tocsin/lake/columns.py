@@ -87,6 +87,8 @@ def prepared(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
         if column.dtype != pl.String or name in {"value", "note", "extra"}:
             continue
         empties = NO_COUNTRY if name.endswith("country") else NOTHING
+        if name in {"role", "peer_role"}:
+            empties = [word for word in NOTHING if word.upper() != Role.UNKNOWN]  # An answer, and not the lack of one.
         is_empty = column.is_in(empties)
         if is_empty.any():
             new[name] = pl.select(pl.when(is_empty).then(None).otherwise(column)).to_series()
@@ -168,7 +170,7 @@ def check_numbers(draft: Draft) -> None:
     for name, lowest, highest, reason in (
         ("port", 0, 65_535, "not-a-port"),
         ("peer_port", 0, 65_535, "not-a-port"),
-        ("count", 0, 1 << 62, "not-a-number"),
+        ("count", 0, 1 << 40, "not-a-number"),
         ("confidence", 0, 100, "not-a-number"),
         ("asn", 0, (1 << 32) - 1, "not-an-asn"),
     ):

@@ -56,7 +56,7 @@ def settle(draft: Draft) -> None:
 def _are_plain_addresses(draft: Draft) -> bool:
     """The bulk case settled in one step: every row says IPv4 and every value is one in canonical form."""
     frame = draft.frame
-    if "kind" not in frame.columns or not frame.height or not (frame["kind"] == Kind.IPV4).all():
+    if "kind" not in frame.columns or not frame.height or not frame["kind"].eq_missing(Kind.IPV4.value).all():
         return False
     numbers = canonical.ipv4_numbers(frame["value"])
     if numbers.null_count():
@@ -96,8 +96,15 @@ def _kinds(draft: Draft) -> None:
         draft.set(kind=settled)
     unknown = draft.frame["kind"].is_null()
     if unknown.any():
+        path = draft.frame["value"].str.starts_with("/")
         masked = draft.frame["value"].str.contains(r"\*|^\[.*\]$|^<.*>$|^-+$|^x{3,}$")
-        reason = pl.select(pl.when(masked).then(pl.lit("placeholder")).otherwise(pl.lit("not-a-value"))).to_series()
+        reason = pl.select(
+            pl.when(masked)
+            .then(pl.lit("placeholder"))
+            .when(path)
+            .then(pl.lit("path-without-host"))
+            .otherwise(pl.lit("not-a-value"))
+        ).to_series()
         draft.refuse(unknown, "value", reason)
 
 
