@@ -229,3 +229,32 @@ def test_the_guess_says_what_it_took_each_column_for() -> None:
 )
 def test_recognition(text: str, least: int, most: int) -> None:
     assert least <= delimited.recognise(Sample(text.encode())) <= most
+
+
+def test_a_cell_of_hosts_and_paths_gives_a_row_for_each_host_once() -> None:
+    text = (
+        "c2_ip\tfirst_seen\tdomains\n"
+        "192.0.2.1\t2026-01-02\tone.example,/a/b,192.0.2.1,/c\n"
+        "192.0.2.2\t2026-01-02\ttwo.example,three.example\n"
+        "192.0.2.3\t2026-01-02\tNone\n"
+    )
+    found = [(row["position"], row["value"]) for row in rows(read(text))]
+    assert sorted(found) == [
+        (2, "192.0.2.1"), (2, "one.example"), (3, "192.0.2.2"), (3, "three.example"),
+        (3, "two.example"), (4, "192.0.2.3"),
+    ]  # fmt: skip
+
+
+def test_figures_without_an_indicator_are_no_prose() -> None:
+    text = "-1,1,0,1,-1,0\n1,1,0,-1,-1,0\n" * 20
+    assert delimited.recognise(Sample(text.encode(), "x.txt", len(text))) == 13
+    with pytest.raises(InputError, match="missing-columns"):
+        read(text)
+
+
+def test_a_table_about_actors_is_a_table() -> None:
+    rows_of = "".join(f'Group {n},"a, b","https://www.example/{n} | https://www.example/x"\n' for n in range(30))
+    text = f"apt_group,aliases,references\n{rows_of}"
+    assert delimited.recognise(Sample(text.encode(), "x.csv", len(text))) == 40
+    with pytest.raises(InputError, match="missing-columns"):
+        read(text)

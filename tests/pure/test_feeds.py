@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tocsin import formats
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rejection, Rows, Source
-from tocsin.formats import delimited
 from tocsin.reference.feeds import Feed, all_feeds, feed_of_banner, read_feed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "feeds"
@@ -95,7 +95,8 @@ def test_a_feeds_file_without_its_profile_is_told_by_its_banner(slug: str) -> No
     found = feed_of_banner(head.decode())
     assert found is not None
     assert found.slug == slug
-    items = list(delimited.read(Source("upload.csv", content=head), Profile()))
+    reader = formats.by_name(FEEDS[slug].profile.format)
+    items = list(reader.read(Source("upload.txt", content=head), Profile()))
     frames = [item.frame for item in items if isinstance(item, Rows)]
     expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
     assert [value for frame in frames for value in frame["value"]] == expected["values"]

@@ -25,7 +25,9 @@ def rows(items: list[object]) -> list[dict[str, object]]:
         ("192.0.2.1\n\n# x\n198.51.100.0/24\n", [(1, "192.0.2.1"), (4, "198.51.100.0/24")]),
         ("; head\n192.0.2.0/24 ; SBL1\n", [(2, "192.0.2.0/24")]),
         ("// head\n192.0.2.9\n", [(2, "192.0.2.9")]),
-        ("192.0.2.1 - 192.0.2.9\n", [(1, "192.0.2.1-192.0.2.9")]),
+        ("192.0.2.0 - 192.0.2.255\n203.0.113.8-203.0.113.9\n", [(1, "192.0.2.0/24"), (2, "203.0.113.8/31")]),
+        ("192.0.2.1 - 192.0.2.3\n", [(1, "192.0.2.1"), (1, "192.0.2.2/31")]),
+        ("192.0.2.9-192.0.2.1\n", [(1, "192.0.2.9-192.0.2.1")]),
         ("0.0.0.0 bad.example\n127.0.0.1\tlocalhost\n127.0.0.1 worse.example # x\n",
          [(1, "bad.example"), (3, "worse.example")]),
         ("[Adblock Plus]\n! x\n||bad.example^\n||worse.example^$third-party\n",
@@ -65,7 +67,6 @@ def test_a_list_of_remarks_only_is_an_empty_delivery() -> None:
     assert plain_list.recognise(Sample(text.encode())) > 0
     assert read(text) == [Heading(title="feodo", stated_count=0)]
     assert read("\n") == [Heading(stated_count=None)]
-    assert plain_list.recognise(Sample(b"\n")) > 0
 
 
 def test_trails_carry_family_and_reference() -> None:
@@ -107,3 +108,25 @@ def test_blocks_do_not_change_rows(lines: list[str], size: int) -> None:
         return [tuple(row.get(name) for name in names) for row in rows(read(text, block_bytes=block_bytes))]
 
     assert seen(size) == seen(1 << 20)
+
+
+def test_a_banner_says_whose_list_it_is() -> None:
+    text = "; Spamhaus DROP List\n; http://www.spamhaus.org/drop/drop.txt\n192.0.2.0/24 ; SBL1\n"
+    (row,) = rows(read(text))
+    assert (row["type"], row["role"], row["kind"]) == ("blacklist", "ATTACKER_INFRA", "network")
+
+
+def test_networks_of_a_hoster_are_not_accused() -> None:
+    text = "# Copyright (c) 2014-2026 Maltrail developers\n\n192.0.2.0/24\n198.51.100.0/24\n"
+    assert all("type" not in row for row in rows(read(text, "cdn_ranges.txt")))
+    assert rows(read(text.replace("/24", ""), "emotet.txt"))[0]["type"] == "blacklist"
+
+
+def test_fingerprints_of_servers_are_named_as_such() -> None:
+    (row,) = rows(read("2ad2ad0002ad2ad00042d42d00000ad9bf51cc3f5a1e29eecb81d0c7b06eb1\n"))
+    assert row["kind"] == "jarm"
+
+
+@pytest.mark.parametrize("text", ["192.0.2.0/24,hoster\n" * 3, "\n\r\n \n"])
+def test_what_is_no_list(text: str) -> None:
+    assert plain_list.recognise(Sample(text.encode(), "x.txt", len(text))) == 0

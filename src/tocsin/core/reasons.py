@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "reader-failed": "The reader failed on this file. It was set aside, and an administrator was told.",
     "unmapped-report-type": "This report type has no known meaning for its columns yet. It was set aside: an administrator maps it.",
     "missing-columns": "The columns that this format requires are missing.",
+    "reference-data": "This is reference data, such as a table of networks and countries, and reports nothing that was seen. Give it to an administrator.",
     "no-space": "There is no room on the disk to keep this delivery. Nothing was kept: send it again later.",
     "unknown-label": "This sharing label is not known. Send one of the labels of TLP 2.0, or none.",
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
@@ -38,6 +39,7 @@ REASONS: dict[str, str] = {
     # One record.
     "no-value": "The record names no value to keep.",
     "not-a-value": "This is not a value that can be recognised.",
+    "path-without-host": "This is the path of a web address without a host: it concerns nobody in particular. Send it as a rule or a pattern.",
     "not-an-address": "This is not an internet address.",
     "not-a-network": "This is not a network in CIDR notation, or it is wider than /8 (IPv4) or /16 (IPv6).",
     "not-public": "This address is private, reserved or not routable, and concerns no country.",

@@ -41,10 +41,8 @@ def columns_of(shape: Shape) -> list[Column]:
     columns = []
     for index in range(shape.layout.width):
         cells = [row[index].strip() for _, row in shape.records if index < len(row) and row[index].strip() not in nulls]
-        listed = [
-            cell for cell in cells if "|" in cell and all(content_of(p) in VALUE_CONTENT for p in cell.split("|"))
-        ]
-        counted = Counter(content_of(cell.split("|")[0] if listed else cell) for cell in cells)
+        separator = _separator(cells)
+        counted = Counter(content_of(cell.split(separator)[0] if separator else cell) for cell in cells)
         content, hits = counted.most_common(1)[0] if counted else ("empty", 0)
         values = sum(count for name, count in counted.items() if name in VALUE_CONTENT)
         if (content not in VALUE_CONTENT and values > 0.5 * len(cells)) or (
@@ -53,9 +51,22 @@ def columns_of(shape: Shape) -> list[Column]:
             content, hits = "mixed", values
         share = hits / len(cells) if cells else 0.0
         words = Counter(normal(cell) for cell in cells)
-        separator = "|" if listed else ""
         columns.append(Column(index, shape.headings[index], cells, content, share, words=words, separator=separator))
     return columns
+
+
+def _separator(cells: list[str]) -> str:
+    """What separates several values in one cell, where that occurs: "a|b", "a,b", and "host,/path,host,/path"."""
+    for separator in "|", ",":
+        for cell in cells:
+            first, *rest = cell.split(separator)
+            if rest and content_of(first) in VALUE_CONTENT and all(_goes_on(part) for part in rest):
+                return separator
+    return ""
+
+
+def _goes_on(part: str) -> bool:
+    return part.startswith("/") or content_of(part) in VALUE_CONTENT
 
 
 def assign(columns: list[Column]) -> None:
@@ -215,6 +226,9 @@ def _place_values(main: Column, candidates: list[Column], columns: list[Column])
         column.confidence = max(column.confidence, 0.4 + 0.4 * column.share)
         if said == "value" or not said or said in {"url", "hostname"}:
             column.draft = ""
+        if column.separator:
+            column.kind = "*"  # Several values in a cell: each a row of its own.
+            continue
         if content == "url" and not column.name and "reference" not in taken:
             column.draft = "reference"
         elif content == "url" and "url" not in taken and main_kind != "url":

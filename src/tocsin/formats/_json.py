@@ -131,7 +131,9 @@ def explain(data: bytes, error: Exception) -> InputError:
     except RecursionError:
         reason = "too-deep"
     except msgspec.DecodeError as second:
-        reason = "truncated" if "truncated" in str(second) else "not-json"
+        # Half a surrogate pair makes the second decoder look for the other half beyond the end.
+        is_cut = "truncated" in str(second) and "surrogate" not in str(error)
+        reason = "truncated" if is_cut else "not-json"
     if reason == "truncated":
         offset = len(text)
     line = text.count("\n", 0, offset) + 1

@@ -19,6 +19,7 @@ from tocsin.core.reading import Rejection, Rows
 from tocsin.core.words import Unit
 
 from ._columns import NOT_INDICATORS, kind_of_word, normal
+from ._ranges import as_networks
 from ._sniffing import Shape
 from ._tables import NULL_WORDS, Table
 
@@ -31,6 +32,9 @@ SHARED_COLUMNS = (
 NOWHERE = ("zz", "xx", "aa", "**", "--", "eu", "ap", "a1", "a2", "o1", "unknown")
 """Codes that sources write where no one country is known: no claim, and no reason to refuse the row."""
 
+_HOST = r"[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?"
+HOST_LIST = rf"^{_HOST}\s?(?:,\s?(?:/\S*|{_HOST})\s?)+$"
+"""Several hosts in one cell, each with a path behind it or without."""
 _ADDRESS_AND_PORT = r"^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$"
 
 
@@ -145,10 +149,10 @@ def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Row
         drafts = drafts.filter(pl.col("value").is_not_null() | ~pl.col("position").is_in(elsewhere.implode()))
     pairs = _pairs(frame, drafts, kinds)
     main = _with_ports(_exploded(drafts, plan)) if pairs is None else pairs[0]
-    yield Rows(_with_constants(main, plan), unit=unit)
+    yield Rows(_with_constants(as_networks(main), plan), unit=unit)
     for part in more + (pairs[1] if pairs else []):
         if part.height:
-            yield Rows(_with_constants(_with_ports(part), plan), unit=unit)
+            yield Rows(_with_constants(_with_ports(as_networks(part)), plan), unit=unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +277,25 @@ def _filled(draft: pl.DataFrame) -> pl.DataFrame:
 
 def _further(frame: pl.DataFrame, draft: pl.DataFrame, kind: str, column: str) -> pl.DataFrame:
     shared = [name for name in SHARED_COLUMNS if name in draft.columns]
+    main = draft["value"] if "value" in draft.columns else pl.Series("main", [None] * draft.height, dtype=pl.String)
     part = draft.select(shared).with_columns(
-        frame[column].alias("value"), pl.lit(kind or None, pl.String).alias("kind")
+        frame[column].alias("value"), pl.lit(kind or None, pl.String).alias("kind"), main.alias("main")
     )
-    return part.filter(pl.col("value").is_not_null())
+    part = part.filter(pl.col("value").is_not_null())
+    if not part.select(pl.col("value").str.contains(HOST_LIST).any()).item():
+        return part.drop("main")
+    hosts = (
+        pl.col("value")
+        .str.split(",")
+        .list.eval(pl.element().str.strip_chars().filter(~pl.element().str.strip_chars().str.starts_with("/")))
+    )
+    listed = pl.when(pl.col("value").str.contains(HOST_LIST)).then(hosts).otherwise(pl.concat_list("value"))
+    return (
+        part.with_columns(listed.list.unique(maintain_order=True).alias("value"))
+        .explode("value")
+        .filter(pl.col("value").ne_missing(pl.col("main")))
+        .drop("main")
+    )
 
 
 def _pairs(
@@ -330,7 +349,11 @@ def _exploded(draft: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     separator = plan.lists.get("value")
     if not separator:
         return draft
-    parts = pl.col("value").str.split(separator).list.eval(pl.element().str.strip_chars())
+    parts = (
+        pl.col("value")
+        .str.split(separator)
+        .list.eval(pl.element().str.strip_chars().filter(~pl.element().str.starts_with("/")))
+    )
     return (
         draft.with_columns(parts.list.unique(maintain_order=True))
         .explode("value")

@@ -22,9 +22,10 @@ _RELATION = re.compile(rb"(?im)^\s*@relation\s+([^\r\n]+)")
 
 
 def recognise(sample: Sample) -> int:
-    """A @relation line and attributes."""
+    """Attributes with a @relation line above or a @data line below them; some files lack the one or the other."""
     head = sample.head[:16_384]
-    return 95 if _RELATION.search(head) and re.search(rb"(?im)^\s*@attribute\s", head) else 0
+    named = re.search(rb"(?im)^\s*@attribute\s+\S+\s+\S", head)
+    return 95 if named and (_RELATION.search(head) or _DATA.search(sample.head)) else 0
 
 
 def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> Iterator[Item]:

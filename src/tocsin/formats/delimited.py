@@ -10,8 +10,8 @@ from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
 from tocsin.core.words import Unit
-from tocsin.reference.feeds import feed_of_banner
 
+from ._banners import feed_of
 from ._columns import known_share, normal
 from ._guessing import assign, columns_of, profile_of
 from ._mapping import draft_rows, plan_of
@@ -112,9 +112,9 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
         yield from _no_table(source, head)
         return
     constants: Mapping[str, str] = {}
-    if not profile.columns and (feed := _known_feed(head)) is not None:
+    if not profile.columns and (known := feed_of(head, FORMAT.name)) is not None:
         # A feed's file that was handed over without its profile: its roles and types travel in the rows.
-        profile = replace(feed, marking=profile.marking or feed.marking)
+        profile = replace(known.profile, marking=profile.marking or known.profile.marking)
         constants = profile.defaults
         shape = shape_of(head, profile, source.size_bytes) or shape
     if not profile.columns:
@@ -146,14 +146,6 @@ def implied_by_heading(profile: Profile) -> dict[str, str]:
     if "type" in profile.columns or "type" in profile.defaults:
         return {}
     return next(({"type": kind} for pattern, kind in TYPES_OF_HEADINGS if pattern.search(heading)), {})
-
-
-def _known_feed(head: bytes) -> Profile | None:
-    if not head.lstrip(b"\xef\xbb\xbf").startswith(b"#"):
-        return None
-    remarks = "\n".join(line for line in lines_of(head)[:40] if line.startswith("#"))
-    feed = feed_of_banner(remarks)
-    return feed.profile if feed is not None and feed.profile.format == "delimited" else None
 
 
 def replace_shape(shape: Shape, layout: Layout, names: tuple[str, ...]) -> Shape:
@@ -207,6 +199,12 @@ def recognise(sample: Sample) -> int:
         return 60
     if valued and (shape.consistency >= 0.8 or known * shape.layout.width >= 2):
         return 50
+    told = sum(column.draft not in {"", "kind"} for column in columns)
+    if shape.has_header and shape.layout.width >= 3 and shape.consistency >= 0.98 and told >= 2 and len(cut) >= 20:
+        return 40  # A table of something else, with words in its cells: no prose, and a person maps it or does not.
+    numbers = all(column.content in {"integer", "number", "empty"} for column in columns)
+    if numbers and shape.layout.width >= 5 and shape.consistency >= 0.98:
+        return 13  # Bare figures: no text, and no indicator in them.
     # A table without a value column is no delivery, but the page that maps columns should be offered.
     return 15 if shape.has_header and shape.consistency >= 0.9 and known >= 0.3 else 0
 

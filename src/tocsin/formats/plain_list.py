@@ -14,10 +14,13 @@ from contextlib import suppress
 import polars as pl
 from dateutil import parser as dateutil
 
+from tocsin.core.observations import DRAFT
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
-from tocsin.core.words import Unit
+from tocsin.core.words import Kind, Unit
 
+from ._banners import feed_of
+from ._ranges import as_networks
 from ._sniffing import VALUE_CONTENT, content_of, lines_of
 from ._tables import BLOCK_BYTES, LINE_LIMIT_BYTES, Feed
 
@@ -29,6 +32,7 @@ _FILTER = r"^(?:@@)?\|\|?([^\^/$|]+)\^?(?:\$.*)?$"
 _BEHIND = r"^(\S+?)(?:\s+(?:#|//|;)|\s*;(?:\s|$)|#\s|\s+)\s*(.*)$"
 _ADDRESS_AND_PORT = r"^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$"
 _ADDRESS_SPACED_RANGE = r"^(\d{1,3}(?:\.\d{1,3}){3})\s+-\s+(\d{1,3}(?:\.\d{1,3}){3})$"
+_NETWORK_AND_NAME = r"^\d{1,3}(?:\.\d{1,3}){3}/\d{1,2},"
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback")
 _STATED = re.compile(r"(?im)^[#;/\s]*(?:entries|number of entries|total entries|count|total)\s*[:=]\s*([\d,.]+)")
 _CLOSING = re.compile(r"(?im)^[#;/\s]*END \(?(\d+)\)? entries")
@@ -49,6 +53,8 @@ _TITLE = re.compile(r"[#;/!\s]*(.*?)[#\s]*$")
 def is_value_line(line: str) -> bool:
     """Whether a line holds one value, with at most a remark behind it."""
     text = line.strip()
+    if re.match(_NETWORK_AND_NAME, text):
+        return False
     if found := re.match(_HOSTS, text):
         return found[1] in _LOCAL_NAMES or content_of(found[1]) == "domain"
     if found := re.match(_FILTER, text):
@@ -89,8 +95,6 @@ def recognise(sample: Sample) -> int:
     head = sample.head
     if b"\x00" in head[:4096]:
         return 0
-    if not head.strip():
-        return 20  # Nothing but line ends: a list that is empty today.
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith((b"{", b"<", b"#fields", b"#separator")):
         return 0
@@ -103,7 +107,7 @@ def recognise(sample: Sample) -> int:
         if not remarks or not all(map(_is_remark, remarks)):
             return 0
         return 45 if len(set(map(str.lower, _BANNER.findall("\n".join(remarks[:60]))))) >= 3 else 20
-    if b"Maltrail developers" in head[:2048]:
+    if b"Maltrail developers" in head[:2048] and share >= 0.5:
         return 70
     sure = 65 if share >= 0.9 else 52 if share >= 0.75 else 30 if share >= 0.55 and count >= 5 else 0
     return min(sure, 40) if _is_table(lines) else sure
@@ -165,8 +169,13 @@ def _rows(block: bytes, line: int, marks: tuple[str, ...], reference: str | None
     if not frame.height:
         return frame.drop("line"), reference
     frame = _values(frame)
-    order = [name for name in ("position", "value", "port", "count", "note", "reference") if name in frame.columns]
-    return frame.filter(~pl.col("value").is_in(_LOCAL_NAMES)).select(order), reference
+    fingerprint = pl.col("value").str.contains(r"^[0-9a-f]{62}$")
+    if frame.select((pl.col("value").str.len_bytes() == 62).any()).item():
+        frame = frame.with_columns(pl.when(fingerprint).then(pl.lit(Kind.JARM.value)).alias("kind"))
+    order = [
+        name for name in ("position", "value", "kind", "port", "count", "note", "reference") if name in frame.columns
+    ]
+    return as_networks(frame.filter(~pl.col("value").is_in(_LOCAL_NAMES)).select(order)), reference
 
 
 def _values(frame: pl.DataFrame) -> pl.DataFrame:
@@ -216,8 +225,12 @@ def _ports(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _said_of_all(head: bytes, name: str) -> dict[str, str]:
     """Draft columns that the banner fills for every line: family, type of a blocklist, and the date of the list."""
+    if (known := feed_of(head, FORMAT.name)) is not None:
+        return {name: word for name, word in known.profile.defaults.items() if name in DRAFT}
     if b"Maltrail developers" in head[:2048]:
-        return {"label": name.rsplit("/", 1)[-1].split(".")[0], "type": "blacklist"}
+        label = {"label": name.rsplit("/", 1)[-1].split(".")[0]}
+        # Its lists of networks say who owns an address (a hoster, a CDN, nobody), not who attacks.
+        return label if _are_networks(lines_of(head)) else {**label, "type": "blacklist"}
     banner = "\n".join(line for line in lines_of(head)[:200] if _is_remark(line))
     said = {}
     if _BLOCKLIST.search(banner):
@@ -226,6 +239,11 @@ def _said_of_all(head: bytes, name: str) -> dict[str, str]:
         with suppress(ValueError, OverflowError):
             said["first_at"] = dateutil.parse(found[1].strip()).isoformat()
     return said
+
+
+def _are_networks(lines: list[str]) -> bool:
+    shown = [content_of(line.split("#")[0]) for line in lines if line.strip() and not _is_remark(line)][:SAMPLE_LINES]
+    return shown.count("network") > 0.5 * len(shown)
 
 
 def _heading(head: bytes, name: str) -> Heading:

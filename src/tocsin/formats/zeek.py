@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
+from tocsin.core.words import EventType
 
 from ._mapping import Plan, draft_rows
 from ._tables import BLOCK_BYTES, NULL_WORDS, Layout, read_tables
@@ -87,7 +88,9 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     dropped = {index for index, name in enumerate(names) if name in {"meta.do_notice", "uid"}}
     nulls = tuple({*NULL_WORDS, header.get("unset_field", "-"), header.get("empty_field", "(empty)")})
     layout = Layout("\t", len(names), quote="", comments=("#",), null_words=nulls)
-    plan = Plan(names=names, taken=taken, dropped=frozenset(dropped))
+    # What an intelligence list names is what its maker wants to be told of.
+    constants = {"type": EventType.BLACKLIST.value} if meaning is _INTEL else {}
+    plan = Plan(names=names, taken=taken, dropped=frozenset(dropped), constants=constants)
     with source.open() as stream:
         if head.startswith(b"\xef\xbb\xbf"):
             stream.seek(3)

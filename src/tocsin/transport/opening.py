@@ -21,6 +21,9 @@ from tocsin.core.words import Tlp, Unit
 from .archives import Budget, Limits, Member, container_of
 from .encodings import HEAD_BYTES, recode, text_encoding
 
+BLANKS = b" \t\r\n\x00\xef\xbb\xbf"
+"""A file of nothing else is as good as empty, unless a feed's profile says what it is: then it is a list of none."""
+
 __all__ = ["Formats", "Limits", "Opened", "open_delivery", "read_source", "text_encoding"]
 
 log = logging.getLogger(__name__)
@@ -136,7 +139,10 @@ def format_of(source: Source, profile: Profile, formats: Formats) -> Format:
             return formats.by_name(profile.format)
         except KeyError as error:
             raise InputError("unknown-format", excerpt=profile.format) from error
-    found = formats.recognise(sample_of(source))
+    sample = sample_of(source)
+    if not sample.head.strip(BLANKS) and source.size_bytes <= len(sample.head):
+        raise InputError("empty-file")
+    found = formats.recognise(sample)
     if found is None:
         raise InputError("unknown-format", excerpt=source.name[:160])
     return found
