@@ -17,7 +17,7 @@ from tests.golden_outline import cases, read_case
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Item, Rejection, Rows, Sample, Source, Thing, Things
-from tocsin.formats import _stix2_fast, _stix2_tables, _stix2_types, csaf, openioc, stix1, stix2, taxii1, taxii2
+from tocsin.formats import _json, _stix2_fast, _stix2_tables, _stix2_types, csaf, openioc, stix1, stix2, taxii1, taxii2
 from tocsin.formats._xml import pieces
 
 FORMATS: dict[str, Format] = {
@@ -122,6 +122,15 @@ def test_the_typed_way_and_the_tables_agree(shared_data: Path) -> None:
             accepted += 1
             assert _stix2_types.problem(json.loads(raw)) is None, raw
     assert accepted > 100
+
+
+@pytest.mark.shared
+def test_many_objects_are_judged_as_each_by_the_tables(shared_data: Path) -> None:
+    raws = [raw for raw in corpus(shared_data) if not _json.blank_colons(raw)]
+    alone = {place: wrong for place, raw in enumerate(raws) for _, wrong in stix2.problems([raw])}
+    assert dict(stix2.problems(raws, blanks=False)) == alone
+    assert len(raws) > 400
+    assert 50 < len(alone) < len(raws) - 200
 
 
 @given(st.sampled_from(["identity", "malware", "campaign", "tool", "note", "report", "relationship"]), st.data())

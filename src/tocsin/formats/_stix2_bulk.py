@@ -37,6 +37,8 @@ PATTERNS = {
     "markings": rf"^marking-definition--{UUID}$",
 }
 PATTERNS |= {"ids": PATTERNS["id"], "looses": PATTERNS["loose"]}
+PATTERN_LANGUAGE = ("stix", None)
+"""The pattern language of the standard, also where none is named."""
 NAMES = ("name", "value", "key", "path", "abstract")
 Column = Sequence[Any]
 Said = tuple[str | None, str, str | None, str | None, str | None, str | None]
@@ -171,6 +173,46 @@ def _own_keys_only(groups: list[Group], raws: list[bytes]) -> list[Group]:
     return found
 
 
+def checked(raws: list[bytes]) -> list[Group]:
+    """The plain ones among these objects that break no rule, patterns aside, by type."""
+    by_type: dict[Any, list[int]] = defaultdict(list)
+    items = decoded(raws)
+    for place, item in enumerate(items):
+        by_type[type(item)].append(place)
+    by_type.pop(type(None), None)
+    groups = [Group(structure, places, [items[place] for place in places]) for structure, places in by_type.items()]
+    groups = [group.without(bad) if (bad := group.bad_rows()) else group for group in groups]
+    groups = _own_keys_only([group for group in groups if group.places], raws)
+    return [group for group in groups if group.places]
+
+
+def compared(patterns: Column) -> pl.DataFrame:
+    """`kind` and `value` that each pattern compares with; null where it is more than one plain comparison."""
+    parts = pl.Series("pattern", patterns, dtype=pl.String).str.extract_groups(PLAIN).struct.unnest()
+    paths, values = parts.get_columns()
+    known = {path: kind_of(path.replace("'", "")) for path in paths.unique() if path is not None}
+    kinds = {path: kind.value for path, kind in known.items() if kind is not Kind.OTHER}
+    found = paths.replace_strict(list(kinds), list(kinds.values()), default=None, return_dtype=pl.String)
+    return pl.DataFrame([found.alias("kind"), values.alias("value")])
+
+
+def surely_valid(raws: list[bytes]) -> set[int]:
+    """Places of the objects of which nothing more need be looked at: they follow the standard, patterns included."""
+    found: set[int] = set()
+    for group in checked(raws):
+        if group.structure.type != "indicator":
+            found.update(group.places)
+            continue
+        kinds = compared(group.columns["pattern"])["kind"]
+        types = group.columns.get("pattern_type") or repeat("stix")
+        found.update(
+            place
+            for place, kind, name in zip(group.places, kinds.to_list(), types)
+            if kind is not None or name not in PATTERN_LANGUAGE
+        )
+    return found
+
+
 class Bulk:
     """Things and rows of plain objects as columns."""
 
@@ -181,17 +223,8 @@ class Bulk:
     def take(self, raws: list[bytes], first: int) -> Gathered:
         """What the plain ones among these objects give; `first` is the position of the first of them."""
         gathered = Gathered()
-        by_type: dict[Any, list[int]] = defaultdict(list)
-        items = decoded(raws)
-        for place, item in enumerate(items):
-            by_type[type(item)].append(place)
-        by_type.pop(type(None), None)
-        groups = [Group(structure, places, [items[place] for place in places]) for structure, places in by_type.items()]
-        groups = [group.without(bad) if (bad := group.bad_rows()) else group for group in groups]
-        groups = _own_keys_only([group for group in groups if group.places], raws)
-        for group in groups:
-            if group.places:
-                self._group(group, raws, first, gathered)
+        for group in checked(raws):
+            self._group(group, raws, first, gathered)
         gathered.left = sorted(set(range(len(raws))).difference(gathered.columns["place"]))
         return gathered
 
@@ -249,23 +282,16 @@ class Bulk:
         frame = pl.DataFrame(
             {
                 "position": [first + place for place in group.places],
-                "first_at": columns["valid_from"], "pattern": columns["pattern"], "role": roles, "said": types,
+                "first_at": columns["valid_from"], "role": roles, "said": types,
                 "label": names, "confidence": confidence or [None] * len(names), "tags": tags, "marking": markings,
                 "stix": stix, "at": range(len(names)),
             },
             schema={
-                "position": pl.Int64, "first_at": text, "pattern": text, "role": text, "said": text, "label": text,
+                "position": pl.Int64, "first_at": text, "role": text, "said": text, "label": text,
                 "confidence": text, "tags": text, "marking": text, "stix": text, "at": pl.Int64,
             },
         )  # fmt: skip
-        parts = frame["pattern"].str.extract_groups(PLAIN).struct.unnest()
-        paths, values = parts.get_columns()
-        known = {path: kind_of(path.replace("'", "")) for path in paths.unique() if path is not None}
-        kinds = {path: kind.value for path, kind in known.items() if kind is not Kind.OTHER}
-        frame = frame.with_columns(
-            paths.replace_strict(list(kinds), list(kinds.values()), default=None, return_dtype=text).alias("kind"),
-            values.alias("value"),
-        )
+        frame = frame.hstack(compared(columns["pattern"]))
         addresses = pl.col("kind").is_in([Kind.IPV4.value, Kind.IPV6.value])
         plain = frame.filter(
             pl.col("kind").is_not_null()

@@ -15,7 +15,7 @@ from tocsin.formats._stix2_fast import View
 from tocsin.formats._stix2_rules import Object
 from tocsin.formats._stix2_whole import Whole
 
-BATCH_ROWS = 10_000
+BATCH_ROWS = 40_000
 COLUMNS = (
     "position", "first_at", "last_at", "count", "kind", "value", "role", "type", "malware", "actor", "label",
     "confidence", "port", "protocol", "peer", "peer_port", "tags", "note",

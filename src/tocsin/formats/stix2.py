@@ -28,7 +28,7 @@ from tocsin.formats._json import (
     explain,
 )
 from tocsin.formats._json_outline import outline
-from tocsin.formats._stix2_bulk import Bulk
+from tocsin.formats._stix2_bulk import Bulk, surely_valid
 from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
@@ -38,8 +38,8 @@ from tocsin.formats._stix2_whole import Whole, look_over
 
 BULK_OBJECTS = 64
 """Fewer are quicker one by one."""
-BATCH_OBJECTS = 5_000
-BATCH_BYTES = 1 << 20
+BATCH_OBJECTS = 20_000
+BATCH_BYTES = 4 << 20
 STIX_TYPES = frozenset({*TYPES_20, *TYPES_21})
 EXTERNAL = re.compile(r"(?:T\d{4}(?:\.\d{3})?|TA\d{4}|[GSMC]\d{4}|CVE-\d{4}-\d{4,}|CAPEC-\d+|CWE-\d+|[A-Z]{2,}\d+)")
 ID_START = re.compile(rb'"[a-z][a-z0-9-]*--[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-')
@@ -194,6 +194,24 @@ def _by_tables(raw: bytes, position: int, whole: Whole) -> Any:
 
 
 WITH_ROWS = frozenset({*OBSERVABLES_20, *VALUES, "observed-data"})
+
+
+def problems(raws: list[bytes], blanks: bool = True) -> Iterator[tuple[int, Problem]]:
+    """(place, (reason, property)) of each object that breaks a rule of the standard: all checks of `read`, no rows."""
+    whole = Whole(blanks=blanks)
+    valid = surely_valid(raws) if not blanks else set()
+    for place in sorted(set(range(len(raws))).difference(valid)):
+        raw = raws[place]
+        item = None if blanks else decode(raw)
+        if item is None:
+            item = _by_tables(raw, place, whole)
+            if type(item) is Rejection:
+                yield place, (item.reason, item.field)
+                continue
+        if item.type == "indicator":
+            found = _pattern_problem(item, "2.1" if item.is_21 else "2.0", [])
+            if found is not None:
+                yield place, found
 
 
 def _nested(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Iterator[Item]:

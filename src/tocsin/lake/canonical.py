@@ -22,7 +22,8 @@ IPV4_LOOSE = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$"
 IPV6_LOOSE = r"^\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[0-9A-Za-z]+)?\]?$"
 DOMAIN = r"^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})$"
 URL_PARTS = r"^([a-z][a-z0-9+.-]*)://(?:[^@/?#]*@)?(\[[0-9a-f:.]+\]|[^:/?#@\[\]]+)(?::[0-9]{0,5})?(?:[/?#].*)?$"
-DEFANGED = r"(?i)\[|\(|\{|\\\.|^h[xtXT*]{2}p|^fxp|^meow|\bdot\b"
+DEFANGED = r"(?is)\[|\(|\{|\\\.|^h(?:[x*][xt*]|t[x*])p|^http.*(?:[^\x00-\x7f]|<)|^fxp|^meow|\bdot\b"
+"""Signs of a disarmed address. An ordinary web address must show none: there are too many of them."""
 
 _GUESSES: tuple[tuple[str, Kind], ...] = (
     (IPV4_LOOSE, Kind.IPV4),

@@ -123,17 +123,20 @@ def body_at(block: bytes, place: int) -> Body:
 def key_of(way: Way, text: str) -> int:
     """The number under which a text is found, whatever its letter case. Two texts that share one are no worry:
     who asks compares the text itself."""
-    return int.from_bytes(_digest(way, text), "little", signed=True)
+    digest = blake2b(_start(way) + text.casefold().encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
-def _digest(way: Way, text: str) -> bytes:
-    return blake2b(f"{way.value}\n{text}".casefold().encode(), digest_size=8).digest()
+def _start(way: Way) -> bytes:
+    return f"{way.value}\n".encode()
 
 
 def _keys(way: Way, texts: pl.Series) -> np.ndarray:
     """`key_of` for a column, made once for each distinct text."""
     distinct = texts.unique(maintain_order=True)
-    made = np.frombuffer(b"".join([_digest(way, text) for text in distinct.to_list()]), dtype="<i8")
+    start = _start(way)
+    digests = [blake2b(start + text.casefold().encode(), digest_size=8).digest() for text in distinct.to_list()]
+    made = np.frombuffer(b"".join(digests), dtype="<i8")
     if len(made) == len(texts):
         return made
     table = pl.DataFrame({"text": distinct, "key": made})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +37,7 @@ class Entity:
     description: str | None  # One sentence from ATT&CK, of malware only.
 
 
+@lru_cache(maxsize=1 << 14)
 def resolve(text: str, kind: EntityKind | None = None) -> Entity | None:
     """The entity of that name, of that kind if given; None when nobody or more than one has it.
 

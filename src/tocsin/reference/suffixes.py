@@ -7,12 +7,13 @@ rules, wildcards (*.ck) and exceptions (!www.ck). Names under no known suffix ha
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
-import tldextract
 
-SNAPSHOT = Path(tldextract.__file__).parent / ".tld_set_snapshot"
+# The file alone: the package itself would load a web client, which takes longer than the file.
+SNAPSHOT = Path(str(find_spec("tldextract").origin)).parent / ".tld_set_snapshot"
 PRIVATE = "===BEGIN PRIVATE DOMAINS==="
 
 
@@ -66,7 +67,7 @@ def _facts(private: bool) -> dict[str, int]:
     for rule in _lines(private):
         bare = rule.removeprefix("!").removeprefix("*.")
         kind = EXCEPTION if rule.startswith("!") else WILDCARD | DEEPER if rule.startswith("*.") else RULE
-        for name in {bare, _ascii(bare)}:
+        for name in (bare,) if bare.isascii() else (bare, _ascii(bare)):
             facts[name] = facts.get(name, 0) | kind
             labels = name.split(".")
             for start in range(1, len(labels)):

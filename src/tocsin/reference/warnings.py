@@ -348,11 +348,10 @@ def _roots() -> pl.Series:
 
 @cache
 def _hashes() -> pl.DataFrame:
-    masks: dict[str, int] = {}
-    for number, entry in _entries().iter_rows():
-        if (group := lists()[number].group) in _OF_FILES:
-            masks[entry] = masks.get(entry, 0) | BIT[group]
-    return pl.DataFrame({"entry": list(masks), "flags": list(masks.values())}, schema_overrides={"flags": pl.UInt32})
+    of_files = {each.number: BIT[each.group] for each in lists() if each.group in _OF_FILES}
+    flags = pl.col("list").replace_strict(of_files, return_dtype=pl.UInt32)
+    rows = _entries().filter(pl.col("list").is_in(list(of_files))).select("entry", flags.alias("flags"))
+    return rows.group_by("entry").agg(pl.col("flags").bitwise_or())
 
 
 @cache
