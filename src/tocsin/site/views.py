@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -52,13 +53,15 @@ def home(request: HttpRequest) -> HttpResponseBase:
         found = figures.home_figures(viewer, now, span, side)
     context = {
         "figures": found,
-        "series": [value for _day, value in found.by_day],
         "span": span,
         "side": side,
         "spans": spans(),
         "sides": sides(),
         "tasks": [task for task in desk.tasks_for(person, now) if task.count],
-        "malware": [{"name": each.name, "value": each.rows} for each in figures.top_malware(viewer, now, span)],
+        "malware": [
+            {"name": each.name, "value": each.rows, "url": f"{reverse('lookup')}?{urlencode({'q': each.name})}"}
+            for each in figures.top_malware(viewer, now, span)
+        ],
         "top": _top(found, span),
         "deliveries": desk.deliveries_for(person)[:7],
         "sums": desk.delivery_sums(person, _since(now, span)),

@@ -13,6 +13,22 @@ from tocsin.centre import reasons
 from .. import labels
 
 register = template.Library()
+TRIES = (
+    ("ipv4", "192[.]0[.]2[.]7"),
+    ("network", "198.51.100.0/24"),
+    ("domain", "login[.]bank[.]example"),
+    ("url", "hxxps://pay[.]example/login"),
+    ("sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("email", "clerk[@]bank[.]example"),
+    ("name", "Fancy Bear"),
+    ("name", "Emotet"),
+)
+
+
+@register.simple_tag
+def tries() -> tuple[tuple[str, str], ...]:
+    """Kinds of value with an example each, for a look-up box that nobody has asked yet."""
+    return TRIES
 
 
 @register.filter

@@ -1,0 +1,64 @@
+"""Keys for programs: made, shown once, used, ended; nobody's but the owner's."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from tests import people
+
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.members.models import Key
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+ASKED = {"name": "collector", "scopes": ["deliver", "read"], "days": "90"}
+
+
+def _secret(page: str) -> str:
+    found = re.search(r"toc_[\w-]{20,}", page)
+    return found[0] if found else ""
+
+
+def test_a_key_is_shown_once_and_opens_the_door(client: Client) -> None:
+    client.force_login(people.call("pia_partner"))
+    made = client.post(reverse("keys"), ASKED)
+    secret = _secret(made.content.decode())
+    assert secret
+    assert "no-store" in made["Cache-Control"]
+    assert _secret(client.get(reverse("keys")).content.decode()) == ""
+    key = Key.objects.get()
+    assert (key.name, key.scopes, key.used_at) == ("collector", ["deliver", "read"], None)
+    assert key.expires_at is not None
+    assert abs(key.expires_at - datetime.now(UTC) - timedelta(days=90)) < timedelta(minutes=5)
+    assert secret not in str(list(Entry.objects.values()))
+
+    door = {"authorization": f"Bearer {secret}"}
+    assert Client().get("/api/v1/observations", headers=door).status_code == 200
+    key.refresh_from_db()
+    assert key.used_at is not None
+    client.post(reverse("key-revoke", args=[key.pk]))
+    assert Client().get("/api/v1/observations", headers=door).status_code == 401
+    assert Entry.objects.filter(action="key.revoked", actor="pia_partner").count() == 1
+    assert reverse("key-revoke", args=[key.pk]) not in client.get(reverse("keys")).content.decode()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"name": ""}, {"scopes": []}, {"scopes": ["administer"]}, {"days": "36500"}, {"days": "x"}]
+)
+def test_what_was_not_offered_makes_no_key(client: Client, changed: dict[str, object]) -> None:
+    client.force_login(people.call("pia_partner"))
+    page = client.post(reverse("keys"), {**ASKED, **changed}).content.decode()
+    assert "field-error" in page
+    assert not Key.objects.exists()
+
+
+def test_nobody_gives_a_key_more_than_he_may(client: Client) -> None:
+    client.force_login(people.call("rui_reviewer"))
+    page = client.get(reverse("keys")).content.decode()
+    assert 'value="read"' in page
+    assert 'value="deliver"' not in page, "a reviewer hands nothing over"
+    client.post(reverse("keys"), ASKED)
+    assert not Key.objects.exists()
