@@ -28,6 +28,8 @@ COLUMNS = tuple(name for name in EXPORTED if name not in {"ipv6"})
 NUMBERS = frozenset(name for name in COLUMNS if SCHEMA[name] not in (pl.String, MOMENT))
 _REPEATING = ("network", "peer", "peer_network", "hostname", "tags", "note", "label", "reference", "domain")
 """Texts that repeat within a share: a dictionary makes them small."""
+_ASKED = ("first_at", "last_at", "kind", "value", "role", "country")
+"""What readers narrow a share by: only these columns have statistics, which cost as much as the encoding."""
 _OLDEST = pl.CompatLevel.oldest()
 
 
@@ -74,6 +76,7 @@ class Forms:
                 compression_level=1,
                 # Readers see plain texts, not this library's types.
                 store_schema=False,
+                write_statistics=list(_ASKED),
                 use_dictionary=[
                     *_REPEATING,
                     *(name for name in COLUMNS if pa.types.is_dictionary(table.schema.field(name).type)),

@@ -82,7 +82,7 @@ def make_packages(
             if progress is not None:
                 progress(0, len(codes), "")
 
-        shares = deal_shares(_snapshot(store), scopes, codes, work / "shares", on_rows=alive)
+        shares = deal_shares(_snapshot(store, frozenset(handling)), scopes, codes, work / "shares", on_rows=alive)
         orders = [
             _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
         ]
@@ -190,9 +190,12 @@ def _scope(code: str, batches: frozenset[int], now: datetime) -> Scope:
     )
 
 
-def _snapshot(store: Path) -> Snapshot:
-    paths = LakeFile.objects.filter(retired_at__isnull=True).order_by("day", "pk").values_list("path", flat=True)
-    return Snapshot(tuple(store / path for path in paths))
+def _snapshot(store: Path, batches: frozenset[int]) -> Snapshot:
+    """The files that may hold rows of these batches."""
+    files = LakeFile.objects.filter(
+        retired_at__isnull=True, first_batch__lte=max(batches, default=0), last_batch__gte=min(batches, default=0)
+    )
+    return Snapshot(tuple(store / path for path in files.order_by("day", "pk").values_list("path", flat=True)))
 
 
 def _order(
@@ -286,17 +289,22 @@ def _all_made(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """New processes start with one Polars thread each: together they use as many as there are processes."""
-    name = "POLARS_MAX_THREADS"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
+    """New processes start with one Polars thread each: together they use as many as there are processes.
+
+    They write texts of many megabytes into fresh memory again and again: large pages that are kept for a while save
+    most of the system's time for it.
+    """
+    wanted = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "thp:always,dirty_decay_ms:10000"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _registered(

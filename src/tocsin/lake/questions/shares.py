@@ -51,6 +51,9 @@ _GATE_COLUMNS = frozenset({"batch", "role", "country", "target_country", "peer",
 """Columns that the gate looks at, empty or not."""
 _KEYS = ("kind", "value", "batch", "position")
 _OLDEST = pl.CompatLevel.oldest()
+# Threads cost more than they save where a record batch holds a few thousand rows.
+_WRITE = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_READ = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKAGE = "_package"
 
 
@@ -303,7 +306,7 @@ def _written(
     ends = np.append(starts[1:], len(groups))
     with (
         pa.OSFile(str(path), "wb") as sink,
-        pa.ipc.new_file(sink, whole.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+        pa.ipc.new_file(sink, whole.schema, options=_WRITE) as writer,
     ):
         for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
             writer.write_batch(whole.slice(start, end - start))
@@ -341,7 +344,7 @@ def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
 
 @lru_cache(maxsize=256)
 def _run(path: Path) -> pa.ipc.RecordBatchFileReader:
-    return pa.ipc.open_file(pa.OSFile(str(path), "rb"))
+    return pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
 
 
 @lru_cache(maxsize=1)
