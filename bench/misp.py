@@ -2,14 +2,18 @@
 
     python bench/misp.py [--events 1000] [--input EVENTS.jsonl] [--peer-python PYTHON] [--peer-events 50]
 
-`--peer-python` names the interpreter of an environment with misp-stix and orjson; without it the peer is left out.
-Prints one JSON object.
+`--peer-python` names the interpreter of an environment with misp-stix and orjson (default: that of the benchmarks of
+peers, in $PEERS_HOME or ~/.cache/peers); without one the peer is left out. Prints one JSON object.
+
+`times_misp_stix` compares running processes. `times_misp_stix_cold` compares new ones: ours with its start (modules,
+address tables, warning lists), the peer with its imports, each for all the events.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -32,7 +36,8 @@ events = [orjson.loads(line) for line in sys.stdin.buffer]
 started, wall = time.process_time(), time.perf_counter()
 for event in events:
     MISPtoSTIX21Parser().parse_misp_event(event)
-print(json.dumps({"cpu_s": time.process_time() - started, "wall_s": time.perf_counter() - wall}))
+spent = time.process_time() - started
+print(json.dumps({"start_cpu_s": started, "cpu_s": spent, "wall_s": time.perf_counter() - wall}))
 """
 
 
@@ -97,6 +102,13 @@ def attributes_in(lines: list[bytes]) -> int:
     return total
 
 
+def peer_python() -> str:
+    """The interpreter that the benchmarks of peers installed misp-stix for; empty when they did not."""
+    home = Path(os.environ.get("PEERS_HOME") or Path.home() / ".cache" / "peers")
+    python = home / "venvs" / "mispstix" / "bin" / "python"
+    return str(python) if python.exists() else ""
+
+
 def peer(python: str, lines: list[bytes]) -> dict[str, Any]:
     """misp-stix on the same lines in its own environment."""
     if not python:
@@ -114,7 +126,7 @@ def main() -> int:
     arguments.add_argument("--events", type=int, default=1000)
     arguments.add_argument("--peer-events", type=int, default=50)
     arguments.add_argument("--input", type=Path)
-    arguments.add_argument("--peer-python", default="")
+    arguments.add_argument("--peer-python", default=peer_python())
     told = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-misp-") as folder:
         path = told.input or Path(folder) / "events.jsonl"
@@ -140,8 +152,13 @@ def main() -> int:
                      "times_orjson": round(worked.processor_seconds / yardstick.processor_seconds, 1)},
     }  # fmt: skip
     if "attributes_per_cpu_s" in other:
-        total = count / (worked.processor_seconds + spent["receipt"].processor_seconds)
-        found |= {"times_misp_stix": round(total / other["attributes_per_cpu_s"], 1), "goal_times_misp_stix": GOAL}
+        warm = worked.processor_seconds + spent["receipt"].processor_seconds
+        cold = warm + spent["start"].processor_seconds
+        theirs = count / other["attributes_per_cpu_s"]
+        found["times_misp_stix"] = round(theirs / warm, 1)
+        found["times_misp_stix_cold"] = round((theirs + other["start_cpu_s"]) / cold, 1)
+        names = ("times_misp_stix", "times_misp_stix_cold")
+        found |= {"goal": dict.fromkeys(names, GOAL), "met": {name: found[name] >= GOAL for name in names}}
     print(json.dumps(found))
     return 0 if became["state"] == "parsed" else 1
 

@@ -6,9 +6,9 @@ caller, who looks at it one by one. A test holds both ways together.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
+from operator import methodcaller
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from tocsin.core.patterns import PLAIN, kind_of
 from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Thing, Things
 from tocsin.core.words import EventType, Kind
 from tocsin.formats._json import blank_colons
-from tocsin.formats._stix2_fast import AS_TUPLE, BARE_20, BARE_21, BARES_20, BARES_21, MORE
+from tocsin.formats._stix2_fast import AS_TUPLE, BARE_20, BARE_21, BARES_20, BARES_21, MORE, NOT_RELATED
 from tocsin.formats._stix2_rows import FILES, VALUES, RowBatches, first_own, role_of, type_of
 from tocsin.formats._stix2_rules import UUID, later_or_equal
 from tocsin.formats._stix2_tables import SCO_21
@@ -68,11 +68,13 @@ def _decoded_one(raw: bytes) -> Any:
 class Group:
     """Good objects of one type: their places among the objects decoded together, and their columns."""
 
-    __slots__ = ("columns", "items", "places", "structure")
+    __slots__ = ("absent", "columns", "items", "places", "structure")
 
     def __init__(self, structure: Any, places: list[int], items: list[Any]) -> None:
         self.structure, self.places, self.items = structure, places, items
         self.columns: dict[str, Column] = dict(zip(structure.__struct_fields__, zip(*map(AS_TUPLE, items))))
+        self.absent = {name: values.count(None) for name, values in self.columns.items()}
+        """How many of the objects do not have a property."""
 
     def without(self, bad: set[int]) -> Group:
         kept = [row for row in range(len(self.places)) if row not in bad]
@@ -80,12 +82,11 @@ class Group:
 
     def column(self, name: str) -> Column | None:
         """The values of a property; None where no object has it."""
-        values = self.columns.get(name)
-        return None if values is None or values.count(None) == len(values) else values
+        return None if self.absent.get(name, len(self.places)) == len(self.places) else self.columns[name]
 
     def keys(self) -> int:
         """How many keys these objects hold, their type included."""
-        nones = sum(values.count(None) for values in self.columns.values())
+        nones = sum(self.absent.values())
         phases = self.column("kill_chain_phases") or ()
         return len(self.places) * (len(self.columns) + 1) - nones + 2 * sum(len(some) for some in phases if some)
 
@@ -100,12 +101,10 @@ class Group:
                 continue
             if check in {"ids", "looses", "markings"}:
                 bad |= _unlike_lists(values, PATTERNS[check])
-            elif values.count(None) < len(values):
+            elif self.absent[name] < len(values):
                 bad |= set(_unlike(values, PATTERNS[check]))
-        if structure.is_21 and structure.type not in SCO_21:
-            stated = columns["spec_version"]
-            if None in stated:
-                bad |= {row for row, value in enumerate(stated) if value is None}
+        if structure.is_21 and structure.type not in SCO_21 and self.absent["spec_version"]:
+            bad |= {row for row, value in enumerate(columns["spec_version"]) if value is None}
         created, modified = columns.get("created"), columns.get("modified")
         if modified is not None and modified != created:
             pairs = enumerate(zip(modified, created or ()))
@@ -117,8 +116,11 @@ class Group:
 
     def _concerns(self, kind: str) -> bool:
         """Whether the rules between properties of this type can be broken at all."""
-        if kind == "malware" and None in self.columns["name"]:
+        if kind == "malware" and self.absent["name"]:
             return True
+        if kind == "relationship":
+            ends = chain(self.columns["source_ref"], self.columns["target_ref"])
+            return self.column("stop_time") is not None or any(map(methodcaller("startswith", NOT_RELATED), ends))
         return kind not in LATER or self.column(LATER[kind]) is not None
 
 
@@ -144,10 +146,9 @@ def _unlike(values: Column, pattern: str) -> list[int]:
 
 
 def _unlike_lists(values: Column, pattern: str) -> set[int]:
-    if values.count(None) == len(values):
+    words = list(set(chain.from_iterable(filter(None, values))))
+    if not words:
         return set()
-    flat = {one for some in values if some is not None for one in some}
-    words = list(flat)
     bad = {words[at] for at in _unlike(words, pattern)}
     return {row for row, some in enumerate(values) if some is not None and not bad.isdisjoint(some)} if bad else set()
 
@@ -175,12 +176,14 @@ def _own_keys_only(groups: list[Group], raws: list[bytes]) -> list[Group]:
 
 def checked(raws: list[bytes]) -> list[Group]:
     """The plain ones among these objects that break no rule, patterns aside, by type."""
-    by_type: dict[Any, list[int]] = defaultdict(list)
     items = decoded(raws)
-    for place, item in enumerate(items):
-        by_type[type(item)].append(place)
-    by_type.pop(type(None), None)
-    groups = [Group(structure, places, [items[place] for place in places]) for structure, places in by_type.items()]
+    kinds = list(map(type, items))
+    codes = np.fromiter(map(id, kinds), np.int64, len(kinds))
+    groups = []
+    for structure in dict.fromkeys(kinds):
+        if structure is not type(None):
+            places = np.flatnonzero(codes == id(structure)).tolist()
+            groups.append(Group(structure, places, [items[place] for place in places]))
     groups = [group.without(bad) if (bad := group.bad_rows()) else group for group in groups]
     groups = _own_keys_only([group for group in groups if group.places], raws)
     return [group for group in groups if group.places]
@@ -205,11 +208,8 @@ def surely_valid(raws: list[bytes]) -> set[int]:
             continue
         kinds = compared(group.columns["pattern"])["kind"]
         types = group.columns.get("pattern_type") or repeat("stix")
-        found.update(
-            place
-            for place, kind, name in zip(group.places, kinds.to_list(), types)
-            if kind is not None or name not in PATTERN_LANGUAGE
-        )
+        rows = zip(group.places, kinds.to_list(), types)
+        found.update([place for place, kind, name in rows if kind is not None or name not in PATTERN_LANGUAGE])
     return found
 
 

@@ -195,10 +195,13 @@ def _seen_if_21(item: Any) -> bool:
     return not item.is_21 or (_seen(item) and not (item.is_family and item.name is None))
 
 
+NOT_RELATED = ("bundle--", "relationship--", "sighting--", "marking-definition--")
+"""What no end of a relationship may be."""
+
+
 def _relationship(item: Any) -> bool:
-    wrong = ("bundle--", "relationship--", "sighting--", "marking-definition--")
     times = item.is_21 and item.start_time is not None and item.stop_time is not None
-    return not (times or item.source_ref.startswith(wrong) or item.target_ref.startswith(wrong))
+    return not (times or item.source_ref.startswith(NOT_RELATED) or item.target_ref.startswith(NOT_RELATED))
 
 
 def _sighting(item: Any) -> bool:

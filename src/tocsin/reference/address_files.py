@@ -15,7 +15,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Literal
 
-import maxminddb
 import numpy as np
 import numpy.typing as npt
 
@@ -99,6 +98,8 @@ def from_mmdb(
 
     Raises InputError when it is none, or holds neither.
     """
+    import maxminddb  # Here, because every reading process loads this module and few read such a file.
+
     found = {4: _Ranges(), 6: _Ranges()}
     told: set[str] = set()
     names: dict[int, str] = {}

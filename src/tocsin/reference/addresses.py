@@ -100,10 +100,10 @@ class AddressTables:
 
     @classmethod
     def read(cls, folder: Path) -> AddressTables:
-        """The tables that `write` left in a folder. Raises OSError or pyarrow.ArrowInvalid."""
+        """The tables that `write` left in a folder. Raises OSError or what Arrow and Polars raise."""
         v4, facts = _read(folder / FILES[0])
         v6, _ = _read(folder / FILES[1])
-        names = pq.read_table(folder / FILES[2])
+        names = pl.read_parquet(folder / FILES[2])
         return cls(
             date=datetime.date.fromisoformat(facts["date"]),
             licence=facts["licence"],
@@ -112,7 +112,7 @@ class AddressTables:
             v6_high=v6.pop("high").astype(np.uint64),
             v6_low=v6.pop("low").astype(np.uint64),
             v6=Table.of(v6),
-            names=dict(zip(names["asn"].to_pylist(), names["name"].to_pylist(), strict=True)),
+            names=dict(zip(names["asn"].to_list(), names["name"].to_list(), strict=True)),
         )
 
     @classmethod

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 # The file alone: the package itself would load a web client, which takes longer than the file.
-SNAPSHOT = Path(str(find_spec("tldextract").origin)).parent / ".tld_set_snapshot"
+SNAPSHOT = Path(str(getattr(find_spec("tldextract"), "origin", ""))).parent / ".tld_set_snapshot"
 PRIVATE = "===BEGIN PRIVATE DOMAINS==="
 
 
