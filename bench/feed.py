@@ -13,6 +13,7 @@ generator's bytes.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import resource
@@ -116,6 +117,8 @@ def installed(prefixes: Path) -> Any:
 
     from tocsin.core.profiles import Profile
     from tocsin.reference import store
+
+    settings.INSTALLATION = dataclasses.replace(settings.INSTALLATION, upload_limit_bytes=1 << 40)
 
     table = settings.INSTALLATION.home / "prefixes.csv"
     table.symlink_to(prefixes)

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE
 from tocsin.lake import files, index
-from tocsin.lake.questions.lookup import Sight, entries_of, lookup
+from tocsin.lake.questions import lookup as questions
+from tocsin.lake.questions.lookup import Asked, Sight, asked_for, lookup
 from tocsin.lake.scope import Scope, Snapshot
 
 VALUES = (
     ("ipv4", "192.0.2.1"), ("ipv4", "192.0.2.9"), ("ipv4", "198.51.100.7"), ("network", "192.0.2.0/29"),
+    ("network", "192.0.2.0/24"), ("network", "192.0.2.8/30"),
     ("domain", "evil.example"), ("domain", "a.evil.example"), ("url", "http://a.evil.example/x"),
     ("url", "https://192.0.2.1:8443/login"), ("sha256", "a" * 64),
 )  # fmt: skip
@@ -61,12 +63,18 @@ def frame_of(drawn: list[dict[str, object]]) -> pl.DataFrame:
             {
                 "batch": row["batch"], "position": place, "first_at": at, "last_at": at, "count": 1, "kind": kind,
                 "value": value, "role": row["role"], "type": "other", "offence": "none", "country": row["country"],
-                "peer": row["peer"], "malware": row["malware"], "domain": domain, "country_basis": "single",
+                "ipv4": number_of(value) if kind in {"ipv4", "network"} else None, "peer": row["peer"],
+                "peer_ipv4": number_of(row["peer"]) if str(row["peer"]).startswith("198.") else None,
+                "malware": row["malware"], "domain": domain, "country_basis": "single",
             }
         )  # fmt: skip
     return pl.DataFrame(records, schema_overrides=SCHEMA, infer_schema_length=None).select(
         (pl.col(name) if name in records[0] else pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items()
     )
+
+
+def number_of(text: object) -> int:
+    return int(ipaddress.ip_network(str(text))[0])
 
 
 def sees(scope: Scope, row: dict[str, object]) -> bool:
@@ -84,8 +92,12 @@ def is_about(row: dict[str, object], kind: str, asked: str) -> bool:
         texts.add(urlsplit(str(row["value"])).hostname)
     if asked in texts:
         return True
-    if kind == "ipv4" and row["kind"] == "network":
-        return ipaddress.ip_address(asked) in ipaddress.ip_network(str(row["value"]))
+    if kind in {"ipv4", "network"}:
+        sought = ipaddress.ip_network(asked)
+        held = [str(row["value"])] if row["kind"] in {"ipv4", "network"} else []
+        held += [str(row["peer"])] if row["peer_ipv4"] is not None else []
+        around = any(sought.overlaps(ipaddress.ip_network(text)) for text in held)
+        return around and (kind == "network" or row["kind"] == "network")
     return kind == "url" and urlsplit(asked).hostname in texts
 
 
@@ -105,12 +117,44 @@ def test_agrees_with_reading_every_row(
             paths.append(path)
     kind, value = asked
     expected = [row for row in frame.to_dicts() if sees(scope, row) and is_about(row, kind, value)]
-    found = lookup(Snapshot(tuple(paths)), Sight(scope), entries_of(kind, value), most_rows=100)
-    assert found.total == len(expected)
+    found = lookup(Snapshot(tuple(paths)), Sight(scope), asked_for(kind, value), most_rows=100)
+    assert found.total == found.sightings == len(expected)
+    assert found.last_at == max((row["last_at"] for row in expected), default=None)
     assert sum(found.by_country.values()) == len(expected)
     assert sorted(found.rows["position"]) == sorted(row["position"] for row in expected)
+    shown = lookup(Snapshot(tuple(paths)), Sight(scope), asked_for(kind, value), most_rows=100, columns=index.SHOWN)
+    assert shown.rows.columns == [name for name in SCHEMA if name in index.SHOWN]
+    assert sorted(shown.rows.rows(), key=str) == sorted(found.rows.select(shown.rows.columns).rows(), key=str)
     named = [row for row in frame.to_dicts() if sees(scope, row) and row["malware"] == "Grey Heron"]
-    assert lookup(Snapshot(tuple(paths)), Sight(scope), (), names=["grey heron"]).total == len(named)
+    assert lookup(Snapshot(tuple(paths)), Sight(scope), Asked(names=("grey heron",))).total == len(named)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(rows, min_size=12, max_size=30), scopes, st.sampled_from(VALUES))
+def test_texts_with_very_many_rows_are_counted_beforehand_and_agree(
+    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str]
+) -> None:
+    with pytest.MonkeyPatch.context() as smaller:
+        smaller.setattr(index, "FREQUENT_ROWS", 3)
+        smaller.setattr(questions, "FIRST_LOOK", 2)
+        test_agrees_with_reading_every_row.hypothesis.inner_test(tmp_path, drawn, scope, asked, 2)
+
+
+def test_many_files_and_a_value_in_all_of_them(tmp_path: Path) -> None:
+    paths = []
+    for number in range(60):
+        row = {"batch": 1 + number % 2, "thing": VALUES[0], "role": ROLES[number % 3], "country": "FR", "peer": None,
+               "malware": None, "seen": number % 6}  # fmt: skip
+        paths.append(tmp_path / f"{number}.parquet")
+        files.write(frame_of([row] * 40), paths[-1])
+    asked = asked_for("ipv4", "192.0.2.1")
+    found = lookup(Snapshot(tuple(paths)), Sight(Scope(frozenset({1}))), asked, columns=index.SHOWN)
+    assert found.total == 40 * sum(1 for number in range(0, 60, 2) if number % 3 == 2)
+    assert found.rows.height == 25
+    assert found.rows["last_at"].min() == found.last_at
+    hidden = lookup(Snapshot(tuple(paths)), Sight(Scope(frozenset({9}))), asked, columns=index.SHOWN)
+    absent = lookup(Snapshot(()), Sight(Scope(frozenset({9}))), asked, columns=index.SHOWN)
+    assert (hidden.total, hidden.by_batch, hidden.rows.rows()) == (absent.total, absent.by_batch, absent.rows.rows())
 
 
 def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +165,6 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: p
         files.write(frame_of([row]), path)
     index.load.cache_clear()
     assert index.load(path) is None
-    found = lookup(Snapshot((path,)), Sight(Scope(frozenset({1}))), ["192.0.2.1"])
+    found = lookup(Snapshot((path,)), Sight(Scope(frozenset({1}))), Asked(("192.0.2.1",)))
     assert found.total == 1
     assert index.load(path) is not None

@@ -21,6 +21,7 @@ from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import note_fetch
 from tocsin.core.errors import NotFound
+from tocsin.core.observations import SCHEMA
 
 from .callers import caller_of
 from .deliveries import LINES
@@ -100,10 +101,10 @@ def lookup_many(request: HttpRequest, asked: Asked) -> list[dict[str, Any]]:
 
 def _answers(person: Person, values: list[str]) -> list[dict[str, Any]]:
     viewer = viewer_of(person)
-    sight = lookups.sight_of(viewer)
+    reach = lookups.reach_of(viewer)
     found = []
     for text in values:
-        reply = lookups.answer(text, viewer, sight=sight)
+        reply = lookups.answer(text, viewer, reach=reach, columns=tuple(SCHEMA))
         lookups.log_lookup(person.login, reply)
         found.append(_plain(reply))
     return found

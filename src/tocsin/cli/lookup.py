@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from tocsin.core.observations import SCHEMA
 from tocsin.core.reasons import REASONS
 
 from . import setup
@@ -32,6 +33,7 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     from tocsin.centre.members.models import Person
     from tocsin.centre.members.selectors import viewer_of
     from tocsin.handling import Viewer
+    from tocsin.lake import index
 
     viewer = Viewer(
         organisation="centre",
@@ -49,7 +51,7 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
             _watch(person, value)
     elif watch:
         raise click.ClickException("Say whose standing query it is: --as LOGIN")
-    reply = lookups.answer(value, viewer)
+    reply = lookups.answer(value, viewer, columns=tuple(SCHEMA) if as_json else index.SHOWN)
     lookups.log_lookup(login or "command", reply)
     found = reply.found
     if as_json:

@@ -1,17 +1,21 @@
-"""Have we seen this? A sorted index beside every Parquet file, read in place from disk.
+"""Have we seen this? Sorted tables beside every Parquet file, read in place from disk.
 
-Two Arrow tables in one memory-mapped file: `entries` (hash of a text, row), sorted by hash, for every text under
-which a row can be looked up; and `rows` with what the gate and a summary need of each row, so that counting by
-viewer touches no Parquet at all. The index is derived: when its version differs from the running one it is made anew.
+Two memory-mapped files of Arrow tables. `.index` says where: `entries` (hash of a text or name, row), sorted by hash;
+`addresses` (number, row), sorted; and for texts with very many rows `frequent` with `sums`, their rows counted
+beforehand. `.facts` says what the gate and a summary need: of each row its cell, times and count; of each cell its
+batch, role and country; and the columns that a page shows, ready to be read row by row. Rows of one cell are seen or
+hidden together, so that counting by viewer touches no Parquet at all. The index is derived: when its version differs
+from the running one it is made anew.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +24,43 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
-from tocsin.reference.addresses import COUNTRY_INDEX
+from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VERSION = f"2 polars {pl.__version__}".encode()
+VERSION = f"3 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
+NAME_SEED = 20_130_321
 ROLES = tuple(role.value for role in Role)
 UNUSUAL = r"[@:\[\]?#]"
 HOST = r"^(?:[^@]*@)?(\[[^\]]*\]|[^:?#]*)"
 NAMED = ("malware", "actor", "label")
-MOST_NAMES = 65_535
-"""Distinct names of one file that can be asked for; a file with more keeps the rest in its rows alone."""
+SHOWN = (
+    "last_at", "count", "kind", "value", "domain", "role", "type", "malware", "actor", "country", "country_basis",
+    "network", "port", "hostname", "peer", "peer_port",
+)  # fmt: skip
+"""Columns that a page shows of a row: they are here once more, so that reading a row opens no Parquet file."""
+COUNTED = ("count", "role", "country")
+"""Those of them that are known from the row's cell and count."""
+ADDRESSED = ("ipv4", "peer_ipv4")
+FREQUENT_ROWS = 8_192
+"""Rows under one text from which they are counted when the index is made, and listed newest first."""
+COUNTRY_CODES = 256
+DENSE_KEYS = 1 << 24
 UINT64 = npt.NDArray[np.uint64]
+UINT32 = npt.NDArray[np.uint32]
+Tables = tuple[pa.Table, ...]
+SAMPLE_ROWS = 4_096
+NEVER = (1 << 32) - 1
+"""Seconds since 1970 that no row reaches."""
+
+
+class Facts(NamedTuple):
+    """What is known of each row, in columns. Moments are seconds since 1970."""
+
+    cell: UINT32
+    first: UINT32
+    last: UINT32
+    times: npt.NDArray[np.int64]
 
 
 def index_path(parquet: Path) -> Path:
@@ -42,6 +71,11 @@ def index_path(parquet: Path) -> Path:
 def text_hash(texts: pl.Series) -> UINT64:
     """The hash under which a text is entered."""
     return texts.hash(SEED).to_numpy()
+
+
+def name_hash(names: pl.Series) -> UINT64:
+    """The hash under which a name is entered; case makes no difference, and no text has the same."""
+    return names.str.to_lowercase().hash(NAME_SEED).to_numpy()
 
 
 def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
@@ -72,64 +106,169 @@ def hosts(addresses: pl.Series) -> pl.Series:
     return pl.select(pl.when(unusual).then(mended).otherwise(host)).to_series()
 
 
-def build(frame: pl.DataFrame) -> tuple[pa.Table, pa.Table]:
-    """Entries and rows of the index of one file, whose rows are those of `frame` in order."""
-    hashes, places = [], []
-    rows = np.arange(frame.height, dtype=np.uint32)
-    for texts in entered_texts(frame):
-        codes = text_hash(texts)
-        if texts.null_count():
-            known = texts.is_not_null().to_numpy()
-            hashes.append(codes[known])
-            places.append(rows[known])
-        else:
-            hashes.append(codes)
-            places.append(rows)
-    codes = np.concatenate(hashes)
-    order = np.argsort(codes)
-    entries = pa.table({"hash": codes[order], "row": np.concatenate(places)[order]})
-    facts = frame.select(
-        pl.col("batch"),
-        pl.col("role").replace_strict(list(ROLES), list(range(len(ROLES))), return_dtype=pl.UInt8),
-        pl.col("country").replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.UInt8),
-        (pl.col("first_at").dt.timestamp("us") // 1_000_000).alias("first"),
-        (pl.col("last_at").dt.timestamp("us") // 1_000_000).alias("last"),
-        pl.col("count"),
+def build(frame: pl.DataFrame) -> tuple[Tables, Tables]:
+    """The tables of `.index` and of `.facts` for one file, whose rows are those of `frame` in order."""
+    cell, cells, batches = _cells(frame)
+    seconds = frame.select(
+        (pl.col(name).dt.timestamp("us") // 1_000_000).clip(0, NEVER).cast(pl.UInt32)
+        for name in ("first_at", "last_at")
     )
-    return entries, _with_names(frame, facts.to_arrow())
+    facts = Facts(cell, seconds["first_at"].to_numpy(), seconds["last_at"].to_numpy(), frame["count"].to_numpy())
+    codes, rows, frequent, sums = _counted(*_entries(frame), facts)
+    count = facts.times.astype(np.uint32) if int(facts.times.max(initial=0)) <= NEVER else facts.times
+    of_rows = pa.table({"cell": cell, "first": facts.first, "last": facts.last, "count": count})
+    held = [name for name in frame.columns if frame[name].null_count() < frame.height]
+    of_rows = of_rows.replace_schema_metadata({b"columns": orjson.dumps(held)})
+    entries = pa.table({"hash": codes, "row": rows})
+    return (entries, _addresses(frame), frequent, sums), (of_rows, cells, pa.table({"batch": batches}), _shown(frame))
 
 
-def _with_names(frame: pl.DataFrame, facts: pa.Table) -> pa.Table:
-    """The names of malware, actor and the source's own word as numbers, with what they stand for in the metadata."""
-    words: list[str] = []
-    for column in NAMED:
-        if frame[column].null_count() == frame.height:
+def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
+    """Hashes of all texts and names with their rows, by hash."""
+    every = np.arange(frame.height, dtype=np.uint32)
+    columns = [(texts, text_hash(texts)) for texts in entered_texts(frame)]
+    named = [frame[name] for name in NAMED if frame[name].null_count() < frame.height]
+    columns += [(names, name_hash(names)) for names in named]
+    hashes, places = [], []
+    for texts, codes in columns:
+        known = texts.is_not_null().to_numpy() if texts.null_count() else slice(None)
+        hashes.append(codes[known])
+        places.append(every[known])
+    codes = np.concatenate(hashes)
+    order = _order(codes)
+    return codes[order], np.concatenate(places)[order]
+
+
+def _order(codes: UINT64) -> npt.NDArray[np.int64]:
+    """What sorts the hashes. Sorting numbers that carry their place below costs a third of sorting places."""
+    bits = np.uint64(len(codes).bit_length())
+    packed = (codes >> bits << bits) | np.arange(len(codes), dtype=np.uint64)
+    packed.sort()
+    order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    ranked = codes[order]
+    if (ranked[1:] < ranked[:-1]).any():  # Some differ only below.
+        order = order[np.argsort(ranked, kind="stable")]
+    return order
+
+
+def _cells(frame: pl.DataFrame) -> tuple[UINT32, pa.Table, npt.NDArray[np.int64]]:
+    """The cell of each row; the cells with place of the batch, role and country; the batches, ascending."""
+    coded = frame.select(
+        role=pl.col("role").replace_strict(list(ROLES), list(range(len(ROLES))), return_dtype=pl.Int64),
+        country=pl.col("country").replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.Int64),
+    )
+    batches, batch = _numbered(frame["batch"].to_numpy())
+    key = (batch * len(ROLES) + coded["role"].to_numpy()) * COUNTRY_CODES + coded["country"].to_numpy()
+    keys, cell = _numbered(key)
+    place, rest = np.divmod(keys, len(ROLES) * COUNTRY_CODES)
+    role, country = np.divmod(rest, COUNTRY_CODES)
+    columns = {"batch": place.astype(np.uint32), "role": role.astype(np.uint8), "country": country.astype(np.uint8)}
+    return cell.astype(np.uint32), pa.table(columns), batches
+
+
+def _numbered(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The distinct values, ascending, and the place of each value among them."""
+    if not len(values):
+        return values, values
+    lowest, width = int(values.min()), int(values.max()) - int(values.min()) + 1
+    if width > DENSE_KEYS:
+        distinct, place = np.unique(values, return_inverse=True)
+        return distinct, place
+    present = np.zeros(width, dtype=bool)
+    present[values - lowest] = True
+    numbers = np.cumsum(present, dtype=np.int64) - 1
+    return np.flatnonzero(present) + lowest, numbers[values - lowest]
+
+
+def _counted(codes: UINT64, rows: UINT32, facts: Facts) -> tuple[UINT64, UINT32, pa.Table, pa.Table]:
+    """The entries with the rows of frequent texts newest first and once each; those texts, and their sums by cell."""
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]])) if len(codes) else np.zeros(0, np.int64)
+    lengths = np.diff(np.append(starts, len(codes)))
+    parts = [_sums(np.zeros(0, np.uint32), facts)]
+    keep = np.ones(len(codes), dtype=bool)
+    hashes, ends, end = [], [], 0
+    for start, length in zip(starts[lengths >= FREQUENT_ROWS], lengths[lengths >= FREQUENT_ROWS], strict=True):
+        held = np.zeros(len(facts.cell), dtype=bool)
+        held[rows[start : start + length]] = True
+        found = np.flatnonzero(held)
+        newest = found[np.argsort(~facts.last[found])]
+        rows[start : start + len(newest)] = newest
+        keep[start + len(newest) : start + length] = False
+        parts.append(_sums(newest, facts))
+        end += len(parts[-1][0])
+        hashes.append(codes[start])
+        ends.append(end)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    sums = pa.table(dict(zip(("cell", "rows", "sightings", "first", "last"), columns, strict=True)))
+    frequent = pa.table({"hash": np.array(hashes, np.uint64), "end": np.array(ends, np.uint32)})
+    return (codes, rows, frequent, sums) if keep.all() else (codes[keep], rows[keep], frequent, sums)
+
+
+def _sums(newest: npt.NDArray[np.integer[Any]], facts: Facts) -> tuple[npt.NDArray[Any], ...]:
+    """Cells of these rows, newest first, with how many, how often, and from when to when in each."""
+    cell = facts.cell[newest]
+    rows = np.bincount(cell)
+    cells = np.flatnonzero(rows)
+    sightings = np.bincount(cell, weights=facts.times[newest])  # Exact: far fewer than a float holds.
+    first, last = np.full(len(rows), NEVER, np.uint32), np.zeros(len(rows), np.uint32)
+    np.minimum.at(first, cell, facts.first[newest])
+    last[cell[::-1]] = facts.last[newest[::-1]]
+    return (
+        cells.astype(np.uint32),
+        rows[cells].astype(np.uint32),
+        sightings[cells].astype(np.int64),
+        first[cells],
+        last[cells],
+    )
+
+
+def _addresses(frame: pl.DataFrame) -> pa.Table:
+    """The IPv4 addresses of both sides as numbers, ascending, with their rows."""
+    every = np.arange(frame.height, dtype=np.uint32)
+    numbers, places = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
+    for name in ADDRESSED:
+        known = frame[name].is_not_null()
+        if known.any():
+            numbers.append(frame[name].filter(known).to_numpy())
+            places.append(every[known.to_numpy()])
+    number, row = np.concatenate(numbers), np.concatenate(places)
+    order = np.argsort(number, kind="stable")
+    return pa.table({"number": number[order], "row": row[order]})
+
+
+def _shown(frame: pl.DataFrame) -> pa.Table:
+    """The shown columns that hold anything; words that come again are numbers."""
+    held = [name for name in SHOWN if name not in COUNTED and frame[name].null_count() < frame.height]
+    table = frame.select(held).to_arrow(compat_level=pl.CompatLevel.oldest())
+    for place, name in enumerate(held):
+        if frame.schema[name] != pl.String:
             continue
-        lower = frame[column].str.to_lowercase()
-        distinct = lower.drop_nulls().unique().sort()
-        if len(words) + len(distinct) >= MOST_NAMES:
-            distinct = distinct.head(MOST_NAMES - 1 - len(words))
-        numbers = pl.Series(range(len(words) + 1, len(words) + 1 + len(distinct)), dtype=pl.UInt16)
-        facts = facts.append_column(
-            f"name_{column}", lower.replace_strict(distinct, numbers, default=0, return_dtype=pl.UInt16).to_arrow()
-        )
-        words += distinct.to_list()
-    return facts.replace_schema_metadata({b"names": orjson.dumps(words)})
+        if frame[name].head(SAMPLE_ROWS).n_unique() > SAMPLE_ROWS // 4:
+            continue
+        numbered = table[name].combine_chunks().dictionary_encode()
+        words = len(numbered.dictionary)
+        small = pa.uint8() if words < 1 << 8 else pa.uint16() if words < 1 << 16 else pa.int32()
+        column = pa.DictionaryArray.from_arrays(numbered.indices.cast(small), numbered.dictionary)
+        table = table.set_column(place, name, column)
+    return table
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:
     """Write the index of `frame` to `path`, durable when this returns."""
-    entries, facts = build(frame)
-    schema = pa.schema([("hash", pa.uint64()), ("row", pa.uint32())], metadata={b"version": VERSION})
-    facts = facts.combine_chunks().replace_schema_metadata({**(facts.schema.metadata or {}), b"version": VERSION})
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_table(entries.cast(schema))
-    with pa.OSFile(str(path.with_suffix(".facts")), "wb") as sink, pa.ipc.new_file(sink, facts.schema) as writer:
-        writer.write_table(facts)
-    for written in (path, path.with_suffix(".facts")):
-        descriptor = os.open(written, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+    where, what = build(frame)
+    _write_tables(where, path)
+    _write_tables(what, path.with_suffix(".facts"))
+
+
+def _write_tables(tables: Tables, path: Path) -> None:
+    with pa.OSFile(str(path), "wb") as sink:
+        for table in tables:
+            known = table.replace_schema_metadata({**(table.schema.metadata or {}), b"version": VERSION})
+            with pa.ipc.new_stream(sink, known.schema) as writer:
+                writer.write_table(known.combine_chunks())
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,62 +276,98 @@ class FileIndex:
     """An index, mapped into memory: nothing is read before it is touched."""
 
     hashes: UINT64
-    rows: npt.NDArray[np.uint32]
-    batch: npt.NDArray[np.int64]
-    role: npt.NDArray[np.uint8]
-    country: npt.NDArray[np.uint8]
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
-    names: dict[str, tuple[int, ...]]
-    """Lower-case name → its numbers, one for each column that has it."""
-    name_columns: tuple[npt.NDArray[np.uint16], ...]
+    rows: UINT32
+    numbers: UINT32
+    number_rows: UINT32
+    frequent: dict[int, tuple[int, int]]
+    """Hash of a text with very many rows → where its sums begin and end."""
+    sum_cell: UINT32
+    sum_rows: UINT32
+    sum_sightings: npt.NDArray[np.int64]
+    sum_first: UINT32
+    sum_last: UINT32
+    cell: UINT32
+    first: UINT32
+    last: UINT32
+    count: npt.NDArray[Any]
+    cell_batch: UINT32
+    cell_role: npt.NDArray[np.uint8]
+    cell_country: npt.NDArray[np.uint8]
+    batches: npt.NDArray[np.int64]
+    columns: frozenset[str]
+    """Columns of the file that hold anything."""
+    shown: pa.Table
 
-    def find(self, code: int) -> npt.NDArray[np.uint32]:
-        """Rows entered under this hash, ascending."""
-        wanted = np.uint64(code)
-        start = np.searchsorted(self.hashes, wanted, side="left")
-        end = np.searchsorted(self.hashes, wanted, side="right")
-        return np.unique(self.rows[start:end])
+    def find(self, codes: UINT64) -> Iterator[tuple[int, UINT32]]:
+        """Each of the hashes that something is entered under, with its rows: of frequent texts newest first."""
+        starts = np.searchsorted(self.hashes, codes, side="left")
+        for at in np.flatnonzero(starts < len(self.hashes)):
+            start, code = starts[at], codes[at]
+            if self.hashes[start] == code:
+                yield int(code), self.rows[start : np.searchsorted(self.hashes, code, side="right")]
 
-    def find_name(self, name: str) -> npt.NDArray[np.uint32]:
-        """Rows whose malware, actor or label has this name, ascending; case makes no difference."""
-        numbers = self.names.get(name.lower(), ())
-        if not numbers:
-            return np.empty(0, dtype=np.uint32)
-        held = np.zeros(len(self.batch), dtype=bool)
-        for column in self.name_columns:
-            for number in numbers:
-                held |= column == number
-        return np.flatnonzero(held).astype(np.uint32)
+    def shown_of(self, row: int) -> dict[str, Any]:
+        """The shown columns of a row, as far as they hold anything."""
+        cell = self.cell[row]
+        known = {name: self.shown[name][row].as_py() for name in self.shown.column_names}
+        country = COUNTRIES[self.cell_country[cell]]
+        return known | {"count": int(self.count[row]), "role": ROLES[self.cell_role[cell]], "country": country}
+
+    def between(self, first: int, last: int) -> UINT32:
+        """Rows with an IPv4 address from first to last, in no order, some of them twice."""
+        start = np.searchsorted(self.numbers, np.uint32(first), side="left")
+        return self.number_rows[start : np.searchsorted(self.numbers, np.uint32(last), side="right")]
 
 
 @lru_cache(maxsize=4096)
 def load(parquet: Path) -> FileIndex | None:
     """The index of a registered file, None when it has none of this version. Files never change once registered."""
     path = index_path(parquet)
-    tables = []
-    for part in (path, path.with_suffix(".facts")):
-        if not part.exists():
-            return None
-        table = pa.ipc.open_file(pa.memory_map(str(part))).read_all()
-        if (table.schema.metadata or {}).get(b"version") != VERSION:
-            return None
-        tables.append(table)
-    entries, facts = tables
-    words = orjson.loads((facts.schema.metadata or {}).get(b"names", b"[]"))
+    where, what = _tables(path, 4), _tables(path.with_suffix(".facts"), 4)
+    if where is None or what is None:
+        return None
+    entries, addresses, frequent, sums = where
+    facts, cells, batches, shown = what
+    ends = frequent["end"].to_pylist()
     return FileIndex(
         hashes=_column(entries, "hash"),
         rows=_column(entries, "row"),
-        batch=_column(facts, "batch"),
-        role=_column(facts, "role"),
-        country=_column(facts, "country"),
+        numbers=_column(addresses, "number"),
+        number_rows=_column(addresses, "row"),
+        frequent=dict(zip(frequent["hash"].to_pylist(), zip([0, *ends], ends, strict=False), strict=True)),
+        sum_cell=_column(sums, "cell"),
+        sum_rows=_column(sums, "rows"),
+        sum_sightings=_column(sums, "sightings"),
+        sum_first=_column(sums, "first"),
+        sum_last=_column(sums, "last"),
+        cell=_column(facts, "cell"),
         first=_column(facts, "first"),
         last=_column(facts, "last"),
         count=_column(facts, "count"),
-        names=_numbers_of(words),
-        name_columns=tuple(_column(facts, name) for name in facts.column_names if name.startswith("name_")),
+        cell_batch=_column(cells, "batch"),
+        cell_role=_column(cells, "role"),
+        cell_country=_column(cells, "country"),
+        batches=_column(batches, "batch"),
+        columns=frozenset(orjson.loads((facts.schema.metadata or {}).get(b"columns", b"[]"))),
+        shown=shown,
     )
+
+
+def _tables(path: Path, count: int) -> Sequence[pa.Table] | None:
+    """The tables of a file that this version wrote, where they lie."""
+    if not path.exists():
+        return None
+    source = pa.memory_map(str(path))
+    tables = []
+    try:
+        for _ in range(count):
+            table = pa.ipc.open_stream(source).read_all()
+            if (table.schema.metadata or {}).get(b"version") != VERSION:
+                return None
+            tables.append(table)
+    except pa.ArrowInvalid:  # Written by another version, in another form.
+        return None
+    return tables
 
 
 def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
@@ -200,10 +375,3 @@ def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     chunks = table[name].chunks
     column: npt.NDArray[Any] = chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
     return column
-
-
-def _numbers_of(words: list[str]) -> dict[str, tuple[int, ...]]:
-    numbers: dict[str, tuple[int, ...]] = {}
-    for number, word in enumerate(words, start=1):
-        numbers[word] = (*numbers.get(word, ()), number)
-    return numbers

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.models import Batch, LakeFile
-from tocsin.centre.intake.selectors import scope_of, visible_batches
+from tocsin.centre.intake.models import LakeFile
+from tocsin.centre.intake.selectors import batches_of, victim_countries, visible_pairs
 from tocsin.centre.knowledge import selectors as knowledge
 from tocsin.centre.knowledge.models import Object
+from tocsin.centre.members.models import HandlingSet, Organisation
 from tocsin.core.typed import recognise_value
 from tocsin.handling import Viewer
-from tocsin.lake.questions.lookup import Found, Sight, entries_of, lookup
-from tocsin.lake.scope import Snapshot
+from tocsin.lake.index import SHOWN
+from tocsin.lake.questions.lookup import Asked, Found, Sight, asked_for, lookup
+from tocsin.lake.scope import Scope, Snapshot
 from tocsin.reference import names, warnings
 
+from .selectors import seat_of
+
 MOST_OBJECTS = 50
+MOST_REACHES = 32
+"""Viewers who see different things and are remembered at a time."""
+BESIDE = ("value", "peer", "malware", "actor", "domain", "network", "hostname")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +62,84 @@ def snapshot() -> Snapshot:
     return Snapshot(tuple(store / path for path in paths))
 
 
-def sight_of(viewer: Viewer) -> Sight:
-    """The viewer's scope, made for look-ups."""
-    return Sight(scope_of(viewer))
+class Reach:
+    """What a viewer may see at one moment, as arrays; kept while nothing arrives and nothing is hidden."""
+
+    def __init__(self, viewer: Viewer, allowed: Mapping[int, set[int]], now: datetime) -> None:
+        seen = batches_of(allowed, now).order_by("pk")
+        columns = list(seen.values_list("pk", "organisation_id", "handling_set_id", "received_at"))
+        pairs: dict[tuple[int, int], int] = {}
+        self.pair = np.array([pairs.setdefault(row[1:3], len(pairs)) for row in columns], dtype=np.int64)
+        self.received_at = [row[3] for row in columns]
+        self.pairs = list(pairs)
+        own = set(Organisation.objects.filter(slug=viewer.organisation).values_list("pk", flat=True))
+        self.sight = Sight(
+            Scope(
+                batches=frozenset(row[0] for row in columns),
+                own_batches=frozenset(row[0] for row in columns if row[1] in own),
+                victim_countries=victim_countries(viewer),
+                all_victims=viewer.is_victim_desk,
+            )
+        )
 
 
-def answer(asked: str, viewer: Viewer, *, sight: Sight | None = None, most_rows: int = 25) -> Answer:
-    """All that the viewer may know of what was typed, defanged or not."""
+_reaches: OrderedDict[str, Reach] = OrderedDict()
+_lock = threading.Lock()
+
+
+def reach_of(viewer: Viewer) -> Reach:
+    """The gate is asked anew every time; only the list of batches that follows from its answer is kept."""
+    now = timezone.now()
+    allowed = visible_pairs(viewer, now) if viewer.class_name else {}
+    seat = seat_of(viewer, allowed, now)
+    with _lock:
+        kept = _reaches.get(seat)
+    if kept is None:
+        kept = Reach(viewer, allowed, now)
+    with _lock:
+        _reaches[seat] = kept
+        _reaches.move_to_end(seat)
+        while len(_reaches) > MOST_REACHES:
+            _reaches.popitem(last=False)
+    return kept
+
+
+def asked_of(kind: str, value: str, text: str = "") -> Asked:
+    """What is searched for: a value with the networks around it, or a name with its aliases."""
+    if kind != "name":
+        return asked_for(kind, value)
+    entity = names.resolve(value)
+    return Asked(names=tuple(sorted({value, text or value, *(entity.aliases if entity else ())})))
+
+
+def answer(
+    asked: str,
+    viewer: Viewer,
+    *,
+    reach: Reach | None = None,
+    most_rows: int = 25,
+    columns: Collection[str] = SHOWN,
+) -> Answer:
+    """All that the viewer may know of what was typed, defanged or not; the newest rows have these columns."""
     text = asked.strip()[:4096]
+    if not text:
+        return Answer(asked, "", "", Found())
     recognised = recognise_value(text)
     entity = names.resolve(text) if recognised is None else None
     if recognised is None:
-        kind, value = ("name", entity.name if entity else text) if text else ("", "")
+        kind, value = "name", entity.name if entity else text
     else:
         kind, value = str(recognised[0]), recognised[1]
-    if not text:
-        return Answer(asked, "", "", Found())
-    sight = sight or sight_of(viewer)
-    if kind == "name":
-        words = sorted({value, text, *(entity.aliases if entity else ())})
-        found = lookup(snapshot(), sight, (), names=words, most_rows=most_rows)
-    else:
-        found = lookup(snapshot(), sight, entries_of(kind, value), most_rows=most_rows)
+    reach = reach or reach_of(viewer)
+    wanted = asked_of(kind, value, text)
+    found = lookup(snapshot(), reach.sight, wanted, most_rows=most_rows, columns=columns)
     return Answer(
         asked=asked,
         kind=kind,
         value=value,
         found=found,
-        sources=_sources(found, viewer),
-        objects=_objects(kind, value, text, viewer),
+        sources=_sources(found, reach, viewer),
+        objects=_objects(kind, value, text, reach),
         together=_together(found.rows, value),
         warning_lists=warnings.explain(kind, value) if recognised else [],
         entity=entity,
@@ -85,43 +147,57 @@ def answer(asked: str, viewer: Viewer, *, sight: Sight | None = None, most_rows:
     )
 
 
-def _sources(found: Found, viewer: Viewer) -> list[dict[str, Any]]:
+def _sources(found: Found, reach: Reach, viewer: Viewer) -> list[dict[str, Any]]:
     """Who said it. A partner's name is shown inside the Centre only: by default sources must not be named."""
-    batches = Batch.objects.filter(pk__in=list(found.by_batch)).select_related("organisation", "handling_set")
+    rows: dict[int, int] = {}
+    last_at: dict[int, datetime] = {}
+    places = np.searchsorted(reach.sight.batches, np.array(list(found.by_batch), dtype=np.int64)).tolist()
+    for place, count in zip(places, found.by_batch.values(), strict=True):
+        pair, at = int(reach.pair[place]), reach.received_at[place]
+        rows[pair] = rows.get(pair, 0) + count
+        last_at[pair] = max(last_at.get(pair, at), at)
+    organisations = Organisation.objects.in_bulk({reach.pairs[pair][0] for pair in rows}) if rows else {}
+    sets = HandlingSet.objects.in_bulk({reach.pairs[pair][1] for pair in rows}) if rows else {}
     grouped: dict[tuple[str, str], dict[str, Any]] = {}
-    for batch in batches:
+    for pair, count in rows.items():
+        organisation, handling = organisations[reach.pairs[pair][0]], sets[reach.pairs[pair][1]]
         is_named = (
             viewer.is_centre
-            or batch.organisation.slug == viewer.organisation
-            or batch.handling_set.body.get("attribution") in {"may", "must"}
+            or organisation.slug == viewer.organisation
+            or handling.body.get("attribution") in {"may", "must"}
         )
-        name = batch.organisation.name if is_named else ""
+        name = organisation.name if is_named else ""
         entry = grouped.setdefault(
-            (name, batch.handling_set.tlp),
-            {"name": name, "tlp": batch.handling_set.tlp, "rows": 0, "last_at": batch.received_at},
+            (name, handling.tlp), {"name": name, "tlp": handling.tlp, "rows": 0, "last_at": last_at[pair]}
         )
-        entry["rows"] += found.by_batch[batch.pk]
-        entry["last_at"] = max(entry["last_at"], batch.received_at)
+        entry["rows"] += count
+        entry["last_at"] = max(entry["last_at"], last_at[pair])
     return sorted(grouped.values(), key=lambda entry: -entry["rows"])
 
 
-def _objects(kind: str, value: str, text: str, viewer: Viewer) -> list[Object]:
+def _objects(kind: str, value: str, text: str, reach: Reach) -> list[Object]:
     """Objects that name it: by id, by name, or by a pattern that compares with it."""
-    seen = Object.objects.filter(batch__in=visible_batches(viewer))
-    if kind == "name":
-        by_name = list(knowledge.named(seen, value)[:MOST_OBJECTS]) or list(knowledge.named(seen, text)[:MOST_OBJECTS])
-        return by_name or list(knowledge.identified(seen, [text])[:MOST_OBJECTS])
-    return list(knowledge.named(seen, value)[:MOST_OBJECTS])
+    every = Object.objects.all()
+    if kind != "name":
+        return _visible(knowledge.named(every, value), reach)
+    by_name = _visible(knowledge.named(every, value), reach)
+    by_name = by_name or _visible(knowledge.named(every, text), reach)
+    return by_name or _visible(knowledge.identified(every, [text]), reach)
+
+
+def _visible(objects: QuerySet[Object], reach: Reach) -> list[Object]:
+    """The first of them that the viewer may see. Batches are compared here: there may be very many."""
+    keys = objects.order_by("pk").values_list("pk", "batch_id")
+    seen = [key for key, batch in keys.iterator() if batch in reach.sight.scope.batches][:MOST_OBJECTS]
+    return list(Object.objects.filter(pk__in=seen).order_by("pk")) if seen else []
 
 
 def _together(rows: pl.DataFrame, value: str) -> list[tuple[str, str, int]]:
     """What stood beside it: other sides, names, networks, hosts."""
     beside: list[tuple[str, str, int]] = []
-    for column in ("value", "peer", "malware", "actor", "domain", "network", "hostname"):
-        counts = rows[column].drop_nulls().value_counts(sort=True) if rows.height else None
-        if counts is None:
-            continue
-        beside += [(column, text, count) for text, count in counts.head(6).iter_rows() if text != value]
+    for column in BESIDE:
+        counts = Counter(rows[column].drop_nulls().to_list()).most_common(6) if column in rows.columns else []
+        beside += [(column, text, count) for text, count in counts if text != value]
     return beside
 
 

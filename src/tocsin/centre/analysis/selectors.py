@@ -191,14 +191,20 @@ def cached(viewer: Viewer, now: datetime, name: str, ask: Callable[[], T]) -> T:
     The gate is asked anew every time: what is kept belongs to the pairs that it allows at this moment, so that a
     changed label, role or recall is never answered from memory. Tallies of a batch do not change once written.
     """
-    pairs = sorted((source, sorted(sets)) for source, sets in visible_pairs(viewer, now).items())
-    state = Batch.objects.aggregate(n=Count("pk"), last=Max("pk"), hidden=Count("pk", filter=Q(hidden_at__lte=now)))
-    rule = (viewer.is_victim_desk, viewer.organisation, sorted(victim_countries(viewer)))
-    seat = hashlib.sha256(
-        repr((name, now.date(), pairs if viewer.class_name else [], state, rule)).encode()
-    ).hexdigest()
+    seat = f"{name}:{now.date()}:{seat_of(viewer, visible_pairs(viewer, now), now)}"
     found: T | None = cache.get(seat)
     if found is None:
         found = ask()
         cache.set(seat, found, CACHE_SECONDS)
     return found
+
+
+def seat_of(viewer: Viewer, allowed: Mapping[int, set[int]], now: datetime) -> str:
+    """The same for all who see the same: what the gate allows at this moment, and what there is."""
+    pairs = sorted((source, sorted(sets)) for source, sets in allowed.items())
+    hidden = Q(hidden_at__lte=now)
+    state = Batch.objects.aggregate(
+        n=Count("pk"), last=Max("pk"), hidden=Count("pk", filter=hidden), hidden_at=Max("hidden_at", filter=hidden)
+    )
+    rule = (viewer.is_victim_desk, viewer.organisation, sorted(victim_countries(viewer)))
+    return hashlib.sha256(repr((pairs if viewer.class_name else [], state, rule)).encode()).hexdigest()

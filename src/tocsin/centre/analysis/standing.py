@@ -19,11 +19,11 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import InputError
 from tocsin.core.typed import recognise_value
-from tocsin.lake.questions.lookup import entries_of, lookup
+from tocsin.lake.questions.lookup import lookup
 from tocsin.lake.scope import Snapshot
 from tocsin.reference import names
 
-from .lookups import sight_of
+from .lookups import asked_of, reach_of
 from .models import StandingHit, StandingQuery
 
 CHECK = "standing-queries"
@@ -110,9 +110,9 @@ def hits_in(delivery: Delivery) -> list[tuple[StandingQuery, int, int]]:
     for person, queries in by_person.items():
         if not may(person, "watch"):
             continue
-        sight = sight_of(viewer_of(person))
+        sight = reach_of(viewer_of(person)).sight
         for query in queries:
             # Only batches of this delivery: after a compaction a file may hold others beside them.
-            counts = lookup(snapshot, sight, entries_of(query.kind, query.value), most_rows=1).by_batch
+            counts = lookup(snapshot, sight, asked_of(query.kind, query.value), most_rows=0).by_batch
             found += [(query, batch, rows) for batch, rows in counts.items() if first <= batch <= last]
     return found

@@ -7,6 +7,7 @@ many batches there are. Everything that counts, pages or searches joins the resu
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -25,7 +26,11 @@ def visible_batches(viewer: Viewer, now: datetime | None = None) -> QuerySet[Bat
     moment = now or timezone.now()
     if not viewer.class_name:
         return Batch.objects.none()
-    allowed = visible_pairs(viewer, moment)
+    return batches_of(visible_pairs(viewer, moment), moment)
+
+
+def batches_of(allowed: Mapping[int, set[int]], moment: datetime) -> QuerySet[Batch]:
+    """The batches of these pairs of source and handling set that are not hidden at that moment."""
     if not allowed:
         return Batch.objects.none()
     # Sources with the same visible sets share one condition: two or three stand for dozens of sources.

@@ -6,11 +6,12 @@ Counting is done on the indexes alone; only the rows that are shown are read fro
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,17 +20,24 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.core.observations import MOMENT, SCHEMA
+from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE, Kind
 from tocsin.lake import index
 from tocsin.lake.scope import Scope, Snapshot
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VICTIM_CODES = np.array([index.ROLES.index(role.value) for role in VICTIM_LIKE], dtype=np.uint8)
+T = TypeVar("T")
+IS_VICTIM = np.array([role in {each.value for each in VICTIM_LIKE} for role in index.ROLES])
 WIDEST_V4, WIDEST_V6 = 8, 16
 MOST_ROWS_READ = 200
 MOST_PLACES = 8
 """Row groups that one look-up reads: rows that stand apart from the rest are counted, not shown."""
+FIRST_LOOK = 1_024
+"""Rows of a frequent text that are tried first for the newest that the asker may see."""
+MOST_OPEN = 64
+"""Files whose footers are kept in memory, some ten megabytes each."""
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,18 @@ class Found:
     rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Hits:
+    """What one file has, as far as it is visible: sums by cell, and the newest of its rows."""
+
     path: Path
-    rows: npt.NDArray[np.uint32]
-    last: npt.NDArray[np.int64]
+    found: index.FileIndex
+    cells: npt.NDArray[np.uint32]
+    rows_of_cell: npt.NDArray[np.integer[Any]]
+    sightings: int
+    first: int
+    last: int
+    newest: Rows
 
 
 class Sight:
@@ -59,20 +74,19 @@ class Sight:
     def __init__(self, scope: Scope) -> None:
         self.batches = np.array(sorted(scope.batches), dtype=np.int64)
         self.own = np.array(sorted(scope.own_batches), dtype=np.int64)
-        self.countries = np.array(
-            [COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX], np.uint8
-        )
+        self.countries = np.zeros(index.COUNTRY_CODES, dtype=bool)
+        self.countries[[COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX]] = True
         self.all_victims = scope.all_victims
         self.scope = scope
 
-    def sees(self, found: index.FileIndex, rows: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-        """Which of these rows of a file the asker may see."""
-        batches = found.batch[rows]
-        seen = _is_in(batches, self.batches)
+    def sees(self, found: index.FileIndex, cells: npt.NDArray[np.uint32]) -> Flags:
+        """Which of these cells of a file the asker may see."""
+        batch = found.cell_batch[cells]
+        seen = _is_in(found.batches, self.batches)[batch]
         if self.all_victims:
             return seen
-        suffered = np.isin(found.role[rows], VICTIM_CODES)
-        allowed = np.isin(found.country[rows], self.countries) | _is_in(batches, self.own)
+        suffered = IS_VICTIM[found.cell_role[cells]]
+        allowed = self.countries[found.cell_country[cells]] | _is_in(found.batches, self.own)[batch]
         return seen & (~suffered | allowed)
 
 
@@ -84,64 +98,144 @@ def _is_in(values: npt.NDArray[np.int64], ordered: npt.NDArray[np.int64]) -> npt
     return found
 
 
-def entries_of(kind: str, value: str) -> list[str]:
-    """The texts under which a canonical value may be entered: itself, and networks that hold an address."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is searched for: rows entered under any of the texts or names, or with an address in the range."""
+
+    texts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    addresses: tuple[int, int] | None = None
+
+    def codes(self) -> npt.NDArray[np.uint64]:
+        """The hashes of texts and names."""
+        texts = index.text_hash(pl.Series(self.texts, dtype=pl.String))
+        return np.unique(np.concatenate([texts, index.name_hash(pl.Series(self.names, dtype=pl.String))]))
+
+
+def asked_for(kind: str, value: str) -> Asked:
+    """A canonical value: itself, networks that hold it, and what a network holds."""
     texts = [value]
-    if kind in {Kind.IPV4, Kind.IPV6}:
-        address = ipaddress.ip_address(value)
-        widest = WIDEST_V4 if address.version == 4 else WIDEST_V6
-        texts += [
-            str(ipaddress.ip_network((address, length), strict=False))
-            for length in range(widest, address.max_prefixlen + 1)
-        ]
+    addresses = None
+    if kind in {Kind.IPV4, Kind.IPV6, Kind.NETWORK}:
+        network = ipaddress.ip_network(value)
+        widest = WIDEST_V4 if network.version == 4 else WIDEST_V6
+        texts += [str(network.supernet(new_prefix=length)) for length in range(widest, network.prefixlen)]
+        if network.prefixlen == network.max_prefixlen:
+            texts.append(str(network))
+        elif network.version == 4:
+            addresses = (int(network.network_address), int(network.broadcast_address))
     elif kind == Kind.URL and (host := urlsplit(value).hostname):
         texts.append(host)
-    return texts
+    return Asked(tuple(texts), addresses=addresses)
 
 
 def lookup(
-    snapshot: Snapshot, sight: Sight, texts: Sequence[str], *, names: Sequence[str] = (), most_rows: int = 25
+    snapshot: Snapshot, sight: Sight, asked: Asked, *, most_rows: int = 25, columns: Collection[str] = tuple(SCHEMA)
 ) -> Found:
-    """Everything entered under any of the texts, or with one of the names, that the asker may see."""
-    codes = index.text_hash(pl.Series(list(texts), dtype=pl.String))
-    hits: list[_Hits] = []
-    batches, roles, countries, firsts, lasts, counts = [], [], [], [], [], []
+    """Everything that is asked for and that the asker may see; the newest rows have the columns that are wanted."""
+    codes = asked.codes()
+    most_rows = min(most_rows, MOST_ROWS_READ)
+    hits = []
     for path in snapshot.files:
-        found = index.load(path)
-        if found is None:
-            found = _made_anew(path)
-        parts = [found.find(code) for code in codes] + [found.find_name(name) for name in names]
-        rows = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
-        if not len(rows):
-            continue
-        rows = rows[sight.sees(found, rows)]
-        if not len(rows):
-            continue
-        hits.append(_Hits(path, rows, found.last[rows]))
-        batches.append(found.batch[rows])
-        roles.append(found.role[rows])
-        countries.append(found.country[rows])
-        firsts.append(found.first[rows].min())
-        lasts.append(found.last[rows].max())
-        counts.append(found.count[rows].sum())
+        found = index.load(path) or _made_anew(path)
+        parts = list(found.find(codes))
+        if len(parts) == 1 and asked.addresses is None and parts[0][0] in found.frequent:
+            part = _of_frequent(path, found, sight, *parts[0], most_rows)
+        else:
+            rows = [rows for _, rows in parts]
+            if asked.addresses is not None:
+                rows.append(found.between(*asked.addresses))
+            part = _of_rows(path, found, sight, rows, most_rows)
+        if part is not None:
+            hits.append(part)
     if not hits:
-        return Found()
+        return Found(rows=_empty(columns))
+    by_batch: dict[int, int] = {}
+    roles, countries = np.zeros(len(index.ROLES), np.int64), np.zeros(index.COUNTRY_CODES, np.int64)
+    for each in hits:
+        batches = _summed(each.found.cell_batch, each, len(each.found.batches))
+        for place in np.flatnonzero(batches):
+            number = int(each.found.batches[place])
+            by_batch[number] = by_batch.get(number, 0) + int(batches[place])
+        roles += _summed(each.found.cell_role, each, len(roles))
+        countries += _summed(each.found.cell_country, each, len(countries))
     return Found(
-        total=sum(len(each.rows) for each in hits),
-        sightings=int(sum(counts)),
-        first_at=datetime.fromtimestamp(int(min(firsts)), UTC),
-        last_at=datetime.fromtimestamp(int(max(lasts)), UTC),
-        by_batch=_counted(np.concatenate(batches)),
-        by_country={COUNTRIES[code] or "": rows for code, rows in _counted(np.concatenate(countries)).items()},
-        by_role={index.ROLES[code]: rows for code, rows in _counted(np.concatenate(roles)).items()},
-        rows=_details(hits, min(most_rows, MOST_ROWS_READ)),
+        total=int(roles.sum()),
+        sightings=sum(each.sightings for each in hits),
+        first_at=datetime.fromtimestamp(min(each.first for each in hits), UTC),
+        last_at=datetime.fromtimestamp(max(each.last for each in hits), UTC),
+        by_batch=_most_first(by_batch),
+        by_country=_most_first({COUNTRIES[code] or "": int(countries[code]) for code in np.flatnonzero(countries)}),
+        by_role=_most_first({index.ROLES[code]: int(roles[code]) for code in np.flatnonzero(roles)}),
+        rows=_details(hits, most_rows, columns) if most_rows else _empty(columns),
     )
 
 
-def _counted(values: npt.NDArray[np.generic]) -> dict[int, int]:
-    distinct, counts = np.unique(values, return_counts=True)
-    pairs = sorted(zip(distinct.tolist(), counts.tolist()), key=lambda pair: -pair[1])
-    return dict(pairs)
+def _empty(columns: Collection[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema={name: dtype for name, dtype in SCHEMA.items() if name in columns})
+
+
+def _of_rows(path: Path, found: index.FileIndex, sight: Sight, parts: list[Rows], most_rows: int) -> _Hits | None:
+    """Rows found in several ways, each counted once."""
+    if not sum(map(len, parts)):
+        return None
+    rows = _once_each(parts, len(found.cell))
+    cell = found.cell[rows]
+    rows = rows[sight.sees(found, cell)]
+    if not len(rows):
+        return None
+    by_cell = np.bincount(found.cell[rows])
+    cells = np.flatnonzero(by_cell).astype(np.uint32)
+    last = found.last[rows]
+    newest = rows[np.argpartition(~last, most_rows)[:most_rows]] if len(rows) > most_rows else rows
+    sightings = int(found.count[rows].sum(dtype=np.int64))
+    return _Hits(path, found, cells, by_cell[cells], sightings, int(found.first[rows].min()), int(last.max()), newest)
+
+
+def _once_each(parts: list[Rows], rows_in_file: int) -> Rows:
+    """The distinct rows, ascending."""
+    if sum(map(len, parts)) < rows_in_file // 64:
+        return np.unique(np.concatenate(parts))
+    held = np.zeros(rows_in_file, dtype=bool)
+    for rows in parts:
+        held[rows] = True
+    return np.flatnonzero(held).astype(np.uint32)
+
+
+def _of_frequent(
+    path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int
+) -> _Hits | None:
+    """A text with very many rows: its sums were made with the index; rows are listed newest first."""
+    part = slice(*found.frequent[code])
+    seen = sight.sees(found, found.sum_cell[part])
+    if not seen.any():
+        return None
+    sizes = found.sum_rows[part][seen]
+    newest: Rows = np.empty(0, np.uint32)
+    start, step = 0, FIRST_LOOK
+    while len(newest) < min(most_rows, int(sizes.sum())):
+        some = rows[start : start + step]
+        newest = np.concatenate([newest, some[sight.sees(found, found.cell[some])]])[:most_rows]
+        start, step = start + step, step * 4
+    return _Hits(
+        path,
+        found,
+        found.sum_cell[part][seen],
+        sizes,
+        int(found.sum_sightings[part][seen].sum()),
+        int(found.sum_first[part][seen].min()),
+        int(found.sum_last[part][seen].max()),
+        newest,
+    )
+
+
+def _summed(column: npt.NDArray[np.generic], hits: _Hits, length: int) -> npt.NDArray[np.int64]:
+    """Visible rows by a property of their cells. Sums stay far below what a float holds exactly."""
+    return np.bincount(column[hits.cells], weights=hits.rows_of_cell, minlength=length).astype(np.int64)
+
+
+def _most_first(counts: dict[T, int]) -> dict[T, int]:
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
 def _made_anew(path: Path) -> index.FileIndex:
@@ -153,7 +247,7 @@ def _made_anew(path: Path) -> index.FileIndex:
     return found
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=MOST_OPEN)
 def _opened(path: Path) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
     """A file, and the number of the first row of each of its row groups."""
     opened = pq.ParquetFile(path, memory_map=True)
@@ -161,34 +255,42 @@ def _opened(path: Path) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
     return opened, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def _details(hits: list[_Hits], most_rows: int) -> pl.DataFrame:
-    """The newest rows in full, newest first, as far as they stand in few places of the files."""
-    last = np.concatenate([each.last for each in hits])
-    owner = np.repeat(np.arange(len(hits)), [len(each.rows) for each in hits])
-    rows = np.concatenate([each.rows for each in hits])
+def _details(hits: list[_Hits], most_rows: int, columns: Collection[str]) -> pl.DataFrame:
+    """The newest rows, newest first: those that a page shows from the indexes, else as far as they stand close."""
+    last = np.concatenate([each.found.last[each.newest] for each in hits])
+    owner = np.repeat(np.arange(len(hits)), [len(each.newest) for each in hits])
+    rows = np.concatenate([each.newest for each in hits])
+    order = np.argsort(~last, kind="stable")[:most_rows]
+    is_light = set(columns) <= set(index.SHOWN)
     wanted: dict[int, list[int]] = {}
     places: set[tuple[int, int]] = set()
-    for place in np.argsort(-last, kind="stable")[:most_rows].tolist():
+    for place in order.tolist():
         number, row = int(owner[place]), int(rows[place])
-        _, starts = _opened(hits[number].path)
-        group = (number, int(np.searchsorted(starts, row, side="right")))
-        if group in places or len(places) < MOST_PLACES:
+        if not is_light:
+            group = (number, int(np.searchsorted(_opened(hits[number].path)[1], row, side="right")))
+            if group not in places and len(places) == MOST_PLACES:
+                continue
             places.add(group)
-            wanted.setdefault(number, []).append(row)
-    tables = [rows_of(hits[number].path, np.sort(np.array(at, dtype=np.uint32))) for number, at in wanted.items()]
-    frame = pl.from_arrow(pa.concat_tables(tables, promote_options="permissive"))
-    assert isinstance(frame, pl.DataFrame)
-    typed = frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
-    typed = typed.with_columns(pl.col("first_at", "last_at").cast(MOMENT))
-    return typed.sort("last_at", descending=True, maintain_order=True)
+        wanted.setdefault(number, []).append(row)
+    read = {*columns, "last_at"}
+    records: list[dict[str, Any]] = []
+    for number, at in wanted.items():
+        path, found = hits[number].path, hits[number].found
+        if is_light:
+            records += [found.shown_of(row) for row in at]
+        else:
+            records += rows_of(path, np.sort(np.array(at, np.uint32)), sorted(read & found.columns)).to_pylist()
+    records.sort(key=lambda record: record["last_at"], reverse=True)
+    schema = {name: dtype for name, dtype in SCHEMA.items() if name in columns}
+    return pl.DataFrame({name: [record.get(name) for record in records] for name in schema}, schema=schema)
 
 
-def rows_of(path: Path, rows: npt.NDArray[np.uint32]) -> pa.Table:
+def rows_of(path: Path, rows: npt.NDArray[np.uint32], columns: list[str] | None = None) -> pa.Table:
     """Certain rows of a file, in order; reads only the row groups that hold them."""
     opened, starts = _opened(path)
     group = np.searchsorted(starts, rows, side="right") - 1
     tables = []
     for number in np.unique(group).tolist():
         inside = (rows[group == number] - starts[number]).astype(np.int64)
-        tables.append(opened.read_row_group(number, use_threads=False).take(pa.array(inside)))
+        tables.append(opened.read_row_group(number, columns=columns, use_threads=False).take(pa.array(inside)))
     return pa.concat_tables(tables)

@@ -53,17 +53,13 @@ def _answer_context(reply: lookups.Answer) -> dict[str, Any]:
         "asked": reply.asked,
         "reply": reply,
         "found": found,
-        "rows": _rows(found.rows),
+        "rows": found.rows.to_dicts(),
         "countries": _most(found.by_country),
         "roles": list(found.by_role.items()),
         "days": _days(found.rows),
         "is_known": bool(found.total or reply.objects),
         "is_value": reply.kind != "name",
     }
-
-
-def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    return frame.drop("ipv6").to_dicts()
 
 
 def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
