@@ -256,6 +256,7 @@ def country_map(rows_by_country: Mapping[str, int], code: str, span: str = "") -
 
 def _atlas(rows: Mapping[str, int], span: str) -> drawing.Atlas:
     names = {code: country(code) for code in drawing.world().codes}
+    rows = {code: count for code, count in rows.items() if code}
     sprite = asset("vendor/world/world.svg")
     return drawing.Atlas(
         rows, drawing.steps_of(rows.values()), names, number, sprite, lambda code: _country_url(code, span)
@@ -269,7 +270,7 @@ def _country_url(code: str, span: str) -> str:
 @register.inclusion_tag("components/legend.html")
 def map_legend(rows_by_country: Mapping[str, int]) -> dict[str, object]:
     """What the map's colours stand for."""
-    steps = drawing.steps_of(rows_by_country.values())
+    steps = drawing.steps_of(count for code, count in rows_by_country.items() if code)
     return {"steps": [(place + 1, low, high) for place, (low, high) in enumerate(drawing.ranges(steps))]}
 
 

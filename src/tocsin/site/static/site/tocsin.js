@@ -63,7 +63,7 @@ document.addEventListener("keydown", (event) => {
     document.getElementById("side")?.classList.remove("is-open");
   }
   if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "")) {
-    const find = document.getElementById("find");
+    const find = document.getElementById("find") ?? document.getElementById("id_q");
     if (find) { event.preventDefault(); find.focus(); }
   }
 });
