@@ -245,6 +245,11 @@ def test_a_cell_of_hosts_and_paths_gives_a_row_for_each_host_once() -> None:
     ]  # fmt: skip
 
 
+def test_a_line_of_very_many_cells_is_no_table() -> None:
+    text = "bad.example," * 20_000
+    assert delimited.recognise(Sample(text.encode(), "x.csv", len(text))) == 0
+
+
 def test_figures_without_an_indicator_are_no_prose() -> None:
     text = "-1,1,0,1,-1,0\n1,1,0,-1,-1,0\n" * 20
     assert delimited.recognise(Sample(text.encode(), "x.txt", len(text))) == 13

@@ -33,17 +33,14 @@ MEBIBYTE = 1 << 20
 @click.argument("folder", default=DELIVERIES, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file.")
 @click.option("--only", default="*", show_default=True, help="Pattern of the paths to read; * crosses folders.")
-@click.option("--research", is_flag=True, help="Read the labelled benchmarks in research/ as well.")
 @click.option("--expected", default=EXPECTED, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="The rules to compare with.")  # fmt: skip
 @click.option("--workers", default=2, show_default=True, help="Files read at the same time.")
 @click.option("--write-docs", is_flag=True, help="Write the page with the table and the differences explained.")
-def acceptance(
-    folder: Path, as_json: bool, only: str, research: bool, expected: Path, workers: int, write_docs: bool
-) -> None:
+def acceptance(folder: Path, as_json: bool, only: str, expected: Path, workers: int, write_docs: bool) -> None:
     """Read every file of FOLDER as a delivery and compare what came of it with what is expected."""
     rules = load(expected)
-    paths = deliveries_in(folder, research=research)
+    paths = deliveries_in(folder)
     chosen = [path for path in paths if fnmatchcase(path.relative_to(folder).as_posix(), only)]
     measured = read_all(folder, chosen, workers, show=not as_json)
     verdict = judge(measured, rules, [path.relative_to(folder).as_posix() for path in paths])
@@ -63,15 +60,9 @@ def acceptance(
     sys.exit(0 if verdict.good else 1)
 
 
-def deliveries_in(folder: Path, *, research: bool = False) -> list[Path]:
-    """Every file of the folder but its own lists; benchmarks of research/ only where asked for."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        shown = path.relative_to(folder)
-        if not path.is_file() or shown.as_posix() in LISTS or (not research and shown.parts[0] == "research"):
-            continue
-        found.append(path)
-    return found
+def deliveries_in(folder: Path) -> list[Path]:
+    """Every file of the folder but its own lists."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in LISTS]
 
 
 def read_all(folder: Path, paths: Sequence[Path], workers: int, *, show: bool) -> list[Measured]:
@@ -159,15 +150,28 @@ def page_of(measured: Sequence[Measured], rules: Sequence[Rule], verdict: Verdic
         "| --- | --: | --- | " + " | ".join(["--:"] * (len(SET_COLUMNS) - 3)) + " |",
     ]
     lines += ["| " + " | ".join(cells) + " |" for cells in set_lines(measured)]
-    lines += ["", "## What is expected, and why", ""]
-    for rule in rules:
-        says = list(rule.sums)
-        if rule.refused_as:
-            says.append(f"refused as {' or '.join(rule.refused_as)}")
-        if "quarantined" in rule.states:
-            says.append(f"set aside: {' or '.join(rule.reasons) or 'any reason'}")
-        shown = f" ({'; '.join(says)})" if says else ""
-        lines.append(f"- `{rule.files}`" + shown + (f": {rule.why}" if rule.why else ""))
+    lines += ["", "## What the folder's list counts, and what came of it", ""]
+    lines += ["A sum or a number of refusals that is given here must come out exactly.", ""]
+    lines += ["| Files | The list counts | Must come out | Refused | Why |", "| --- | --- | --- | --- | --- |"]
+    lines += [expectation(rule) for rule in rules]
     if verdict.failures:
         lines += ["", "## Not as expected", "", *[f"- {failure}" for failure in verdict.failures]]
     return "\n".join(lines) + "\n"
+
+
+def expectation(rule: Rule) -> str:
+    """One row of the table of what is expected."""
+    says = list(rule.sums)
+    if rule.formats:
+        says.append(f"read as {' or '.join(rule.formats)}")
+    if rule.refused_as:
+        says.append(f"each refused as {' or '.join(rule.refused_as)}")
+    if rule.never:
+        says.append(f"never {' or '.join(rule.never)}")
+    if "quarantined" in rule.states:
+        only = "" if "parsed" in rule.states else "only "
+        reasons = f" as {' or '.join(rule.reasons)}" if rule.reasons else ""
+        says.append(f"{only}set aside{reasons}")
+    refused = ", ".join(f"{reason} {many:,}" for reason, many in rule.refused.items())
+    cells = (f"`{rule.files}`", rule.manifest, "; ".join(says), refused, rule.why)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -34,7 +35,12 @@ class Rule:
     never: tuple[str, ...] = ()
     """Reasons that no file may show."""
     sums: tuple[str, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Reason → how many records, or files, of all that the pattern fits; no other reason may occur."""
+    manifest: str = ""
+    """What the folder's own list counts."""
     why: str = ""
+    """Why what came of it is not that count, or is what it is."""
 
 
 @dataclass(slots=True)
@@ -79,10 +85,30 @@ def judge(measured: Sequence[Measured], rules: Sequence[Rule], all_paths: Iterab
     paths = list(all_paths)
     for rule in rules:
         fitting = {path for path in paths if fnmatchcase(path, rule.files)}
-        if rule.sums and fitting and fitting <= read:
+        if fitting and fitting <= read:
             part = [found for found in measured if found.path in fitting]
-            verdict.failures += [f"{rule.files}: {fault}" for text in rule.sums if (fault := _sum_fault(part, text))]
+            faults = [*(_sum_fault(part, text) for text in rule.sums), *_refusal_faults(part, rule)]
+            verdict.failures += [f"{rule.files}: {fault}" for fault in faults if fault]
     return verdict
+
+
+def refused_of(part: Iterable[Measured]) -> Counter[str]:
+    """Reason → how many, over several files."""
+    total: Counter[str] = Counter()
+    for found in part:
+        total.update(found.reasons)
+    return total
+
+
+def _refusal_faults(part: Sequence[Measured], rule: Rule) -> list[str]:
+    if not rule.refused:
+        return []
+    total = refused_of(part)
+    return [
+        f"{total[reason]} refused as {reason}, not {rule.refused.get(reason, 0)}"
+        for reason in sorted({*total, *rule.refused})
+        if total[reason] != rule.refused.get(reason, 0)
+    ]
 
 
 def _fault(found: Measured, rule: Rule) -> str:

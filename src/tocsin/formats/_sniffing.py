@@ -14,6 +14,8 @@ from ._tables import Layout
 
 DELIMITERS = (",", "\t", ";", "|")
 SAMPLE_RECORDS = 500
+MOST_COLUMNS = 1_000
+"""No partner's table is wider; a text of many commas without line ends is none."""
 LONGEST_LOOK = 4_096
 """Characters of a cell up to which its content is looked at."""
 
@@ -171,6 +173,8 @@ def _shape(lines: list[str], profile: Profile, delimiter: str) -> Shape | None:
     full = Counter(len(cells) for _, cells in records)
     common = full.most_common(1)[0][0]
     width = max(common, max((w for w, n in widths.items() if n >= max(2, 0.2 * len(records))), default=1))
+    if width > MOST_COLUMNS:
+        return None
     first = 0
     while first < len(records) - 1 and len(records[first][1]) < width and not _like_values(records[first][1]):
         first += 1

@@ -26,7 +26,6 @@ def recognise(sample: Sample) -> int:
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Nothing: raises InputError reference-data."""
     raise InputError("reference-data", excerpt=source.name[:120])
-    yield  # A reader is a generator.
 
 
 FORMAT = Format(
