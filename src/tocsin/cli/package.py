@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from . import setup
 
@@ -82,7 +82,8 @@ def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    table = Table("Package", "Rows", "New", "Gone", "Size", "File")
+    # A path that is cut off is no use: it goes on in the next line.
+    table = Table("Package", "Rows", "New", "Gone", "Size", Column("File", overflow="fold"))
     for fact in facts:
         size = f"{int(str(fact['size_bytes'])) / 1e6:,.1f} MB"
         table.add_row(

@@ -36,6 +36,7 @@ def timeline(days: Sequence[Day], title: str, numbers: Sequence[str], width: int
         f'stroke="{LINE}"/>',
     ]
     base = height - bottom
+    said = False
     for place, (day, written) in enumerate(zip(days, numbers, strict=True)):
         middle = left + step * (place + 0.5)
         tall = inner_height * day.rows / most
@@ -47,8 +48,10 @@ def timeline(days: Sequence[Day], title: str, numbers: Sequence[str], width: int
         ]
         if place % every == 0:
             parts.append(_label(middle, height - 8, day.label))
-            if step >= 30:
-                parts.append(_label(middle, base - tall - 5, written, "bold"))
+        # Where there is no room for every total, the highest bar's tells the scale.
+        if (step >= 30 and place % every == 0) or (day.rows == most and not said):
+            said = said or day.rows == most
+            parts.append(_label(min(max(middle, left + 20), width - left - 20), base - tall - 5, written, "bold"))
     parts.append("</svg>")
     return "".join(parts)
 

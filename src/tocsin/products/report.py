@@ -168,7 +168,7 @@ def _bottom_line(order: Order, summary: dict[str, Any], counts: dict[str, int], 
         return (say("bottom_line_none"),)
     number = say.number
     first = say(
-        "bottom_line_affected",
+        "bottom_line_affected" if summary["hostile"] or not summary["affected"] else "bottom_line_victims",
         affected=number(summary["affected"]),
         hostile=number(summary["hostile"]),
     )
