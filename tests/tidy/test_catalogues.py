@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from gettext import GNUTranslations
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from django.conf import settings
 from tests.tidy.tree import SOURCE, modules, texts
@@ -80,3 +81,19 @@ def test_placeholders_are_kept(language: str) -> None:
         if set(PLACEHOLDER.findall(message.id)) != set(PLACEHOLDER.findall(str(message.string))):
             wrong.append(message.id)
     assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_pages_read_is_compiled_from_what_people_wrote(language: str) -> None:
+    for path in sorted(SOURCE.glob(f"**/locale/{language}/LC_MESSAGES/django.po")):
+        with path.with_suffix(".mo").open("rb") as stream:
+            compiled = GNUTranslations(stream)
+        with path.open("rb") as stream:
+            written = [message for message in read_po(stream, locale=language) if message.id]
+        stale = [each.id for each in written if isinstance(each.id, str) and _compiled(compiled, each) != each.string]
+        assert stale == [], "run script/compile-messages"
+
+
+def _compiled(found: GNUTranslations, message: Message) -> str:
+    text = str(message.id)
+    return found.pgettext(message.context, text) if message.context else found.gettext(text)
