@@ -1,0 +1,97 @@
+"""Organisations and objects: what their pages say, who is named to whom, and changes that are kept and recorded."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from tests import builders, people, scene
+
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.members.models import Organisation
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+NEW = {"name": "Harbour CERT", "slug": "harbour", "class_name": "public-body", "country": "JO", "contact": "desk",
+       "tlp": "TLP:GREEN", "is_active": "on"}  # fmt: skip
+
+
+@pytest.fixture
+def shown() -> scene.Scene:
+    return scene.make()
+
+
+def _page(client: Client, login: str, address: str) -> str:
+    client.force_login(people.call(login))
+    return client.get(address).content.decode()
+
+
+def test_a_partner_is_shown_with_what_came_of_it(client: Client, shown: scene.Scene) -> None:
+    listed = _page(client, "paula_partnership", reverse("organisations"))
+    assert reverse("organisation", args=["northwind"]) in listed
+    assert "NCB FR" not in listed, "bureaus stand apart"
+    page = _page(client, "paula_partnership", reverse("organisation", args=["northwind"]))
+    assert reverse("delivery", args=[shown.delivery.receipt]) in page
+    assert "odd.bin" in page
+    assert "1 set aside" in page
+    assert reverse("organisation-edit", args=["northwind"]) in page
+    assert reverse("organisation-edit", args=["northwind"]) not in _page(
+        client, "dana_analyst", reverse("organisation", args=["northwind"])
+    )
+    assert client.get(reverse("organisation", args=["nobody"])).status_code == 404
+
+
+def test_a_bureau_is_found_under_bureaus(client: Client, shown: scene.Scene) -> None:
+    builders.delivery(builders.bureau("FR"))
+    assert "NCB FR" in _page(client, "paula_partnership", reverse("organisations") + "?show=bureaus")
+
+
+def test_an_organisation_is_added_once(client: Client) -> None:
+    client.force_login(people.call("paula_partnership"))
+    assert client.post(reverse("organisation-add"), NEW)["Location"] == reverse("organisation", args=["harbour"])
+    made = Organisation.objects.get(slug="harbour")
+    assert (made.class_name, made.country, made.defaults["tlp"]) == ("public-body", "JO", "TLP:GREEN")
+    again = client.post(reverse("organisation-add"), NEW | {"name": "Other"})
+    assert "Another organisation has this short name." in again.content.decode()
+    assert Organisation.objects.get(slug="harbour").name == "Harbour CERT"
+    assert Entry.objects.filter(action="organisation.added").count() == 1
+
+
+@pytest.mark.parametrize("wrong", [{"class_name": "king"}, {"country": "XX"}, {"tlp": "TLP:PINK"}, {"slug": "a b"}])
+def test_what_is_not_offered_is_not_taken(client: Client, wrong: dict[str, str]) -> None:
+    client.force_login(people.call("paula_partnership"))
+    assert client.post(reverse("organisation-add"), NEW | wrong).status_code == 200
+    assert not Organisation.objects.filter(name="Harbour CERT").exists()
+
+
+def test_an_agreement_ends_and_its_class_stays(client: Client, shown: scene.Scene) -> None:
+    people.call("pia_partner")
+    client.force_login(people.call("paula_partnership"))
+    change = {"name": "Northwind", "country": "", "contact": "x", "tlp": "TLP:AMBER", "class_name": "law-enforcement"}
+    client.post(reverse("organisation-edit", args=["northwind"]), change)
+    changed = Organisation.objects.get(slug="northwind")
+    assert (changed.class_name, changed.is_active) == ("private", False)
+    client.force_login(people.call("pia_partner"))
+    assert client.get(reverse("home")).status_code == 302, "its people are out at once"
+
+
+def test_an_object_names_its_source_to_the_centre_only(client: Client, shown: scene.Scene) -> None:
+    address = reverse("object", args=[shown.thing.pk])
+    for login, is_named in (("dana_analyst", True), ("pia_partner", True), ("fleur_officer", False)):
+        person = people.call(login)
+        person.language = "en"
+        person.save()
+        client.force_login(person)
+        body = client.get(address).content.decode().split("<main")[1]
+        assert ("Northwind" in body) is is_named, login
+        assert "Grey Heron" in body
+        assert "bird" in body
+        assert "intrusion-set--1" in body
+
+
+def test_an_object_is_given_out_as_it_came(client: Client, shown: scene.Scene) -> None:
+    client.force_login(people.call("fleur_officer"))
+    response = client.get(reverse("object-raw", args=[shown.thing.pk]))
+    assert response.content == b'{"type": "intrusion-set"}'
+    assert "attachment" in response["Content-Disposition"]
+    assert response["Content-Type"] == "application/octet-stream"
+    assert Entry.objects.filter(action="object.fetched", actor="fleur_officer").count() == 1
