@@ -75,7 +75,9 @@ class Seen:
         new = np.empty(len(keys), dtype=bool)
         new[order] = ~known
         if len(self._sorted) > 8:
-            self._sorted = [np.sort(np.concatenate(self._sorted))]
+            merged = np.concatenate(self._sorted)
+            self._sorted = [merged]  # The parts go before anything else is taken.
+            merged.sort()
         while sum(map(len, self._sorted)) > MOST_REMEMBERED and len(self._sorted) > 1:
             self._sorted.pop(0)
         return new
@@ -114,6 +116,7 @@ class Recount:
     def settled(self, frame: pl.DataFrame | None, keys: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
         """What was held, file by file, and at last what still waits, each with its final counts."""
         pending = _summed(self._pending)
+        self._pending = []
         for path in self._held:
             yield _recounted(pl.read_ipc(path), pl.read_ipc(path.with_suffix(".keys")), pending)
             path.unlink()

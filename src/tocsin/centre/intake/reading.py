@@ -278,11 +278,13 @@ class Reading:
             self.recount.hold(frame, keys)
 
     def _write_rows(self) -> None:
+        self.seen = Seen()  # No more rows come: what was remembered of them need not lie beside what is written.
         for frame in self.recount.settled(*self._waiting()):
             path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
             written = files.write(frame, path)
             self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
             self._tally(frame)
+            del frame  # Before the next one is read.
             if self.progress is not None:
                 self.progress(self.outcome.rows, 0)
 
