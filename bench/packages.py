@@ -25,6 +25,7 @@ BATCHES = 40
 PROCESSES = 2
 GOAL_PACKAGES = 196
 GOAL_SECONDS = 120
+GOAL_ROWS = 20_000_000
 GOAL_MEMORY_MB = 1_500
 
 
@@ -131,13 +132,14 @@ def main() -> None:
                 facts |= {"raw_wall_s": round(time.perf_counter() - started, 1), "raw_cpu_s": round(cpu, 1)}
             else:
                 facts |= json.loads(done.stdout.splitlines()[-1])
-    # The goal is said for 20 million rows; fewer have less time. Every process counts by itself for memory.
-    seconds = GOAL_SECONDS * min(1.0, told.rows / 20_000_000)
+    # The goal is said for 20 million rows; fewer say nothing about it. Every process counts by itself for memory.
     peaks = [int(str(facts[name])) for name in ("peak_mb", "peak_worker_mb")]
     facts |= {
-        "goal": f"{GOAL_PACKAGES} packages in {seconds:g} s of wall clock, each process under {GOAL_MEMORY_MB} MB",
-        "met": facts["packages"] == GOAL_PACKAGES
-        and float(str(facts["ours_wall_s"])) < seconds
+        "goal": f"{GOAL_PACKAGES} packages of {GOAL_ROWS:,} in {GOAL_SECONDS} s, each under {GOAL_MEMORY_MB} MB",
+        "met": None
+        if told.rows < GOAL_ROWS
+        else facts["packages"] == GOAL_PACKAGES
+        and float(str(facts["ours_wall_s"])) < GOAL_SECONDS
         and max(peaks) < GOAL_MEMORY_MB,
         "peak_sum_mb": peaks[0] + PROCESSES * peaks[1],
     }
