@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.cli.acceptance import EXPECTED, deliveries_in
+from tocsin.cli.acceptance import EXPECTED, deliveries_in, expectation
 from tocsin.cli.acceptance_rules import Rule, judge, load, set_of
 from tocsin.cli.acceptance_run import Measured, measure_all
 
@@ -49,3 +49,18 @@ def test_a_file_that_ends_otherwise_is_a_failure() -> None:
     assert judge([Measured("b/1", state="parsed", reasons={"not-json": 1})], rules, ["b/1"]).failures
     assert judge([Measured("b/1", state="lost", fault="timeout")], rules, ["b/1"]).failures == ["b/1: timeout"]
     assert judge([Measured("c/1", state="parsed")], rules, ["c/1"]).uncovered == ["c/1"]
+
+
+def test_refusals_are_counted_by_reason() -> None:
+    rules = (Rule("a/*", refused={"not-public": 2}),)
+    exact = Measured("a/1", state="parsed", rejected=2, reasons={"not-public": 2})
+    assert judge([exact], rules, ["a/1"]).good
+    other = Measured("a/1", state="parsed", rejected=3, reasons={"not-public": 2, "not-a-url": 1})
+    assert judge([other], rules, ["a/1"]).failures == ["a/*: 1 refused as not-a-url, not 0"]
+
+
+def test_every_rule_can_be_read_and_is_shown() -> None:
+    rules = load(EXPECTED)
+    assert len(rules) > 80
+    assert all(expectation(rule).count(" | ") == 4 for rule in rules)
+    assert all(rule.why or rule.manifest for rule in rules), "every rule gives its reason"

@@ -263,3 +263,10 @@ def test_a_table_about_actors_is_a_table() -> None:
     assert delimited.recognise(Sample(text.encode(), "x.csv", len(text))) == 40
     with pytest.raises(InputError, match="missing-columns"):
         read(text)
+
+
+def test_the_digests_of_one_file_in_one_cell_are_rows() -> None:
+    text = f'value,entity_type,description\n"{"a" * 64},{"b" * 40},{"c" * 32}",file,sample\n"{"d" * 64}",file,other\n'
+    found = rows(read(text))
+    assert [row["value"] for row in found] == ["a" * 64, "b" * 40, "c" * 32, "d" * 64]
+    assert {row["kind"] for row in found} == {None}

@@ -16,7 +16,7 @@ import polars as pl
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rejection, Rows
-from tocsin.core.words import Unit
+from tocsin.core.words import Kind, Unit
 
 from ._columns import NOT_INDICATORS, kind_of_word, normal
 from ._ranges import as_networks
@@ -349,16 +349,16 @@ def _exploded(draft: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     separator = plan.lists.get("value")
     if not separator:
         return draft
-    parts = (
-        pl.col("value")
-        .str.split(separator)
-        .list.eval(pl.element().str.strip_chars().filter(~pl.element().str.starts_with("/")))
-    )
-    return (
-        draft.with_columns(parts.list.unique(maintain_order=True))
-        .explode("value")
-        .filter(pl.col("value").is_null() | (pl.col("value") != ""))
-    )
+    parts = pl.col("value").str.split(separator)
+    parts = parts.list.eval(pl.element().str.strip_chars().filter(~pl.element().str.starts_with("/")))
+    draft = draft.with_columns(parts.list.unique(maintain_order=True)).explode("value")
+    draft = draft.filter(pl.col("value").is_null() | (pl.col("value") != ""))
+    if "kind" in draft.columns:
+        # "file" beside its digests: they say themselves what they are.
+        digest = pl.col("value").str.contains(r"^(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$")
+        named = (pl.col("kind") == Kind.FILENAME.value) & digest
+        draft = draft.with_columns(pl.when(named.fill_null(False)).then(None).otherwise("kind").alias("kind"))
+    return draft
 
 
 def _with_ports(draft: pl.DataFrame) -> pl.DataFrame:

@@ -107,7 +107,7 @@ def recognise(sample: Sample) -> int:
         if not remarks or not all(map(_is_remark, remarks)):
             return 0
         return 45 if len(set(map(str.lower, _BANNER.findall("\n".join(remarks[:60]))))) >= 3 else 20
-    if b"Maltrail developers" in head[:2048] and share >= 0.5:
+    if b"Maltrail developers" in head[:2048] and not any(re.match(_NETWORK_AND_NAME, line) for line in lines):
         return 70
     sure = 65 if share >= 0.9 else 52 if share >= 0.75 else 30 if share >= 0.55 and count >= 5 else 0
     return min(sure, 40) if _is_table(lines) else sure
