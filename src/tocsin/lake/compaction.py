@@ -12,7 +12,6 @@ from pathlib import Path
 
 import polars as pl
 
-from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Basis
 
 from . import files
@@ -38,17 +37,18 @@ class Recast:
 
 def merge(paths: Sequence[Path], target: Path, *, without_batches: Collection[int] = ()) -> files.Written | None:
     """One sorted file of the rows of several, without the rows of purged batches; None when none are left."""
-    frame = pl.concat([pl.read_parquet(path).select(list(SCHEMA)) for path in paths])
+    frame = pl.concat([files.read(path) for path in paths], how="diagonal")
     if without_batches:
         frame = frame.filter(~pl.col("batch").is_in(list(without_batches)))
     if not frame.height:
         return None
-    return files.write(frame.sort(SORTED_BY, nulls_last=True), target, row_group=files.SORTED_ROW_GROUP)
+    frame = frame.sort([name for name in SORTED_BY if name in frame.columns], nulls_last=True)
+    return files.write(frame, target, row_group=files.SORTED_ROW_GROUP)
 
 
 def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.DataFrame] | None:
     """The same file with the country that a person decided, and the rows that changed; None when none did."""
-    frame = pl.read_parquet(path)
+    frame = files.whole(files.read(path))
     held = frame.select(change.holds().fill_null(False)).to_series()
     if not held.any():
         return None

@@ -322,6 +322,11 @@ class FileIndex:
 @lru_cache(maxsize=4096)
 def load(parquet: Path) -> FileIndex | None:
     """The index of a registered file, None when it has none of this version. Files never change once registered."""
+    return opened(parquet)
+
+
+def opened(parquet: Path) -> FileIndex | None:
+    """The same for who reads a file once."""
     path = index_path(parquet)
     where, what = _tables(path, 4), _tables(path.with_suffix(".facts"), 4)
     if where is None or what is None:

@@ -22,9 +22,9 @@ from tocsin.lake.compaction import Recast
 from .models import LakeFile, NameTally, Tally
 from .services import store_folder
 
-SMALL_ROWS = 250_000
+SMALL_ROWS = 400_000
 """Files with fewer rows are worth joining."""
-JOINED_ROWS = 1_000_000
+JOINED_ROWS = 650_000
 KEPT_AFTER = timedelta(hours=1)
 """How long a retired file stays for readers that hold an older snapshot."""
 HOUSEKEEPING = "keep-house"

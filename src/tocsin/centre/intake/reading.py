@@ -18,7 +18,6 @@ import polars as pl
 
 from tocsin import formats
 from tocsin.core.errors import InputError
-from tocsin.core.observations import SCHEMA
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Heading, Proposal, Rejection, Rows, Source, Thing, Things
 from tocsin.core.reasons import REASONS
@@ -208,7 +207,8 @@ class Reading:
         if done.frame.height:
             self.outcome.batches[batch - self._first_batch]["rows"] += done.frame.height
             self.keys.append(done.keys.with_columns(pl.col("row") + self.buffered))
-            self.buffer.append(done.frame.with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch")))
+            of_batch = files.narrow(done.frame).with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch"))
+            self.buffer.append(of_batch)
             self.buffered += done.frame.height
             self.outcome.rows += done.frame.height
         if self.buffered >= files.ROWS_IN_FILE:
@@ -267,7 +267,7 @@ class Reading:
         """The rows that wait, and their keys; they wait no longer."""
         if not self.buffer:
             return None, None
-        frame = pl.concat(self.buffer).select(list(SCHEMA))
+        frame = pl.concat(self.buffer, how="diagonal")
         keys = pl.concat(self.keys).cast(KEY_COLUMNS)  # type: ignore[arg-type]
         self.buffer, self.keys, self.buffered = [], [], 0
         return frame, keys
@@ -279,7 +279,9 @@ class Reading:
 
     def _write_rows(self) -> None:
         self.seen = Seen()  # No more rows come: what was remembered of them need not lie beside what is written.
-        for frame in self.recount.settled(*self._waiting()):
+        self.seen = Seen()  # Nothing more is asked of it, and writing needs the room.
+        for held in self.recount.settled(*self._waiting()):
+            frame = files.whole(held)
             path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
             written = files.write(frame, path)
             self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
