@@ -155,3 +155,34 @@ def test_ones_own_queries_are_ones_own(client: Client) -> None:
     client.post(reverse("watch-stop", args=[query.pk]))
     query.refresh_from_db()
     assert not query.is_active
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "words"),
+    [
+        ("heodo", "Emotet", "Emotet Geodo emotet"),
+        ("Fancy Bear", "APT28", "Sofacy APT28"),
+        ("Kiesel", "Kiesel", "Kiesel"),
+    ],
+)
+def test_a_name_is_watched_under_all_its_aliases(asked: str, name: str, words: str) -> None:
+    person = people.call("pia_partner")
+    query = standing.add_query(person=person, text=asked, reason="", at=NOW)
+    assert (query.kind, query.value) == ("name", name)
+    assert standing.add_query(person=person, text=name, reason="", at=NOW) == query
+    table = "ip,malware,x\n198.51.100.9,QakBot,1\n198.51.100.9,,1\n" + "{}"
+    assert hand_over("pia_partner", table.format("").encode()).state == "parsed"
+    assert not StandingHit.objects.exists()
+    for word in words.split():
+        delivery = hand_over("pia_partner", table.format(f"192.0.2.7,{word},1\n192.0.2.8,{word},2\n").encode())
+        hit = StandingHit.objects.get(batch__delivery=delivery)
+        assert (hit.query, hit.rows) == (query, 2), word
+
+
+def test_a_watched_name_is_kept_from_those_who_may_not_see_it() -> None:
+    queries = {
+        login: standing.add_query(person=people.call(login), text="Heodo", reason="", at=NOW)
+        for login in ("omar_partner", "pia_partner")
+    }
+    hand_over("pia_partner", b"ip,malware\n192.0.2.7,Emotet\n", marking="TLP:RED")
+    assert [hit.query for hit in StandingHit.objects.all()] == [queries["pia_partner"]]
