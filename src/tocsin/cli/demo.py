@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import time
 from datetime import UTC, date, datetime
@@ -198,9 +197,9 @@ def _hand_over_folder(folder: Path, console: Console) -> int:
 def _serve(port: int, console: Console) -> None:
     from tocsin.centre.members.models import Person
 
-    from .serve import run_server
+    from .serve import is_taken, run_server
 
-    while _taken(port):
+    while is_taken("127.0.0.1", port):
         port += 1
     table = Table(title=f"Demonstration accounts (password for all: {PASSWORD})")
     for heading in ("Sign in as", "Who", "Organisation", "Roles", "Language"):
@@ -215,11 +214,6 @@ def _serve(port: int, console: Console) -> None:
 
         webbrowser.open(address)
     run_server("127.0.0.1", port, 1)
-
-
-def _taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 __all__ = ["demo", "setup"]

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 
 import click
 
 from . import setup
+
+LOOK_SECONDS = 0.2
+PORTAL = (
+    *("--interface", "wsgi", "--no-ws", "--workers", "1"),
+    # More threads than cores are meant: they wait for slow uploads and for the database. At the level "warning" the
+    # server would find fault with that at each start; of what goes wrong later it tells as errors.
+    *("--blocking-threads", "8", "--log-level", "error"),
+    # A request that does not end must not keep the whole from stopping; containers are killed after ten seconds.
+    *("--workers-kill-timeout", "5"),
+    "tocsin.site.wsgi:application",
+)
 
 
 @click.command()
@@ -16,8 +31,6 @@ from . import setup
 def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
-    import signal
-
     from tocsin.centre.jobs.worker import work as run
     from tocsin.site import wiring
 
@@ -43,34 +56,32 @@ def serve(host: str, port: int, workers: int) -> None:
 
 
 def run_server(host: str, port: int, workers: int) -> None:
-    """The portal in the foreground with its workers beside it."""
+    """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
     from tocsin.site import crew
 
+    if is_taken(host, port):
+        # Linux would deal requests out to both servers by turns.
+        raise click.ClickException(f"Another program listens at {host}:{port}.")
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: told.append(number))
     hands = crew.start(workers) if workers else []
+    portal = subprocess.Popen([sys.executable, "-m", "granian", *PORTAL, "--host", host, "--port", str(port)])
+    while portal.poll() is None and not told:
+        time.sleep(LOOK_SECONDS)
+    ended = portal.returncode
+    crew.stop([portal, *hands])
+    if ended:
+        raise click.ClickException(f"The portal ended by itself with status {ended}.")
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether a program listens there."""
     try:
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "granian",
-                "--interface",
-                "wsgi",
-                "--host",
-                host,
-                "--port",
-                str(port),
-                "--workers",
-                "1",
-                "--blocking-threads",
-                "8",
-                "--no-ws",
-                "--log-level",
-                "warning",
-                "tocsin.site.wsgi:application",
-            ],
-            check=False,
-        )
-    except KeyboardInterrupt:
-        pass
-    finally:
-        crew.stop(hands)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False

@@ -1,0 +1,130 @@
+"""The portal with its workers, started for real: a signal to the first process ends them all, even a busy one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from tests.faults.installation import Installation
+
+TOCSIN = (sys.executable, "-c", "from tocsin.cli import main; main(prog_name='tocsin')")
+START_SECONDS = 60
+STOP_SECONDS = 20
+NO_SERVER = pytest.mark.skipif(bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="runs on its own SQLite database")
+pytestmark = [NO_SERVER, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    made = Installation(tmp_path_factory.mktemp("stopped") / "home")
+    subprocess.run([*TOCSIN, "init"], env=made.environment, check=True, capture_output=True, timeout=120)
+    return made
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def served(installation: Installation, port: int, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`tocsin serve`, leader of its own group, from the first answer on; what it says is in `said`."""
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [*TOCSIN, "serve", "--port", str(port), "--workers", "2"],
+            env=installation.environment, start_new_session=True, stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not _answers(port):
+            assert process.poll() is None, (tmp_path / "said").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        yield process
+    finally:
+        if _group(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status < 400
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _group(leader: int) -> list[str]:
+    """Command lines of the living processes of a group; those that only wait to be reaped are gone."""
+    shown = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    columns = [line.split(maxsplit=2) for line in shown.splitlines()]
+    return [args for group, state, args in columns if int(group) == leader and not state.startswith("Z")]
+
+
+def _half_sent(port: int) -> socket.socket:
+    """A request whose body never comes in full: it holds a thread of the portal."""
+    waiting = socket.create_connection(("127.0.0.1", port), timeout=1)
+    lines = ("POST /sign-in/ HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Cookie: csrftoken={'a' * 32}",
+             "Content-Type: application/x-www-form-urlencoded", "Content-Length: 100000", "", "name=")  # fmt: skip
+    waiting.sendall("\r\n".join(lines).encode())
+    with pytest.raises(TimeoutError):
+        waiting.recv(1)
+    return waiting
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_first_process_ends_all(
+    number: signal.Signals, served: subprocess.Popen[bytes], port: int, tmp_path: Path
+) -> None:
+    # The command, two workers, the server and the process that answers.
+    assert len(_group(served.pid)) >= 5
+    with _half_sent(port):
+        served.send_signal(number)
+        until = time.monotonic() + STOP_SECONDS
+        while (left := _group(served.pid)) and time.monotonic() < until:
+            served.poll()
+            time.sleep(0.1)
+    assert left == []
+    assert served.wait() == 0
+    # Nothing but where the portal is: a start that warns of itself teaches people to overlook warnings.
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said == [f"The portal is at http://127.0.0.1:{port}/  (stop with Ctrl+C)"]
+
+
+def _refused(installation: Installation, *arguments: str) -> str:
+    """What a start says that must fail; nothing of it may be left."""
+    process = subprocess.Popen(
+        [*TOCSIN, "serve", *arguments], env=installation.environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        _, said = process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 1, said
+        assert _group(process.pid) == []
+        return said
+    finally:
+        if _group(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_portal_that_cannot_start_says_so_and_leaves_no_worker(installation: Installation, port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        assert f"Another program listens at 127.0.0.1:{port}." in _refused(installation, "--port", str(port))
+    # An address that is not this machine's.
+    assert "The portal ended by itself" in _refused(installation, "--host", "192.0.2.1", "--port", str(port))
