@@ -134,6 +134,7 @@ def lookup(
 ) -> Found:
     """Everything that is asked for and that the asker may see; the newest rows have the columns that are wanted."""
     codes = asked.codes()
+    _forget_replaced(len(snapshot.files))
     most_rows = min(most_rows, MOST_ROWS_READ)
     hits = []
     for path in snapshot.files:
@@ -236,6 +237,13 @@ def _summed(column: npt.NDArray[np.generic], hits: _Hits, length: int) -> npt.ND
 
 def _most_first(counts: dict[T, int]) -> dict[T, int]:
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def _forget_replaced(files: int) -> None:
+    """Let go of what is mapped when most of it is of files that were replaced: till then the disk keeps their room."""
+    if index.load.cache_info().currsize > 2 * files + SPARE_MAPS:
+        index.load.cache_clear()
+        _opened.cache_clear()
 
 
 def _made_anew(path: Path) -> index.FileIndex:
