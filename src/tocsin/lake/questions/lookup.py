@@ -36,6 +36,7 @@ FIRST_LOOK = 1_024
 """Rows of a frequent text that are tried first for the newest that the asker may see."""
 MOST_OPEN = 64
 """Files whose footers are kept in memory, some ten megabytes each."""
+SPARE_MAPS = 64
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.uint32]
 
