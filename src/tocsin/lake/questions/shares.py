@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 import numpy as np
@@ -64,7 +64,10 @@ class Words:
     columns: Mapping[str, pl.Enum]
 
     def empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={name: self.columns.get(name, SCHEMA[name]) for name in COLUMNS})
+        return pl.DataFrame(schema={name: self.type_of(name) for name in COLUMNS})
+
+    def type_of(self, column: str) -> pl.DataType | type[pl.DataType]:
+        return self.columns.get(column, SCHEMA[column])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Share:
             frame = _read(self.parts, COLUMNS, words)
             order = _order(frame)
             for start in range(0, self.rows, rows):
-                yield frame[order[start : start + rows]]
+                yield _picked(frame, order[start : start + rows], words)
             return
         yield from self._parted(rows, words)
 
@@ -110,14 +113,14 @@ class Share:
             start += height
             order = np.argsort((here // rows).astype(np.uint16), kind="stable").astype(np.uint32)
             here = here[order]
-            frame = pl.DataFrame(pa.Table.from_batches([_run(path).get_batch(number)]))[order]
+            frame = pl.DataFrame(pa.Table.from_batches([_run(path).reader.get_batch(number)]))[order]
             target = folder / f"{run:05d}.arrow"
             for piece, batch, first, end in _written(target, frame, here // rows):
                 parts[piece].append((target, batch, end - first))
                 places[piece].append(here[first:end])
         for piece in sorted(parts):
             frame = _read(parts.pop(piece), COLUMNS, words)
-            yield frame[np.argsort(np.concatenate(places.pop(piece))).astype(np.uint32)]
+            yield _picked(frame, np.argsort(np.concatenate(places.pop(piece))).astype(np.uint32), words)
         shutil.rmtree(folder)
 
     def write_parquet(self, path: Path) -> Path:
@@ -314,19 +317,42 @@ def _written(
 
 
 def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words: Words) -> pl.DataFrame:
-    """The rows of these record batches, with words instead of numbers."""
-    frames = []
-    for path, number, _ in parts:
-        batch = _run(path).get_batch(number)
-        frame = pl.DataFrame(pa.Table.from_batches([batch.select([n for n in columns if n in batch.schema.names])]))
-        frames.append(
-            frame.with_columns(pl.col(name).cat.to(words.columns[name]) for name in CODED if name in frame.columns)
-        )
-    found = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
-    return found.select(
-        pl.col(name) if name in found.columns else pl.lit(None, dtype=words.columns.get(name, SCHEMA[name])).alias(name)
-        for name in columns
-    ).rechunk()
+    """The rows of these record batches, with words instead of numbers; columns that none has are left out, keys apart."""
+    found: dict[str, list[pa.Array | None]] = {name: [] for name in columns}
+    heights = []
+    for path, number, height in parts:
+        run = _run(path)
+        batch = run.reader.get_batch(number)
+        heights.append(height)
+        for name, arrays in found.items():
+            place = run.places.get(name)
+            arrays.append(None if place is None else batch.column(place))
+    # Arrow puts the pieces of a column together; a frame of each record batch would cost many times its rows.
+    table = pa.table(
+        {name: _one(arrays, heights) for name, arrays in found.items() if any(each is not None for each in arrays)}
+    )
+    frame = pl.DataFrame(table).with_columns(
+        pl.col(name).cat.to(words.columns[name]) for name in CODED if name in table.column_names
+    )
+    empty = (name for name in _KEYS if name not in table.column_names)
+    return frame.with_columns(pl.repeat(None, sum(heights), dtype=words.type_of(name)).alias(name) for name in empty)
+
+
+def _one(arrays: Sequence[pa.Array | None], heights: Sequence[int]) -> pa.Array:
+    """The pieces of a column in one; None where a piece is empty."""
+    kind = next(array.type for array in arrays if array is not None)
+    return pa.concat_arrays(
+        pa.nulls(height, kind) if array is None else array for array, height in zip(arrays, heights, strict=True)
+    )
+
+
+def _picked(frame: pl.DataFrame, order: npt.NDArray[np.uint32], words: Words) -> pl.DataFrame:
+    """Rows in this order, with all columns of a share."""
+    rows = frame[order]
+    return rows.select(
+        pl.col(name) if name in rows.columns else pl.repeat(None, rows.height, dtype=words.type_of(name)).alias(name)
+        for name in COLUMNS
+    )
 
 
 def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
@@ -342,9 +368,16 @@ def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
     return order.astype(np.uint32)
 
 
+class _Run(NamedTuple):
+    reader: pa.ipc.RecordBatchFileReader
+    places: dict[str, int]
+    """Place of each column in it."""
+
+
 @lru_cache(maxsize=256)
-def _run(path: Path) -> pa.ipc.RecordBatchFileReader:
-    return pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
+def _run(path: Path) -> _Run:
+    reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
+    return _Run(reader, {name: place for place, name in enumerate(reader.schema.names)})
 
 
 @lru_cache(maxsize=1)
