@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 if "pytest" in sys.modules:
     _home = tempfile.mkdtemp(prefix="tocsin-test-")
@@ -22,4 +23,4 @@ from tocsin.site.settings import *  # noqa: F403
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, as in an installation: SQLite's shared memory refuses a second thread at once where a file makes it wait.
-    DATABASES["default"]["TEST"] = {"NAME": os.path.join(os.environ["TOCSIN_HOME"], "test.sqlite3")}  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(os.environ["TOCSIN_HOME"]) / "test.sqlite3")}  # noqa: F405

@@ -32,14 +32,20 @@ SENTENCES = (
         "This report type has no known meaning for its columns yet. It was set aside: an administrator maps it."
     ),
     gettext_noop("The columns that this format requires are missing."),
-    gettext_noop("This is reference data, such as a table of networks and countries, and reports nothing that was seen. Give it to an administrator."),
+    gettext_noop(
+        "This is reference data, such as a table of networks and countries, and reports nothing that was seen. "
+        "Give it to an administrator."
+    ),
     gettext_noop("There is no room on the disk to keep this delivery. Nothing was kept: send it again later."),
     gettext_noop("This sharing label is not known. Send one of the labels of TLP 2.0, or none."),
     gettext_noop("No column map of this name is known. Send the name of a saved map, or none."),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),
-    gettext_noop("This is the path of a web address without a host: it concerns nobody in particular. Send it as a rule or a pattern."),
+    gettext_noop(
+        "This is the path of a web address without a host: it concerns nobody in particular. Send it as a rule or "
+        "a pattern."
+    ),
     gettext_noop("This is not an internet address."),
     gettext_noop("This is not a network in CIDR notation, or it is wider than /8 (IPv4) or /16 (IPv6)."),
     gettext_noop("This address is private, reserved or not routable, and concerns no country."),
