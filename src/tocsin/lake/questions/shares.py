@@ -317,7 +317,7 @@ def _written(
 
 
 def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words: Words) -> pl.DataFrame:
-    """The rows of these record batches, with words instead of numbers; columns that none has are left out, keys apart."""
+    """The rows of these record batches, with words instead of numbers. Columns without any are left out, keys apart."""
     found: dict[str, list[pa.Array | None]] = {name: [] for name in columns}
     heights = []
     for path, number, height in parts:
