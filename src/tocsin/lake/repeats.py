@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -74,10 +74,11 @@ class Seen:
         self._sorted.append(ordered)
         new = np.empty(len(keys), dtype=bool)
         new[order] = ~known
-        if len(self._sorted) > 8:
-            merged = np.concatenate(self._sorted)
-            self._sorted = [merged]  # The parts go before anything else is taken.
-            merged.sort()
+        # Parts of like size become one: few parts to search, and each key is sorted again only a few times.
+        while len(self._sorted) > 1 and len(self._sorted[-2]) < 2 * len(self._sorted[-1]):
+            joined = np.concatenate([self._sorted.pop(), self._sorted.pop()])
+            joined.sort()
+            self._sorted.append(joined)
         while sum(map(len, self._sorted)) > MOST_REMEMBERED and len(self._sorted) > 1:
             self._sorted.pop(0)
         return new
@@ -96,15 +97,15 @@ class Recount:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._pending: list[pl.DataFrame] = []
+        self._keys: list[np.ndarray] = []
+        self._counts: list[np.ndarray] = []
         self._held: list[Path] = []
 
     def note(self, again: pl.DataFrame) -> None:
         """Rows of COUNT_COLUMNS that were seen before."""
         if again.height:
-            self._pending.append(again)
-        if len(self._pending) > 64:
-            self._pending = [_summed(self._pending)]
+            self._keys.append(again["key"].to_numpy())
+            self._counts.append(again["count"].to_numpy())
 
     def hold(self, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
         """Set the rows of one file aside; `keys`, of KEY_COLUMNS, tell which counts belong to which of them."""
@@ -115,25 +116,35 @@ class Recount:
 
     def settled(self, frame: pl.DataFrame | None, keys: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
         """What was held, file by file, and at last what still waits, each with its final counts."""
-        pending = _summed(self._pending)
-        self._pending = []
+        noted, counts = self._summed()
         for path in self._held:
-            yield _recounted(pl.read_ipc(path), pl.read_ipc(path.with_suffix(".keys")), pending)
+            yield _recounted(pl.read_ipc(path), pl.read_ipc(path.with_suffix(".keys")), noted, counts)
             path.unlink()
             path.with_suffix(".keys").unlink()
         if frame is not None and keys is not None:
-            yield _recounted(frame, keys, pending)
+            yield _recounted(frame, keys, noted, counts)
+
+    def _summed(self) -> tuple[np.ndarray, np.ndarray]:
+        """The keys noted, ascending and once each, and what is to be added for each."""
+        if not self._keys:
+            return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        keys, counts = np.concatenate(self._keys), np.concatenate(self._counts)
+        self._keys, self._counts = [], []
+        order = np.argsort(keys)
+        keys = keys[order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        return keys[starts], np.add.reduceat(counts[order], starts)
 
 
-def _recounted(frame: pl.DataFrame, keys: pl.DataFrame, pending: pl.DataFrame) -> pl.DataFrame:
-    found = keys.join(pending, on="key")
-    if not found.height:
+def _recounted(frame: pl.DataFrame, keys: pl.DataFrame, noted: np.ndarray, more: np.ndarray) -> pl.DataFrame:
+    if not len(noted):
+        return frame
+    asked = keys["key"].to_numpy()
+    at = np.minimum(np.searchsorted(noted, asked), len(noted) - 1)
+    found = noted[at] == asked
+    if not found.any():
         return frame
     counts = frame["count"].to_numpy().copy()
-    np.add.at(counts, found["row"].to_numpy(), found["count"].to_numpy())
+    # Several keys may stand for one row, where a window made one of them.
+    np.add.at(counts, keys["row"].to_numpy()[found], more[at[found]])
     return frame.with_columns(count=pl.Series("count", counts))
-
-
-def _summed(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    empty = pl.DataFrame(schema=COUNT_COLUMNS)
-    return pl.concat([empty, *parts]).group_by("key").agg(pl.col("count").sum())
