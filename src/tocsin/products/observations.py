@@ -116,11 +116,12 @@ def _words(column: pl.Series) -> pa.Array:
     """Words as a dictionary that holds no word but those of these rows."""
     if not isinstance(column.dtype, pl.Enum):
         return column.to_arrow(compat_level=_OLDEST)
-    numbers = column.to_physical()
-    used = numbers.drop_nulls().unique().sort()
-    place = np.zeros(len(column.dtype.categories) + 1, np.int32)
-    place[used.to_numpy()] = np.arange(len(used), dtype=np.int32)
-    codes = place[numbers.fill_null(0).to_numpy()]
-    mask = column.is_null().to_numpy()
+    empty = column.is_null().to_numpy() if column.null_count() else None
+    numbers = column.to_physical().fill_null(0).to_numpy()
+    counts = np.bincount(numbers if empty is None else numbers[~empty], minlength=max(1, len(column.dtype.categories)))
+    used = np.flatnonzero(counts)
+    place = np.zeros(len(counts), np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    codes = place[numbers]
     words = column.dtype.categories.gather(used).to_arrow(compat_level=_OLDEST)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=mask if mask.any() else None), words)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=empty), words)

@@ -47,6 +47,7 @@ PURPOSE = "PROTECT"
 """What a package is for. Batches whose source did not agree to it take no part."""
 REVIEW_MONTHS = 6
 _MANY_ROWS = 300_000
+_MANY_BYTES = 16 << 20
 _ATTEMPTS = 5
 _PATIENCE_SECONDS = 5
 _NAMESPACE = uuid.UUID("c4d7a9a2-8a4e-5b0e-9f43-2a3b6c1d9e80")
@@ -82,7 +83,7 @@ def make_packages(
             if progress is not None:
                 progress(0, len(codes), "")
 
-        shares = deal_shares(_snapshot(store, frozenset(handling)), scopes, codes, work / "shares", on_rows=alive)
+        shares = _dealt(_snapshot(store, frozenset(handling)), scopes, codes, work / "shares", processes, alive)
         orders = [
             _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
         ]
@@ -262,6 +263,25 @@ def _previous(package: Package | None, store: Path) -> Previous | None:
 
 def _data_dates() -> dict[str, str]:
     return {"addresses": addresses.shipped().date.isoformat()}
+
+
+def _dealt(
+    snapshot: Snapshot,
+    scopes: Mapping[str, Scope],
+    codes: Sequence[str],
+    folder: Path,
+    processes: int,
+    alive: Callable[[int], None],
+) -> dict[str, Share]:
+    """The shares, dealt in a process of its own where there is much: its memory is kept while it works, and given back
+    before packages are composed."""
+    if processes < 2 or sum(path.stat().st_size for path in snapshot.files) < _MANY_BYTES:
+        return deal_shares(snapshot, scopes, codes, folder, on_rows=alive)
+    with _one_thread_each(), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        dealing = pool.submit(deal_shares, snapshot, scopes, codes, folder)
+        while not wait([dealing], timeout=_PATIENCE_SECONDS).done:
+            alive(0)
+        return dealing.result()
 
 
 def _all_made(
