@@ -51,8 +51,9 @@ _GATE_COLUMNS = frozenset({"batch", "role", "country", "target_country", "peer",
 """Columns that the gate looks at, empty or not."""
 _KEYS = ("kind", "value", "batch", "position")
 _OLDEST = pl.CompatLevel.oldest()
-# Threads cost more than they save where a record batch holds a few thousand rows.
-_WRITE = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+# Threads cost more than they save where a record batch holds a few thousand rows. Nothing is compressed: runs live for
+# minutes, are read once by mapping them, and compressing them would cost a quarter of dealing them out.
+_WRITE = pa.ipc.IpcWriteOptions(use_threads=False)
 _READ = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKAGE = "_package"
 
@@ -287,12 +288,17 @@ class _Runs:
         frame = frames[0] if len(frames) == 1 else _grouped(frames)
         packages = frame[_PACKAGE].to_numpy()
         frame = frame.drop(_PACKAGE, *(name for name in frame.columns if frame[name].null_count() == frame.height))
-        frame = frame.with_columns(pl.col(name).to_physical() for name in CODED if name in frame.columns)
+        frame = frame.with_columns(_narrow(frame[name].to_physical()) for name in CODED if name in frame.columns)
         path = self.folder / f"run-{self._runs:05d}.arrow"
         self._runs += 1
         for package, number, start, end in _written(path, frame, packages):
             self.parts[package].append((path, number, end - start))
             self.rows[package] += end - start
+
+
+def _narrow(numbers: pl.Series) -> pl.Series:
+    highest = numbers.max()
+    return numbers.cast(pl.UInt16) if isinstance(highest, int) and highest < 1 << 16 else numbers
 
 
 def _grouped(frames: list[pl.DataFrame]) -> pl.DataFrame:
@@ -340,10 +346,16 @@ def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words:
 
 def _one(arrays: Sequence[pa.Array | None], heights: Sequence[int]) -> pa.Array:
     """The pieces of a column in one; None where a piece is empty."""
-    kind = next(array.type for array in arrays if array is not None)
+    kind = max((array.type for array in arrays if array is not None), key=_width)
     return pa.concat_arrays(
-        pa.nulls(height, kind) if array is None else array for array, height in zip(arrays, heights, strict=True)
+        pa.nulls(height, kind) if array is None else array if array.type == kind else array.cast(kind)
+        for array, height in zip(arrays, heights, strict=True)
     )
+
+
+def _width(kind: pa.DataType) -> int:
+    """Numbers of words are wider in some runs than in others."""
+    return kind.bit_width if pa.types.is_integer(kind) else 0
 
 
 def _picked(frame: pl.DataFrame, order: npt.NDArray[np.uint32], words: Words) -> pl.DataFrame:
@@ -376,7 +388,7 @@ class _Run(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _run(path: Path) -> _Run:
-    reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
+    reader = pa.ipc.open_file(pa.memory_map(str(path), "rb"), options=_READ)
     return _Run(reader, {name: place for place, name in enumerate(reader.schema.names)})
 
 
