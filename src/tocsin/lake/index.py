@@ -26,7 +26,7 @@ import pyarrow as pa
 from tocsin.core.words import Kind, Role
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VERSION = f"3 polars {pl.__version__}".encode()
+VERSION = f"4 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
@@ -42,7 +42,7 @@ SHOWN = (
 COUNTED = ("count", "role", "country")
 """Those of them that are known from the row's cell and count."""
 ADDRESSED = ("ipv4", "peer_ipv4")
-FREQUENT_ROWS = 8_192
+FREQUENT_ROWS = 1_024
 """Rows under one text from which they are counted when the index is made, and listed newest first."""
 COUNTRY_CODES = 256
 DENSE_KEYS = 1 << 24
@@ -188,9 +188,7 @@ def _counted(codes: UINT64, rows: UINT32, facts: Facts) -> tuple[UINT64, UINT32,
     keep = np.ones(len(codes), dtype=bool)
     hashes, ends, end = [], [], 0
     for start, length in zip(starts[lengths >= FREQUENT_ROWS], lengths[lengths >= FREQUENT_ROWS], strict=True):
-        held = np.zeros(len(facts.cell), dtype=bool)
-        held[rows[start : start + length]] = True
-        found = np.flatnonzero(held)
+        found = np.unique(rows[start : start + length])
         newest = found[np.argsort(~facts.last[found])]
         rows[start : start + len(newest)] = newest
         keep[start + len(newest) : start + length] = False
