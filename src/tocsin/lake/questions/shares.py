@@ -52,7 +52,7 @@ _GATE_COLUMNS = frozenset({"batch", "role", "country", "target_country", "peer",
 _KEYS = ("kind", "value", "batch", "position")
 _OLDEST = pl.CompatLevel.oldest()
 # Threads cost more than they save where a record batch holds a few thousand rows. Nothing is compressed: runs live for
-# minutes, are read once by mapping them, and compressing them would cost a quarter of dealing them out.
+# minutes, are read once, and compressing them would cost a quarter of dealing them out.
 _WRITE = pa.ipc.IpcWriteOptions(use_threads=False)
 _READ = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKAGE = "_package"
@@ -388,7 +388,7 @@ class _Run(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _run(path: Path) -> _Run:
-    reader = pa.ipc.open_file(pa.memory_map(str(path), "rb"), options=_READ)
+    reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
     return _Run(reader, {name: place for place, name in enumerate(reader.schema.names)})
 
 
