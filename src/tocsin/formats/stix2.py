@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import orjson
 
 from tocsin.core.errors import InputError
@@ -199,8 +200,8 @@ WITH_ROWS = frozenset({*OBSERVABLES_20, *VALUES, "observed-data"})
 def problems(raws: list[bytes], blanks: bool = True) -> Iterator[tuple[int, Problem]]:
     """(place, (reason, property)) of each object that breaks a rule of the standard: all checks of `read`, no rows."""
     whole = Whole(blanks=blanks)
-    valid = surely_valid(raws) if not blanks else set()
-    for place in sorted(set(range(len(raws))).difference(valid)):
+    left = np.flatnonzero(~surely_valid(raws)).tolist() if not blanks else range(len(raws))
+    for place in left:
         raw = raws[place]
         item = None if blanks else decode(raw)
         if item is None:
