@@ -311,13 +311,13 @@ def _all_made(
 def _one_thread_each() -> Iterator[None]:
     """New processes start with one Polars thread each: together they use as many as there are processes.
 
-    They write texts of many megabytes into fresh memory again and again: large pages that are kept until the process
-    ends save most of the system's time for it. What a process holds at a time is bounded, so what it keeps is as well.
+    They write texts of many megabytes into fresh memory again and again: large pages that are kept for a while
+    save most of the system's time for it.
     """
     wanted = {
         "POLARS_MAX_THREADS": "1",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "_RJEM_MALLOC_CONF": "thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0,narenas:1",
+        "_RJEM_MALLOC_CONF": "thp:always,dirty_decay_ms:10000,narenas:1",
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
         "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
         "MALLOC_TOP_PAD_": str(1 << 26),
