@@ -35,6 +35,10 @@ BATCHES_IN_DELIVERY = 1000
 """Batch numbers are delivery × this + ordinal: known before the commit, the same when read again."""
 THINGS_IN_PART = 20_000
 REJECTIONS_IN_PART = 200_000
+CONFLICTS_HELD = 100_000
+NAME_KEYS = ("batch", "country", "malware")
+PARTS_HELD = 8
+"""Files after which what they told is put together."""
 CONFLICTS_KEPT = 5_000
 WHOLE_FILE_REASONS = frozenset(
     {"too-deep", "truncated", "not-json", "not-xml", "xml-entities", "wrong-encoding", "line-too-long", "duplicate-key"}
@@ -290,6 +294,12 @@ class Reading:
             if self.progress is not None:
                 self.progress(self.outcome.rows, 0)
 
+    def _join_parts(self) -> None:
+        """What many files of one delivery told, as one: memory grows with what differs, not with the files."""
+        self.tallies = [_tallies_of(self.tallies)] if self.tallies else []
+        self.name_tallies = [_names_of(self.name_tallies)] if self.name_tallies else []
+        self.conflicts = [_conflicts_of(self.conflicts)] if self.conflicts else []
+
     def _tally(self, frame: pl.DataFrame) -> None:
         """What maps and charts are drawn from, and the conflicts that wait for a person."""
         day = pl.col("first_at").dt.date().alias("day")
@@ -342,15 +352,11 @@ class Reading:
         if self.proposals:
             self._part("proposals", pl.DataFrame(self.proposals, infer_schema_length=None))
         if self.tallies:
-            merged = pl.concat(self.tallies).group_by(TALLY_KEYS).agg(pl.col("rows", "sightings").sum())
-            self._part("tallies", merged.sort(TALLY_KEYS))
+            self._part("tallies", _tallies_of(self.tallies).sort(TALLY_KEYS))
         if self.name_tallies:
-            keys = ("batch", "country", "malware")
-            merged = pl.concat(self.name_tallies).group_by(keys).agg(pl.col("rows").sum(), pl.col("last_day").max())
-            self._part("names", merged.sort(keys))
+            self._part("names", _names_of(self.name_tallies).sort(NAME_KEYS))
         if self.conflicts:
-            merged = pl.concat(self.conflicts).sort("rows", "subject", descending=[True, False])
-            self._part("conflicts", merged.head(CONFLICTS_KEPT))
+            self._part("conflicts", _conflicts_of(self.conflicts).head(CONFLICTS_KEPT))
         self.outcome.countries = len(self.countries)
 
     def _conclude(self) -> None:
@@ -363,6 +369,22 @@ class Reading:
             outcome.reason = self.first_error.reason
             parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
             outcome.where = " ".join(part for part in parts if part)[:200]
+
+
+def _tallies_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(parts).group_by(TALLY_KEYS).agg(pl.col("rows", "sightings").sum())
+
+
+def _names_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(parts).group_by(NAME_KEYS).agg(pl.col("rows").sum(), pl.col("last_day").max())
+
+
+def _conflicts_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """One row for each subject and set of claims, the largest first."""
+    whole = pl.concat(parts)
+    keys = [name for name in whole.columns if name not in {"rows", "example"}]
+    joined = whole.group_by(keys).agg(pl.col("rows").sum(), pl.col("example").min()).select(whole.columns)
+    return joined.sort("rows", "subject", *keys, descending=[True] + [False] * (len(keys) + 1)).head(CONFLICTS_HELD)
 
 
 def _tallied(days: pl.DataFrame) -> pl.DataFrame:
