@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 from django.db.models import QuerySet, Sum
+from django.utils import timezone
 
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
@@ -16,10 +17,10 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import NotFound
 from tocsin.core.words import VICTIM_LIKE
-from tocsin.handling import Viewer
+from tocsin.handling import Viewer, default_set, may_see, tlp_of
 
 from .models import Batch, Delivery, Tally
-from .selectors import victim_countries, visible_batches
+from .selectors import facts_of, victim_countries, visible_batches
 from .services import READ, store_folder
 
 PER_PAGE = 50
@@ -45,15 +46,25 @@ def delivery_for(person: Person, receipt: str) -> Delivery:
 def may_read_contents(person: Person, delivery: Delivery) -> bool:
     """Whether the person may have the bytes as received, and excerpts of them.
 
-    The source's own people, and the Centre's analysts unless the gate keeps a part of it from them.
+    The source's own people, and the Centre's analysts unless the gate keeps a part of it from them. A repeat has no
+    batches of its own: what it repeats decides.
     """
     if delivery.organisation_id == person.organisation_id:
         return may(person, "read")
     if not (person.organisation.is_centre and person.has_role("analyst") and may(person, "read-all-deliveries")):
         return False
-    keys = set(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True))
-    seen = set(visible_batches(viewer_of(person)).filter(delivery=delivery).values_list("pk", flat=True))
-    return keys == seen
+    first, viewer = delivery.duplicate_of or delivery, viewer_of(person)
+    keys = set(Batch.objects.filter(delivery=first).values_list("pk", flat=True))
+    if not keys:
+        return _may_see_unread(viewer, first)
+    return keys == set(visible_batches(viewer).filter(delivery=first).values_list("pk", flat=True))
+
+
+def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
+    """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
+    stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
+    handling, _ = default_set(delivery.organisation.defaults, stated)
+    return may_see(viewer, handling, facts_of(delivery.organisation.slug, handling), timezone.now())
 
 
 @dataclass(frozen=True, slots=True)
