@@ -13,6 +13,7 @@ from tests.doors.conftest import store
 
 from tocsin.centre.analysis import reviewing, standing
 from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingHit, StandingQuery
+from tocsin.centre.analysis.services import decide_proposals
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Batch, Delivery
@@ -89,6 +90,17 @@ def test_what_is_ticked_is_accepted_with_its_role_and_the_rest_waits(client: Cli
     client.post(reverse("decide-proposals"), {"report": batch.delivery.receipt, "act": "refuse-all"})
     first.refresh_from_db()
     assert first.state == "refused"
+
+
+def test_what_is_accepted_keeps_the_label_of_its_own_part_of_the_delivery() -> None:
+    of = builders.delivery(people.call("pia_partner").organisation, "many.zip")
+    builders.batch(of, builders.handling(Tlp.CLEAR))
+    own = builders.batch(of, builders.handling(Tlp.AMBER))
+    found = Proposal.objects.create(delivery=of, batch=own, kind="ipv4", value="9.9.9.9", shown_as="9.9.9.9")
+    rui = people.call("rui_reviewer")
+    became = decide_proposals(proposals=[found], accept=True, role="UNKNOWN", by=rui, at=NOW)
+    assert became is not None
+    assert became.stated_marking == "TLP:AMBER"
 
 
 @pytest.mark.parametrize("login", ["pia_partner", "fleur_officer", "ada_administrator"])

@@ -15,7 +15,7 @@ from tocsin.centre import rows
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import lake
 from tocsin.centre.intake import services as intake
-from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
@@ -122,7 +122,6 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
         defaults={"role": Role(role).value},
         source_time=(source.source_at or source.received_at).isoformat(),
     )
-    batch = Batch.objects.filter(delivery=source).select_related("handling_set").first()
     return intake.receive(
         organisation=source.organisation,
         via=source.via,
@@ -131,7 +130,7 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
         at=at,
         person=by,
         profile=profile,
-        marking=batch.handling_set.tlp if batch else source.stated_marking,
+        marking=proposals[0].batch.handling_set.tlp,  # Another file of the delivery may have borne a wider label.
         idempotency_key=f"proposals:{source.pk}:{proposals[0].pk}:{len(proposals)}",
     )
 
