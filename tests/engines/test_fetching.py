@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.transport import fetching
 from tocsin.transport.fetching import FetchError, FetchLimits, fetch
 
 QUICK = FetchLimits(size_bytes=10_000, connect_seconds=1, read_seconds=0.3, total_seconds=5, back_off_seconds=0.01)
@@ -22,6 +24,8 @@ class Served:
     """The server's address, and what it was asked."""
 
     address: str = ""
+    away: str = ""
+    """Where `/out` sends who asks for it."""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -62,6 +66,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
                     self.answer(302, Location="/round")
                 case "/away":
                     self.answer(302, Location="file:///etc/passwd")
+                case "/out":
+                    self.answer(302, Location=served.away)
+                case "/garbled":
+                    self.answer(302, Location="http://[::1/x")
+                case "/odd":
+                    self.answer(503, Retry_After="²")
                 case "/huge":
                     self.answer(200, b"x" * 20_000)
                 case "/liar":
@@ -123,6 +133,7 @@ def test_a_redirect_is_followed(server: Served, tmp_path: Path) -> None:
         ("/absent", "status", 1),
         ("/round", "redirects", 6),
         ("/away", "not-allowed", 1),
+        ("/garbled", "not-allowed", 1),
         ("/huge", "too-large", 1),
         ("/liar", "too-large", 1),
         ("/bomb", "too-large", 1),
@@ -151,3 +162,40 @@ def test_only_the_web_is_fetched(address: str, tmp_path: Path) -> None:
     with pytest.raises(FetchError) as caught:
         fetch(address, tmp_path / "f", limits=QUICK)
     assert caught.value.code == "not-allowed"
+
+
+@pytest.mark.parametrize("there", [
+    "http://127.0.0.1/x", "http://2130706433/x", "http://127.1/x", "http://0x7f000001/x", "http://localhost./x",
+    "http://[::ffff:127.0.0.1]/x", "http://[64:ff9b::7f00:1]/x", "http://[2002:7f00:1::]/x", "http://[fd00::1]/x",
+    "http://169.254.169.254/latest", "http://printer.local/x",
+])  # fmt: skip
+def test_a_server_outside_sends_us_to_nothing_inside(there: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetching.require_allowed(there, "http://feeds.example/list.csv")
+    assert caught.value.code == "not-allowed"
+
+
+@pytest.mark.parametrize("answers", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"]], ids=["inner", "rebound"])
+def test_a_name_does_not_hide_where_it_leads(
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "example")
+    known, port = socket.getaddrinfo, server.address.rpartition(":")[2]
+    lies = iter(answers)
+
+    def resolve(host: str, *more: object, **said: object) -> object:
+        wanted = {"feeds.example": "127.0.0.1"}.get(host) or next(lies, "127.0.0.1")
+        return known(wanted, *more, **said)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    server.away = f"http://inside.example:{port}/list.csv"
+    with pytest.raises(FetchError) as caught:
+        fetch(f"http://feeds.example:{port}/out", tmp_path / "f", limits=QUICK, sleep=lambda _seconds: None)
+    assert caught.value.code == "not-allowed"
+    assert not (tmp_path / "f").exists()
+
+
+def test_odd_digits_in_a_header_are_no_number(server: Served, tmp_path: Path) -> None:
+    with pytest.raises(FetchError) as caught:
+        get(server, "/odd", tmp_path / "f")
+    assert caught.value.code == "status"

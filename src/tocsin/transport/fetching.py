@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -18,6 +20,8 @@ AGENT = f"tocsin/{__version__}"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 CHUNK_BYTES = 256 << 10
+TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+"""IPv6 addresses that stand for those of IPv4 (RFC 6052)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,11 @@ def _one_try(
     here = address
     try:
         for _ in range(bounds.redirects + 1):
-            _require_allowed(here, address)
+            require_allowed(here, address)
             with client.stream("GET", here) as response:
+                _require_reached(response, address)
                 if response.status_code in REDIRECTS and response.headers.get("location"):
-                    here = urljoin(here, response.headers["location"])
+                    here = _next(here, response.headers["location"])
                     continue
                 return _take(response, target, bounds, until, on_bytes)
     except httpx.TimeoutException as error:
@@ -110,6 +115,15 @@ def _one_try(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchError("unreachable", f"{type(error).__name__}: {error}"[:200], True) from error
     raise FetchError("redirects", here[:200])
+
+
+def _next(here: str, location: str) -> str:
+    try:
+        there = urljoin(here, location)
+        urlsplit(there)
+    except ValueError as error:  # A bracket that is not closed.
+        raise FetchError("not-allowed", location[:200]) from error
+    return there
 
 
 def _take(
@@ -125,10 +139,10 @@ def _take(
         return Fetched(None, etag, last_modified)
     if status != httpx.codes.OK:
         wait = response.headers.get("retry-after", "")
-        seconds = min(float(wait), 60.0) if wait.isdigit() else 0.0
+        seconds = min(float(wait), 60.0) if wait.isdecimal() else 0.0
         raise FetchError("status", str(status), status in WORTH_A_RETRY, seconds)
     stated = response.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > bounds.size_bytes:
+    if stated.isdecimal() and int(stated) > bounds.size_bytes:
         raise FetchError("too-large", stated)
     size_bytes = 0
     with target.open("wb") as file:
@@ -144,21 +158,59 @@ def _take(
     return Fetched(target, etag, last_modified, size_bytes)
 
 
-def _require_allowed(address: str, first: str) -> None:
-    """Only the web, never down from https to http, and never from outside into one's own network."""
+def require_allowed(address: str, first: str) -> None:
+    """Only the web, never down from https to http, and never from outside into one's own network.
+
+    The feed's own host is trusted wherever it lies, since who runs the installation named it. Raises FetchError.
+    """
     parts, asked = urlsplit(address), urlsplit(first)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    host = _host(parts)
+    if parts.scheme not in {"http", "https"} or not host:
         raise FetchError("not-allowed", address[:200])
     if asked.scheme == "https" and parts.scheme == "http":
         raise FetchError("not-allowed", address[:200])
-    if _is_inner(parts.hostname) and not _is_inner(asked.hostname or ""):
+    if host != _host(asked) and not _is_inner(_host(asked)) and _leads_inside(host):
         raise FetchError("not-allowed", address[:200])
+
+
+def _require_reached(response: httpx.Response, first: str) -> None:
+    """The same of the address that was reached in the end: a name may lead elsewhere when it is asked again."""
+    parts, asked = urlsplit(str(response.url)), urlsplit(first)
+    host, reached = _host(parts), response.extensions["network_stream"].get_extra_info("server_addr")
+    if host == _host(asked) or _is_inner(_host(asked)) or reached is None:
+        return
+    proxies = getproxies()
+    is_direct = not {parts.scheme, "all"} & set(proxies) or proxy_bypass(host)
+    if is_direct and _is_inner(reached[0]):  # Else it is the address of the proxy, and that one decides.
+        raise FetchError("not-allowed", str(response.url)[:200])
+
+
+def _host(parts: SplitResult) -> str:
+    return (parts.hostname or "").rstrip(".")
+
+
+def _leads_inside(host: str) -> bool:
+    """Whether the name, or a number in one of the many ways to write it, stands for an inner address."""
+    if _is_inner(host):
+        return True
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False  # Nobody is reached, unless a proxy knows more.
+    return any(_is_inner(str(address[0])) for *_, address in found)
 
 
 def _is_inner(host: str) -> bool:
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True
     try:
-        return not ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or _translated(address) or address
+    return not address.is_global or address.is_multicast
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in TRANSLATED else None
