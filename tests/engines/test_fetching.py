@@ -133,7 +133,7 @@ def test_a_redirect_is_followed(server: Served, tmp_path: Path) -> None:
         ("/absent", "status", 1),
         ("/round", "redirects", 6),
         ("/away", "not-allowed", 1),
-        ("/garbled", "not-allowed", 1),
+        ("/garbled", "unreachable", 3),
         ("/huge", "too-large", 1),
         ("/liar", "too-large", 1),
         ("/bomb", "too-large", 1),

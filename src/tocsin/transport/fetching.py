@@ -107,7 +107,7 @@ def _one_try(
             with client.stream("GET", here) as response:
                 _require_reached(response, address)
                 if response.status_code in REDIRECTS and response.headers.get("location"):
-                    here = _next(here, response.headers["location"])
+                    here = urljoin(here, response.headers["location"])
                     continue
                 return _take(response, target, bounds, until, on_bytes)
     except httpx.TimeoutException as error:
@@ -115,15 +115,6 @@ def _one_try(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchError("unreachable", f"{type(error).__name__}: {error}"[:200], True) from error
     raise FetchError("redirects", here[:200])
-
-
-def _next(here: str, location: str) -> str:
-    try:
-        there = urljoin(here, location)
-        urlsplit(there)
-    except ValueError as error:  # A bracket that is not closed.
-        raise FetchError("not-allowed", location[:200]) from error
-    return there
 
 
 def _take(
