@@ -19,13 +19,15 @@ from tocsin.transport.fetching import FetchError, FetchLimits, fetch
 QUICK = FetchLimits(size_bytes=10_000, connect_seconds=1, read_seconds=0.3, total_seconds=5, back_off_seconds=0.01)
 
 
+REDIRECTS = {"/moved": "/list.csv", "/round": "/round", "/away": "file:///etc/passwd", "/garbled": "http://[::1/x"}
+
+
 @dataclass
 class Served:
     """The server's address, and what it was asked."""
 
     address: str = ""
-    away: str = ""
-    """Where `/out` sends who asks for it."""
+    sends_to: dict[str, str] = field(default_factory=lambda: dict(REDIRECTS))
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -60,16 +62,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
                     self.answer(500)
                 case "/absent":
                     self.answer(404)
-                case "/moved":
-                    self.answer(302, Location="/list.csv")
-                case "/round":
-                    self.answer(302, Location="/round")
-                case "/away":
-                    self.answer(302, Location="file:///etc/passwd")
-                case "/out":
-                    self.answer(302, Location=served.away)
-                case "/garbled":
-                    self.answer(302, Location="http://[::1/x")
+                case path if path in served.sends_to:
+                    self.answer(302, Location=served.sends_to[path])
                 case "/odd":
                     self.answer(503, Retry_After="²")
                 case "/huge":
@@ -188,7 +182,7 @@ def test_a_name_does_not_hide_where_it_leads(
         return known(wanted, *more, **said)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    server.away = f"http://inside.example:{port}/list.csv"
+    server.sends_to["/out"] = f"http://inside.example:{port}/list.csv"
     with pytest.raises(FetchError) as caught:
         fetch(f"http://feeds.example:{port}/out", tmp_path / "f", limits=QUICK, sleep=lambda _seconds: None)
     assert caught.value.code == "not-allowed"
