@@ -94,10 +94,20 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_older(path: Path, seconds: float) -> bool:
+    """Whether it was last written before that moment, in seconds since 1970; what went meanwhile is not."""
+    try:
+        return path.stat().st_mtime < seconds
+    except FileNotFoundError:
+        return False
+
+
 def move_into(written: Written, store: Path, relative: str) -> None:
     """Give a finished file its name in the store, with its index; durable when this returns."""
     target = store / relative
     target.parent.mkdir(parents=True, exist_ok=True)
+    # What took hours to read must not look like a leftover of hours ago before it is registered.
+    os.utime(written.path)
     index_from, index_to = index.index_path(written.path), index.index_path(target)
     index_from.replace(index_to)
     index_from.with_suffix(".facts").replace(index_to.with_suffix(".facts"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,11 @@ from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import lake, services
 from tocsin.centre.intake.models import Delivery, LakeFile, NameTally, Tally
 from tocsin.centre.jobs.models import Job
+from tocsin.core.errors import Conflict
+from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Basis
 from tocsin.lake.compaction import Recast
+from tocsin.lake.files import move_into, write
 from tocsin.reference.addresses import shipped
 from tocsin.site import wiring
 
@@ -105,10 +109,73 @@ def test_a_decided_country_moves_rows_tallies_and_names() -> None:
     assert kinds == {"": 2, "US": 1}
     assert sorted(country for country, _ in names) == ["", "", "US"]
     change = Recast(unsettled["batch"][0], unsettled["network"][0], is_network=True, country="FR")
-    assert lake.recast(change, datetime.now(UTC)) == 2
+    assert lake.recast(change, datetime.now(UTC), subject="conflict:1") == 2
     kinds, names = figures()
     assert kinds == {"FR": 2, "US": 1}
     assert set(names.values()) == {1}
     assert sorted(country for country, _ in names) == ["FR", "FR", "US"]
-    assert lake.recast(change, datetime.now(UTC)) == 0  # Said twice, done once.
+    assert lake.recast(change, datetime.now(UTC), subject="conflict:1") == 0  # Said twice, done once.
     assert figures() == (kinds, names)
+
+
+def test_what_a_long_reading_leaves_is_not_swept_before_it_is_registered(tmp_path: Path) -> None:
+    written = write(pl.DataFrame(schema=SCHEMA), tmp_path / "rows.parquet")
+    long_ago = (datetime.now(UTC) - 3 * lake.KEPT_AFTER).timestamp()
+    os.utime(written.path, (long_ago, long_ago))
+    move_into(written, services.store_folder(), "observations/day=2026-11-20/7-0.parquet")
+    lake.sweep(datetime.now(UTC))
+    assert (services.store_folder() / "observations/day=2026-11-20/7-0.parquet").exists()
+    assert lake.sweep(datetime.now(UTC) + lake.KEPT_AFTER + timedelta(seconds=5)) == 1
+
+
+def test_what_killed_processes_left_goes_after_a_day() -> None:
+    store = services.store_folder()
+    left = [store / "incoming" / "0123abcd", store / "incoming" / "feed-x" / "fetched", store / "work" / "lake-1.index"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    (store / "incoming" / "gone").symlink_to(store / "nowhere")  # Renamed between the list and the look.
+    lake.sweep(datetime.now(UTC))
+    assert all(path.exists() for path in left), "somebody may still be writing"
+    lake.sweep(datetime.now(UTC) + timedelta(days=1, seconds=5))
+    assert not any(path.exists() for path in left)
+    assert not (store / "incoming" / "feed-x").exists()
+
+
+def test_two_hands_that_join_the_same_files_write_over_nothing_of_each_other() -> None:
+    for number in range(3):
+        receive(table((f"8.8.8.{number}", "Emotet", "US")), f"{number}.csv")
+    with crew() as handlers:
+        work(handlers)
+    at = datetime.now(UTC)
+    slow = list(LakeFile.objects.filter(retired_at=None).order_by("pk"))
+    middle = slow[1]
+    middle.retired_at = at  # A decided country replaced it, after the slow hand had looked.
+    middle.save()
+    assert lake.compact(at) == 2
+    with pytest.raises(Conflict):
+        lake._join(slow, at)
+    assert lake.verify() == []
+
+
+def test_each_file_with_a_decided_country_has_its_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = unsettled_address()
+    receive(table((address, "Emotet", ""), (address, "QakBot", "")))
+    with crew() as handlers:
+        work(handlers)
+    file = LakeFile.objects.get()
+    rows = pl.read_parquet(services.store_folder() / file.path)
+    change = Recast(rows["batch"][0], rows["network"][0], is_network=True, country="FR")
+    with monkeypatch.context() as patch:
+        patch.setattr(lake, "record", _no_log)
+        with pytest.raises(OSError, match="log"):
+            lake.recast(change, datetime.now(UTC), subject="conflict:7")
+    assert figures()[0] == {"": 2}, "what the log does not hold was not done"
+    assert lake.recast(change, datetime.now(UTC), subject="conflict:7") == 2
+    entry = Entry.objects.get(action="country.recast")
+    new = LakeFile.objects.get(retired_at=None).path
+    assert (entry.subject, json.loads(entry.detail)) == ("conflict:7", {"rows": 2, "from": file.path, "to": new})
+
+
+def _no_log(*_: object, **__: object) -> None:
+    raise OSError("the log cannot be written")

@@ -153,10 +153,8 @@ def recast_decided(claim: jobs.Claim) -> None:
     now = datetime.now(UTC)
     conflict = CountryConflict.objects.get(pk=claim.payload["conflict"])
     change = Recast(conflict.batch_id, conflict.value, conflict.kind == "network", conflict.country)
-    changed = lake.recast(change, now)
-    with transaction.atomic():
-        jobs.finish(claim, now)
-        record("system", "country.recast", f"conflict:{conflict.pk}", {"rows": changed}, at=now)
+    lake.recast(change, now, subject=f"conflict:{conflict.pk}")
+    jobs.finish(claim, datetime.now(UTC))
 
 
 def open_conflict_rows() -> int:

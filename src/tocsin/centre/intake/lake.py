@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -27,6 +28,9 @@ SMALL_ROWS = 400_000
 JOINED_ROWS = 650_000
 KEPT_AFTER = timedelta(hours=1)
 """How long a retired file stays for readers that hold an older snapshot."""
+LEFT_AFTER = timedelta(days=1)
+"""How long a half-written file may rest before it is taken for that of a killed process."""
+PREFIX = "lake-"
 HOUSEKEEPING = "keep-house"
 """Kind of the job that joins small files, removes replaced ones and forgets jobs that are done."""
 ROUND_EVERY = timedelta(hours=1)
@@ -79,7 +83,8 @@ def _join(group: list[LakeFile], at: datetime) -> None:
     store = store_folder()
     temporary = _temporary()
     written = compaction.merge([store / each.path for each in group], temporary)
-    relative = f"{files.day_folder(group[0].day)}/joined-{group[0].pk}-{group[-1].pk}.parquet"
+    # Another hand that lost its lease may be at the same group: neither writes over what the other registered.
+    relative = f"{files.day_folder(group[0].day)}/joined-{group[0].pk}-{group[-1].pk}-{secrets.token_hex(4)}.parquet"
     if written is not None:
         files.move_into(written, store, relative)
     _swap(group, [(relative, written)] if written else [], at, is_sorted=True)
@@ -88,7 +93,7 @@ def _join(group: list[LakeFile], at: datetime) -> None:
 def _temporary() -> Path:
     folder = store_folder() / "work"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"lake-{secrets.token_hex(8)}.parquet"
+    return folder / f"{PREFIX}{secrets.token_hex(8)}.parquet"
 
 
 @transaction.atomic
@@ -111,8 +116,11 @@ def _swap(old: list[LakeFile], new: list[tuple[str, files.Written]], at: datetim
         )
 
 
-def recast(change: Recast, at: datetime) -> int:
-    """Write the decided country into the rows concerned and move their tallies; returns the rows changed."""
+def recast(change: Recast, at: datetime, *, subject: str) -> int:
+    """Write the decided country into the rows concerned and move their tallies; returns the rows changed.
+
+    Each file is one transaction with its line in the log, so that a crash between two leaves nothing unsaid.
+    """
     store = store_folder()
     rows = 0
     held = LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=change.batch, last_batch__gte=change.batch)
@@ -127,6 +135,8 @@ def recast(change: Recast, at: datetime) -> int:
             _swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
             _move_tallies(change, changed)
             _move_names(change, changed.filter(pl.col("malware").is_not_null()))
+            facts = {"rows": changed.height, "from": each.path, "to": relative}
+            record("system", "country.recast", subject, facts, at=at)
         rows += changed.height
     return rows
 
@@ -167,10 +177,23 @@ def sweep(at: datetime) -> int:
     known = set(LakeFile.objects.values_list("path", flat=True))
     oldest = (at - KEPT_AFTER).timestamp()
     for path in (store / "observations").rglob("*.parquet"):
-        if str(path.relative_to(store)) not in known and path.stat().st_mtime < oldest:
+        if str(path.relative_to(store)) not in known and files.is_older(path, oldest):
             _remove(path)
             gone += 1
-    return gone
+    return gone + _sweep_leftovers(store, at)
+
+
+def _sweep_leftovers(store: Path, at: datetime) -> int:
+    """Halves of uploads, fetches and rewritten files whose process was killed."""
+    oldest = (at - LEFT_AFTER).timestamp()
+    found = (*(store / "incoming").glob("*"), *(store / "work").glob(f"{PREFIX}*"))
+    left = [path for path in found if files.is_older(path, oldest)]
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(left)
 
 
 def _remove(path: Path) -> None:

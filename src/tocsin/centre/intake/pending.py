@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from tocsin.core.errors import InputError, NotFound
+from tocsin.lake.files import is_older
 
 from .services import store_folder
 
@@ -83,7 +84,7 @@ def drop(session: MutableMapping[str, Any], pending: Pending) -> None:
 def sweep(now: float | None = None) -> int:
     """Remove tables that nobody came back to for a day; how many."""
     oldest = (now or time.time()) - KEPT_SECONDS
-    gone = [path for path in (store_folder() / "incoming").glob(f"{PREFIX}*") if path.stat().st_mtime < oldest]
+    gone = [path for path in (store_folder() / "incoming").glob(f"{PREFIX}*") if is_older(path, oldest)]
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)
