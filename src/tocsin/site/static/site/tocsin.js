@@ -15,26 +15,7 @@ document.addEventListener("click", (event) => {
     if (choice === "auto") delete root.dataset.theme;
     else root.dataset.theme = choice;
     try { localStorage.setItem("theme", choice); } catch { /* Lasts for this page only. */ }
-    // A table that is wider than its place can be reached and moved with the keyboard; one that fits is no stop on the way.
-function markScrollers() {
-  for (const box of document.querySelectorAll(".table-scroll")) {
-    if (box.scrollWidth > box.clientWidth) {
-      const title = box.closest("section, .card")?.querySelector("h2") ?? document.querySelector("h1");
-      box.tabIndex = 0;
-      box.setAttribute("role", "region");
-      box.setAttribute("aria-label", title?.textContent.trim() ?? document.title);
-    } else if (box.tabIndex === 0) {
-      for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
-    }
-  }
-}
-addEventListener("resize", markScrollers);
-document.addEventListener("toggle", markScrollers, true);
-document.addEventListener("htmx:afterSettle", markScrollers);
-document.fonts?.ready.then(markScrollers);
-
-markScrollers();
-markTheme();
+    markTheme();
   }
   const side = document.getElementById("side");
   const opener = event.target.closest("[data-side]");
