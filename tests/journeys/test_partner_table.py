@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page, expect
 from tests import builders, people
 
-from tocsin.centre.jobs.worker import work
-from tocsin.site import wiring
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ODD = "opferadresse;gesehen;bemerkung\n9.9.9.9;12.03.2026 10:00;hallo\n9.9.9.300;12.03.2026;x\n1.1.1.1;13.03.2026;y\n"
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[None]:
-    """A worker beside the live server, on a store of its own."""
-    before = settings.INSTALLATION
-    settings.INSTALLATION = replace(before, home=tmp_path, store="")
-    stop = threading.Event()
-    handlers = wiring.handlers()
-    thread = threading.Thread(target=work, args=(handlers, stop), daemon=True)
-    thread.start()
-    yield
-    stop.set()
-    thread.join(timeout=20)
-    wiring.close(handlers)
-    settings.INSTALLATION = before
 
 
 def test_from_unknown_headings_to_an_answer(page: Page, live_server: object, worker: None, tmp_path: Path) -> None:
