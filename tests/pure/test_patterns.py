@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.core.errors import InputError
-from tocsin.core.patterns import Comparison, is_valid, parse, plain_comparisons, quote
+from tocsin.core.patterns import Comparison, is_valid, parse, plain_comparisons, quote, single_comparisons
 from tocsin.core.words import Kind
 
 values = st.text(alphabet="ab'\\ ]=[()é.", max_size=10)
@@ -45,6 +45,28 @@ def test_the_fast_way_and_the_grammar_agree(text: str) -> None:
     else:
         assert is_valid(text)
         assert plain_comparisons(text) == (None if parsed is None else list(parsed))
+
+
+SINGLE = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["[", "", "[["]),
+    st.sampled_from([*sorted(PATHS), "app", "file:hashes.'MD5"]),
+    st.sampled_from([" = ", "=", " =", "= ", " != "]),
+    values.map(quote) | st.sampled_from(["'a'", "'a", "a'", "''", "'", "'a\n'"]),
+    st.sampled_from(["]", "", "]]"]),
+)
+
+
+@given(st.lists(SINGLE, max_size=4))
+@settings(max_examples=300)
+def test_single_comparisons_are_those_of_the_grammar(patterns: list[str]) -> None:
+    """Each is the only comparison there is; those that are left out are escaped, unknown, or more than one."""
+    for pattern, single in zip(patterns, single_comparisons(patterns), strict=True):
+        plain = plain_comparisons(pattern)
+        if single is not None:
+            assert [(one.kind, one.value) for one in plain or ()] == [single]
+        elif plain and len(plain) == 1 and "\\" not in pattern:
+            assert plain[0].kind is Kind.OTHER
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,8 +87,7 @@ _NAME = r"[a-z][a-z0-9-]{2,}:(?:[a-z_]{3,}|id|hashes\.(?:[A-Za-z0-9]{3,}|'[A-Za-
 _BARE = rf"{_NAME} ?= ?'(?:[^'\\]|\\['\\])*+'"
 _ONE = re.compile(rf"\[({_NAME}) ?= ?{_LITERAL}\]").fullmatch
 _SOME = re.compile(rf"\[{_BARE}(?: OR {_BARE})*+\](?: OR \[{_BARE}(?: OR {_BARE})*+\])*+").fullmatch
-PLAIN = rf"^\[({_NAME}) ?= ?'([^'\\]*)'\]$"
-"""One comparison without escapes, its path and value, in the dialect of the columnar engine as well."""
+_START = re.compile(rf"\[({_NAME}) ?= ?").fullmatch
 _EACH = re.compile(rf"({_NAME}) ?= ?{_LITERAL}").findall
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -147,6 +147,25 @@ def plain_comparisons(pattern: str) -> list[Comparison] | None:
     except InputError:
         return None
     return None if plain is None else list(plain)
+
+
+def single_comparisons(patterns: Iterable[str]) -> Iterator[tuple[Kind, str] | None]:
+    """Of each pattern the kind and value of its one comparison, written without escapes; None for all the rest.
+
+    Thousands of patterns have few paths, so what stands before their values is read once for all of them.
+    """
+    kinds: dict[str, Kind] = {}
+    for pattern in patterns:
+        parts = pattern.rsplit("'", 2)
+        start = parts[0]
+        kind = kinds.get(start)
+        if kind is None:
+            found = _START(start)
+            kind = kinds[start] = kind_of(found[1].replace("'", "")) if found else Kind.OTHER
+        if kind is Kind.OTHER or len(parts) < 3 or parts[2] != "]" or "\\" in parts[1]:
+            yield None
+        else:
+            yield kind, parts[1]
 
 
 def is_valid(pattern: str) -> bool:

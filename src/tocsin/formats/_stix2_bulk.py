@@ -15,33 +15,20 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from tocsin.core.patterns import PLAIN, kind_of
+from tocsin.core.patterns import single_comparisons
 from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Thing, Things
 from tocsin.core.words import EventType, Kind
 from tocsin.formats._json import blank_colons
-from tocsin.formats._stix2_fast import AS_TUPLE, BARE_20, BARE_21, BARES_20, BARES_21, MORE, NOT_RELATED
+from tocsin.formats._stix2_columns import LISTS, Column, unlike, unlike_lists, unlike_own
+from tocsin.formats._stix2_fast import AS_TUPLE, BARE_20, BARE_21, MORE, NOT_RELATED
 from tocsin.formats._stix2_rows import FILES, VALUES, RowBatches, first_own, role_of, type_of
-from tocsin.formats._stix2_rules import UUID, later_or_equal
+from tocsin.formats._stix2_rules import later_or_equal
 from tocsin.formats._stix2_tables import SCO_21
 from tocsin.formats._stix2_whole import Whole
 
-# In the dialect of the columnar engine; the 29th of February is left to the tables.
-TIME = (
-    r"^[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?Z$"
-)
-PATTERNS = {
-    "time": TIME,
-    "id": rf"^[a-z][a-z0-9-]*[a-z0-9]--{UUID}$",
-    "loose": r"^[a-z][a-z0-9-]*--[0-9a-fA-F-]{30,36}$",
-    "markings": rf"^marking-definition--{UUID}$",
-}
-PATTERNS |= {"ids": PATTERNS["id"], "looses": PATTERNS["loose"]}
-PATTERN_LANGUAGE = ("stix", None)
-"""The pattern language of the standard, also where none is named."""
+CHECKED_OBJECTS, COUNTED_OBJECTS = 2_000, 128
+"""So few at once that their columns, and their bytes, stay in the memory and the cache of those before."""
 NAMES = ("name", "value", "key", "path", "abstract")
-SAMPLE, FEW = 256, 64
-Column = Sequence[Any]
 Said = tuple[str | None, str, str | None, str | None, str | None, str | None]
 """Marking, searchable words, role, type of event, own label, tags."""
 NOTHING_SAID: Said = (None, "", None, None, None, None)
@@ -49,14 +36,11 @@ NOTHING_SAID: Said = (None, "", None, None, None, None)
 
 def decoded(raws: list[bytes]) -> list[Any]:
     """Each object in its structure; None for those that the typed decoders do not know."""
-    joined = b"[" + b",".join(raws) + b"]"
     try:
-        found: list[Any] = BARES_21(joined) if b'"spec_version"' in joined else BARES_20(joined)
-        if len(found) == len(raws):
-            return found
+        # Nearly always all are of one version, so the first tells it.
+        return list(map(BARE_21 if b'"spec_version"' in raws[0] else BARE_20, raws))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        pass
-    return [_decoded_one(raw) for raw in raws]
+        return [_decoded_one(raw) for raw in raws]
 
 
 def _decoded_one(raw: bytes) -> Any:
@@ -74,7 +58,8 @@ class Group:
     def __init__(self, structure: Any, places: list[int], items: list[Any]) -> None:
         self.structure, self.places, self.items = structure, places, items
         self.columns: dict[str, Column] = dict(zip(structure.__struct_fields__, zip(*map(AS_TUPLE, items))))
-        self.absent = {name: values.count(None) for name, values in self.columns.items()}
+        self.absent = dict.fromkeys(structure.required, 0)
+        self.absent |= {name: values.count(None) for name, values in self.columns.items() if name not in self.absent}
         """How many of the objects do not have a property."""
 
     def without(self, bad: set[int]) -> Group:
@@ -94,16 +79,15 @@ class Group:
     def bad_rows(self) -> set[int]:
         """Those that break a rule, or may: of their own properties and between them."""
         structure, columns = self.structure, self.columns
-        bad = set(_unlike(columns["id"], rf"^{structure.type}--{UUID}$"))
-        times = _changes(columns, [name for name, check in structure.checked.items() if check == "time"])
-        for name, check in structure.checked.items():
-            values = columns[name]
-            if check == "time" and name not in times:
+        bad = set(unlike_own(columns["id"], structure.type))
+        times = _differing(columns, [name for name, form in structure.checked.items() if form == "time"])
+        for name, form in structure.checked.items():
+            if self.absent[name] == len(self.places) or (form == "time" and name not in times):
                 continue
-            if check in {"ids", "looses", "markings"}:
-                bad |= _unlike_lists(values, PATTERNS[check])
-            elif self.absent[name] < len(values):
-                bad |= set(_unlike(values, PATTERNS[check]))
+            if form in LISTS:
+                bad |= unlike_lists(columns[name], LISTS[form])
+            else:
+                bad.update(unlike(columns[name], form))
         if structure.is_21 and structure.type not in SCO_21 and self.absent["spec_version"]:
             bad |= {row for row, value in enumerate(columns["spec_version"]) if value is None}
         created, modified = columns.get("created"), columns.get("modified")
@@ -130,7 +114,7 @@ LATER = {"indicator": "valid_until", "malware": "last_seen", "threat-actor": "la
 """Types of which one only needs to know that the second moment does not come before the first."""
 
 
-def _changes(columns: dict[str, Column], names: list[str]) -> set[str]:
+def _differing(columns: dict[str, Column], names: list[str]) -> set[str]:
     """Those of the columns that do not just repeat another: producers give one moment three times."""
     seen: list[Column] = []
     found = set()
@@ -141,36 +125,24 @@ def _changes(columns: dict[str, Column], names: list[str]) -> set[str]:
     return found
 
 
-def _unlike(values: Column, pattern: str) -> list[int]:
-    # Who made it, or when it was sent, is the same again and again: then each is looked at once.
-    if len(set(values[:SAMPLE])) < FEW and not _unlike_each(list(set(values)), pattern):
-        return []
-    return _unlike_each(values, pattern)
-
-
-def _unlike_each(values: Column, pattern: str) -> list[int]:
-    fits = pl.Series(values, dtype=pl.String).str.contains(pattern)
-    return [] if fits.all() else (~fits).arg_true().to_list()
-
-
-def _unlike_lists(values: Column, pattern: str) -> set[int]:
-    words = list(set(chain.from_iterable(filter(None, values))))
-    if not words:
-        return set()
-    bad = {words[at] for at in _unlike_each(words, pattern)}
-    return {row for row, some in enumerate(values) if some is not None and not bad.isdisjoint(some)} if bad else set()
-
-
 def _own_keys_only(groups: list[Group], raws: list[bytes]) -> list[Group]:
     """The groups without objects that hold a key twice, or whose keys cannot simply be counted.
 
     Counting in all the bytes at once suffices nearly always.
     """
-    joined = b",".join([raws[place] for group in groups for place in group.places])
-    text = np.frombuffer(joined, np.uint8)
-    before = text[np.flatnonzero(text[1:] == 58)] if len(text) else text
-    if np.count_nonzero(before == 34) == sum(group.keys() for group in groups) and not (before <= 32).any():
-        return groups
+    kept = raws
+    if sum(len(group.places) for group in groups) < len(raws):
+        kept = [raws[place] for group in groups for place in group.places]
+    found_keys = 0
+    for start in range(0, len(kept), COUNTED_OBJECTS):
+        text = np.frombuffer(b",".join(kept[start : start + COUNTED_OBJECTS]), np.uint8)
+        before, colons = text[:-1], text[1:] == 58
+        found_keys += int(np.count_nonzero(colons & (before == 34)))
+        if (colons & (before <= 32)).any():
+            break
+    else:
+        if found_keys == sum(group.keys() for group in groups):
+            return groups
     found = []
     for group in groups:
         bad = set()
@@ -185,40 +157,29 @@ def _own_keys_only(groups: list[Group], raws: list[bytes]) -> list[Group]:
 def checked(raws: list[bytes]) -> list[Group]:
     """The plain ones among these objects that break no rule, patterns aside, by type."""
     items = decoded(raws)
-    kinds = list(map(type, items))
-    codes = np.fromiter(map(id, kinds), np.int64, len(kinds))
-    groups = []
-    for structure in dict.fromkeys(kinds):
-        if structure is not type(None):
-            places = np.flatnonzero(codes == id(structure)).tolist()
-            groups.append(Group(structure, places, [items[place] for place in places]))
+    by_structure: dict[Any, list[int]] = {}
+    for place, structure in enumerate(map(type, items)):
+        by_structure.setdefault(structure, []).append(place)
+    by_structure.pop(type(None), None)
+    groups = [
+        Group(structure, places, [items[place] for place in places]) for structure, places in by_structure.items()
+    ]
     groups = [group.without(bad) if (bad := group.bad_rows()) else group for group in groups]
     groups = _own_keys_only([group for group in groups if group.places], raws)
     return [group for group in groups if group.places]
 
 
-def compared(patterns: Column) -> pl.DataFrame:
-    """`kind` and `value` that each pattern compares with; null where it is more than one plain comparison."""
-    parts = pl.Series("pattern", patterns, dtype=pl.String).str.extract_groups(PLAIN).struct.unnest()
-    paths, values = parts.get_columns()
-    known = {path: kind_of(path.replace("'", "")) for path in paths.unique() if path is not None}
-    kinds = {path: kind.value for path, kind in known.items() if kind is not Kind.OTHER}
-    found = paths.replace_strict(list(kinds), list(kinds.values()), default=None, return_dtype=pl.String)
-    return pl.DataFrame([found.alias("kind"), values.alias("value")])
-
-
 def surely_valid(raws: list[bytes]) -> np.ndarray:
     """For each object whether nothing more need be looked at: it follows the standard, its pattern included."""
     sure = np.zeros(len(raws), dtype=bool)
-    for group in checked(raws):
-        places = np.array(group.places)
-        if group.structure.type == "indicator":
-            known = compared(group.columns["pattern"])["kind"].is_not_null().to_numpy()
-            languages = group.column("pattern_type")
-            if languages is not None:
-                known |= ~pl.Series(languages, dtype=pl.String).fill_null("stix").eq("stix").to_numpy()
-            places = places[known]
-        sure[places] = True
+    for start in range(0, len(raws), CHECKED_OBJECTS):
+        for group in checked(raws[start : start + CHECKED_OBJECTS]):
+            places = group.places
+            if group.structure.type == "indicator":
+                comparisons = single_comparisons(group.columns["pattern"])
+                told = zip(places, comparisons, group.column("pattern_type") or repeat(None))
+                places = [place for place, one, language in told if one or language not in {"stix", None}]
+            sure[start + np.array(places, np.intp)] = True
     return sure
 
 
@@ -287,20 +248,21 @@ class Bulk:
             [None if one is None else str(one) for one in columns["confidence"]] if "confidence" in columns else None
         )
         stix = columns["pattern_type"] if "pattern_type" in columns else ["stix"] * len(names)
+        kinds, values = zip(*(one or (None, None) for one in single_comparisons(columns["pattern"])))
         text = pl.String
         frame = pl.DataFrame(
             {
                 "position": [first + place for place in group.places],
                 "first_at": columns["valid_from"], "role": roles, "said": types,
                 "label": names, "confidence": confidence or [None] * len(names), "tags": tags, "marking": markings,
-                "stix": stix, "at": range(len(names)),
+                "stix": stix, "at": range(len(names)), "kind": kinds, "value": values,
             },
             schema={
                 "position": pl.Int64, "first_at": text, "role": text, "said": text, "label": text,
                 "confidence": text, "tags": text, "marking": text, "stix": text, "at": pl.Int64,
+                "kind": text, "value": text,
             },
         )  # fmt: skip
-        frame = frame.hstack(compared(columns["pattern"]))
         addresses = pl.col("kind").is_in([Kind.IPV4.value, Kind.IPV6.value])
         plain = frame.filter(
             pl.col("kind").is_not_null()

@@ -7,7 +7,6 @@ the two ways together.
 
 from __future__ import annotations
 
-from types import GenericAlias
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -93,7 +92,7 @@ BARE: dict[object, tuple[Any, str]] = {
     loose_ids: (Annotated[list[str], Some], "looses"),
     COMMON_CHECKS["object_marking_refs"]: (Annotated[list[str], Some], "markings"),
 }
-"""Checks that are cheaper on whole columns: the type without its pattern, and the name of the check."""
+"""Checks that are cheaper on whole columns: the type without its pattern, and the name of the form."""
 
 
 def _structure(name: str, rules: Rules, is_21: bool, bare: bool = False) -> type[Any]:
@@ -125,6 +124,7 @@ def _structure(name: str, rules: Rules, is_21: bool, bare: bool = False) -> type
             "type": name,
             "is_21": is_21,
             "checked": checked,
+            "required": tuple(field[0] for field in fields if len(field) == 2),
             "one": tuple(key for key in rules.one if key in present),
             "many": tuple(key for key in rules.many if key in present),
         },
@@ -156,8 +156,7 @@ _DECODE_20 = msgspec.json.Decoder(_union(TYPES_20, False)).decode
 # Made while running, so that only `Any` can be said of them.
 _BARE_21: Any = _union(TYPES_21, True, True)
 _BARE_20: Any = _union(TYPES_20, False, True)
-BARE_21, BARES_21 = msgspec.json.Decoder(_BARE_21).decode, msgspec.json.Decoder(GenericAlias(list, (_BARE_21,))).decode
-BARE_20, BARES_20 = msgspec.json.Decoder(_BARE_20).decode, msgspec.json.Decoder(GenericAlias(list, (_BARE_20,))).decode
+BARE_21, BARE_20 = msgspec.json.Decoder(_BARE_21).decode, msgspec.json.Decoder(_BARE_20).decode
 """Decoders of structures whose fields in `checked` must be checked afterwards, by _stix2_bulk."""
 AS_TUPLE = msgspec.structs.astuple
 
