@@ -29,7 +29,11 @@ class SessionAuth(APIKeyCookie):
     param_name = "sessionid"
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
-        return Caller(request.user) if isinstance(request.user, Person) and request.user.is_active else None
+        person = request.user
+        if not isinstance(person, Person) or not person.is_active:
+            return None
+        # A first password opens the page where it is changed, and nothing else.
+        return None if person.must_change_password else Caller(person)
 
 
 def caller_of(request: HttpRequest) -> Caller:
