@@ -304,6 +304,24 @@ def test_a_session_must_prove_that_the_page_is_ours() -> None:
     assert not Delivery.objects.exists()
 
 
+def test_a_session_with_a_first_password_opens_nothing(client: Client) -> None:
+    pia = people.call("pia_partner")
+    client.force_login(pia)
+    assert client.get("/api/v1/lookup?q=192.0.2.7").status_code == 200
+    pia.must_change_password = True
+    pia.save()
+    assert client.get("/api/v1/lookup?q=192.0.2.7").status_code == 401
+    assert post(client, "", query="").status_code == 401
+
+
+def test_excerpts_that_leave_are_in_the_log(client: Client, give_key: GiveKey) -> None:
+    secret = give_key()
+    receipt = post(client, secret).json()["receipt"]
+    work()
+    client.get(f"{DELIVERIES}/{receipt}/rejections", headers=signed(secret)).getvalue()
+    assert Entry.objects.filter(action="delivery.rejections-fetched", actor="pia_partner").count() == 1
+
+
 def test_errors_speak_the_readers_language(client: Client, give_key: GiveKey) -> None:
     response = post(client, give_key(), b"", **{"Accept-Language": "fr"})
     assert response["Content-Language"] == "fr"

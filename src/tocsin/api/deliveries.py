@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils import timezone, translation
 from ninja import Router, Schema
 
+from tocsin.centre.audit.services import record
 from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.intake import profiles, services
 from tocsin.centre.intake.bodies import body_chunks
@@ -184,7 +185,10 @@ def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
 def rejections(request: HttpRequest, receipt: str) -> HttpResponseBase:
     """Each refused record as a line of JSON: where it stood, why it was refused, and what to do."""
     found = _found(request, receipt)
-    shows_excerpts = selectors.may_read_contents(caller_of(request).person, found)
+    person = caller_of(request).person
+    shows_excerpts = selectors.may_read_contents(person, found)
+    facts = {"excerpts": shows_excerpts}
+    record(person.login, "delivery.rejections-fetched", f"delivery:{found.pk}", facts, at=timezone.now())
     lines = _lines(found, shows_excerpts, translation.get_language() or "en")
     response = StreamingHttpResponse(lines, content_type="application/x-ndjson")
     response["Cache-Control"] = "private, no-store"

@@ -136,6 +136,16 @@ def test_formulas_do_not_reach_spreadsheets(client: Client) -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
     assert "'=nonsense" in {row["excerpt"] for row in rows}
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
+    assert Entry.objects.filter(action="delivery.rejections-fetched", actor="pia_partner").count() == 1
+
+
+def test_nothing_turned_round_or_unseen_reaches_spreadsheets(client: Client) -> None:
+    delivery = hand_over("pia_partner", "ip,note\n192.0.2.7,one\n\u202eexe.gnp,two\n".encode())
+    work()
+    client.force_login(people.call("pia_partner"))
+    text = client.get(address("delivery-rejections", delivery)).getvalue().decode("utf-8-sig")
+    assert "\\u202eexe.gnp" in text
+    assert "\u202e" not in text
 
 
 def test_refused_records_are_mended_and_handed_over_again(client: Client) -> None:
@@ -146,6 +156,7 @@ def test_refused_records_are_mended_and_handed_over_again(client: Client) -> Non
     header, *lines = given.splitlines()
     assert header.startswith("ip,last_seen,note,")
     assert [line.split(",")[0] for line in lines] == ["=nonsense"]
+    assert Entry.objects.filter(action="delivery.refused-fetched", actor="pia_partner").count() == 1
     mended = given.replace("=nonsense", "1.1.1.1").encode()
     response = client.post(address("delivery-mend", delivery), {"file": SimpleUploadedFile("m.csv", mended)})
     made = Delivery.objects.get(mends=delivery)

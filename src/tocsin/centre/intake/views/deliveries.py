@@ -22,15 +22,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.members.access import person_of, requires
-from tocsin.centre.members.models import Organisation
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
+from tocsin.products.text_safety import cell
 
 from .. import deliveries as selectors
 from .. import mending, profiles, services
@@ -41,7 +42,6 @@ from ..store import delivery_path
 
 P = ParamSpec("P")
 THINGS_SHOWN = 25
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def of_receipt(
@@ -127,9 +127,12 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
 @require_safe
 @of_receipt
 def delivery_rejections(request: HttpRequest, found: Delivery) -> HttpResponseBase:
-    """Every refused record with its reason, as a table for spreadsheets."""
-    if not selectors.may_read_contents(person_of(request), found):
+    """Every refused record with its reason, as a table for spreadsheets. Who took it is recorded."""
+    person = person_of(request)
+    if not selectors.may_read_contents(person, found):
         raise NotFound
+    if request.method == "GET":
+        _note_fetch(person, found, "rejections")
     response = StreamingHttpResponse(_rejection_lines(found), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rejections-{found.pk}.csv"'
     return response
@@ -149,15 +152,11 @@ def _rejection_lines(found: Delivery) -> Iterator[str]:
     for frame in selectors.rejection_frames(found):
         for row in frame.iter_rows(named=True):
             cells = (row["file"], row["unit"], row["position"], row["field"], row["reason"], sentence(row["reason"]))
-            yield writer.writerow(neutral(cell) for cell in (*cells, row["excerpt"]))
-
-
-def neutral(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
+            yield writer.writerow(cell(each) if isinstance(each, str) else each for each in (*cells, row["excerpt"]))
 
 
 @requires("read")
+@require_http_methods(["GET", "POST"])
 @of_receipt
 def delivery_mend(request: HttpRequest, found: Delivery) -> HttpResponseBase:
     """GET: the refused records alone, with reasons. POST: the same file mended, handed over again."""
@@ -166,6 +165,7 @@ def delivery_mend(request: HttpRequest, found: Delivery) -> HttpResponseBase:
         raise NotFound
     if request.method != "POST":
         made = mending.mend_file(found)
+        _note_fetch(person, found, "refused")
         response = HttpResponse(made.content, content_type="application/octet-stream")
         response["Content-Disposition"] = _attachment(made.name)
         return response
@@ -199,11 +199,16 @@ def delivery_original(request: HttpRequest, found: Delivery) -> HttpResponseBase
     if not selectors.may_read_contents(person, found) or not path.is_file():
         raise NotFound
     if request.method == "GET":
-        record(person.login, "delivery.original-fetched", f"delivery:{found.pk}", {}, at=timezone.now())
+        _note_fetch(person, found, "original")
     response = FileResponse(path.open("rb"), content_type="application/octet-stream")
     response["Content-Disposition"] = _attachment(found.name)
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
+
+
+def _note_fetch(person: Person, found: Delivery, what: str) -> None:
+    """What the source wrote leaves the Centre: an act of whoever takes it."""
+    record(person.login, f"delivery.{what}-fetched", f"delivery:{found.pk}", {}, at=timezone.now())
 
 
 def _attachment(name: str) -> str:
