@@ -31,6 +31,7 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.trouble = 0
 
     def put(self, uuid: str, timestamp: int, value: str, *, listed: bool = True, there: bool = True) -> None:
         manifest = json.loads(self.pages.get("manifest.json", b"{}"))
@@ -62,7 +63,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             body = held.pages.get(name)
             mark = f'"{hash(body)}"'
             same = body is not None and self.headers.get("If-None-Match") == mark
-            self.send_response(304 if same else 200 if body is not None else 404)
+            self.send_response(held.trouble or (304 if same else 200 if body is not None else 404))
             self.send_header("ETag", mark)
             self.send_header("Content-Length", str(0 if same else len(body or b"")))
             self.end_headers()
@@ -139,6 +140,58 @@ def test_a_large_feed_comes_in_portions(site: Site, monkeypatch: pytest.MonkeyPa
         counts.append(Delivery.objects.count())
     assert counts == [2, 4, 5, 5]
     assert site.asked.count("manifest.json") == 4
+
+
+def test_a_broken_event_does_not_keep_the_next_portion_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misp_feeds, "EVENTS_IN_RUN", 2)
+    for number in range(5):
+        site.put(IDS[number], 1_760_000_000 + number, f"9.9.9.{number + 1}")
+    site.pages[f"{IDS[4]}.json"] = b"<html>Sorry</html>"
+    assert run().error == ""
+    assert run().error == "not-json", "said when the others are in"
+    assert Delivery.objects.count() == 4
+
+
+def test_the_lease_is_kept_while_nothing_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed = []
+    monkeypatch.setattr(feeds, "RENEW_SECONDS", -1)
+    monkeypatch.setattr(feeds.jobs, "renew", lambda *said, **more: renewed.append(said))
+    site.put(IDS[0], 1_760_000_000, "9.9.9.1", there=False)
+    run()
+    with_one = len(renewed)
+    for number in range(1, 5):
+        site.put(IDS[number], 1_760_000_000 + number, "9.9.9.2", there=False)
+    run()
+    assert len(renewed) - with_one == with_one + 4
+
+
+def test_the_lease_is_kept_before_another_try(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed = []
+    monkeypatch.setattr(feeds, "RENEW_SECONDS", -1)
+    monkeypatch.setattr(feeds.jobs, "renew", lambda *said, **more: renewed.append(said))
+    monkeypatch.setattr(feeds, "limits", lambda: FetchLimits(back_off_seconds=0.01, attempts=3))
+    site.trouble = 503
+    assert run().error == "status: 503"
+    assert len(renewed) == 2
+
+
+def test_a_server_that_names_very_many_events_and_has_none_holds_nobody(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(misp_feeds, "TRIES_IN_RUN", 3)
+    for number in range(5):
+        site.put(IDS[number], 1_760_000_000 + number, "9.9.9.2", there=False)
+    state = run()
+    assert len(site.asked) == 1 + 3
+    assert state.next_at is None or state.next_at > datetime.now(UTC)
+
+
+def test_an_event_beyond_measure_stops_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misp_feeds, "EVENT_BYTES", 1_000)
+    site.put(IDS[0], 1_760_000_000, "9.9.9.1")
+    site.put(IDS[1], 1_760_000_001, "x" * 1_000)
+    assert run().error == "too-large"
+    assert [each.name for each in Delivery.objects.all()] == [f"{IDS[0]}.json"]
 
 
 @pytest.mark.parametrize(("manifest", "code"), [

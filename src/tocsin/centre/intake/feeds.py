@@ -6,7 +6,6 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,13 +137,14 @@ def fetch_feed(claim: jobs.Claim) -> None:
         return
     incoming = services.store_folder() / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
+    lease = _Lease(claim)
     with tempfile.TemporaryDirectory(prefix="feed-", dir=incoming) as folder:
         try:
             got = fetch(
                 feed.address, Path(folder) / "fetched", etag=state.etag, last_modified=state.last_modified,
-                limits=limits(), on_bytes=_renewer(claim),
+                limits=limits(), on_bytes=lease.renew, sleep=lease.sleep,
             )  # fmt: skip
-            _take(feed, state, got, claim)
+            _take(feed, state, got, claim, lease)
         except FetchError as error:
             _failed(feed, state, str(error), claim)
         except InputError as error:
@@ -156,23 +156,29 @@ def limits() -> FetchLimits:
     return FetchLimits(size_bytes=settings.INSTALLATION.upload_limit_bytes)
 
 
-def _renewer(claim: jobs.Claim) -> Callable[[int], None]:
-    renewed = time.monotonic()
+class _Lease:
+    """The hold on the job, renewed now and then: a server may be silent for longer than the hold lasts."""
 
-    def renew(size_bytes: int) -> None:
-        nonlocal renewed
-        if time.monotonic() - renewed > RENEW_SECONDS:
-            jobs.renew(claim, datetime.now(UTC), done=size_bytes)
-            renewed = time.monotonic()
+    def __init__(self, claim: jobs.Claim) -> None:
+        self._claim, self._renewed = claim, time.monotonic()
 
-    return renew
+    def renew(self, size_bytes: int = 0) -> None:
+        """Keep it. Raises Conflict when another worker has it by now."""
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
+            jobs.renew(self._claim, datetime.now(UTC), done=size_bytes)
+            self._renewed = time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait without losing it."""
+        self.renew()
+        time.sleep(seconds)
 
 
-def _take(feed: Feed, state: FeedState, got: Fetched, claim: jobs.Claim) -> None:
+def _take(feed: Feed, state: FeedState, got: Fetched, claim: jobs.Claim, lease: _Lease) -> None:
     now = datetime.now(UTC)
     delivery, is_rest_left = None, False
     if got.path is not None and misp_feeds.is_manifest(feed):
-        portion = misp_feeds.take_events(feed, got.path, source_of(feed, now), limits(), _renewer(claim))
+        portion = misp_feeds.take_events(feed, got.path, source_of(feed, now), limits(), lease)
         delivery, is_rest_left = portion.last, portion.is_rest_left
     elif got.path is not None:
         name = Path(urlsplit(feed.address).path).name or feed.slug.replace("/", "-")
