@@ -20,7 +20,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import note_fetch
-from tocsin.core.errors import NotFound
+from tocsin.core.errors import InputError, NotFound
 from tocsin.core.observations import SCHEMA
 
 from .callers import caller_of
@@ -139,7 +139,7 @@ def observations(
 ) -> HttpResponseBase:
     """Rows as lines of JSON, newest arrivals first. The header Link names the next page while there is one."""
     person = caller_of(request).require("read", "read")
-    moment = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
+    moment = _in_utc(since)
     page = newest.newest(person, country=country, since=moment, cursor=cursor, limit=limit, at=timezone.now())
     response = StreamingHttpResponse(_json_lines(page.rows), content_type="application/x-ndjson")
     response["Cache-Control"] = "private, no-store"
@@ -148,6 +148,15 @@ def observations(
         query = urlencode({**{name: value for name, value in said.items() if value}, "cursor": page.cursor})
         response["Link"] = f'</api/v1/observations?{query}>; rel="next"'
     return response
+
+
+def _in_utc(since: datetime | None) -> datetime | None:
+    if since is None or since.tzinfo is None:
+        return since and since.replace(tzinfo=UTC)
+    try:
+        return since.astimezone(UTC)
+    except OverflowError:  # The first and last days of all lie outside the calendar in UTC.
+        raise InputError("not-a-time", field="since") from None
 
 
 def _json_lines(rows: list[dict[str, Any]]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 SECRET_KEY = INSTALLATION.secret
 DEBUG = False
-ALLOWED_HOSTS = [*INSTALLATION.allowed_hosts, "testserver"]
+ALLOWED_HOSTS = [*INSTALLATION.allowed_hosts]
 CSRF_TRUSTED_ORIGINS = [INSTALLATION.public_origin]
 
 INSTALLED_APPS = [
@@ -36,6 +36,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "tocsin.site.security.NoZeros",
     "django.middleware.gzip.GZipMiddleware",  # Before the static files, so that these are compressed too.
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -121,7 +121,7 @@ def answer(
     columns: Collection[str] = SHOWN,
 ) -> Answer:
     """All that the viewer may know of what was typed, defanged or not; the newest rows have these columns."""
-    text = asked.strip()[:4096]
+    text = asked.replace("\x00", "").strip()[:4096]
     if not text:
         return Answer(asked, "", "", Found())
     recognised = recognise_value(text)

@@ -32,7 +32,7 @@ CHECK = "standing-queries"
 
 def subject_of(text: str) -> tuple[str, str]:
     """Kind and canonical value, or "name" and the name that it goes by. Raises InputError("not-a-value")."""
-    cleaned = text.strip()[:4096]
+    cleaned = text.replace("\x00", "").strip()[:4096]
     recognised = recognise_value(cleaned)
     if recognised is not None:
         return str(recognised[0]), recognised[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -93,8 +93,8 @@ def _cursor(text: str) -> tuple[datetime, int] | None:
     at, _, key = text.partition("~")
     try:
         moment = datetime.fromisoformat(at)
-        return (moment, int(key)) if moment.tzinfo else None
-    except ValueError:
+        return (moment.astimezone(UTC), int(key)) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # The first and last days of all lie outside the calendar in UTC.
         return None
 
 

@@ -67,7 +67,7 @@ def receive(
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
         "receipt": secrets.token_urlsafe(18), "organisation": organisation, "person": person, "via": via,
-        "name": Path(name).name[:255] or "delivery", "sha256": kept.sha256, "size_bytes": kept.size_bytes,
+        "name": _storable(Path(name).name, 255) or "delivery", "sha256": kept.sha256, "size_bytes": kept.size_bytes,
         "idempotency_key": idempotency_key, "received_at": at, "source_at": source_at, "mends": mends,
         "stated_marking": marking, "profile": profile_to_json(profile) if profile else {},
         "profile_name": profile.name if profile else "",

@@ -32,6 +32,7 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
 
     The log of acts is what failures are counted in, so that every process and every worker counts the same.
     """
+    name = name.replace("\x00", "")  # PostgreSQL knows no such character; nobody's login has it.
     subject = _subject(name, address)
     since = at - timedelta(minutes=WINDOW_MINUTES)
     failures = list(

@@ -114,7 +114,7 @@ def decide_proposals(request: HttpRequest) -> HttpResponse:
     """Accept or refuse what was ticked, or everything open in the report, on whichever page it stands."""
     person = person_of(request)
     viewer = viewer_of(person)
-    report = deliveries_for(person).filter(receipt=request.POST.get("report", "")).first()
+    report = deliveries_for(person).filter(receipt=request.POST.get("report", "").replace("\x00", "")).first()
     act, _mark, scope = request.POST.get("act", "").partition("-")
     if report is None or act not in {"accept", "refuse"}:
         raise Http404
