@@ -47,7 +47,8 @@ def build(rows: int) -> None:
     """Files with their indexes, registered under batches of one delivery, with tallies."""
     from tests.generated_lake import rows as generated
 
-    from tocsin.centre.intake.models import Batch, Delivery, LakeFile
+    from tocsin.centre.intake import lake
+    from tocsin.centre.intake.models import Batch, Delivery
     from tocsin.centre.intake.services import handling_row, store_folder
     from tocsin.centre.members.models import Organisation
     from tocsin.handling import HandlingSet
@@ -88,17 +89,7 @@ def build(rows: int) -> None:
         written = files.write(frame, target, row_group=files.SORTED_ROW_GROUP)
         relative = f"{files.day_folder(now.date())}/bench-{number}.parquet"
         files.move_into(written, store_folder(), relative)
-        LakeFile.objects.create(
-            path=relative,
-            day=now.date(),
-            rows=written.rows,
-            size_bytes=written.size_bytes,
-            digest=written.digest,
-            first_batch=written.first_batch,
-            last_batch=written.last_batch,
-            is_sorted=True,
-            created_at=now,
-        )
+        lake.register(relative, written, now.date(), now, is_sorted=True)
         tallied(frame)
 
 
@@ -243,7 +234,7 @@ class Pages:
             by="bench",
             at=datetime.now(UTC),
         )
-        self.client = Client()
+        self.client = Client(SERVER_NAME="localhost")
         self.client.force_login(person)
 
     def get(self, path: str) -> None:

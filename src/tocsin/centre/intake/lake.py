@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -103,17 +103,22 @@ def _swap(old: list[LakeFile], new: list[tuple[str, files.Written]], at: datetim
     if LakeFile.objects.filter(pk__in=keys, retired_at__isnull=True).update(retired_at=at) != len(keys):
         raise Conflict("these files were replaced meanwhile")
     for path, written in new:
-        LakeFile.objects.create(
-            path=path,
-            day=old[0].day,
-            rows=written.rows,
-            size_bytes=written.size_bytes,
-            digest=written.digest,
-            first_batch=written.first_batch,
-            last_batch=written.last_batch,
-            is_sorted=is_sorted,
-            created_at=at,
-        )
+        register(path, written, old[0].day, at, is_sorted=is_sorted)
+
+
+def register(path: str, written: files.Written, day: date, at: datetime, *, is_sorted: bool) -> LakeFile:
+    """Make a file that has its name known: from now on it exists."""
+    return LakeFile.objects.create(
+        path=path,
+        day=day,
+        rows=written.rows,
+        size_bytes=written.size_bytes,
+        digest=written.digest,
+        first_batch=written.first_batch,
+        last_batch=written.last_batch,
+        is_sorted=is_sorted,
+        created_at=at,
+    )
 
 
 def recast(change: Recast, at: datetime, *, subject: str) -> int:
