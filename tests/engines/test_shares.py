@@ -14,7 +14,7 @@ from tests.generated_lake import rows, write_lake
 
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions import shares
-from tocsin.lake.questions.shares import COLUMNS, write_shares
+from tocsin.lake.questions.shares import COLUMNS, deal_shares, joined_shares, write_shares
 from tocsin.lake.scope import Scope, Snapshot
 
 COUNTRIES = ("FR", "BR", "AE", "KE")
@@ -84,6 +84,27 @@ def test_a_share_larger_than_memory_is_sorted_in_ranges(tmp_path: Path, monkeypa
     scope = Scope(frozenset({1, 2, 3}), victim_countries=frozenset({"FR"}))
     made = share_of(tmp_path, table, {"FR": scope})
     assert made["FR"] == reference(table.to_dicts(), "FR", scope)
+
+
+@pytest.mark.parametrize("piece_rows", [150, 250_000])
+def test_shares_dealt_apart_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_rows: int) -> None:
+    """Two passes meet the words in different orders; the first has never heard of some of them."""
+    monkeypatch.setattr(shares, "PIECE_ROWS", piece_rows)
+    table = rows(3_000, ("FR", "BR"), batches=3).with_row_index("row")
+    late = pl.when(pl.col("row") >= 1_500).then(pl.lit("Zephyr")).otherwise("malware")
+    table = table.with_columns(malware=late).drop("row")
+    halves = []
+    for name, part in (("a", table[:1_500]), ("b", table[1_500:].reverse())):
+        part.write_parquet(tmp_path / f"{name}.parquet")
+        halves.append(Snapshot((tmp_path / f"{name}.parquet",)))
+    scopes = scopes_for(range(1, 4))
+    dealt = [deal_shares(each, scopes, COUNTRIES, tmp_path / str(n)) for n, each in enumerate(halves)]
+    for code, share in joined_shares(dealt, tmp_path).items():
+        found = pl.read_parquet(share.write_parquet(tmp_path / f"{code}.parquet"))
+        expected = reference(table.to_dicts(), code, scopes[code])
+        assert found.to_dicts() == expected
+        assert share.rows == len(expected)
+        assert share.batches == {row["batch"] for row in expected}
 
 
 def test_a_country_without_rows_gets_an_empty_share(tmp_path: Path) -> None:

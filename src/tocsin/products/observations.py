@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -20,10 +19,11 @@ from isal import igzip
 
 from tocsin.core.observations import EXPORTED, MOMENT, SCHEMA
 
-from .row_texts import csv_text, json_text, prepared
+from .row_texts import Few, Prepared, csv_text, json_text, prepared, some
 
 CHUNK_ROWS = 250_000
-_TEXT_ROWS = 100_000
+_TEXT_ROWS = 25_000
+"""Rows written as text at a time: the texts should stay where the processor has them at hand."""
 COLUMNS = tuple(name for name in EXPORTED if name not in {"ipv6"})
 NUMBERS = frozenset(name for name in COLUMNS if SCHEMA[name] not in (pl.String, MOMENT))
 _REPEATING = ("network", "peer", "peer_network", "hostname", "tags", "note", "label", "reference", "domain")
@@ -67,7 +67,8 @@ class Forms:
         """Write these rows; columns that do not leave the Centre may be among them."""
         frame = frame.select(COLUMNS)
         self.rows += frame.height
-        table = _arrow(frame)
+        columns = prepared(frame)
+        table = _arrow(frame, columns)
         if self._table is None:
             writer = parquet.ParquetWriter(
                 self._parquet_to,
@@ -85,11 +86,10 @@ class Forms:
             self._table = self._stack.enter_context(writer)
         self._table.write_table(table)
         for start in range(0, frame.height, _TEXT_ROWS):
-            part = frame[start : start + _TEXT_ROWS]
-            if part.height:
-                columns = prepared(part)
-                self._csv.write(csv_text(columns, part.height))
-                self._jsonl.write(json_text(columns, part.height, NUMBERS))
+            stop = min(start + _TEXT_ROWS, frame.height)
+            part = some(columns, start, stop)
+            self._csv.write(csv_text(part, stop - start))
+            self._jsonl.write(json_text(part, stop - start, NUMBERS))
 
 
 def write_observations(share: Path | Iterable[pl.DataFrame], csv: Path, jsonl: Path, parquet_to: Path) -> int:
@@ -108,20 +108,15 @@ def _gzip(path: Path, stack: ExitStack) -> BinaryIO:
     return cast(BinaryIO, stream)
 
 
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    return pa.table({column.name: _words(column) for column in frame})
-
-
-def _words(column: pl.Series) -> pa.Array:
-    """Words as a dictionary that holds no word but those of these rows."""
-    if not isinstance(column.dtype, pl.Enum):
-        return column.to_arrow(compat_level=_OLDEST)
-    empty = column.is_null().to_numpy() if column.null_count() else None
-    numbers = column.to_physical().fill_null(0).to_numpy()
-    counts = np.bincount(numbers if empty is None else numbers[~empty], minlength=max(1, len(column.dtype.categories)))
-    used = np.flatnonzero(counts)
-    place = np.zeros(len(counts), np.int32)
-    place[used] = np.arange(len(used), dtype=np.int32)
-    codes = place[numbers]
-    words = column.dtype.categories.gather(used).to_arrow(compat_level=_OLDEST)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=empty), words)
+def _arrow(frame: pl.DataFrame, columns: Prepared) -> pa.Table:
+    """The rows as Arrow holds them: words as a dictionary with no word in it but those of these rows."""
+    found: dict[str, pa.Array] = {}
+    for name, column in columns:
+        if not isinstance(frame.schema[name], pl.Enum):
+            found[name] = frame[name].to_arrow(compat_level=_OLDEST)
+        elif isinstance(column, Few):
+            codes = pa.array(column.codes, mask=column.codes == len(column.words))
+            found[name] = pa.DictionaryArray.from_arrays(codes, pa.array(column.words, pa.large_string()))
+        else:
+            found[name] = pa.nulls(frame.height, pa.dictionary(pa.uint32(), pa.large_string()))
+    return pa.table(found)

@@ -34,7 +34,7 @@ _FORMULA[[ord(sign) for sign in FORMULA_STARTS]] = True
 _JSON_SIGNS = {chr(code): orjson.dumps(chr(code)).decode()[1:-1] for code in (*range(32), 0x22, 0x5C)}
 _CSV_SIGNS = {sign: f"\\u{ord(sign):04x}" for sign in DECEIVING_SIGNS} | {'"': '""'}
 _SECONDS = pl.Series([f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(86_400)])
-_Codes = npt.NDArray[np.intp]
+_Codes = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,15 @@ class _Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Few:
+class Few:
+    """A column of few words: for each row the number of its word; an empty field has the number after the last."""
+
     words: list[str | int]
     codes: _Codes
 
 
-Prepared = list[tuple[str, "_Few | _Moments | _Texts | None"]]
-"""Columns as both forms need them; None for a column without a value."""
+Prepared = list[tuple[str, "Few | _Moments | _Texts | None"]]
+"""Columns as all forms need them; None for a column without a value."""
 
 
 def prepared(frame: pl.DataFrame) -> Prepared:
@@ -85,7 +87,23 @@ def prepared(frame: pl.DataFrame) -> Prepared:
     return [(column.name, _prepared(column) if column.null_count() < len(column) else None) for column in frame]
 
 
-def _prepared(column: pl.Series) -> _Few | _Moments | _Texts:
+def some(columns: Prepared, start: int, stop: int) -> Prepared:
+    """The rows [start, stop) of prepared columns, nothing copied."""
+    return [(name, None if column is None else _some(column, slice(start, stop))) for name, column in columns]
+
+
+def _some(column: Few | _Moments | _Texts, rows: slice) -> Few | _Moments | _Texts:
+    match column:
+        case Few():
+            return Few(column.words, column.codes[rows])
+        case _Moments():
+            empty = None if column.empty is None else column.empty[rows]
+            return _Moments(column.days, column.day_codes[rows], column.times[rows], empty)
+        case _Texts():
+            return _Texts(column.column[rows], column.bytes_met, column.starts_formula)
+
+
+def _prepared(column: pl.Series) -> Few | _Moments | _Texts:
     if isinstance(column.dtype, pl.Datetime):
         return _moments(column)
     few = _few(column)
@@ -104,7 +122,7 @@ def csv_text(columns: Prepared, rows: int) -> memoryview:
         match column:
             case None:
                 parts.append(_Looked([comma], None))
-            case _Few():
+            case Few():
                 parts.append(_Looked([comma + _csv_cell(word) for word in column.words] + [comma], column.codes))
             case _Moments():
                 parts += [_Looked([comma], None), *_moment_parts(column, "", "")]
@@ -124,14 +142,14 @@ def json_text(columns: Prepared, rows: int, numbers: frozenset[str]) -> memoryvi
         match column:
             case None:
                 continue
-            case _Few():
+            case Few():
                 parts.append(_Looked([key + _json_word(word) for word in column.words] + [""], column.codes))
             case _Moments():
                 parts += _moment_parts(column, key + '"', '"')
             case _Texts():
                 quote = "" if name in numbers else '"'
                 text = column.column
-                present = text.is_null().to_numpy().astype(np.intp) if text.null_count() else None
+                present = text.is_null().to_numpy().astype(np.uint32) if text.null_count() else None
                 parts += [
                     _Looked([key + quote] if present is None else [key + quote, ""], present),
                     _Written((_json_column(column) if quote else text).fill_null("")),
@@ -140,7 +158,7 @@ def json_text(columns: Prepared, rows: int, numbers: frozenset[str]) -> memoryvi
     return _joined([*parts, _Looked(["}\n"], None)], rows)
 
 
-def _few(column: pl.Series) -> _Few | None:
+def _few(column: pl.Series) -> Few | None:
     """The distinct words of a column that has few, and for each row the number of its word; an empty field has the
     number after the last. None for columns of many words."""
     words: Sequence[str | int]
@@ -154,24 +172,24 @@ def _few(column: pl.Series) -> _Few | None:
             return None
         known = dict(zip(distinct.to_physical().to_list(), distinct.cast(pl.String).to_list(), strict=True))
         words = [known.get(number, "") for number in range(max(known) + 1)]
-        codes = column.to_physical().cast(pl.Int64).fill_null(len(words)).to_numpy()
+        codes = column.to_physical().cast(pl.UInt32).fill_null(len(words)).to_numpy()
     elif isinstance(column.dtype, pl.Enum):
         words = column.dtype.categories.to_list()
-        codes = column.to_physical().cast(pl.Int64).fill_null(len(words)).to_numpy()
+        codes = column.to_physical().cast(pl.UInt32).fill_null(len(words)).to_numpy()
     elif column.dtype.is_integer():
         low, high = column.min(), column.max()
         if not isinstance(low, int) or not isinstance(high, int) or high - low >= min(_FEW, 16 + len(column)):
             return None
         words = range(low, high + 1)
-        codes = (column.cast(pl.Int64) - low).fill_null(len(words)).to_numpy()
+        codes = (column.cast(pl.Int64) - low).cast(pl.UInt32).fill_null(len(words)).to_numpy()
     else:
         return None
     counts = np.bincount(codes, minlength=len(words) + 1)
     used = np.flatnonzero(counts[:-1])
-    place = np.zeros(len(counts), np.intp)
-    place[used] = np.arange(len(used))
+    place = np.zeros(len(counts), np.uint32)
+    place[used] = np.arange(len(used), dtype=np.uint32)
     place[-1] = len(used)
-    return _Few([words[number] for number in used.tolist()], place[codes])
+    return Few([words[number] for number in used.tolist()], place[codes])
 
 
 def _moments(column: pl.Series) -> _Moments:
@@ -189,7 +207,7 @@ def _moments(column: pl.Series) -> _Moments:
         chosen = pl.when(pl.col("fraction") > 0).then(written).otherwise("times")
         times = pl.DataFrame({"times": times, "fraction": fractions}).select(chosen).to_series()
     if empty is not None:
-        codes = np.where(empty, len(distinct), codes)
+        codes = np.where(empty, np.uint32(len(distinct)), codes)
         shown = pl.when(~pl.col("empty")).then("times").otherwise(pl.lit(""))
         times = pl.DataFrame({"times": times, "empty": empty}).select(shown).to_series()
     return _Moments([str(np.datetime64(day, "D")) for day in distinct], codes, times, empty)
@@ -203,7 +221,7 @@ def _moment_parts(moments: _Moments, before: str, after: str) -> list[_Part]:
     return [
         _Looked([*days, ""], moments.day_codes),
         _Written(moments.times),
-        _Looked([end, ""], moments.empty.astype(np.intp)),
+        _Looked([end, ""], moments.empty.astype(np.uint32)),
     ]
 
 
@@ -211,8 +229,8 @@ def _distinct_days(days: npt.NDArray[np.int64]) -> tuple[list[int], _Codes]:
     low, high = int(days.min()), int(days.max())
     if high - low > _FEW:
         distinct, codes = np.unique(days, return_inverse=True)
-        return distinct.tolist(), codes
-    return list(range(low, high + 1)), days - low
+        return distinct.tolist(), codes.astype(np.uint32)
+    return list(range(low, high + 1)), (days - low).astype(np.uint32)
 
 
 def _joined(parts: Sequence[_Part], rows: int) -> memoryview:
@@ -249,7 +267,7 @@ def _combined(left: _Looked, right: _Looked) -> _Looked:
     forms = [first + second for first in left.forms for second in right.forms]
     if left.codes is None or right.codes is None:
         return _Looked(forms, right.codes if left.codes is None else left.codes)
-    return _Looked(forms, left.codes * len(right.forms) + right.codes)
+    return _Looked(forms, left.codes * np.uint32(len(right.forms)) + right.codes)
 
 
 def _column(part: _Looked) -> pl.Series | pl.Expr:

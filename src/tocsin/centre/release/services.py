@@ -32,7 +32,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, Viewer, narrowest
 from tocsin.handling.sets import PAP
-from tocsin.lake.questions.shares import Share, deal_shares
+from tocsin.lake.questions.shares import Share, deal_shares, joined_shares
 from tocsin.lake.scope import Scope, Snapshot
 from tocsin.products.archive import Made, make_package_of
 from tocsin.products.order import Centre, Label, Order, Previous
@@ -273,15 +273,20 @@ def _dealt(
     processes: int,
     alive: Callable[[int], None],
 ) -> dict[str, Share]:
-    """The shares, dealt in a process of its own where there is much: its memory is kept while it works, and given back
-    before packages are composed."""
+    """The shares, dealt in processes of their own where there is much: their memory is kept while they work, and given
+    back before packages are composed."""
     if processes < 2 or sum(path.stat().st_size for path in snapshot.files) < _MANY_BYTES:
         return deal_shares(snapshot, scopes, codes, folder, on_rows=alive)
-    with _one_thread_each(), ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        dealing = pool.submit(deal_shares, snapshot, scopes, codes, folder)
-        while not wait([dealing], timeout=_PATIENCE_SECONDS).done:
+    # Every so many-th file: neighbours are of one day and of like size.
+    files = [found for start in range(processes) if (found := snapshot.files[start::processes])]
+    with _one_thread_each(), ProcessPoolExecutor(len(files), mp_context=multiprocessing.get_context("spawn")) as pool:
+        dealing = [
+            pool.submit(deal_shares, Snapshot(some), scopes, codes, folder / str(place))
+            for place, some in enumerate(files)
+        ]
+        while wait(dealing, timeout=_PATIENCE_SECONDS).not_done:
             alive(0)
-        return dealing.result()
+        return joined_shares([each.result() for each in dealing], folder)
 
 
 def _all_made(
@@ -317,7 +322,7 @@ def _one_thread_each() -> Iterator[None]:
     wanted = {
         "POLARS_MAX_THREADS": "1",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "_RJEM_MALLOC_CONF": "thp:always,dirty_decay_ms:10000,narenas:1",
+        "_RJEM_MALLOC_CONF": "thp:always,dirty_decay_ms:10000,narenas:1,oversize_threshold:0",
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
         "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
         "MALLOC_TOP_PAD_": str(1 << 26),

@@ -56,6 +56,8 @@ _OLDEST = pl.CompatLevel.oldest()
 _WRITE = pa.ipc.IpcWriteOptions(use_threads=False)
 _READ = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKAGE = "_package"
+_NUMBERS = "numbers.arrow"
+"""Beside the runs of a pass whose shares were joined with those of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Share:
             start += height
             order = np.argsort((here // rows).astype(np.uint16), kind="stable").astype(np.uint32)
             here = here[order]
-            frame = pl.DataFrame(pa.Table.from_batches([_run(path).reader.get_batch(number)]))[order]
+            frame = pl.DataFrame(pa.Table.from_batches([_batch(path, number)]))[order]
             target = folder / f"{run:05d}.arrow"
             for piece, batch, first, end in _written(target, frame, here // rows):
                 parts[piece].append((target, batch, end - first))
@@ -159,6 +161,32 @@ def deal_shares(
     return {
         code: Share(code, runs.rows[place], runs.batches(place), tuple(runs.parts[place]), words)
         for place, code in enumerate(gate.countries)
+    }
+
+
+def joined_shares(dealt: Sequence[Mapping[str, Share]], folder: Path) -> dict[str, Share]:
+    """Shares that were dealt from different files of one lake, in folders of their own, as if dealt in one pass."""
+    common: dict[str, dict[str, int]] = {name: {} for name in CODED}
+    for path in dict.fromkeys(share.words for shares in dealt for share in shares.values()):
+        words = pl.read_ipc(path)
+        numbers = {
+            name: pl.Series([known.setdefault(word, len(known)) for word in words[name][0]], dtype=pl.UInt32)
+            for name, known in common.items()
+        }
+        pl.DataFrame({name: [series] for name, series in numbers.items()}).write_ipc(path.with_name(_NUMBERS))
+    target = folder / "words.arrow"
+    pl.DataFrame(
+        {name: [list(known)] for name, known in common.items()}, schema=dict.fromkeys(CODED, pl.List(pl.String))
+    ).write_ipc(target)
+    return {
+        code: Share(
+            code,
+            sum(shares[code].rows for shares in dealt),
+            frozenset().union(*(shares[code].batches for shares in dealt)),
+            tuple(part for shares in dealt for part in shares[code].parts),
+            target,
+        )
+        for code in dealt[0]
     }
 
 
@@ -327,11 +355,10 @@ def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words:
     found: dict[str, list[pa.Array | None]] = {name: [] for name in columns}
     heights = []
     for path, number, height in parts:
-        run = _run(path)
-        batch = run.reader.get_batch(number)
+        batch, places = _batch(path, number), _run(path).places
         heights.append(height)
         for name, arrays in found.items():
-            place = run.places.get(name)
+            place = places.get(name)
             arrays.append(None if place is None else batch.column(place))
     # Arrow puts the pieces of a column together; a frame of each record batch would cost many times its rows.
     table = pa.table(
@@ -376,20 +403,52 @@ def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
     rank[words.arg_sort().to_numpy()] = np.arange(len(words), dtype=np.uint64)
     kind = rank[frame["kind"].to_physical().fill_null(len(words)).to_numpy()]
     value = frame["value"].rank("dense").fill_null(0).to_numpy().astype(np.uint64)
-    order = np.lexsort((frame["position"].to_numpy(), frame["batch"].to_numpy(), kind << np.uint64(40) | value))
-    return order.astype(np.uint32)
+    order = np.arange(frame.height, dtype=np.uint32)
+    for numbers in (frame["position"].to_numpy(), frame["batch"].to_numpy(), value, kind):
+        order = _sorted(order, numbers.astype(np.uint64))
+    return order
+
+
+def _sorted(order: npt.NDArray[np.uint32], numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """The order, now by these numbers first. Sorting sixteen bits at a time costs a quarter of comparing numbers."""
+    highest = int(numbers.max(initial=0))
+    for shift in range(0, highest.bit_length(), 16):
+        digits = (numbers >> np.uint64(shift)).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order
 
 
 class _Run(NamedTuple):
     reader: pa.ipc.RecordBatchFileReader
     places: dict[str, int]
     """Place of each column in it."""
+    numbers: Mapping[str, pa.Array]
+    """By column: the number in the shares' words for each number in this run, where they differ."""
+
+
+def _batch(path: Path, number: int) -> pa.RecordBatch:
+    """A record batch of a run, its words under the numbers that the share knows."""
+    run = _run(path)
+    batch = run.reader.get_batch(number)
+    for name, numbers in run.numbers.items():
+        place = run.places.get(name)
+        if place is not None:
+            batch = batch.set_column(place, name, numbers.take(batch.column(place)))
+    return batch
 
 
 @lru_cache(maxsize=256)
 def _run(path: Path) -> _Run:
     reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
-    return _Run(reader, {name: place for place, name in enumerate(reader.schema.names)})
+    places = {name: place for place, name in enumerate(reader.schema.names)}
+    return _Run(reader, places, _numbers_in(path.with_name(_NUMBERS)))
+
+
+@lru_cache(maxsize=64)
+def _numbers_in(path: Path) -> Mapping[str, pa.Array]:
+    if not path.exists():
+        return {}
+    return {column.name: column[0].to_arrow() for column in pl.read_ipc(path)}
 
 
 @lru_cache(maxsize=1)
