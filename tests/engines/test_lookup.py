@@ -17,6 +17,7 @@ from tocsin.core.words import VICTIM_LIKE
 from tocsin.lake import files, index
 from tocsin.lake.questions import lookup as questions
 from tocsin.lake.questions.lookup import Asked, Sight, asked_for, lookup
+from tocsin.lake.questions.recent import recent
 from tocsin.lake.scope import Scope, Snapshot
 
 VALUES = (
@@ -39,6 +40,8 @@ rows = st.fixed_dictionaries(
         "role": st.sampled_from(ROLES),
         "country": st.sampled_from(COUNTRIES),
         "peer": st.sampled_from(PEERS),
+        "peer_role": st.sampled_from((*ROLES, None)),
+        "peer_country": st.sampled_from(COUNTRIES),
         "malware": st.sampled_from(NAMES),
         "seen": st.integers(0, 5),
     }
@@ -64,6 +67,7 @@ def frame_of(drawn: list[dict[str, object]]) -> pl.DataFrame:
                 "batch": row["batch"], "position": place, "first_at": at, "last_at": at, "count": 1, "kind": kind,
                 "value": value, "role": row["role"], "type": "other", "offence": "none", "country": row["country"],
                 "ipv4": number_of(value) if kind in {"ipv4", "network"} else None, "peer": row["peer"],
+                "peer_role": row["peer_role"], "peer_country": row["peer_country"],
                 "peer_ipv4": number_of(row["peer"]) if str(row["peer"]).startswith("198.") else None,
                 "malware": row["malware"], "domain": domain, "country_basis": "single",
             }
@@ -83,6 +87,13 @@ def sees(scope: Scope, row: dict[str, object]) -> bool:
     if scope.all_victims or row["role"] not in {role.value for role in VICTIM_LIKE}:
         return True
     return row["batch"] in scope.own_batches or row["country"] in scope.victim_countries
+
+
+def sees_peer(scope: Scope, row: dict[str, object]) -> bool:
+    """The same for who stands on the other side; without a role it may be anybody."""
+    if scope.all_victims or row["peer_role"] not in {None, *(role.value for role in VICTIM_LIKE)}:
+        return True
+    return row["batch"] in scope.own_batches or row["peer_country"] in scope.victim_countries
 
 
 def is_about(row: dict[str, object], kind: str, asked: str) -> bool:
@@ -122,6 +133,8 @@ def test_agrees_with_reading_every_row(
     assert found.last_at == max((row["last_at"] for row in expected), default=None)
     assert sum(found.by_country.values()) == len(expected)
     assert sorted(found.rows["position"]) == sorted(row["position"] for row in expected)
+    peers = {row["position"]: row["peer"] if sees_peer(scope, row) else None for row in expected}
+    assert {row["position"]: row["peer"] for row in found.rows.to_dicts()} == peers
     shown = lookup(Snapshot(tuple(paths)), Sight(scope), asked_for(kind, value), most_rows=100, columns=index.SHOWN)
     assert shown.rows.columns == [name for name in SCHEMA if name in index.SHOWN]
     assert sorted(shown.rows.rows(), key=str) == sorted(found.rows.select(shown.rows.columns).rows(), key=str)
@@ -144,7 +157,7 @@ def test_many_files_and_a_value_in_all_of_them(tmp_path: Path) -> None:
     paths = []
     for number in range(60):
         row = {"batch": 1 + number % 2, "thing": VALUES[0], "role": ROLES[number % 3], "country": "FR", "peer": None,
-               "malware": None, "seen": number % 6}  # fmt: skip
+               "peer_role": None, "peer_country": None, "malware": None, "seen": number % 6}  # fmt: skip
         paths.append(tmp_path / f"{number}.parquet")
         files.write(frame_of([row] * 40), paths[-1])
     asked = asked_for("ipv4", "192.0.2.1")
@@ -157,8 +170,32 @@ def test_many_files_and_a_value_in_all_of_them(tmp_path: Path) -> None:
     assert (hidden.total, hidden.by_batch, hidden.rows.rows()) == (absent.total, absent.by_batch, absent.rows.rows())
 
 
+@pytest.mark.parametrize("columns", [index.SHOWN, tuple(SCHEMA)], ids=["shown", "all"])
+def test_victims_on_the_other_side_are_shown_as_on_this_one(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    sides = [("VICTIM", "FR"), ("VICTIM", "DE"), (None, "DE"), ("ATTACKER_INFRA", "DE")]
+    drawn: list[dict[str, object]] = [
+        {"batch": batch, "thing": VALUES[0], "role": "ATTACKER_INFRA", "country": "DE", "peer": PEERS[1],
+         "peer_role": role, "peer_country": country, "malware": None, "seen": 1}
+        for batch in (1, 2) for role, country in sides
+    ]  # fmt: skip
+    frame = frame_of(drawn).with_columns(note=pl.lit("who was hit"))
+    files.write(frame, tmp_path / "peers.parquet")
+    snapshot, asked = Snapshot((tmp_path / "peers.parquet",)), asked_for("ipv4", "192.0.2.1")
+    whole = frozenset({1, 2})
+    for scope in (Scope(whole), Scope(whole, whole), Scope(whole, frozenset({1}), frozenset({"FR"})),
+                  Scope(whole, all_victims=True)):  # fmt: skip
+        found = lookup(snapshot, Sight(scope), asked, columns=columns).rows
+        assert found.columns == [name for name in SCHEMA if name in columns]
+        expected = [row["peer"] if sees_peer(scope, row) else None for row in frame.to_dicts()]
+        assert sorted(map(str, found["peer"])) == sorted(map(str, expected))
+        newest = recent(snapshot, scope).rows
+        assert sorted(map(str, newest["peer"])) == sorted(map(str, expected))
+        assert newest["note"].null_count() == newest["peer"].null_count() == expected.count(None)
+
+
 def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = {"batch": 1, "thing": VALUES[0], "role": ROLES[2], "country": "FR", "peer": None, "malware": None, "seen": 0}
+    row = {"batch": 1, "thing": VALUES[0], "role": ROLES[2], "country": "FR", "peer": None, "peer_role": None,
+           "peer_country": None, "malware": None, "seen": 0}  # fmt: skip
     path = tmp_path / "one.parquet"
     with monkeypatch.context() as older:
         older.setattr(index, "VERSION", b"0 of long ago")

@@ -26,7 +26,7 @@ import pyarrow as pa
 from tocsin.core.words import Kind, Role
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VERSION = f"4 polars {pl.__version__}".encode()
+VERSION = f"5 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
@@ -36,7 +36,7 @@ HOST = r"^(?:[^@]*@)?(\[[^\]]*\]|[^:?#]*)"
 NAMED = ("malware", "actor", "label")
 SHOWN = (
     "last_at", "count", "kind", "value", "domain", "role", "type", "malware", "actor", "country", "country_basis",
-    "network", "port", "hostname", "peer", "peer_port",
+    "network", "port", "hostname", "peer", "peer_port", "peer_role", "peer_country",
 )  # fmt: skip
 """Columns that a page shows of a row: they are here once more, so that reading a row opens no Parquet file."""
 COUNTED = ("count", "role", "country")
@@ -237,18 +237,12 @@ def _addresses(frame: pl.DataFrame) -> pa.Table:
 def _shown(frame: pl.DataFrame) -> pa.Table:
     """The shown columns that hold anything; words that come again are numbers."""
     held = [name for name in SHOWN if name not in COUNTED and frame[name].null_count() < frame.height]
-    table = frame.select(held).to_arrow(compat_level=pl.CompatLevel.oldest())
-    for place, name in enumerate(held):
-        if frame.schema[name] != pl.String:
-            continue
-        if frame[name].head(SAMPLE_ROWS).n_unique() > SAMPLE_ROWS // 4:
-            continue
-        numbered = table[name].combine_chunks().dictionary_encode()
-        words = len(numbered.dictionary)
-        small = pa.uint8() if words < 1 << 8 else pa.uint16() if words < 1 << 16 else pa.int32()
-        column = pa.DictionaryArray.from_arrays(numbered.indices.cast(small), numbered.dictionary)
-        table = table.set_column(place, name, column)
-    return table
+    again = [
+        pl.col(name).cast(pl.Enum(frame[name].drop_nulls().unique(maintain_order=True)))
+        for name in held
+        if frame.schema[name] == pl.String and frame[name].head(SAMPLE_ROWS).n_unique() <= SAMPLE_ROWS // 4
+    ]
+    return frame.select(held).with_columns(again).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:
@@ -305,11 +299,12 @@ class FileIndex:
                 yield int(code), self.rows[start : np.searchsorted(self.hashes, code, side="right")]
 
     def shown_of(self, row: int) -> dict[str, Any]:
-        """The shown columns of a row, as far as they hold anything."""
+        """The shown columns of a row and its batch, as far as they hold anything."""
         cell = self.cell[row]
         known = {name: self.shown[name][row].as_py() for name in self.shown.column_names}
         country = COUNTRIES[self.cell_country[cell]]
-        return known | {"count": int(self.count[row]), "role": ROLES[self.cell_role[cell]], "country": country}
+        facts = {"count": int(self.count[row]), "role": ROLES[self.cell_role[cell]], "country": country}
+        return known | facts | {"batch": int(self.batches[self.cell_batch[cell]])}
 
     def between(self, first: int, last: int) -> UINT32:
         """Rows with an IPv4 address from first to last, in no order, some of them twice."""

@@ -9,6 +9,12 @@ import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE
 
+HIDDEN_WITH_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network", "extra", "note")
+"""Blanked where the other side is a victim elsewhere: free text may repeat what these columns held."""
+SHIELDED_BY = ("batch", "peer", "peer_role", "peer_country")
+"""Columns that tell whether they must be."""
+_VICTIMS = [role.value for role in VICTIM_LIKE]
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -36,8 +42,20 @@ class Scope:
         if self.all_victims:
             return seen
         hidden = (
-            pl.col("role").is_in([role.value for role in VICTIM_LIKE])
+            pl.col("role").is_in(_VICTIMS)
             & ~pl.col("batch").is_in(list(self.own_batches))
             & ~pl.col("country").fill_null("").is_in(list(self.victim_countries))
         )
         return seen & ~hidden
+
+    def shielded(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Visible rows, with SHIELDED_BY among their columns, without who was hit on the other side elsewhere."""
+        if self.all_victims or not rows.height:
+            return rows
+        # A side without a stated role may be anybody's machine.
+        victim = pl.col("peer").is_not_null() & pl.col("peer_role").is_in(_VICTIMS).fill_null(True)
+        free = pl.col("batch").is_in(list(self.own_batches)) | pl.col("peer_country").fill_null("").is_in(
+            list(self.victim_countries)
+        )
+        names = [name for name in HIDDEN_WITH_PEER if name in rows.columns]
+        return rows.with_columns(pl.when(~(victim & ~free)).then(pl.col(name)).alias(name) for name in names)

@@ -13,15 +13,13 @@ import numpy.typing as npt
 import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE
-from tocsin.lake.scope import Scope
+from tocsin.lake.scope import HIDDEN_WITH_PEER, Scope
 
 PACKAGE = "_package"
 _VICTIMS = {role.value for role in VICTIM_LIKE}
 _Flags = npt.NDArray[np.bool_]
 _Numbers = npt.NDArray[np.intp]
 
-HIDDEN_WITH_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network", "extra", "note")
-"""Blanked where the other side is a victim elsewhere: free text may repeat what these columns held."""
 HIDDEN_ABROAD = ("hostname", "extra", "note")
 """Blanked on a row from abroad: a host there may carry its victims' data."""
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE, Kind
 from tocsin.lake import index
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import SHIELDED_BY, Scope, Snapshot
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
 T = TypeVar("T")
@@ -169,7 +169,7 @@ def lookup(
         by_batch=_most_first(by_batch),
         by_country=_most_first({COUNTRIES[code] or "": int(countries[code]) for code in np.flatnonzero(countries)}),
         by_role=_most_first({index.ROLES[code]: int(roles[code]) for code in np.flatnonzero(roles)}),
-        rows=_details(hits, most_rows, columns) if most_rows else _empty(columns),
+        rows=_details(hits, sight.scope, most_rows, columns) if most_rows else _empty(columns),
     )
 
 
@@ -264,7 +264,7 @@ def _opened(path: Path) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
     return opened, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def _details(hits: list[_Hits], most_rows: int, columns: Collection[str]) -> pl.DataFrame:
+def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collection[str]) -> pl.DataFrame:
     """The newest rows, newest first: those that a page shows from the indexes, else as far as they stand close."""
     last = np.concatenate([each.found.last[each.newest] for each in hits])
     owner = np.repeat(np.arange(len(hits)), [len(each.newest) for each in hits])
@@ -281,7 +281,7 @@ def _details(hits: list[_Hits], most_rows: int, columns: Collection[str]) -> pl.
                 continue
             places.add(group)
         wanted.setdefault(number, []).append(row)
-    read = {*columns, "last_at"}
+    read = {*columns, "last_at", *SHIELDED_BY}
     records: list[dict[str, Any]] = []
     for number, at in wanted.items():
         path, found = hits[number].path, hits[number].found
@@ -290,8 +290,9 @@ def _details(hits: list[_Hits], most_rows: int, columns: Collection[str]) -> pl.
         else:
             records += rows_of(path, np.sort(np.array(at, np.uint32)), sorted(read & found.columns)).to_pylist()
     records.sort(key=lambda record: record["last_at"], reverse=True)
-    schema = {name: dtype for name, dtype in SCHEMA.items() if name in columns}
-    return pl.DataFrame({name: [record.get(name) for record in records] for name in schema}, schema=schema)
+    schema = {name: dtype for name, dtype in SCHEMA.items() if name in read}
+    frame = pl.DataFrame({name: [record.get(name) for record in records] for name in schema}, schema=schema)
+    return scope.shielded(frame).select(name for name in schema if name in columns)
 
 
 def rows_of(path: Path, rows: npt.NDArray[np.uint32], columns: list[str] | None = None) -> pa.Table:

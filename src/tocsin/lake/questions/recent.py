@@ -66,7 +66,7 @@ def recent(
     if not page.height:
         return Page(_empty())
     after = Place(int(page["batch"][-1]), int(page["position"][-1])) if kept.height > page.height else None
-    return Page(_whole(files, page), after)
+    return Page(scope.shielded(_whole(files, page)), after)
 
 
 def _wanted(scope: Scope, country: str, before: Place | None) -> pl.Expr | None:
