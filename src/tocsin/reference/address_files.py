@@ -123,13 +123,16 @@ def from_mmdb(
         raise InputError("unknown-format", excerpt=path.name) from error
     if not told:
         raise InputError("unknown-format", excerpt=path.name)
-    tables = _laid_over(found, told, on or built, licence, over)
-    tables.names.update(names)
-    return tables
+    return _laid_over(found, told, on or built, licence, over, names)
 
 
 def _laid_over(
-    found: dict[int, _Ranges], told: set[str], on: date, licence: str, over: AddressTables | None
+    found: dict[int, _Ranges],
+    told: set[str],
+    on: date,
+    licence: str,
+    over: AddressTables | None,
+    names: dict[int, str] | None = None,
 ) -> AddressTables:
     empty_v4 = Layer(np.zeros(1, np.uint64), np.zeros(1, np.uint32))
     empty_v6 = Layer(v6_keys([0]), np.zeros(1, np.uint32))
@@ -141,7 +144,7 @@ def _laid_over(
         if found[6].first:
             v6[name] = found[6].layer(name, 6)
     joined = f"{licence}; {over.licence}" if over else licence
-    return AddressTables.of_layers(on, joined, v4, v6, dict(over.names) if over else {})
+    return AddressTables.of_layers(on, joined, v4, v6, (over.names if over else {}) | (names or {}))
 
 
 def _unmapped(network: Network) -> Network:

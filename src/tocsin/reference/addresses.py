@@ -34,6 +34,7 @@ COUNTRY_SERIES = pl.Series("country", COUNTRIES, dtype=pl.String)
 COUNTRY_INDEX: dict[str, int] = {code: index for index, code in enumerate(COUNTRIES) if code}
 
 ATTRIBUTES = ("asn", "registry_country", "geo_country")
+NAMED = {"asn": pl.UInt32, "name": pl.String}
 FILES = ("addresses_v4.parquet", "addresses_v6.parquet", "addresses_names.parquet")
 FOLDER = Path(__file__).parent
 WORTH_PAGES = 200_000
@@ -70,11 +71,14 @@ class Table:
         registry = attributes["registry_country"].astype(np.uint8)
         geo = attributes["geo_country"].astype(np.uint8)
         # A network is a stretch that one system announces, or, unannounced, that one country's claims cover.
-        key = np.where(asn > 0, asn.astype(np.uint64) << np.uint64(16), registry.astype(np.uint64) * 256 + geo)
-        first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-        network = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(np.append(first, len(key))))
-        network[key == 0] = -1
-        return cls(asn, registry, geo, network, first, np.append(first[1:], len(key)))
+        claims = registry.astype(np.uint16) << np.uint16(8) | geo
+        claims[asn > 0] = 0
+        is_first = np.ones(len(asn), dtype=bool)
+        is_first[1:] = (asn[1:] != asn[:-1]) | (claims[1:] != claims[:-1])
+        first = np.flatnonzero(is_first)
+        network = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
+        network[(asn == 0) & (claims == 0)] = -1
+        return cls(asn, registry, geo, network, first, np.append(first[1:], len(asn)))
 
     def located(self, index: npt.NDArray[np.intp] | I32) -> Located:
         return Located(
@@ -96,14 +100,13 @@ class AddressTables:
     v6_high: U64
     v6_low: U64
     v6: Table
-    names: dict[int, str]  # Number of a system -> its name.
+    named: pl.DataFrame  # Number of each system, and its name.
 
     @classmethod
     def read(cls, folder: Path) -> AddressTables:
         """The tables that `write` left in a folder. Raises OSError or what Arrow and Polars raise."""
         v4, facts = _read(folder / FILES[0])
         v6, _ = _read(folder / FILES[1])
-        names = pl.read_parquet(folder / FILES[2])
         return cls(
             date=datetime.date.fromisoformat(facts["date"]),
             licence=facts["licence"],
@@ -112,7 +115,7 @@ class AddressTables:
             v6_high=v6.pop("high").astype(np.uint64),
             v6_low=v6.pop("low").astype(np.uint64),
             v6=Table.of(v6),
-            names=dict(zip(names["asn"].to_list(), names["name"].to_list(), strict=True)),
+            named=pl.read_parquet(folder / FILES[2]),
         )
 
     @classmethod
@@ -136,8 +139,13 @@ class AddressTables:
             high,
             low,
             Table.of(dict(v6_values)),
-            names,
+            pl.DataFrame(sorted(names.items()), schema=NAMED, orient="row"),
         )
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Number of a system -> its name."""
+        return dict(self.named.iter_rows())
 
     def layers_v4(self) -> dict[str, Layer]:
         """The table taken apart again, to put something else in the place of one attribute."""
@@ -154,9 +162,7 @@ class AddressTables:
         facts = {"date": self.date.isoformat(), "licence": self.licence, "countries": list(COUNTRIES[1:])}
         _write(folder / FILES[0], {"start": self.v4_starts}, self.v4, facts, level)
         _write(folder / FILES[1], {"high": self.v6_high, "low": self.v6_low}, self.v6, facts, level)
-        numbers = sorted(self.names)
-        names = pa.table({"asn": pa.array(numbers, pa.uint32()), "name": [self.names[number] for number in numbers]})
-        pq.write_table(names, folder / FILES[2], compression="zstd", compression_level=level)
+        self.named.write_parquet(folder / FILES[2], compression="zstd", compression_level=level)
 
     def lookup_v4(self, addresses: U32) -> Located:
         """What is known of IPv4 addresses, given as numbers in any order."""
@@ -209,9 +215,9 @@ class AddressTables:
 
     def as_names(self, asns: pl.Series) -> pl.Series:
         """The name of each system; null where it has none."""
-        unique = asns.drop_nulls().unique()
-        found = pl.Series([self.names.get(number) for number in unique], dtype=pl.String)
-        return asns.replace_strict(unique, found, default=None, return_dtype=pl.String)
+        unique = asns.drop_nulls().unique().cast(pl.UInt32).alias("asn").to_frame()
+        known = self.named.join(unique, on="asn", how="semi")
+        return asns.replace_strict(known["asn"], known["name"], default=None, return_dtype=pl.String)
 
 
 @cache
@@ -248,7 +254,8 @@ def _texts_v4(first: U64, last: U64) -> pl.Series:
 
 
 def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    table = pq.read_table(path)
+    # All at once, without the machinery for folders of files, which takes longer to load than the table.
+    table = pq.ParquetFile(path).read(use_threads=False)
     facts = json.loads(table.schema.metadata[b"tocsin"])
     # The file keeps its own list of countries, so that an older one stays right when codes are added.
     meaning = np.array([0, *(COUNTRY_INDEX.get(code, 0) for code in facts["countries"])], dtype=np.uint8)

@@ -134,7 +134,6 @@ def _address_flags(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _host_flags(frame: pl.DataFrame) -> pl.DataFrame:
-    below, exact = _names()
     kind, value = pl.col("kind"), pl.col("value")
     host = (
         pl.when(kind == "domain")
@@ -150,8 +149,8 @@ def _host_flags(frame: pl.DataFrame) -> pl.DataFrame:
     # Only hosts under a listed registrable domain, or listed themselves, are worth a closer look.
     close = pl.col("domain").is_in(_roots().implode()) | pl.col("host").is_in(_suffix_names().implode())
     unique = rows.filter(close).select(pl.col("host").unique()).drop_nulls()
-    masks = [_mask_of(host, below, exact) for host in unique["host"]]
-    found = rows.join(unique.with_columns(pl.Series("flags", masks, dtype=pl.UInt32)), on="host", how="left")
+    masks = pl.Series("flags", _masks_of(unique["host"].to_list()), dtype=pl.UInt32)
+    found = rows.join(unique.with_columns(masks), on="host", how="left")
     patterns = "|".join(f"(?:{pattern})" for _, pattern in _patterns("email"))
     contact = pl.when((pl.col("kind") == "email") & pl.col("value").str.contains(patterns)).then(BIT["contact-address"])
     return found.select("row", (pl.col("flags").fill_null(0) | contact.otherwise(0)).cast(pl.UInt32).alias("flags"))
@@ -159,11 +158,21 @@ def _host_flags(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _text_flags(frame: pl.DataFrame) -> pl.DataFrame:
     hashes = frame.filter(pl.col("kind").is_in(HASHES)).select("row", pl.col("value").alias("entry"))
-    hashes = hashes.join(_hashes(), on="entry", how="inner").select("row", "flags")
+    hashes = hashes.join(_hashes(), on="entry", how="inner").group_by("row").agg(pl.col("flags").bitwise_or())
     phones = frame.filter(pl.col("kind") == "phone").select("row", "value")
     patterns = "|".join(f"(?:{pattern})" for _, pattern in _patterns("phone"))
     phones = phones.filter(pl.col("value").str.contains(patterns))
     return pl.concat([hashes, phones.select("row", pl.lit(BIT["contact-address"], pl.UInt32).alias("flags"))])
+
+
+def _masks_of(hosts: list[str]) -> list[int]:
+    """The masks of many hosts, from the rows that name them alone: dictionaries of all rows take longer to make."""
+    asked = pl.DataFrame(
+        {"name": list({name for host in hosts for name in _parents(host)})}, schema={"name": pl.String}
+    )
+    known = _compiled_names().join(asked, on="name", how="semi")
+    below, exact = (dict(known.select("name", column).iter_rows()) for column in ("below", "exact"))
+    return [_mask_of(host, below, exact) for host in hosts]
 
 
 def _mask_of(host: str, below: dict[str, int], exact: dict[str, int]) -> int:
@@ -343,15 +352,14 @@ def _suffix_names() -> pl.Series:
 
 @cache
 def _roots() -> pl.Series:
-    return _compiled_names()["root"].drop_nulls().unique()
+    return _compiled_names()["root"].drop_nulls()
 
 
 @cache
 def _hashes() -> pl.DataFrame:
     of_files = {each.number: BIT[each.group] for each in lists() if each.group in _OF_FILES}
     flags = pl.col("list").replace_strict(of_files, return_dtype=pl.UInt32)
-    rows = _entries().filter(pl.col("list").is_in(list(of_files))).select("entry", flags.alias("flags"))
-    return rows.group_by("entry").agg(pl.col("flags").bitwise_or())
+    return _entries().filter(pl.col("list").is_in(list(of_files))).select("entry", flags.alias("flags"))
 
 
 @cache

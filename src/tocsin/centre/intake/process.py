@@ -105,6 +105,7 @@ class Sandbox:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TOCSIN_"))}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         environment["PYTHONUTF8"] = "1"
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # Nothing read is algebra, and threads that wait cost a start.
         self._process = subprocess.Popen(
             [sys.executable, "-m", self.module],
             stdin=subprocess.PIPE,
