@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tests.faults.installation import Installation
 
+from tocsin.site import crew, state
+
 TOCSIN = (sys.executable, "-c", "from tocsin.cli import main; main(prog_name='tocsin')")
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -103,6 +105,57 @@ def test_a_signal_to_the_first_process_ends_all(
     # Nothing but where the portal is: a start that warns of itself teaches people to overlook warnings.
     said = (tmp_path / "said").read_text().splitlines()
     assert said == [f"The portal is at http://127.0.0.1:{port}/  (stop with Ctrl+C)"]
+
+
+def _workers(leader: int) -> set[int]:
+    """Process numbers of the living workers of a group."""
+    shown = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True)
+    columns = [line.split(maxsplit=3) for line in shown.stdout.splitlines()]
+    return {
+        int(number)
+        for number, group, state, args in columns
+        if int(group) == leader and "tocsin.site.crew" in args and not state.startswith("Z")
+    }
+
+
+def test_a_killed_worker_is_replaced_and_told_of(
+    served: subprocess.Popen[bytes], installation: Installation, tmp_path: Path
+) -> None:
+    before = _workers(served.pid)
+    assert len(before) == 2
+    told = Path(installation.environment["TOCSIN_HOME"]) / "workers.json"
+    assert state.workers(told) == state.Workers(wanted=2, running=2, replaced=0, left_at=None, status=0)
+    killed = min(before)
+    os.kill(killed, signal.SIGKILL)
+    until = time.monotonic() + STOP_SECONDS
+    while len(after := _workers(served.pid) - {killed}) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(after) == 2
+    seen = state.workers(told)
+    assert seen is not None
+    assert (seen.running, seen.replaced, seen.signal) == (2, 1, "SIGKILL")
+    assert f"worker {killed} ended by itself (status -9); another in 1 s" in (tmp_path / "said").read_text()
+    served.send_signal(signal.SIGTERM)
+    assert served.wait(timeout=STOP_SECONDS) == 0
+    assert not told.exists()
+
+
+def test_places_are_filled_later_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_start", lambda *_: subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]))
+    hands = crew.Crew(tmp_path / "workers.json", [crew._Place()])
+    now, waits = 0.0, []
+    for _ in range(7):
+        hands.look(now)
+        worker = hands.places[0].worker
+        assert worker is not None
+        worker.wait()
+        hands.look(now)
+        waits.append(hands.places[0].again - now)
+        hands.look(now + waits[-1] - 0.1)
+        assert hands.places[0].worker is None
+        now += waits[-1]
+    assert waits == [1, 2, 5, 15, 60, 60, 60]
+    assert hands.last_end["status"] == 3
 
 
 def _refused(installation: Installation, *arguments: str) -> str:

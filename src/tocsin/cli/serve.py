@@ -57,6 +57,8 @@ def serve(host: str, port: int, workers: int) -> None:
 
 def run_server(host: str, port: int, workers: int) -> None:
     """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
+    from django.conf import settings
+
     from tocsin.site import crew
 
     if is_taken(host, port):
@@ -65,12 +67,13 @@ def run_server(host: str, port: int, workers: int) -> None:
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
-    hands = crew.start(workers) if workers else []
+    hands = crew.start(workers, settings.INSTALLATION.workers_file)
     portal = subprocess.Popen([sys.executable, "-m", "granian", *PORTAL, "--host", host, "--port", str(port)])
     while portal.poll() is None and not told:
         time.sleep(LOOK_SECONDS)
+        hands.look(time.monotonic())
     ended = portal.returncode
-    crew.stop([portal, *hands])
+    hands.stop(portal)
     if ended:
         raise click.ClickException(f"The portal ended by itself with status {ended}.")
 

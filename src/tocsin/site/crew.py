@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.3
+BACK_OFF_SECONDS = (1, 2, 5, 15, 60)
+"""How long a place stays empty after its worker ended by itself, by how often that happened in a row."""
+STEADY_SECONDS = 120
+"""After so long a worker is thought sound, and its place is filled at once should it end."""
 
 
 def _start(*arguments: str) -> subprocess.Popen[bytes]:
@@ -29,12 +39,70 @@ def work_until_idle(workers: int, look: Callable[[], None]) -> None:
         stop(crew)
 
 
-def start(workers: int) -> list[subprocess.Popen[bytes]]:
-    """Workers that go on until they are stopped."""
-    return [_start() for _ in range(max(1, workers))]
+@dataclass(slots=True)
+class _Place:
+    """One worker's place: who works there, since when, and how often in a row it was left."""
+
+    worker: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    again: float = 0.0
+    left: int = 0
 
 
-def stop(crew: list[subprocess.Popen[bytes]]) -> None:
+@dataclass(slots=True)
+class Crew:
+    """Workers that go on until they are stopped; one that ends by itself is replaced, later each time.
+
+    What it sees is written to the file `told`, for the page on the installation, and goes with `stop`.
+    """
+
+    told: Path
+    places: list[_Place]
+    replaced: int = 0
+    last_end: dict[str, object] = field(default_factory=dict)
+
+    def look(self, now: float) -> None:
+        """Note who ended, and fill the places whose time has come; `now` is a monotonic moment in seconds."""
+        for place in self.places:
+            if place.worker is not None and place.worker.poll() is not None:
+                self._leave(place, place.worker, now)
+                self._tell()
+            if place.worker is None and now >= place.again:
+                place.worker, place.started = _start(), now
+                self.replaced += place.left > 0
+                self._tell()
+
+    def _leave(self, place: _Place, worker: subprocess.Popen[bytes], now: float) -> None:
+        place.left = 1 if now - place.started > STEADY_SECONDS else place.left + 1
+        wait = BACK_OFF_SECONDS[min(place.left, len(BACK_OFF_SECONDS)) - 1]
+        place.worker, place.again = None, now + wait
+        self.last_end = {"at": datetime.now(UTC).isoformat(), "status": worker.returncode}
+        log.error("worker %s ended by itself (status %s); another in %s s", worker.pid, worker.returncode, wait)
+
+    def _tell(self) -> None:
+        running = sum(place.worker is not None for place in self.places)
+        facts = {"wanted": len(self.places), "running": running, "replaced": self.replaced, "last_end": self.last_end}
+        draft = self.told.with_name(self.told.name + ".new")
+        try:
+            draft.write_text(json.dumps(facts), encoding="utf-8")
+            draft.replace(self.told)
+        except OSError as error:  # A full disk: what is told is a convenience, the work goes on.
+            log.warning("the state of the workers was not written: %s", error)
+
+    def stop(self, *others: subprocess.Popen[bytes]) -> None:
+        """End the workers and the other processes."""
+        stop([*others, *(place.worker for place in self.places if place.worker is not None)])
+        self.told.unlink(missing_ok=True)
+
+
+def start(workers: int, told: Path) -> Crew:
+    """So many workers that go on until they are stopped; call `look` now and then."""
+    crew = Crew(told, [_Place() for _ in range(workers)])
+    crew.look(time.monotonic())
+    return crew
+
+
+def stop(crew: Sequence[subprocess.Popen[bytes]]) -> None:
     """Ask each to stop, wait for what it holds, and end what does not listen."""
     for worker in crew:
         if worker.poll() is None:

@@ -38,6 +38,11 @@ class Installation:
         return Path(self.store) if self.store else self.home / "store"
 
     @property
+    def workers_file(self) -> Path:
+        """Where `tocsin serve` says how its workers fare."""
+        return self.home / "workers.json"
+
+    @property
     def is_made(self) -> bool:
         return (self.home / "tocsin.toml").exists()
 

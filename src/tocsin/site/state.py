@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import signal
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import django
 from django.conf import settings
@@ -17,6 +20,9 @@ from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Organisation, Person
 
 from .frame import address_tables_on
+
+LEFT_AFTER = timedelta(minutes=2)
+"""Work that is due for so long while nobody works waits for a worker, not for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,38 @@ class Jobs:
     done_lately: int
     oldest_at: datetime | None
     failures: tuple[Job, ...]
+    is_left: bool
+    """Work has been due for a while, and nobody does any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The workers that `tocsin serve` watches; `left_at` and `status` are of the last one that ended by itself."""
+
+    wanted: int
+    running: int
+    replaced: int
+    left_at: datetime | None
+    status: int
+
+    @property
+    def signal(self) -> str:
+        """The signal that ended it, or nothing."""
+        try:
+            return signal.Signals(-self.status).name if self.status < 0 else ""
+        except ValueError:
+            return str(-self.status)
+
+
+def workers(path: Path) -> Workers | None:
+    """How they fare, by the file that the watcher keeps; None where none is watched here."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        end = said["last_end"]
+        left_at = datetime.fromisoformat(end["at"]) if end else None
+        return Workers(said["wanted"], said["running"], said["replaced"], left_at, end.get("status", 0))
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def jobs(now: datetime) -> Jobs:
@@ -101,4 +139,6 @@ def jobs(now: datetime) -> Jobs:
         oldest_at=Min("run_at", filter=Q(state="waiting", run_at__lte=now)),
     )
     failures = tuple(Job.objects.filter(state="failed").order_by("-pk")[:10])
-    return Jobs(failures=failures, **found)
+    oldest_at = found["oldest_at"]
+    is_left = not found["running"] and oldest_at is not None and oldest_at < now - LEFT_AFTER
+    return Jobs(failures=failures, is_left=is_left, **found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
@@ -103,7 +104,12 @@ def _own_country(person: Person, now: datetime, span: str) -> dict[str, object]:
 @requires("administer")
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Facts of the installation."""
-    return render(request, "site/settings.html", {"facts": state.facts(), "jobs": state.jobs(timezone.now())})
+    context = {
+        "facts": state.facts(),
+        "jobs": state.jobs(timezone.now()),
+        "workers": state.workers(settings.INSTALLATION.workers_file),
+    }
+    return render(request, "site/settings.html", context)
 
 
 @requires()
