@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if any(folder in item.path.parents for folder in DATABASE_FOLDERS)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
-    else:
-        reason = "needs a PostgreSQL server: run by script/test in its second pass"
-        for item in items:
-            if item.get_closest_marker("postgresql"):
-                item.add_marker(pytest.mark.skip(reason=reason))
     if chromium() is None:
         for item in items:
             if item.get_closest_marker("browser"):
-                item.add_marker(pytest.mark.skip(reason="NOT RUN: there is no Chromium on this machine"))
+                item.add_marker(pytest.mark.skip(reason="there is no Chromium on this machine"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Nobody shall take a run for whole in which something was left out."""
+    reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
+    if reasons:
+        terminalreporter.write_sep("#", "NOT RUN", yellow=True, bold=True)
+        for reason, tests in sorted(reasons.items()):
+            terminalreporter.write_line(f"{tests} of the tests: {reason.removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A store of two mebibytes, with no reserve."""
     if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
+        pytest.skip("only root may mount a small file system: run this as root, or in a container")
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("no file system may be mounted here")

@@ -12,7 +12,9 @@ import pytest
 from tests.faults.installation import Installation, kill, made
 
 KILLS = int(os.environ.get("TOCSIN_TEST_KILLS", "50"))
-NO_SERVER = pytest.mark.skipif(bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="runs on its own SQLite database")
+NO_SERVER = pytest.mark.skipif(
+    bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="on its own SQLite: in the first pass"
+)
 pytestmark = [NO_SERVER, pytest.mark.slow, pytest.mark.timeout(900)]
 
 

@@ -112,7 +112,9 @@ def test_counts(shared_data: Path, folder: str, pattern: str, expected: int, ref
     "folder", ["csv", "dga", "text-ioc", "crypto/ofac", "geo", "labelled", "logs/rita-proxy", "malformed/csv-injection"]
 )
 def test_every_file_ends_well(shared_data: Path, folder: str) -> None:
-    for path in sorted((shared_data / folder).rglob("*")):
+    paths = sorted((shared_data / folder).rglob("*"))
+    assert paths
+    for path in paths:
         if path.is_file():
             found = outcome(path)
             assert found.refused in {"", "missing-columns", "unknown-format", "empty-file"}, path

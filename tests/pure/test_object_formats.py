@@ -171,14 +171,17 @@ def outcome(data: bytes) -> tuple[list[object], list[object]]:
     "folder", ["stix21/oasis-examples", "stix21/tweetfeed", "stix20/cisco-talos", "stix21/opencti-edge"]
 )
 def test_many_at_once_and_one_by_one_agree(folder: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
     for path in sorted((shared_data / folder).rglob("*")):
         data = content(path) if path.is_file() else b""
         if best(data) is not stix2.FORMAT:
             continue
+        compared += 1
         monkeypatch.setattr(stix2, "BULK_OBJECTS", 1)
         together = outcome(data)
         monkeypatch.setattr(stix2, "BULK_OBJECTS", 1 << 30)
         assert together == outcome(data), path
+    assert compared
 
 
 @given(st.lists(identities(), min_size=2, max_size=8), st.data())
@@ -228,7 +231,9 @@ def test_agrees_with_the_public_validator(shared_data: Path) -> None:
 
 @pytest.mark.shared
 def test_validator_examples(shared_data: Path) -> None:
-    for path in sorted((shared_data / "malformed/stix-validator-examples").rglob("*.json")):
+    paths = sorted((shared_data / "malformed/stix-validator-examples").rglob("*.json"))
+    assert paths
+    for path in paths:
         try:
             refused = any(isinstance(item, Rejection) for item in items_of(path.read_bytes()))
         except InputError:
@@ -291,7 +296,9 @@ def test_every_other_file_ends_well(shared_data: Path) -> None:
 
 @pytest.mark.shared
 def test_hostile_xml_is_refused(shared_data: Path) -> None:
-    for path in sorted((shared_data / "malformed/xml-bombs").glob("*.xml")):
+    paths = sorted((shared_data / "malformed/xml-bombs").glob("*.xml"))
+    assert paths
+    for path in paths:
         if path.name.startswith("simple"):
             assert list(pieces(Source(path.name, path=path)))
             continue
