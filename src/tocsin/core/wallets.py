@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import base58
-from eth_hash.auto import keccak
 
 BASE58 = re.compile(r"[1-9A-HJ-NP-Za-km-z]{25,110}")
 ETHEREUM = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -36,6 +35,8 @@ def canonical_wallet(text: str) -> str | None:
 
 def _ethereum(text: str) -> str | None:
     digits = text[2:]
+    from eth_hash.auto import keccak  # Imported late, like all that look-ups rarely need.
+
     sums = keccak(digits.lower().encode()).hex()
     right = "0x" + "".join(sign.upper() if int(check, 16) > 7 else sign for sign, check in zip(digits.lower(), sums))
     # All lower or all upper case carries no check: accepted as EIP-55 says.
@@ -88,4 +89,6 @@ def _monero_holds(text: str) -> bool:
         if number >= 1 << (8 * size):
             return False
         raw += number.to_bytes(size, "big")
+    from eth_hash.auto import keccak
+
     return keccak(raw[:-4])[:4] == raw[-4:]

@@ -20,7 +20,7 @@ from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Thing, Things
 from tocsin.core.words import EventType, Kind
 from tocsin.formats._json import blank_colons
 from tocsin.formats._stix2_columns import LISTS, Column, unlike, unlike_lists, unlike_own
-from tocsin.formats._stix2_fast import AS_TUPLE, BARE_20, BARE_21, MORE, NOT_RELATED
+from tocsin.formats._stix2_fast import AS_TUPLE, MORE, NOT_RELATED, decoders
 from tocsin.formats._stix2_rows import FILES, VALUES, RowBatches, first_own, role_of, type_of
 from tocsin.formats._stix2_rules import later_or_equal
 from tocsin.formats._stix2_tables import SCO_21
@@ -36,16 +36,18 @@ NOTHING_SAID: Said = (None, "", None, None, None, None)
 
 def decoded(raws: list[bytes]) -> list[Any]:
     """Each object in its structure; None for those that the typed decoders do not know."""
+    later, earlier = decoders(bare=True)
     try:
         # Nearly always all are of one version, so the first tells it.
-        return list(map(BARE_21 if b'"spec_version"' in raws[0] else BARE_20, raws))
+        return list(map(later if b'"spec_version"' in raws[0] else earlier, raws))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return [_decoded_one(raw) for raw in raws]
 
 
 def _decoded_one(raw: bytes) -> Any:
+    later, earlier = decoders(bare=True)
     try:
-        return BARE_21(raw) if b'"spec_version"' in raw else BARE_20(raw)
+        return later(raw) if b'"spec_version"' in raw else earlier(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

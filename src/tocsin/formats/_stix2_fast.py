@@ -7,6 +7,8 @@ the two ways together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -151,20 +153,25 @@ def _union(types: dict[str, Rules], is_21: bool, bare: bool = False) -> Any:
     return union
 
 
-_DECODE_21 = msgspec.json.Decoder(_union(TYPES_21, True)).decode
-_DECODE_20 = msgspec.json.Decoder(_union(TYPES_20, False)).decode
-# Made while running, so that only `Any` can be said of them.
-_BARE_21: Any = _union(TYPES_21, True, True)
-_BARE_20: Any = _union(TYPES_20, False, True)
-BARE_21, BARE_20 = msgspec.json.Decoder(_BARE_21).decode, msgspec.json.Decoder(_BARE_20).decode
-"""Decoders of structures whose fields in `checked` must be checked afterwards, by _stix2_bulk."""
+@cache
+def decoders(bare: bool = False) -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
+    """Those of 2.1 and of 2.0. What is `bare` has fields, its `checked`, that must be checked afterwards.
+
+    Made when STIX comes: most deliveries are something else.
+    """
+    unions = _union(TYPES_21, True, bare), _union(TYPES_20, False, bare)
+    later, earlier = (msgspec.json.Decoder(union).decode for union in unions)
+    return later, earlier
+
+
 AS_TUPLE = msgspec.structs.astuple
 
 
 def decode(raw: bytes) -> Any:
     """The object, when it surely follows the standard and holds no key twice; None when the tables must look."""
+    later, earlier = decoders()
     try:
-        item = _DECODE_21(raw) if b'"spec_version"' in raw else _DECODE_20(raw)
+        item = later(raw) if b'"spec_version"' in raw else earlier(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     values = AS_TUPLE(item)

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from lxml import etree
-
 from tocsin.core.errors import InputError
 from tocsin.core.reading import Source
 from tocsin.formats._json import text_of
@@ -85,6 +83,8 @@ def _guarded(stream: BinaryIO) -> str | None:
 
 def tree(source: Source, limit_bytes: int = TREE_LIMIT_BYTES) -> tuple[Element, bytes]:
     """(root element, whole bytes) of a small document. Raises InputError like `pieces`."""
+    from lxml import etree  # Imported late, like all that most deliveries do not need.
+
     data = source.read_all(limit_bytes)
     with source.open() as stream:
         encoding = _guarded(stream)
@@ -104,6 +104,8 @@ def pieces(source: Source) -> Iterator[tuple[str, Element]]:
 
     Raises InputError xml-entities, not-xml, truncated, too-deep or empty-file.
     """
+    from lxml import etree
+
     with source.open() as stream:
         encoding = _guarded(stream)
         events = etree.iterparse(
@@ -124,7 +126,7 @@ def forget(element: Element) -> None:
         del parent[0]
 
 
-def _explain(error: etree.XMLSyntaxError) -> InputError:
+def _explain(error: Any) -> InputError:
     """Why libxml2 stopped; where it only says that nothing came, its log's last entry names the cause."""
     text = str(error)
     line, column = error.position
@@ -160,6 +162,8 @@ def text_in(element: Element, *path: str) -> str:
 
 def canonical(element: Element) -> bytes:
     """The element alone, in exclusive canonical form: the same bytes whatever stood around it."""
+    from lxml import etree
+
     tail, element.tail = element.tail, None
     try:
         return etree.tostring(element, method="c14n", exclusive=True)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-from lxml import etree
-
 from tocsin.core.errors import InputError
 from tocsin.core.reading import Source
 
@@ -19,6 +17,8 @@ DEPTH_LIMIT = 200
 
 def tree(raw: bytes) -> Any:
     """The root element; raises InputError empty-file, xml-entities, truncated, too-deep or not-xml."""
+    from lxml import etree  # Imported late, like all that most deliveries do not need.
+
     if not raw.strip():
         raise InputError("empty-file")
     if DOCTYPE.search(raw):
@@ -32,7 +32,7 @@ def tree(raw: bytes) -> Any:
         raise explain(error) from error
 
 
-def explain(error: etree.XMLSyntaxError) -> InputError:
+def explain(error: Any) -> InputError:
     """Why libxml2 refused a text, and where."""
     line, column = error.position
     message = str(error)
@@ -46,6 +46,8 @@ def explain(error: etree.XMLSyntaxError) -> InputError:
 
 def records(source: Source, names: tuple[str, ...]) -> Iterator[Any]:
     """Every element of one of these local names, in document order; each is dropped when the next one comes."""
+    from lxml import etree
+
     with source.open() as stream:
         if DOCTYPE.search(stream.read(LIMIT_BYTES)):
             raise InputError("xml-entities")

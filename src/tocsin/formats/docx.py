@@ -6,8 +6,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from lxml import etree
-
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
@@ -28,6 +26,7 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Page 1 is the body, page 2 notes, headers and comments, page 3 the links; then the heading."""
     from docx.opc.exceptions import OpcError
     from docx.package import Package
+    from lxml import etree
 
     _refuse_bomb(source)
     with source.open() as stream:
@@ -77,6 +76,8 @@ def _pages(package: Any, body: Any) -> Iterator[tuple[int, str] | Rejection]:
 
 
 def _page(number: int, part: Any) -> tuple[int, str] | Rejection:
+    from lxml import etree
+
     try:
         root = etree.fromstring(part.blob, etree.XMLParser(**PARSER_LIMITS))  # type: ignore[arg-type]
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -86,6 +87,8 @@ def _page(number: int, part: Any) -> tuple[int, str] | Rejection:
 
 def _lines(root: Any) -> Iterator[str]:
     """One line per paragraph, table cells among them, in the order of the file."""
+    from lxml import etree
+
     line: list[str] = []
     skipped_below: Any = None
     for event, node in etree.iterwalk(root, events=("start", "end")):

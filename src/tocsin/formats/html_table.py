@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
@@ -36,6 +38,8 @@ def _rows_of(table: LexborNode) -> list[list[str]]:
 
 
 def _largest_table(content: bytes) -> tuple[str, list[list[str]]]:
+    from selectolax.lexbor import LexborHTMLParser  # Imported late, like all that most deliveries do not need.
+
     page = LexborHTMLParser(content)
     title = page.css_first("title")
     tables = [_rows_of(table) for table in page.css("table") if table.css_first("table table") is None]

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-import yaml
-
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Sample, Source
@@ -70,6 +68,8 @@ def title_of(text: str) -> str:
     """The title that front matter or the first heading states, else the first line when it is short."""
     front = FRONT_MATTER.match(text[:FRONT_MATTER_CHARACTERS].replace("\r\n", "\n"))
     if front:
+        import yaml  # Imported late, like all that most deliveries do not need.
+
         try:
             stated = yaml.safe_load(front[1])
         except (yaml.YAMLError, ValueError, RecursionError):

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-import yaml
-
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Proposal, Rejection, Sample, Source, Thing
 from tocsin.core.typed import recognise_value
@@ -184,6 +182,8 @@ def _network_rule(text: str, raw: bytes, position: int) -> Thing:
 
 def _sigma(data: bytes) -> Iterator[Thing | Rejection]:
     """One rule a document; documents are parted by lines of three hyphens."""
+    import yaml  # Imported late, like all that most deliveries do not need.
+
     position = 0
     for raw in re.split(rb"(?m)^---[ \t]*\r?\n", data):
         if not raw.strip():

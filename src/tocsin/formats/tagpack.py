@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-import yaml
+from functools import cache
+from typing import Any
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
@@ -55,27 +55,34 @@ ABUSES = {
 """Abuse → (type of event, offence)."""
 
 
-class _Loader(yaml.CSafeLoader):
-    """Plain data only, and dates stay text."""
-
-
 _ANCHOR = re.compile(rb"(?m)(?:^|[\s\[,{:-])&([^\s\[\]{},]+)")
 _ALIAS = re.compile(rb"(?m)(?:^|[\s\[,{:-])\*([^\s\[\]{},]+)")
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":bool", ":null", ":merge"))]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
+
+@cache
+def _loader() -> type[Any]:
+    """Plain data only, and dates stay text."""
+    import yaml  # Imported late, like all that most deliveries do not need.
+
+    class Loader(yaml.CSafeLoader):
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":bool", ":null", ":merge"))]
+            for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    return Loader
 
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """A row for each tag that names an address."""
+    import yaml
+
     raw = source.read_all(LIMIT_BYTES)
     anchors = set(_ANCHOR.findall(raw))
     if anchors and anchors & set(_ALIAS.findall(raw)):
         raise InputError("unsupported-record", excerpt="YAML alias")  # A few could stand for gigabytes.
     try:
-        tree = yaml.load(raw, Loader=_Loader)  # noqa: S506 - Derived from the safe one.
+        tree = yaml.load(raw, Loader=_loader())  # noqa: S506 - Derived from the safe one.
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1} column {mark.column + 1}" if mark else ""
