@@ -153,18 +153,23 @@ def converted(
     unit: Unit = Unit.OBJECT,
 ) -> Iterator[Item]:
     """Every record of a source through `convert`, gathered in batches by marking."""
+    yield from gathered((_made(found, convert, unit) for found in records(source, wrappers)), unit)
+
+
+def _made(found: tuple[int, bytes] | Rejection, convert: Convert, unit: Unit) -> Iterable[Made]:
+    if isinstance(found, Rejection):
+        return (found,)
+    number, raw = found
+    value = tree(raw, number, unit)
+    return (value,) if isinstance(value, Rejection) else convert(value, number, raw)
+
+
+def gathered(groups: Iterable[Iterable[Made]], unit: Unit = Unit.OBJECT) -> Iterator[Item]:
+    """What was made of each record: rows in bounded batches by their marking, all else at once."""
     batches = Batches(unit)
     try:
-        for found in records(source, wrappers):
-            if isinstance(found, Rejection):
-                yield found
-                continue
-            number, raw = found
-            value = tree(raw, number, unit)
-            if isinstance(value, Rejection):
-                yield value
-                continue
-            for made in convert(value, number, raw):
+        for group in groups:
+            for made in group:
                 if isinstance(made, dict):
                     marking = made.pop("marking", None)
                     batches.add(made, marking if isinstance(marking, str) else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
 from tocsin.core.words import EventType, Unit
@@ -23,22 +22,10 @@ def recognise(sample: Sample) -> int:
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """A row for the web address of each entry, or for its host where it names none, and one for its digest."""
     yield Heading(title="CleanMX")
-    batches = _records.Batches()
-    number = 0
-    try:
-        for entry in _xml_records.records(source, ("entry",)):
-            number += 1
-            rows = list(_rows(entry, number))
-            if not rows:
-                yield Rejection(number, Unit.OBJECT, "no-value", "url")
-            for row in rows:
-                batches.add(row)
-            if batches.full:
-                yield from batches.flush()
-    except InputError:
-        yield from batches.flush()  # What came before the fault is whole.
-        raise
-    yield from batches.flush()
+    entries = enumerate(_xml_records.records(source, ("entry",)), 1)
+    yield from _records.gathered(
+        list(_rows(entry, number)) or [Rejection(number, Unit.OBJECT, "no-value", "url")] for number, entry in entries
+    )
 
 
 def _rows(entry: Any, number: int) -> Iterator[Record]:

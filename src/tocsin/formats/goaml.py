@@ -35,17 +35,12 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
         position=1,
         version=told["submission_date"],
     )
-    batches = _records.Batches()
     transactions = _all(root, "transaction") or [root]
-    for number, transaction in enumerate(transactions, start=1):
-        rows = list(_rows(transaction, number, told))
-        for row in rows:
-            batches.add(row)
-        if not rows:
-            yield Rejection(number, Unit.OBJECT, "no-value", "transaction", _text(transaction, "transactionnumber"))
-        if batches.full:
-            yield from batches.flush()
-    yield from batches.flush()
+    yield from _records.gathered(
+        list(_rows(transaction, number, told))
+        or [Rejection(number, Unit.OBJECT, "no-value", "transaction", _text(transaction, "transactionnumber"))]
+        for number, transaction in enumerate(transactions, start=1)
+    )
 
 
 def _rows(transaction: Any, number: int, told: dict[str, str]) -> Iterator[Record]:

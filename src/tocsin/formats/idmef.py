@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Item, Rejection, Sample, Source
 from tocsin.core.roles import peer_role, source_role
@@ -20,24 +19,17 @@ LIMIT_BYTES = 256 << 20
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """A row for each address of the sources of an alert, with its first target as the other side."""
-    batches = _records.Batches()
+    yield from _records.gathered(_alerts(source))
+
+
+def _alerts(source: Source) -> Iterator[Iterable[_records.Made]]:
     number = 0
-    try:
-        for alert in _xml_records.records(source, ("Alert",)):
-            number += 1
-            rows = list(_rows(alert, number))
-            if not rows:
-                yield Rejection(number, Unit.OBJECT, "no-value", "Source", _text(alert, "Classification")[:80])
-            for row in rows:
-                batches.add(row)
-            if batches.full:
-                yield from batches.flush()
-    except InputError:
-        yield from batches.flush()  # What came before the fault is whole.
-        raise
-    yield from batches.flush()
+    for alert in _xml_records.records(source, ("Alert",)):
+        number += 1
+        told = _text(alert, "Classification")[:80]
+        yield list(_rows(alert, number)) or [Rejection(number, Unit.OBJECT, "no-value", "Source", told)]
     if not number:
-        yield Rejection(1, Unit.OBJECT, "no-value", "Alert")
+        yield [Rejection(1, Unit.OBJECT, "no-value", "Alert")]
 
 
 def _rows(alert: Any, number: int) -> Iterator[Record]:

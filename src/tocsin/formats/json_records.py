@@ -405,21 +405,9 @@ def _moment(text: str) -> str:
 
 
 def _texts(source: Source, profile: Profile) -> Iterator[Item]:
-    batches = _records.Batches(Unit.ROW)
-    try:
-        with source.open() as stream:
-            for number, raw in _json.array_items(stream):
-                made = _text_row(raw, number, profile)
-                if isinstance(made, Rejection):
-                    yield made
-                    continue
-                batches.add(made)
-                if batches.full:
-                    yield from batches.flush()
-    except InputError:
-        yield from batches.flush()  # What came before the fault is whole.
-        raise
-    yield from batches.flush()
+    with source.open() as stream:
+        found = _json.array_items(stream)
+        yield from _records.gathered(([_text_row(raw, number, profile)] for number, raw in found), Unit.ROW)
 
 
 def _text_row(raw: bytes, number: int, profile: Profile) -> Record | Rejection:
