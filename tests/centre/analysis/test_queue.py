@@ -148,7 +148,16 @@ def test_a_standing_query_hears_of_what_arrives_later_once(client: Client) -> No
     assert (hit.batch.delivery, hit.rows, hit.seen_at) == (delivery, 1, None)
     assert [rows for _, _, rows in standing.hits_in(delivery)] == [1]
     assert b"New" in client.get(reverse("watches")).content
-    assert standing.unseen_count(people.call("pia_partner")) == 0
+    assert not StandingHit.objects.filter(seen_at=None).exists()
+
+
+def test_what_was_recalled_is_counted_no_more(client: Client) -> None:
+    client.force_login(people.call("pia_partner"))
+    client.post(reverse("watch-add"), {"q": "192.0.2.7"})
+    delivery = hand_over("pia_partner", b"ip,x\n192.0.2.7,1\n")
+    assert [each.rows for each in client.get(reverse("watches")).context["queries"]] == [1]
+    Batch.objects.filter(delivery=delivery).update(hidden_at=NOW)
+    assert [each.rows for each in client.get(reverse("watches")).context["queries"]] == [None]
 
 
 def test_a_standing_query_never_hears_of_what_its_owner_may_not_see(client: Client) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.models import Delivery, LakeFile
+from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
@@ -64,16 +64,13 @@ def stop_query(*, query: StandingQuery, at: datetime) -> None:
     record(query.person.login, "watch.stopped", f"watch:{query.pk}", {}, at=at)
 
 
-def queries_of(person: Person) -> QuerySet[StandingQuery]:
-    """The person's own, those with something new first."""
-    fresh = Count("hits", filter=Q(hits__seen_at__isnull=True))
-    found = StandingQuery.objects.filter(person=person).filter(Q(is_active=True) | Q(hits__isnull=False)).distinct()
-    return found.annotate(fresh=fresh, rows=Sum("hits__rows")).order_by("-is_active", "-fresh", "-created_at")
-
-
-def unseen_count(person: Person) -> int:
-    """Hits that the person has not looked at."""
-    return StandingHit.objects.filter(query__person=person, seen_at__isnull=True).count()
+def queries_of(person: Person, seen: QuerySet[Batch]) -> QuerySet[StandingQuery]:
+    """The person's own, those with something new first; of hits only those in batches that the person sees now."""
+    visible = Q(hits__batch__in=seen)
+    fresh = Count("hits", filter=visible & Q(hits__seen_at__isnull=True))
+    found = StandingQuery.objects.filter(person=person).filter(Q(is_active=True) | visible).distinct()
+    counted = found.annotate(fresh=fresh, rows=Sum("hits__rows", filter=visible))
+    return counted.order_by("-is_active", "-fresh", "-created_at")
 
 
 def mark_seen(person: Person, at: datetime) -> None:

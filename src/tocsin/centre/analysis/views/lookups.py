@@ -124,7 +124,7 @@ def watches(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     seen = visible_batches(viewer_of(person))
     hits = StandingHit.objects.filter(query__person=person, batch__in=seen).select_related("query", "batch__delivery")
-    context = {"queries": list(standing.queries_of(person)), "hits": list(hits.order_by("-at", "-pk")[:50])}
+    context = {"queries": list(standing.queries_of(person, seen)), "hits": list(hits.order_by("-at", "-pk")[:50])}
     response = render(request, "analysis/watches.html", context)
     if request.method == "GET":
         standing.mark_seen(person, timezone.now())
