@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from playwright.sync_api import BrowserContext
-from tests import people
+from playwright.sync_api import BrowserContext, Page
+from tests import builders, people
 
 from tocsin.centre.jobs.worker import work
 from tocsin.site import wiring
@@ -42,6 +42,15 @@ def worker(store: Path) -> Iterator[None]:
     stop.set()
     thread.join(timeout=20)
     wiring.close(handlers)
+
+
+def sign_in(page: Page, origin: str, login: str) -> None:
+    """Open a session as a person does: by typing."""
+    people.call(login)
+    page.goto(f"{origin}/sign-in/")
+    page.locator("input[name=login]").fill(login)
+    page.locator("input[type=password]").fill(builders.PASSWORD)
+    page.locator("main button[type=submit]").click()
 
 
 def enter(context: BrowserContext, origin: str, login: str, language: str = "") -> None:

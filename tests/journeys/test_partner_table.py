@@ -6,21 +6,17 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests import builders, people
+from tests.journeys.conftest import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ODD = "opferadresse;gesehen;bemerkung\n9.9.9.9;12.03.2026 10:00;hallo\n9.9.9.300;12.03.2026;x\n1.1.1.1;13.03.2026;y\n"
 
 
 def test_from_unknown_headings_to_an_answer(page: Page, live_server: object, worker: None, tmp_path: Path) -> None:
-    people.call("dana_analyst")
     table = tmp_path / "odd.csv"
     table.write_text(ODD, encoding="utf-8")
     origin = str(live_server)
-    page.goto(f"{origin}/sign-in/")
-    page.locator("input[name=login], input[name=username]").first.fill("dana_analyst")
-    page.locator("input[type=password]").fill(builders.PASSWORD)
-    page.locator("main button[type=submit]").click()
+    sign_in(page, origin, "dana_analyst")
 
     page.goto(f"{origin}/upload/")
     page.set_input_files("#id_files", str(table))

@@ -102,14 +102,18 @@ def _latest_packages(person: Person) -> dict[str, Package]:
     return found
 
 
+def _subject(code: str) -> Country:
+    try:
+        return country(code.upper())
+    except KeyError:
+        raise Http404 from None
+
+
 @requires("read")
 def country_page(request: HttpRequest, code: str) -> HttpResponse:
     """What concerns one country, as far as the reader may know it."""
     person, now, language = person_of(request), timezone.now(), get_language() or "en"
-    try:
-        subject = country(code.upper())
-    except KeyError:
-        raise Http404 from None
+    subject = _subject(code)
     viewer = viewer_of(person)
     asked = request.GET.get("span", "")
     span = figures.span_or(asked, "90d")
@@ -151,10 +155,7 @@ def country_page(request: HttpRequest, code: str) -> HttpResponse:
 def country_networks(request: HttpRequest, code: str) -> HttpResponse:
     """Who announces the addresses concerned, and the newest value in each network: an act, because it shows values."""
     person, now, language = person_of(request), timezone.now(), get_language() or "en"
-    try:
-        subject = country(code.upper())
-    except KeyError:
-        raise Http404 from None
+    subject = _subject(code)
     span = figures.span_or(request.GET.get("span", ""), "90d")
     systems = networks_of_country(viewer_of(person), now, span, subject.code)
     names = shipped().as_names(pl.Series("asn", [each.asn for each in systems], dtype=pl.UInt32))
