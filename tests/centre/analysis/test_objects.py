@@ -27,7 +27,7 @@ BETWEEN = "relationship--33333333-3333-4333-8333-333333333333"
 OBJECTS = [
     # Blanks and an extension of the sender's: what comes out must hold them all.
     {"type": "malware", "id": FAMILY, **TIMES, "name": "Wombat", "is_family": True, "aliases": ["Beutler"],
-     "x_sender_note": {"deep": [1, 2]}},
+     "x_sender_note": {"deep": [1, 2], "\u202eturned": 1}},
     {"type": "indicator", "id": WATCHED, **TIMES, "name": "first stage", "pattern_type": "stix",
      "pattern": "[url:value = 'http://one.example/x']", "valid_from": "2026-01-01T00:00:00Z"},
     {"type": "relationship", "id": BETWEEN, **TIMES, "relationship_type": "indicates", "source_ref": WATCHED,
@@ -64,6 +64,9 @@ def test_what_was_sent_can_be_downloaded_and_read(things: dict[str, Object], cli
     client.force_login(people.call("dana_analyst"))
     sent = json.dumps(OBJECTS[0], separators=(" , ", " : ")).encode()
     assert client.get(reverse("object-raw", args=[things[FAMILY].pk])).content == sent
+    turned = client.get(reverse("object", args=[things[FAMILY].pk])).content.decode()
+    assert "\\u202eturned" in turned
+    assert "\u202e" not in turned
     shown = client.get(reverse("object", args=[things[WATCHED].pk])).content.decode()
     assert "[url:value = &#x27;http://one.example/x&#x27;]" in shown
     assert "first stage" in shown

@@ -75,6 +75,16 @@ def test_the_text_shows_every_value_and_runs_nothing(client: Client) -> None:
     assert "&lt;script&gt;" in shown
 
 
+def test_the_words_of_others_turn_and_hide_nothing(client: Client) -> None:
+    _, (first, _) = report()
+    Document.objects.update(text="see exe\u202egnp\nand\tthis")
+    Proposal.objects.filter(pk=first.pk).update(context="a\u202eb")
+    client.force_login(people.call("rui_reviewer"))
+    shown = client.get(reverse("review")).content.decode()
+    assert "see exe\\u202egnp\nand\tthis" in shown
+    assert "\u202e" not in shown
+
+
 def test_what_is_ticked_is_accepted_with_its_role_and_the_rest_waits(client: Client) -> None:
     batch, (first, second) = report()
     client.force_login(people.call("rui_reviewer"))

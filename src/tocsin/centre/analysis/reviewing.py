@@ -15,6 +15,7 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Document
 from tocsin.handling import Viewer
+from tocsin.products.text_safety import DECEIVING, visible
 from tocsin.reference import warnings
 
 from .models import CountryConflict, Proposal
@@ -23,6 +24,7 @@ PROPOSALS_SHOWN = 50
 CONFLICTS_SHOWN = 30
 TEXT_CHARACTERS = 200_000
 Row = TypeVar("Row", bound=Model)
+_DECEIVING_IN_LINES = re.compile(rf"(?![\n\r\t]){DECEIVING}")
 CLAIM_NAMES = ("stated", "registry", "geo", "tld")
 
 
@@ -114,7 +116,12 @@ def text_of(report: Delivery, viewer: Viewer) -> str:
     """The plain text of a report, as far as the reviewer may see it and a page can hold it."""
     texts = Document.objects.filter(delivery=report, batch__in=visible_batches(viewer)).order_by("pk")
     whole = "\n\n".join(texts.values_list("text", flat=True))
-    return re.sub(r"\n{3,}", "\n\n", whole.replace("\r\n", "\n"))[:TEXT_CHARACTERS]
+    return visible_lines(re.sub(r"\n{3,}", "\n\n", whole.replace("\r\n", "\n"))[:TEXT_CHARACTERS])
+
+
+def visible_lines(text: str) -> str:
+    """The words of others on a page: what turns or hides text is written out, lines and tabs stay."""
+    return _DECEIVING_IN_LINES.sub(lambda found: visible(found[0]), text)
 
 
 def highlighted(text: str, proposals: list[Proposal]) -> SafeString:

@@ -26,7 +26,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 
-from .. import lookups, standing
+from .. import lookups, reviewing, standing
 from ..models import StandingHit, StandingQuery
 
 ROWS_SHOWN = 25
@@ -98,7 +98,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
         "thing": found,
         "body": body,
         "links": linked(Object.objects.filter(batch__in=visible_batches(viewer)), found, body),
-        "raw": shown[:RAW_CHARACTERS],
+        "raw": reviewing.visible_lines(shown[:RAW_CHARACTERS]),
         "is_cut": len(shown) > RAW_CHARACTERS,
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
