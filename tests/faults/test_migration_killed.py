@@ -1,4 +1,4 @@
-"""The migration that packs objects into blocks, over rows of before: killed on its way and done again, nothing is lost."""
+"""The migration that packs objects into blocks: killed on its way and done again, it loses nothing of what was there."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 from tests.faults.installation import Installation
 
-NO_SERVER = pytest.mark.skipif(
-    bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="on its own SQLite: in the first pass"
-)
+NO_SERVER = pytest.mark.skipif(bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="on its own SQLite")
 pytestmark = [NO_SERVER, pytest.mark.slow]
 OBJECTS = 600
 DELIVERIES = (3, 4)
