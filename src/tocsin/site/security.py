@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 
 POLICY = "; ".join(
@@ -19,7 +22,25 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+
+class BehindProxy:
+    """Where people come over https, a proxy on this machine takes them in: what it says of them holds, and only it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        said, is_https = request.META, settings.INSTALLATION.public_origin.startswith("https:")
+        if is_https and said.get("REMOTE_ADDR") in LOOPBACK:
+            client = said.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+            with suppress(ValueError):
+                said["REMOTE_ADDR"] = str(ip_address(client))
+            if said.get("HTTP_X_FORWARDED_PROTO") == "https":
+                said["wsgi.url_scheme"] = "https"
+        return self.get_response(request)
 
 
 class NoZeros:

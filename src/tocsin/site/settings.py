@@ -35,6 +35,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tocsin.site.security.BehindProxy",
     "django.middleware.security.SecurityMiddleware",
     "tocsin.site.security.NoZeros",
     "django.middleware.gzip.GZipMiddleware",  # Before the static files, so that these are compressed too.
