@@ -52,6 +52,14 @@ def test_pages_of_conflicts_hold_each_once_largest_first(
     assert [key for page in pages for key in page] == expected
 
 
+def test_rows_that_the_reviewer_may_not_see_are_not_counted(client: Client, shown: scene.Scene) -> None:
+    of = builders.delivery(builders.organisation("northwind"))
+    red = builders.batch(of, builders.handling(Tlp.RED))
+    CountryConflict.objects.create(batch=red, kind="ipv4", value="192.0.2.9", rows=7_000, claims={"geo": "JO"})
+    context = client.get(reverse("review"), {"tab": "countries"}).context
+    assert context["rows_waiting"] == shown.conflict.rows
+
+
 def test_pages_of_proposals_follow_the_report(
     client: Client, shown: scene.Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -37,6 +37,11 @@ def open_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
     """Conflicts that wait, those with most rows first."""
     found = CountryConflict.objects.filter(state=CountryConflict.State.OPEN, batch__in=visible_batches(viewer))
     return found.select_related("batch__organisation").order_by("-rows", "pk")
+
+
+def rows_waiting(viewer: Viewer) -> int:
+    """Rows of which the reviewer may say whose they are."""
+    return open_conflicts(viewer).aggregate(total=Sum("rows"))["total"] or 0
 
 
 def reports_with_proposals(viewer: Viewer) -> QuerySet[Delivery]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 from django.db import transaction
-from django.db.models import Sum
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -155,9 +154,3 @@ def recast_decided(claim: jobs.Claim) -> None:
     change = Recast(conflict.batch_id, conflict.value, conflict.kind == "network", conflict.country)
     lake.recast(change, now, subject=f"conflict:{conflict.pk}")
     jobs.finish(claim, datetime.now(UTC))
-
-
-def open_conflict_rows() -> int:
-    """Rows that wait for somebody to say whose they are."""
-    total = CountryConflict.objects.filter(state=CountryConflict.State.OPEN).aggregate(total=Sum("rows"))["total"]
-    return int(total or 0)

@@ -88,7 +88,7 @@ def _countries(viewer: Viewer, after: str) -> dict[str, Any]:
         "page": page,
         "conflicts": [reviewing.claims_of(each) for each in page.rows],
         "claims": [(name, CLAIMS[name]) for name in reviewing.CLAIM_NAMES],
-        "rows_waiting": services.open_conflict_rows(),
+        "rows_waiting": reviewing.rows_waiting(viewer),
         "tables_on": shipped().date,
     }
 
