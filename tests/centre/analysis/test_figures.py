@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db.models import F
 from tests import builders, people
 
 from tocsin.centre.analysis import selectors as figures
+from tocsin.centre.intake.models import Batch, Tally
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.words import Tlp
 
@@ -65,8 +67,6 @@ def test_malware_names_follow_the_rule_on_victims(login: str, named: int) -> Non
 
 
 def test_recalled_batches_leave_the_figures() -> None:
-    from tocsin.centre.intake.models import Batch
-
     Batch.objects.update(hidden_at=builders.NOW - timedelta(minutes=1))
     assert figures.home_figures(viewer_of(people.call("dana_analyst")), builders.NOW, "all").rows == 0
 
@@ -76,3 +76,65 @@ def test_country_lines_agree_with_the_map() -> None:
     lines = figures.country_lines(fleur, builders.NOW, "90d")
     by_country = figures.home_figures(fleur, builders.NOW, "90d").by_country
     assert {code: line.rows for code, line in lines.items()} == by_country
+
+
+LOGINS = ["dana_analyst", "rui_reviewer", "fleur_officer", "khalil_officer", "pia_partner", "omar_partner"]
+
+
+def everything(login: str) -> list[object]:
+    """All figures that a person meets on the first pages."""
+    viewer = viewer_of(people.call(login))
+    return [
+        *(figures.home_figures(viewer, builders.NOW, span, side) for span in ("7d", "90d") for side in figures.SIDES),
+        figures.country_figures(viewer, builders.NOW, "90d", "FR"),
+        figures.top_malware(viewer, builders.NOW, "7d"),
+        figures.parts_of_country(viewer, builders.NOW, "90d", "JO"),
+        figures.country_lines(viewer, builders.NOW, "90d"),
+    ]
+
+
+def arrive(slug: str, tlp: Tlp, rows: int) -> Batch:
+    batch = builders.batch(builders.delivery(builders.organisation(slug)), builders.handling(tlp))
+    days = [(TODAY, "FR", "phishing", "VICTIM", rows), (TODAY, "JO", "c2-server", "ATTACKER_INFRA", rows + 1)]
+    builders.tallies(batch, days)
+    builders.names(batch, [("FR", "Emotet", rows, TODAY)])
+    return batch
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_figures_that_grew_are_those_counted_anew(login: str) -> None:
+    """Arrivals of known and new sources, open and strict, and a recall between them."""
+    steps = [
+        lambda: arrive("northwind", Tlp.GREEN, 7),
+        lambda: arrive("northwind", Tlp.AMBER_STRICT, 11),
+        lambda: Batch.objects.filter(pk=arrive("northwind", Tlp.GREEN, 13).pk).update(hidden_at=builders.NOW),
+        lambda: arrive("southwind", Tlp.GREEN, 17),
+        lambda: Batch.objects.filter(pk=Batch.objects.order_by("pk")[0].pk).update(hidden_at=builders.NOW),
+        lambda: arrive("southwind", Tlp.GREEN, 19),
+    ]
+    everything(login)
+    for step in steps:
+        step()
+        grown = everything(login)
+        cache.clear()
+        assert grown == everything(login)
+
+
+def test_after_an_arrival_only_what_arrived_is_counted() -> None:
+    dana = viewer_of(people.call("dana_analyst"))
+    before = figures.home_figures(dana, builders.NOW, "7d")
+    Tally.objects.update(rows=F("rows") + 1_000_000)  # Nobody does: it shows that they are not read again.
+    arrive("northwind", Tlp.GREEN, 7)
+    assert figures.home_figures(dana, builders.NOW, "7d").rows == before.rows + 7 + 8
+    # Only a country that was decided changes tallies, and says so.
+    Batch.objects.filter(pk=Batch.objects.order_by("pk")[0].pk).update(recast_at=builders.NOW)
+    assert figures.home_figures(dana, builders.NOW, "7d").rows > 1_000_000
+
+
+def test_more_than_a_few_arrivals_are_counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "ADDED_MOST", 1)
+    dana = viewer_of(people.call("dana_analyst"))
+    before = figures.home_figures(dana, builders.NOW, "7d")
+    for rows in (7, 11):
+        arrive("northwind", Tlp.GREEN, rows)
+    assert figures.home_figures(dana, builders.NOW, "7d").rows == before.rows + 7 + 8 + 11 + 12

@@ -7,14 +7,15 @@ only where the viewer might read them: for others they do not exist (DOMAIN 4.9)
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from tocsin.centre.intake.models import Batch, NameTally, Tally
 from tocsin.centre.intake.selectors import victim_countries, visible_batches, visible_pairs
@@ -31,7 +32,10 @@ SIDES: dict[str, frozenset[str] | None] = {
 }
 """What a map shows → roles that it counts."""
 COLUMNS_MOST = 90
-CACHE_SECONDS = 3600
+CACHE_SECONDS, COUNTED_SECONDS = 3600, 86_400
+ADDED_MOST = 500
+"""Batches that are added to what was counted; from there on counting anew is as quick."""
+Sums = Mapping[tuple[Any, ...], int]
 VICTIM_WORDS = sorted(role.value for role in VICTIM_LIKE)
 
 
@@ -58,43 +62,36 @@ def since(span: str, now: datetime) -> date | None:
     return None if days is None else now.date() - timedelta(days=days)
 
 
-def tallies(viewer: Viewer, now: datetime) -> QuerySet[Tally]:
-    """Tally rows that the viewer may have counted."""
-    return Tally.objects.filter(batch__in=visible_batches(viewer, now)).filter(_countable(viewer))
-
-
-def _countable(viewer: Viewer) -> Q:
+def _countable(viewer: Viewer) -> QuerySet[Tally]:
+    """Tally rows that the viewer may have counted in a batch that they may see."""
     if viewer.is_victim_desk:
-        return Q()
+        return Tally.objects.all()
     own = Batch.objects.filter(organisation__slug=viewer.organisation)
-    return ~Q(role__in=VICTIM_WORDS) | Q(country__in=victim_countries(viewer)) | Q(batch__in=own)
+    return Tally.objects.filter(~Q(role__in=VICTIM_WORDS) | Q(country__in=victim_countries(viewer)) | Q(batch__in=own))
 
 
 def home_figures(viewer: Viewer, now: datetime, span: str, side: str = "all") -> Figures:
     """Rows by country and by day, for the map and the curve."""
-    return cached(viewer, now, f"home:{span}:{side}", lambda: _figures(tallies(viewer, now), now, span, side))
+    return cached(viewer, now, f"home:{span}:{side}", lambda: _figures(viewer, now, span, side))
 
 
 def country_figures(viewer: Viewer, now: datetime, span: str, code: str) -> Figures:
     """The same for one country."""
-    return cached(
-        viewer,
-        now,
-        f"country:{span}:{code}",
-        lambda: _figures(tallies(viewer, now).filter(country=code), now, span, "all"),
-    )
+    return cached(viewer, now, f"country:{span}:{code}", lambda: _figures(viewer, now, span, "all", code))
 
 
-def _figures(rows: QuerySet[Tally], now: datetime, span: str, side: str) -> Figures:
-    rows = _within(rows, now, span)
+def _figures(viewer: Viewer, now: datetime, span: str, side: str, code: str = "") -> Figures:
+    rows = _within(_countable(viewer), now, span)
     roles = SIDES[side]
     if roles is not None:
         rows = rows.filter(role__in=roles)
+    if code:
+        rows = rows.filter(country=code)
     # One pass: the groups of a country and a day are few, and both sums are made from them.
-    groups = rows.order_by().values_list("country", "day").annotate(n=Sum("rows"))
+    groups = summed(viewer, now, f"{span}:{side}:{code}", rows, "country", "day")
     by_country: Counter[str] = Counter()
     by_day: Counter[date] = Counter()
-    for code, on, n in groups:
+    for (code, on), n in groups.items():
         by_country[code] += n
         by_day[on] += n
     unknown = by_country.pop("", 0)
@@ -125,7 +122,7 @@ def top_malware(viewer: Viewer, now: datetime, span: str, code: str = "", limit:
     """Malware names with most rows that were last seen in the span; in one country, if a code is given."""
 
     def ask() -> list[Named]:
-        rows = NameTally.objects.filter(batch__in=visible_batches(viewer, now))
+        rows = NameTally.objects.all()
         if not viewer.is_victim_desk:
             # Name tallies know no roles; most named rows are victims, so only what is one's own is counted.
             own = Batch.objects.filter(organisation__slug=viewer.organisation)
@@ -135,8 +132,9 @@ def top_malware(viewer: Viewer, now: datetime, span: str, code: str = "", limit:
             rows = rows.filter(last_day__gte=first)
         if code:
             rows = rows.filter(country=code)
-        found = rows.order_by().values_list("malware").annotate(n=Sum("rows")).order_by("-n", "malware")[:limit]
-        return [Named(name, n) for name, n in found]
+        groups = summed(viewer, now, f"malware:{span}:{code}", rows, "malware")
+        most = heapq.nsmallest(limit, groups.items(), key=lambda each: (-each[1], each[0]))
+        return [Named(name, n) for (name,), n in most]
 
     return cached(viewer, now, f"malware:{span}:{code}:{limit}", ask)
 
@@ -145,10 +143,10 @@ def parts_of_country(viewer: Viewer, now: datetime, span: str, code: str) -> tup
     """Rows of a country by type of event and by role, most first."""
 
     def ask() -> tuple[list[Named], list[Named]]:
-        rows = _within(tallies(viewer, now).filter(country=code), now, span)
+        rows = _within(_countable(viewer).filter(country=code), now, span)
         types: Counter[str] = Counter()
         roles: Counter[str] = Counter()
-        for kind, role, n in rows.order_by().values_list("type", "role").annotate(n=Sum("rows")):
+        for (kind, role), n in summed(viewer, now, f"parts:{span}:{code}", rows, "type", "role").items():
             types[kind] += n
             roles[role] += n
         return [Named(*each) for each in types.most_common(10)], [Named(*each) for each in roles.most_common()]
@@ -169,10 +167,11 @@ def country_lines(viewer: Viewer, now: datetime, span: str) -> dict[str, Country
     """Country → its line; countries without rows in the span have none."""
 
     def ask() -> dict[str, CountryLine]:
-        rows = _within(tallies(viewer, now).exclude(country=""), now, span)
+        rows = _within(_countable(viewer), now, span)
         by_code: dict[str, Counter[date]] = {}
-        for code, on, n in rows.order_by().values_list("country", "day").annotate(n=Sum("rows")):
-            by_code.setdefault(code, Counter())[on] += n
+        for (code, on), n in summed(viewer, now, f"{span}:all:", rows, "country", "day").items():
+            if code:
+                by_code.setdefault(code, Counter())[on] += n
         newest = max((on for days in by_code.values() for on in days), default=now.date())
         last = newest if span == "all" else now.date()
         return {
@@ -189,7 +188,7 @@ def cached(viewer: Viewer, now: datetime, name: str, ask: Callable[[], T]) -> T:
     """What `ask` answers, kept while nothing arrives and nothing is hidden; shared by all who see the same.
 
     The gate is asked anew every time: what is kept belongs to the pairs that it allows at this moment, so that a
-    changed label, role or recall is never answered from memory. Tallies of a batch do not change once written.
+    changed label, role or recall is never answered from memory.
     """
     seat = f"{name}:{now.date()}:{seat_of(viewer, visible_pairs(viewer, now), now)}"
     found: T | None = cache.get(seat)
@@ -201,10 +200,57 @@ def cached(viewer: Viewer, now: datetime, name: str, ask: Callable[[], T]) -> T:
 
 def seat_of(viewer: Viewer, allowed: Mapping[int, set[int]], now: datetime) -> str:
     """The same for all who see the same: what the gate allows at this moment, and what there is."""
-    pairs = sorted((source, sorted(sets)) for source, sets in allowed.items())
     hidden = Q(hidden_at__lte=now)
     state = Batch.objects.aggregate(
-        n=Count("pk"), last=Max("pk"), hidden=Count("pk", filter=hidden), hidden_at=Max("hidden_at", filter=hidden)
-    )
+        n=Count("pk"), last=Max("pk"), hidden=Count("pk", filter=hidden), hidden_at=Max("hidden_at", filter=hidden),
+        recast_at=Max("recast_at"),
+    )  # fmt: skip
+    return _digest(viewer, allowed, state)
+
+
+def _digest(viewer: Viewer, allowed: Mapping[int, set[int]], state: object) -> str:
+    pairs = sorted((source, sorted(sets)) for source, sets in allowed.items())
     rule = (viewer.is_victim_desk, viewer.organisation, sorted(victim_countries(viewer)))
     return hashlib.sha256(repr((pairs if viewer.class_name else [], state, rule)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Sums over exactly these batches."""
+
+    batches: frozenset[int]
+    sums: Sums
+
+
+def summed(viewer: Viewer, now: datetime, name: str, countable: QuerySet[Any], *keys: str) -> Sums:
+    """Rows by these keys in the batches that the viewer may see, of what is countable in them.
+
+    Tallies of a batch change only when a country is recast. So when something arrives, its batches alone are added
+    to what was counted before under the same rule; when a batch is hidden, or any other may be seen, all is counted
+    anew.
+    """
+    recast_at = Batch.objects.aggregate(at=Max("recast_at"))["at"]
+    seat = f"sums:{name}:{'+'.join(keys)}:{now.date()}:{_digest(viewer, visible_pairs(viewer, now), recast_at)}"
+    visible = _visible(viewer, now)
+    known: _Counted | None = cache.get(seat)
+    if known is not None and known.batches <= visible and len(visible - known.batches) <= ADDED_MOST:
+        new = visible - known.batches
+        sums = _sums(countable.filter(batch__in=new), keys) if new else Counter()
+        sums.update(known.sums)
+    else:
+        # The sum keeps databases from looking up one batch after the other, where one stretch of days answers.
+        by_day = countable.alias(of=F("batch_id") + 0)
+        sums = _sums(by_day.filter(of__in=visible_batches(viewer, now).values("pk")), keys)
+        if _visible(viewer, now) != visible:
+            return sums  # Something arrived meanwhile, and nobody knows whether it was counted.
+    cache.set(seat, _Counted(visible, sums), COUNTED_SECONDS)
+    return sums
+
+
+def _visible(viewer: Viewer, now: datetime) -> frozenset[int]:
+    return frozenset(visible_batches(viewer, now).values_list("pk", flat=True))
+
+
+def _sums(rows: QuerySet[Any], keys: Sequence[str]) -> Counter[tuple[Any, ...]]:
+    groups = rows.order_by().values_list(*keys).annotate(n=Sum("rows"))
+    return Counter({tuple(key): n for *key, n in groups})

@@ -20,7 +20,7 @@ from tocsin.core.errors import Conflict
 from tocsin.lake import compaction, files, index
 from tocsin.lake.compaction import Recast
 
-from .models import LakeFile, NameTally, Tally
+from .models import Batch, LakeFile, NameTally, Tally
 from .services import store_folder
 
 SMALL_ROWS = 400_000
@@ -140,6 +140,7 @@ def recast(change: Recast, at: datetime, *, subject: str) -> int:
             _swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
             _move_tallies(change, changed)
             _move_names(change, changed.filter(pl.col("malware").is_not_null()))
+            Batch.objects.filter(pk=change.batch).update(recast_at=at)
             facts = {"rows": changed.height, "from": each.path, "to": relative}
             record("system", "country.recast", subject, facts, at=at)
         rows += changed.height

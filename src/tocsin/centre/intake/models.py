@@ -90,6 +90,8 @@ class Batch(models.Model):
     objects_count = models.BigIntegerField(default=0)
     hidden_at = models.DateTimeField(null=True)
     """When recalled or expired: readers see nothing of it from that moment."""
+    recast_at = models.DateTimeField(null=True)
+    """When a country that somebody decided was last written into its rows and tallies, which never change else."""
 
     class Meta:
         indexes = [models.Index(fields=["received_at"]), models.Index(fields=["handling_set"])]
