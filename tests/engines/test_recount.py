@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tocsin.centre.intake.reading import Order, Outcome, read_delivery
 from tocsin.core.profiles import Profile
 from tocsin.formats._tables import Feed
-from tocsin.lake import files
+from tocsin.lake import files, repeats
 from tocsin.reference.addresses import AddressTables, shipped
 
 RECEIVED = datetime(2026, 11, 22, tzinfo=UTC)
@@ -37,6 +37,8 @@ def read(lines: list[str], work: Path, block_bytes: int, rows_in_file: int) -> O
     with (
         mock.patch.object(Feed, "block", lambda self, size_bytes: whole_block(self, block_bytes)),
         mock.patch.object(files, "ROWS_IN_FILE", rows_in_file),
+        mock.patch.object(repeats, "NOTES_IN_MEMORY", 3),
+        mock.patch.object(repeats, "KEYS_IN_PART", 4),
     ):
         order = Order(1, path, path.name, RECEIVED, Profile(format="plain-list"), work)
         return read_delivery(order, tables())
@@ -53,7 +55,7 @@ def test_counts_are_those_of_the_whole(lines: list[str], block_bytes: int, rows_
             assert each["digest"] == files.file_digest(work / each["path"])
             assert each["rows"] == pl.read_parquet(work / each["path"]).height
         tallies = pl.concat([pl.read_parquet(work / name) for name in outcome.parts["tallies"]])
-        assert not [*work.glob("*.keys"), *work.glob("*.arrow")]
+        assert not [*work.glob("*.keys"), *work.glob("*.arrow"), *work.glob("*.npy")]
     expected: Counter[tuple[str, int]] = Counter()
     for line in lines:
         value, _, stated = line.partition("\t")

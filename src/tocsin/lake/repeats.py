@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 import polars as pl
 
 MOST_REMEMBERED = 64_000_000
-"""Rows whose digests are remembered within one delivery: 1 GiB. Beyond it the oldest are forgotten."""
+"""Rows whose keys are remembered within one delivery: half a gigabyte. Beyond it the oldest are forgotten."""
+KEYS_IN_PART = 8_000_000
+"""Keys that lie in one sorted part at most: joining two parts needs their room once more."""
+NOTES_IN_MEMORY = 2_000_000
+"""Repeats noted before they are added up and laid on the disk."""
 
 
 def row_digests(frame: pl.DataFrame) -> np.ndarray:
@@ -75,7 +80,11 @@ class Seen:
         new = np.empty(len(keys), dtype=bool)
         new[order] = ~known
         # Parts of like size become one: few parts to search, and each key is sorted again only a few times.
-        while len(self._sorted) > 1 and len(self._sorted[-2]) < 2 * len(self._sorted[-1]):
+        while (
+            len(self._sorted) > 1
+            and len(self._sorted[-2]) < 2 * len(self._sorted[-1])
+            and len(self._sorted[-2]) + len(self._sorted[-1]) <= KEYS_IN_PART
+        ):
             joined = np.concatenate([self._sorted.pop(), self._sorted.pop()])
             joined.sort()
             self._sorted.append(joined)
@@ -97,15 +106,19 @@ class Recount:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._keys: list[np.ndarray] = []
-        self._counts: list[np.ndarray] = []
+        self._noted: list[pl.DataFrame] = []
+        self._noted_rows = 0
+        self._summed: list[_Sums] = []
         self._held: list[Path] = []
 
     def note(self, again: pl.DataFrame) -> None:
         """Rows of COUNT_COLUMNS that were seen before."""
-        if again.height:
-            self._keys.append(again["key"].to_numpy())
-            self._counts.append(again["count"].to_numpy())
+        if not again.height:
+            return
+        self._noted.append(again)
+        self._noted_rows += again.height
+        if self._noted_rows >= NOTES_IN_MEMORY:
+            self._summed.append(self._sum().laid_down(self._folder / f"again-{len(self._summed)}"))
 
     def hold(self, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
         """Set the rows of one file aside; `keys`, of KEY_COLUMNS, tell which counts belong to which of them."""
@@ -116,35 +129,58 @@ class Recount:
 
     def settled(self, frame: pl.DataFrame | None, keys: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
         """What was held, file by file, and at last what still waits, each with its final counts."""
-        noted, counts = self._summed()
+        if self._noted:
+            self._summed.append(self._sum())
         for path in self._held:
-            yield _recounted(pl.read_ipc(path), pl.read_ipc(path.with_suffix(".keys")), noted, counts)
+            yield _recounted(pl.read_ipc(path), pl.read_ipc(path.with_suffix(".keys")), self._summed)
             path.unlink()
             path.with_suffix(".keys").unlink()
         if frame is not None and keys is not None:
-            yield _recounted(frame, keys, noted, counts)
+            yield _recounted(frame, keys, self._summed)
+        self._summed = []
+        for path in self._folder.glob("again-*.npy"):
+            path.unlink()
 
-    def _summed(self) -> tuple[np.ndarray, np.ndarray]:
-        """The keys noted, ascending and once each, and what is to be added for each."""
-        if not self._keys:
-            return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        keys, counts = np.concatenate(self._keys), np.concatenate(self._counts)
-        self._keys, self._counts = [], []
-        order = np.argsort(keys)
-        keys = keys[order]
+    def _sum(self) -> _Sums:
+        """What was noted, by ascending keys and once each."""
+        again = pl.concat(self._noted)
+        self._noted, self._noted_rows = [], 0
+        order = np.argsort(again["key"].to_numpy())
+        keys, counts = again["key"].to_numpy()[order], again["count"].to_numpy()[order]
         starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-        return keys[starts], np.add.reduceat(counts[order], starts)
+        return _Sums(keys[starts], np.add.reduceat(counts, starts))
 
 
-def _recounted(frame: pl.DataFrame, keys: pl.DataFrame, noted: np.ndarray, more: np.ndarray) -> pl.DataFrame:
-    if not len(noted):
-        return frame
-    asked = keys["key"].to_numpy()
-    at = np.minimum(np.searchsorted(noted, asked), len(noted) - 1)
-    found = noted[at] == asked
-    if not found.any():
-        return frame
-    counts = frame["count"].to_numpy().copy()
-    # Several keys may stand for one row, where a window made one of them.
-    np.add.at(counts, keys["row"].to_numpy()[found], more[at[found]])
-    return frame.with_columns(count=pl.Series("count", counts))
+class _Sums(NamedTuple):
+    keys: np.ndarray
+    """Ascending, never empty."""
+    counts: np.ndarray
+    """What is to be added for each."""
+
+    def laid_down(self, path: Path) -> _Sums:
+        """The same, on the disk and read from there as it is needed."""
+        return _Sums(
+            _laid_down(path.with_suffix(".keys.npy"), self.keys), _laid_down(path.with_suffix(".npy"), self.counts)
+        )
+
+
+def _laid_down(path: Path, numbers: np.ndarray) -> np.ndarray:
+    np.save(path, numbers)
+    found: np.ndarray = np.load(path, mmap_mode="r")
+    return found
+
+
+def _recounted(frame: pl.DataFrame, keys: pl.DataFrame, noted: Sequence[_Sums]) -> pl.DataFrame:
+    asked, rows = keys["key"].to_numpy(), keys["row"].to_numpy()
+    order = np.argsort(asked)
+    asked, rows = asked[order], rows[order]
+    counts = None
+    for sums in noted:
+        at = np.minimum(np.searchsorted(sums.keys, asked), len(sums.keys) - 1)
+        found = sums.keys[at] == asked
+        if not found.any():
+            continue
+        counts = frame["count"].to_numpy().copy() if counts is None else counts
+        # Several keys may stand for one row, where a window made one of them.
+        np.add.at(counts, rows[found], sums.counts[at[found]])
+    return frame if counts is None else frame.with_columns(count=pl.Series("count", counts))

@@ -37,7 +37,7 @@ THINGS_IN_PART = 20_000
 REJECTIONS_IN_PART = 200_000
 CONFLICTS_HELD = 100_000
 NAME_KEYS = ("batch", "country", "malware")
-PARTS_HELD = 8
+PARTS_HELD = 4
 """Files after which what they told is put together."""
 CONFLICTS_KEPT = 5_000
 WHOLE_FILE_REASONS = frozenset(
@@ -249,7 +249,7 @@ class Reading:
 
     def _keep_rejections(self, frame: pl.DataFrame) -> None:
         self.outcome.rejections += frame.height
-        self.refused.append(frame.with_columns(pl.lit(self.file_name).alias("file")))
+        self.refused.append(_alone(frame).with_columns(pl.lit(self.file_name).alias("file")))
         self.refused_rows += frame.height
         if self.refused_rows >= REJECTIONS_IN_PART:
             self._write_rejections()
@@ -282,7 +282,6 @@ class Reading:
             self.recount.hold(frame, keys)
 
     def _write_rows(self) -> None:
-        self.seen = Seen()  # No more rows come: what was remembered of them need not lie beside what is written.
         self.seen = Seen()  # Nothing more is asked of it, and writing needs the room.
         for held in self.recount.settled(*self._waiting()):
             frame = files.whole(held)
@@ -291,14 +290,16 @@ class Reading:
             self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
             self._tally(frame)
             del frame  # Before the next one is read.
+            if len(self.outcome.files) % PARTS_HELD == 0:
+                self._join_parts()
             if self.progress is not None:
                 self.progress(self.outcome.rows, 0)
 
     def _join_parts(self) -> None:
         """What many files of one delivery told, as one: memory grows with what differs, not with the files."""
-        self.tallies = [_tallies_of(self.tallies)] if self.tallies else []
-        self.name_tallies = [_names_of(self.name_tallies)] if self.name_tallies else []
-        self.conflicts = [_conflicts_of(self.conflicts)] if self.conflicts else []
+        self.tallies = [_alone(_tallies_of(self.tallies))] if self.tallies else []
+        self.name_tallies = [_alone(_names_of(self.name_tallies))] if self.name_tallies else []
+        self.conflicts = [_alone(_conflicts_of(self.conflicts))] if self.conflicts else []
 
     def _tally(self, frame: pl.DataFrame) -> None:
         """What maps and charts are drawn from, and the conflicts that wait for a person."""
@@ -369,6 +370,13 @@ class Reading:
             outcome.reason = self.first_error.reason
             parts = (self.first_error.position, self.first_error.field, self.first_error.excerpt)
             outcome.where = " ".join(part for part in parts if part)[:200]
+
+
+def _alone(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with texts of its own: a few rows otherwise keep all texts of the rows they came from in memory."""
+    own = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert isinstance(own, pl.DataFrame)
+    return own
 
 
 def _tallies_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
