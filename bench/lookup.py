@@ -36,7 +36,7 @@ PAGES = {
     "countries_page": "/countries",
     "deliveries": "/deliveries",
 }
-GOALS = {"lookup_p99_ms": 50, "first_page_p95_ms": 300}
+GOALS = {"lookup_p99_ms": 50, "first_page_p95_ms": 300, "first_page_after_arrival_p95_ms": 300}
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -200,10 +200,14 @@ def lookups(count: int, pages: Pages) -> dict[str, object]:
     }
 
 
-def timed(name: str, ask: Callable[[str], None], asked: list[str]) -> dict[str, float]:
+def timed(
+    name: str, ask: Callable[[str], None], asked: list[str], before: Callable[[], None] | None = None
+) -> dict[str, float]:
     """Percentiles by the clock, and of processor time, which says what a quiet machine would need."""
     times, used = [], []
     for text in asked:
+        if before is not None:
+            before()
         began, cpu = time.perf_counter(), time.process_time()
         ask(text)
         times.append(time.perf_counter() - began)
@@ -243,20 +247,32 @@ class Pages:
         assert response.status_code == 200, (path, response.status_code)
 
     def measured(self, count: int) -> dict[str, float]:
-        """Each page warm; the first page also right after something arrived, when nothing is kept from before."""
+        """Each page warm; the first page also right after something arrived, and with nothing kept from before."""
         from django.core.cache import cache
+        from django.db import transaction
 
         found: dict[str, float] = {}
         for name, path in PAGES.items():
             self.get(path)
             found |= timed(name, self.get, [path] * count)
-        cold = []
-        for _ in range(max(3, count // 10)):
-            cache.clear()
-            began = time.perf_counter()
-            self.get("/")
-            cold.append(time.perf_counter() - began)
-        return found | {"first_page_after_arrival_p95_ms": round(percentile(cold, 0.95), 1)}
+        few = max(3, count // 3)
+        with transaction.atomic():
+            found |= timed("first_page_after_arrival", self.get, ["/"] * few, before=arrive)
+            transaction.set_rollback(True)
+        return found | timed("first_page_cold", self.get, ["/"] * few, before=cache.clear)
+
+
+def arrive() -> None:
+    """One more batch, with the tallies of another."""
+    from tocsin.centre.intake.models import Batch, Tally
+
+    batch = Batch.objects.order_by("-pk")[0]
+    tallies = list(Tally.objects.filter(batch=batch))
+    batch.pk += 1
+    batch.save(force_insert=True)
+    for each in tallies:
+        each.pk, each.batch = None, batch
+    Tally.objects.bulk_create(tallies)
 
 
 if __name__ == "__main__":
