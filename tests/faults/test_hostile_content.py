@@ -153,6 +153,20 @@ def test_half_a_surrogate_pair_costs_its_object_alone(handlers: Crew) -> None:
     assert delivery.objects_count == 8
 
 
+def test_half_a_surrogate_pair_is_named_for_what_it_is(handlers: Crew) -> None:
+    delivery = handed_over(b'{"seen": "9.9.9.9", "note": "fam\\ud800ily"}', handlers)
+    assert (delivery.state, delivery.reason) == ("quarantined", "half-character")
+    assert "line 1 column" in delivery.reason_where
+
+
+def test_json_of_no_known_shape_is_set_aside_like_any_unknown_file(handlers: Crew) -> None:
+    delivery = handed_over(b'{"hello": [1, 2, 3], "who": "me"}', handlers)
+    assert (delivery.state, delivery.reason, delivery.rejections) == ("quarantined", "unknown-format", 1)
+    found = handed_over(b'{"hello": "see evil-heron.com", "who": "me"}', handlers)
+    assert (found.state, found.proposals_count) == ("parsed", 1)
+    assert [reason for _, reason, _ in accepted(found, 0)] == ["unknown-shape"]
+
+
 def test_formulas_are_data(handlers: Crew) -> None:
     content = b"ip,note,tags\n8.8.8.8,\"=cmd|' /C calc'!A0\",+1\n8.8.4.4,@SUM(A1),-2\n"
     delivery = handed_over(content, handlers)

@@ -100,7 +100,7 @@ def check_depth(data: bytes, limit: int = DEPTH_LIMIT) -> None:
 def decode(data: bytes, *, duplicates: bool = False) -> object:
     """The value of a JSON text.
 
-    Raises InputError empty-file, wrong-encoding, too-deep, truncated, not-json, or duplicate-key unless
+    Raises InputError empty-file, wrong-encoding, too-deep, half-character, truncated, not-json, or duplicate-key unless
     `duplicates` are allowed (the last one then counts), with the position as "line L column C".
     """
     data = text_of(data)
@@ -119,24 +119,27 @@ def decode(data: bytes, *, duplicates: bool = False) -> object:
 
 
 def explain(data: bytes, error: Exception) -> InputError:
-    """Why a text that orjson refused is no JSON: wrong-encoding, truncated or not-json, and where."""
+    """Why a text that orjson refused is no JSON: wrong-encoding, half-character, truncated or not-json, and where."""
     try:
         text = data.decode()
     except UnicodeDecodeError as wrong:
         shown = repr(data[wrong.start : wrong.end + 8])
         return InputError("wrong-encoding", place(data, wrong.start), excerpt=shown)
     offset = getattr(error, "pos", 0)
+    # Where no quote follows, the other half may stand beyond the end of a text that was cut.
+    if "surrogate" in str(error) and '"' in text[offset + 1 :]:
+        return _fault("half-character", text, offset)
     try:
         ANY.decode(data)
         reason = "not-json"
     except RecursionError:
         reason = "too-deep"
     except msgspec.DecodeError as second:
-        # Half a surrogate pair makes the second decoder look for the other half beyond the end.
-        is_cut = "truncated" in str(second) and "surrogate" not in str(error)
-        reason = "truncated" if is_cut else "not-json"
-    if reason == "truncated":
-        offset = len(text)
+        reason = "truncated" if "truncated" in str(second) else "not-json"
+    return _fault(reason, text, len(text) if reason == "truncated" else offset)
+
+
+def _fault(reason: str, text: str, offset: int) -> InputError:
     line = text.count("\n", 0, offset) + 1
     column = offset - text.rfind("\n", 0, offset)
     return InputError(reason, f"line {line} column {column}", excerpt=text[max(offset - 20, 0) : offset + 20])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
+from tocsin.core.reading import Format, Heading, Item, Proposal, Rejection, Sample, Source
 from tocsin.core.words import Unit
 
 from . import _json, _json_outline, _xml
@@ -43,7 +43,8 @@ def recognise(sample: Sample) -> int:
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Proposals out of its text, and a rejection that says that its records are not read.
 
-    Raises InputError not-json, not-xml, truncated, too-deep, xml-entities, wrong-encoding or empty-file.
+    Raises InputError not-json, not-xml, half-character, truncated, too-deep, xml-entities, wrong-encoding or
+    empty-file; unknown-format where its text held nothing either.
     """
     data = source.read_all(READ_LIMIT_BYTES)
     if not data.strip():
@@ -54,8 +55,13 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
                 _xml.forget(element)
     else:
         _check_json(data)
-    yield Rejection(1, Unit.FILE, "unsupported-record", excerpt=source.name[:120])
-    yield from items_of(enumerate(_pieces(text_of(source)), 1), Heading(title=""))
+    is_found = False
+    for item in items_of(enumerate(_pieces(text_of(source)), 1), Heading(title="")):
+        is_found = is_found or isinstance(item, Proposal)
+        if isinstance(item, Heading) and not is_found:  # The heading comes last.
+            raise InputError("unknown-format", excerpt=source.name[:120])
+        yield item
+    yield Rejection(1, Unit.FILE, "unknown-shape", excerpt=source.name[:120])
 
 
 def _check_json(data: bytes) -> None:

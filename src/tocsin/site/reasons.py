@@ -13,6 +13,9 @@ SENTENCES = (
     gettext_noop("The structure is nested more deeply than any real delivery. Flatten it and send it again."),
     gettext_noop("The file ends in the middle of a record. Send it again from the beginning."),
     gettext_noop("This is not valid JSON. Correct the text at the position given."),
+    gettext_noop(
+        "The text holds one half of a character alone (a surrogate such as \\ud800). Correct the text at the position given."
+    ),
     gettext_noop("This is not valid XML. Correct the text at the position given."),
     gettext_noop("XML with entity declarations or external references is not accepted. Remove the DOCTYPE."),
     gettext_noop("The text could not be decoded. Send it as UTF-8."),
@@ -31,10 +34,14 @@ SENTENCES = (
     gettext_noop(
         "This report type has no known meaning for its columns yet. It was set aside: an administrator maps it."
     ),
-    gettext_noop("The columns that this format requires are missing."),
     gettext_noop(
-        "This is reference data, such as a table of networks and countries, and reports nothing that was seen. "
-        "Give it to an administrator."
+        "The records have no known shape: only values found in the text are put up for review. Send one of the formats listed under Help, or a table whose columns can be mapped."
+    ),
+    gettext_noop(
+        "The columns that this format requires are missing. Add them, or choose a column map that names others."
+    ),
+    gettext_noop(
+        "This is reference data, such as a table of networks and countries, and reports nothing that was seen. Give it to an administrator."
     ),
     gettext_noop("There is no room on the disk to keep this delivery. Nothing was kept: send it again later."),
     gettext_noop("This sharing label is not known. Send one of the labels of TLP 2.0, or none."),
@@ -43,8 +50,7 @@ SENTENCES = (
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),
     gettext_noop(
-        "This is the path of a web address without a host: it concerns nobody in particular. Send it as a rule or "
-        "a pattern."
+        "This is the path of a web address without a host: it concerns nobody in particular. Send it as a rule or a pattern."
     ),
     gettext_noop("This is not an internet address."),
     gettext_noop("This is not a network in CIDR notation, or it is wider than /8 (IPv4) or /16 (IPv6)."),
@@ -66,7 +72,7 @@ SENTENCES = (
     gettext_noop("This is not a port between 0 and 65535."),
     gettext_noop("This is not a number in the allowed range."),
     gettext_noop("This is not a date and time that can be read."),
-    gettext_noop("This time lies in the future."),
+    gettext_noop("This time lies in the future. Correct it, or say in a column map that dates begin with the day."),
     gettext_noop("This time lies before 1990."),
     gettext_noop("The value holds control characters or characters that change the direction of text."),
     gettext_noop("The value is longer than is allowed."),
