@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tocsin import __version__
+from tocsin.core.errors import InputError
+from tocsin.core.reasons import REASONS
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("tocsin.cli.installation", "Create an installation: settings, database, keys."),
@@ -29,6 +32,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name of the command → module that holds it under the same name, and its line in the help."""
 
 
+OLD_DATABASE = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
+
+
+def told(error: InputError) -> str:
+    """What was wrong with an input and what to do, and where."""
+    where = " ".join(part for part in (error.position, error.field, error.excerpt) if part)
+    return REASONS.get(error.reason, error.reason) + (f" ({where})" if where else "")
+
+
 class Commands(click.Group):
     """Commands are imported when they are called: the first word must answer at once."""
 
@@ -41,6 +53,19 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what a person can mend is told in a sentence, and only our own faults as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise click.ClickException(told(error)) from error
+        except Exception as error:
+            if type(error).__module__ == "django.db.utils" and OLD_DATABASE.search(str(error)):
+                raise click.ClickException(
+                    "The database was made by another version. Bring it up to date with: tocsin init"
+                ) from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from . import setup
 
@@ -37,11 +38,11 @@ def list_feeds(only_on: bool, as_json: bool) -> None:
         ]  # fmt: skip
         click.echo(json.dumps(facts, default=str, ensure_ascii=False))
         return
-    table = Table("Name", "Title", "On", "Every", "Last fetched", "Trouble")
+    table = Table(Column("Name", overflow="fold"), "Title", "On", "Every", "Last fetched", "Trouble")
     for row in rows:
         fetched = f"{row.state.ok_at:%Y-%m-%d %H:%M}" if row.state.ok_at else ""
         on = "on" if row.state.enabled else ""
-        table.add_row(row.feed.slug, row.feed.title, on, f"{row.feed.every_minutes} min", fetched, row.words)
+        table.add_row(row.feed.slug, escape(row.feed.title), on, f"{row.feed.every_minutes} min", fetched, row.words)
     Console().print(table)
 
 

@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from tocsin.core.reasons import REASONS
+from tocsin.handling import tlp_of
 
 from . import setup
 
 if TYPE_CHECKING:
     from tocsin.centre.intake.models import Delivery
 
+STATES = {"quarantined": "set aside", "duplicate": "twice"}
+FIGURES = {
+    "Rows": "rows", "Repeats": "repeats", "Objects": "objects_count", "Proposals": "proposals_count",
+    "Rejected": "rejections",
+}  # fmt: skip
+ALWAYS = {"Rows", "Rejected"}
+EXPLAINED = 20
+REASONS_EXPLAINED = 5
 SKIPPED_NAMES = {"MANIFEST.md", "INDEX.tsv", ".gitattributes"}
 
 
@@ -39,9 +51,14 @@ def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str
         raise click.ClickException(
             f"No organisation has the slug {source!r}. List them with: tocsin person organisations"
         )
+    label = tlp_of(marking)
+    if marking and label is None:
+        raise click.ClickException(f"{REASONS['unknown-label']} ({marking})")
     profile = profiles.named(profile_name, organisation) if profile_name else None
     if profile_name and profile is None:
-        raise click.ClickException(f"No column map or feed is called {profile_name!r}.")
+        raise click.ClickException(
+            f"No column map or feed is called {profile_name!r}. Save one in the portal, or list feeds: tocsin feed list"
+        )
     deliveries = []
     for path in files_of(paths):
         from tocsin.centre.intake.store import read_chunks
@@ -54,7 +71,7 @@ def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str
                 chunks=read_chunks(path),
                 at=datetime.now(UTC),
                 profile=profile,
-                marking=marking,
+                marking=label.value if label else "",
             )
         )
     work_through(len(deliveries), workers, show=not as_json)
@@ -105,33 +122,44 @@ def report(deliveries: list[Delivery], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_facts(fresh[delivery.pk]) for delivery in deliveries], default=str))
         return
+    shown = [fresh[delivery.pk] for delivery in deliveries]
+    # A column of nothing but zeros would only take room from the names.
+    figures = [name for name in FIGURES if name in ALWAYS or any(getattr(each, FIGURES[name]) for each in shown)]
     table = Table(title="Deliveries")
-    for heading, justify in (
-        ("File", "left"),
-        ("Format", "left"),
-        ("State", "left"),
-        ("Rows", "right"),
-        ("Repeats", "right"),
-        ("Objects", "right"),
-        ("Proposals", "right"),
-        ("Rejected", "right"),
-        ("Reason", "left"),
-    ):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for delivery in deliveries:
-        now = fresh[delivery.pk]
-        table.add_row(
-            now.name,
-            now.format,
-            now.state,
-            f"{now.rows:,}",
-            f"{now.repeats:,}",
-            f"{now.objects_count:,}",
-            f"{now.proposals_count:,}",
-            f"{now.rejections:,}",
-            now.reason,
-        )
-    Console().print(table)
+    table.add_column("File", overflow="fold")
+    table.add_column("Format", overflow="fold")
+    table.add_column("State", no_wrap=True)
+    for name in figures:
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in shown:
+        numbers = (f"{getattr(each, FIGURES[name]):,}" for name in figures)
+        table.add_row(escape(each.name), each.format, STATES.get(each.state, each.state), *numbers)
+    console = Console()
+    console.print(table)
+    troubled = [each for each in shown if each.rejections or each.reason]
+    for each in troubled[:EXPLAINED]:
+        _explain(console, each)
+    if len(troubled) > EXPLAINED:
+        console.print(f"{len(troubled) - EXPLAINED:,} more with refusals: see their receipts in the portal.")
+
+
+def _explain(console: Console, delivery: Delivery) -> None:
+    """What was refused, where, and what to do: the first record of each reason."""
+    from tocsin.centre.intake.deliveries import refusals_of
+
+    console.print()
+    if delivery.state == "quarantined":
+        console.print(f"{delivery.name} was set aside. {REASONS[delivery.reason]}", markup=False)
+        if delivery.reason_where:
+            console.print(f"  Where: {delivery.reason_where}", markup=False, style="dim")
+        return
+    console.print(f"{delivery.name}: {delivery.rejections:,} refused (receipt {delivery.receipt})", markup=False)
+    for refusals in refusals_of(delivery, with_samples=True)[:REASONS_EXPLAINED]:
+        first = refusals.samples[0]
+        place = first["unit"] if first["unit"] == "file" else f"{first['unit']} {first['position']}"
+        where = " ".join(part for part in (first["file"], place, first["field"], first["excerpt"][:60]) if part)
+        more = f" ({refusals.count:,} such)" if refusals.count > 1 else ""
+        console.print(f"  {where}: {REASONS[refusals.reason]}{more}", markup=False, highlight=False)
 
 
 def _facts(delivery: Delivery) -> dict[str, Any]:

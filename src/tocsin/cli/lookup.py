@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tocsin.core.observations import SCHEMA
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True)
 def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     """An address, network, domain, web address, digest, e-mail, wallet, phone, actor or malware name."""
+    if not value.strip():
+        raise click.UsageError("Name a value: an address, network, domain, URL, digest, e-mail, wallet or name.")
     setup()
     from tocsin.centre.analysis import lookups
     from tocsin.centre.members.models import Person
@@ -77,22 +80,22 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
 def _show(reply: Answer) -> None:
     found = reply.found
     console = Console()
-    console.print(f"[bold]{reply.value}[/bold]  ({reply.kind or 'not recognised'})")
+    console.print(f"[bold]{escape(reply.value)}[/bold]  ({reply.kind or 'not recognised'})")
     if not found.total and not reply.objects:
         console.print("Nothing is known of it.")
         return
     console.print(f"{found.total:,} rows, {found.sightings:,} sightings, {found.first_at} to {found.last_at}")
     table = Table("Source", "Label", "Rows")
     for source in reply.sources:
-        table.add_row(source["name"], source["tlp"], f"{source['rows']:,}")
+        table.add_row(escape(source["name"]), source["tlp"], f"{source['rows']:,}")
     console.print(table)
     for title, counts in (("Countries", found.by_country), ("Roles", found.by_role)):
         console.print(f"{title}: " + ", ".join(f"{name or '?'} {rows:,}" for name, rows in list(counts.items())[:12]))
     for column, text, rows in reply.together[:12]:
-        console.print(f"  with {column}: {text} ({rows})")
+        console.print(f"  with {column}: {escape(str(text))} ({rows})")
     for listed in reply.warning_lists:
         console.print(
-            f"[yellow]On a warning list[/yellow]: {listed.list_name} ({listed.group}, version {listed.version})"
+            f"[yellow]On a warning list[/yellow]: {escape(listed.list_name)} ({listed.group}, version {listed.version})"
         )
 
 

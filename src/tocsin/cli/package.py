@@ -47,7 +47,6 @@ def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as
         raise click.UsageError("Name a country (tocsin package FR) or say --all.")
     setup()
     from tocsin.centre.release.services import make_packages
-    from tocsin.core.errors import InputError
     from tocsin.reference.members import members
 
     codes = [member.code for member in members(now.date())] if everybody else [code.upper() for code in countries]
@@ -59,16 +58,13 @@ def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as
         TimeElapsedColumn(),
     )
     quiet = as_json or not sys.stderr.isatty()
-    try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
-            task = bars.add_task("Dealing out the rows", total=len(codes))
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
+        task = bars.add_task("Dealing out the rows", total=len(codes))
 
-            def show(done: int, total: int, code: str) -> None:
-                bars.update(task, completed=done, total=total, description=f"Packages {code}".rstrip())
+        def show(done: int, total: int, code: str) -> None:
+            bars.update(task, completed=done, total=total, description=f"Packages {code}".rstrip())
 
-            made = make_packages(codes, start, end, None, now, show, processes)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
+        made = make_packages(codes, start, end, None, now, show, processes)
     store = setup().store_folder
     facts = [
         {
@@ -82,15 +78,15 @@ def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    # A path that is cut off is no use: it goes on in the next line.
-    table = Table("Package", "Rows", "New", "Gone", "Size", Column("File", overflow="fold"))
+    table = Table("Package", *(Column(name, justify="right") for name in ("Rows", "New", "Gone", "Size")))
     for fact in facts:
         size = f"{int(str(fact['size_bytes'])) / 1e6:,.1f} MB"
         table.add_row(
-            str(fact["number"]), f"{fact['rows']:,}", f"{fact['values_new']:,}", f"{fact['values_gone']:,}", size,
-            str(fact["path"]),
+            str(fact["number"]), f"{fact['rows']:,}", f"{fact['values_new']:,}", f"{fact['values_gone']:,}", size
         )  # fmt: skip
     Console().print(table)
+    for fact in facts:  # Outside the table, so that a path can be copied whole.
+        click.echo(fact["path"])
 
 
 @package.command()

@@ -50,7 +50,11 @@ def update(files: tuple[Path, ...], on: str, licence: str) -> None:
     from tocsin.reference import store
 
     try:
-        tables = store.update(installation.home / "reference", list(files), on=date.fromisoformat(on), licence=licence)
+        day = date.fromisoformat(on)
+    except ValueError as error:
+        raise click.BadParameter(f"{on!r} is not a day (2026-11-15).", param_hint="--date") from error
+    try:
+        tables = store.update(installation.home / "reference", list(files), on=day, licence=licence)
     except InputError as error:
         raise click.ClickException(f"{error.position} {REASONS[error.reason]} {error.excerpt}".strip()) from error
     click.echo(
