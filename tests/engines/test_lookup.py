@@ -193,6 +193,21 @@ def test_victims_on_the_other_side_are_shown_as_on_this_one(tmp_path: Path, colu
         assert newest["note"].null_count() == newest["peer"].null_count() == expected.count(None)
 
 
+def test_an_index_that_is_made_anew_leaves_its_readers_undisturbed(tmp_path: Path) -> None:
+    row = {"batch": 1, "thing": VALUES[0], "role": ROLES[2], "country": "FR", "peer": None, "peer_role": None,
+           "peer_country": None, "malware": None, "seen": 0}  # fmt: skip
+    path = tmp_path / "held.parquet"
+    files.write(frame_of([row] * 20), path)
+    held, index_path = index.opened(path), index.index_path(path)
+    assert held is not None
+    before, places = held.hashes.tolist(), [each.stat().st_ino for each in tmp_path.iterdir()]
+    index.write(frame_of([row]), index_path)  # As another process does that met an older version.
+    assert index_path.stat().st_ino not in places
+    assert index_path.with_suffix(".facts").stat().st_ino not in places
+    assert held.hashes.tolist() == before
+    assert sorted(each.suffix for each in tmp_path.iterdir()) == [".facts", ".index", ".parquet"]
+
+
 def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"batch": 1, "thing": VALUES[0], "role": ROLES[2], "country": "FR", "peer": None, "peer_role": None,
            "peer_country": None, "malware": None, "seen": 0}  # fmt: skip

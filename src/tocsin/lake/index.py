@@ -11,6 +11,7 @@ from the running one it is made anew.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -247,9 +248,11 @@ def _shown(frame: pl.DataFrame) -> pa.Table:
 
 def write(frame: pl.DataFrame, path: Path) -> None:
     """Write the index of `frame` to `path`, durable when this returns."""
-    where, what = build(frame)
-    _write_tables(where, path)
-    _write_tables(what, path.with_suffix(".facts"))
+    # Beside and then in place: whoever has an older one mapped would fall over a file that shrinks under it.
+    for tables, target in zip(build(frame), (path, path.with_suffix(".facts")), strict=True):
+        fresh = target.with_name(f"{target.name}-{os.getpid()}-{threading.get_ident()}")
+        _write_tables(tables, fresh)
+        fresh.replace(target)
 
 
 def _write_tables(tables: Tables, path: Path) -> None:

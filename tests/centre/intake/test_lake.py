@@ -130,7 +130,8 @@ def test_what_a_long_reading_leaves_is_not_swept_before_it_is_registered(tmp_pat
 
 def test_what_killed_processes_left_goes_after_a_day() -> None:
     store = services.store_folder()
-    left = [store / "incoming" / "0123abcd", store / "incoming" / "feed-x" / "fetched", store / "work" / "lake-1.index"]
+    left = [store / "incoming" / "0123abcd", store / "incoming" / "feed-x" / "fetched", store / "work" / "lake-1.index",
+            store / "observations" / "day=2026-11-20" / "7-0.index-12-34"]  # fmt: skip
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")

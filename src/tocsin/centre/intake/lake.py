@@ -190,9 +190,10 @@ def sweep(at: datetime) -> int:
 
 
 def _sweep_leftovers(store: Path, at: datetime) -> int:
-    """Halves of uploads, fetches and rewritten files whose process was killed."""
+    """Halves of uploads, fetches, rewritten files and indexes whose process was killed."""
     oldest = (at - LEFT_AFTER).timestamp()
-    found = (*(store / "incoming").glob("*"), *(store / "work").glob(f"{PREFIX}*"))
+    places = ("incoming/*", f"work/{PREFIX}*", "observations/*/*.index-*", "observations/*/*.facts-*")
+    found = [path for place in places for path in store.glob(place)]
     left = [path for path in found if files.is_older(path, oldest)]
     for path in left:
         if path.is_dir():
