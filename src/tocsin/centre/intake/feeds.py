@@ -78,7 +78,7 @@ def words_of(state: FeedState) -> str:
         return sentence(last.reason) if last is not None and last.state == Delivery.State.QUARANTINED else ""
     code, __, detail = state.error.partition(": ")
     known: dict[str, str] = {
-        "unreachable": _("The server could not be reached."),
+        "unreachable": _("The server could not be reached. Check whether this machine may reach the internet."),
         "timeout": _("The server did not answer in time."),
         "status": _("The server answered with status %(detail)s.") % {"detail": detail},
         "too-large": _("The file is larger than is allowed."),

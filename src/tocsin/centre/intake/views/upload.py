@@ -190,6 +190,7 @@ def map_columns_table(request: HttpRequest, token: str) -> HttpResponseBase:
         return _save(request, table, changed, found.fingerprint)
     context = {
         "table": table,
+        "organisation_name": Organisation.objects.get(slug=table.organisation).name,
         "columns": changed.columns(found.guess),
         "choices": choices(),
         "roles": [role.value for role in Role],
