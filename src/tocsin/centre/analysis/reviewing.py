@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from tocsin.centre.intake.deliveries import Page, Row
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Document
@@ -23,7 +23,6 @@ from .models import CountryConflict, Proposal
 PROPOSALS_SHOWN = 50
 CONFLICTS_SHOWN = 30
 TEXT_CHARACTERS = 200_000
-Row = TypeVar("Row", bound=Model)
 _DECEIVING_IN_LINES = re.compile(rf"(?![\n\r\t]){DECEIVING}")
 CLAIM_NAMES = ("stated", "registry", "geo", "tld")
 
@@ -58,15 +57,6 @@ class Marked:
     proposal: Proposal
     lists: tuple[warnings.Explanation, ...]
     is_in_text: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
-    """A keyset page: `first` when it is not the first, `next` the cursor of the following one."""
-
-    rows: list[Row]
-    first: bool = False
-    next: str = ""
 
 
 def proposals_of(report: Delivery, viewer: Viewer) -> QuerySet[Proposal]:

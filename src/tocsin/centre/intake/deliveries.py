@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import polars as pl
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 from django.utils import timezone
 
 from tocsin.centre.jobs.models import Job
@@ -25,6 +25,7 @@ from .services import READ, store_folder
 
 PER_PAGE = 50
 SAMPLES_PER_REASON = 5
+Row = TypeVar("Row", bound=Model)
 
 
 def deliveries_for(person: Person) -> QuerySet[Delivery]:
@@ -68,15 +69,15 @@ def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A keyset page: `first` when it is not the newest, `next` the cursor of the following one."""
+class Page(Generic[Row]):
+    """A keyset page: `first` when it is not the first one, `next` the cursor of the following one."""
 
-    rows: list[Delivery]
+    rows: list[Row]
     first: bool = False
     next: str = ""
 
 
-def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page:
+def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:
     """Newest first, after the cursor; an unreadable cursor starts anew."""
     ordered = found.order_by("-received_at", "-pk")
     cursor = _cursor(after)
