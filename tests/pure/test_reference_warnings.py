@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tocsin.core.suffixes import registrable
 from tocsin.reference import warnings
-from tocsin.reference.suffixes import registrable
 
 
 def frame_of(values: list[tuple[str, str]]) -> pl.DataFrame:

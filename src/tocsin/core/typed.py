@@ -10,10 +10,9 @@ import ipaddress
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 from .errors import InputError
+from .suffixes import registrable_of
 from .values import canonical
 from .words import Kind
 
@@ -96,13 +95,6 @@ def refang(text: str) -> str:
     return Refanged(text).text
 
 
-@cache
-def _suffixes() -> Any:
-    import tldextract  # Imported late: it reads its list of suffixes.
-
-    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=False)
-
-
 LABEL = r"[^\W_](?:[\w-]{0,61}[^\W])?|_[a-z0-9_-]{1,62}"
 DOMAIN = re.compile(rf"(?:(?:{LABEL})\.)+(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]{{2,59}})", re.IGNORECASE)
 
@@ -117,14 +109,13 @@ def domain_of(text: str) -> str | None:
             name = name.encode("idna").decode("ascii")
         except UnicodeError:
             return None
-    found = _suffixes()(name)
     special = name.rpartition(".")[2] in {"onion", "bit", "i2p", "eth", "example"}
-    return name if (found.suffix and found.domain) or special else None
+    return name if special or registrable_of(name) else None
 
 
 def registrable_domain(name: str) -> str:
     """The part of a domain that somebody registered; the name itself where the list knows no suffix."""
-    return str(_suffixes()(name).top_domain_under_public_suffix) or name
+    return registrable_of(name) or name
 
 
 def address_of(text: str) -> tuple[Kind, str] | None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from tocsin.core.suffixes import registrable
 from tocsin.core.words import HASH_KINDS, Kind
 from tocsin.reference.special import is_public_v4, is_public_v6
-from tocsin.reference.suffixes import registrable
 
 from . import canonical
 

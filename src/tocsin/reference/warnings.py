@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tocsin.core.suffixes import registrable
+
 from .ranges import Keys, Values, layer_v4, layer_v6, merged, v6_keys
-from .suffixes import registrable
 
 FOLDER = Path(__file__).parent
 LISTS = FOLDER / "warning_lists.csv"

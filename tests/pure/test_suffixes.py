@@ -8,7 +8,7 @@ import tldextract
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.reference.suffixes import _lines, registrable
+from tocsin.core.suffixes import _lines, registrable
 
 EXTRACT = {
     private: tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=private)

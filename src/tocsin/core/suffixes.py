@@ -43,6 +43,11 @@ def registrable(hosts: pl.Series, private: bool = False) -> pl.Series:
     return pl.Series("domain", found, dtype=pl.String)
 
 
+def registrable_of(host: str) -> str | None:
+    """The registrable domain of one host."""
+    return _registrable(host, _facts(private=False)) if host else None
+
+
 def _registrable(host: str, facts: dict[str, int]) -> str | None:
     dot = host.rfind(".")
     fact = facts.get(host[dot + 1 :], 0)
