@@ -17,8 +17,11 @@ from rich.table import Table
 from . import setup
 
 if TYPE_CHECKING:
+    from tocsin.centre.intake.models import Delivery
     from tocsin.exercise.plan import Plan
 
+FILES_LISTED = 100
+"""So many files of a folder are listed one by one; more are a matter for `tocsin acceptance`."""
 PASSWORD = "exercise-tocsin-2026"  # noqa: S105 - printed on purpose: demonstration accounts of a local installation.
 ROLE_OF = {
     "analyst": ["analyst", "victim-desk"],
@@ -54,12 +57,14 @@ def demo(
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
     console.print("[bold]1/4[/bold] Creating the installation …")
     make("Tocsin Demonstration Centre")
+    delivered: list[Delivery] = []
     if real is not None:
-        count = _hand_over_folder(real, console)
+        delivered = _hand_over_folder(real, console)
+        count = len(delivered)
     else:
         count = _play(observations, date.fromisoformat(until) if until else datetime.now(UTC).date(), console)
     console.print(f"[bold]3/4[/bold] Reading {count} deliveries with {workers} processes …")
-    from .ingest import work_through
+    from .ingest import report, work_through
 
     began = time.monotonic()
     work_through(count, workers, show=True)
@@ -68,6 +73,8 @@ def demo(
 
     lake.compact(datetime.now(UTC))
     console.print("[bold]4/4[/bold] What happened")
+    if 0 < len(delivered) <= FILES_LISTED and not as_json:
+        report(delivered, as_json=False)
     facts = happened.show(console, seconds, quiet=as_json)
     facts["seconds_in_all"] = round(time.monotonic() - started, 1)
     console.print(f"Done in {facts['seconds_in_all']} s.")
@@ -165,7 +172,7 @@ def hand_over(plan: Plan, folder: Path) -> None:
         )
 
 
-def _hand_over_folder(folder: Path, console: Console) -> int:
+def _hand_over_folder(folder: Path, console: Console) -> list[Delivery]:
     """Real deliveries: the first two folders name who handed over and what."""
     from tocsin.centre.intake import services
     from tocsin.centre.intake.store import read_chunks
@@ -176,6 +183,7 @@ def _hand_over_folder(folder: Path, console: Console) -> int:
     console.print(f"[bold]2/4[/bold] Handing over {folder} …")
     found = files_of((folder,))
     now = datetime.now(UTC)
+    delivered = []
     for path in found:
         parts = path.relative_to(folder).parts
         source = parts[1] if len(parts) > 2 else "folder"
@@ -187,11 +195,14 @@ def _hand_over_folder(folder: Path, console: Console) -> int:
             by="demonstration",
             at=now,
         )
-        services.receive(organisation=organisation, via="command", name=path.name, chunks=read_chunks(path), at=now)
+        chunks = read_chunks(path)
+        delivered.append(
+            services.receive(organisation=organisation, via="command", name=path.name, chunks=chunks, at=now)
+        )
     from .installation import make
 
     make()
-    return len(found)
+    return delivered
 
 
 def _serve(port: int, console: Console) -> None:

@@ -1,0 +1,80 @@
+"""What the command line says when something is wrong: where, what and what to do, and never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from django.db.utils import OperationalError
+from tests import builders, scene
+
+from tocsin import cli
+from tocsin.centre.intake.models import Delivery
+from tocsin.cli.ingest import report
+from tocsin.core.errors import InputError
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def _said_of(error: Exception) -> str:
+    @click.group(cls=cli.Commands)
+    def group() -> None:
+        """Stands for the command line."""
+
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    group.get_command = lambda _ctx, _name: failing  # type: ignore[method-assign]
+    done = CliRunner().invoke(group, ["failing"])
+    assert done.exit_code == 1
+    return done.output
+
+
+def test_a_wrong_input_is_told_with_its_place() -> None:
+    said = _said_of(InputError("not-a-country", "row 3", "country", "Frnace"))
+    assert said == "Error: This is not an ISO 3166 country code. (row 3 country Frnace)\n"
+
+
+def test_an_older_database_is_told_and_other_faults_are_not_hidden() -> None:
+    assert "Bring it up to date with: tocsin init" in _said_of(OperationalError("no such column: a.b"))
+    assert _said_of(OperationalError("disk I/O error")) == "", "a fault of ours stays one"
+
+
+def test_what_was_refused_is_told_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = scene.make()
+    report([shown.delivery, shown.quarantined], as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "rows.csv: 1 refused" in said
+    assert "line 3 ip 192.0.2.999: This is not an internet address." in said
+    assert "odd.bin was set aside. No known format was recognised." in said
+    assert "Proposals" not in said, "a column of zeros takes no room"
+
+
+def test_a_label_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tocsin.cli.ingest.setup", lambda: None)
+    builders.organisation("northwind")
+    file = tmp_path / "list.txt"
+    file.write_text("9.9.9.9\n", encoding="utf-8")
+    done = CliRunner().invoke(cli.main, ["ingest", str(file), "--from", "northwind", "--marking", "TLP:PINK"])
+    assert done.exit_code == 1
+    assert "This sharing label is not known." in done.output
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("lookup", " "),
+        ("reference", "update", __file__, "--date", "never", "--licence", "x"),
+        ("package", "--since", "soon", "FR"),
+    ],
+    ids=("lookup", "reference", "package"),
+)
+def test_wrong_arguments_are_usage_errors(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    monkeypatch.setattr("tocsin.cli.reference.setup", lambda: None)
+    done = CliRunner().invoke(cli.main, list(arguments))
+    assert done.exit_code == 2, done.output
+    assert "Error: " in done.output
