@@ -87,7 +87,10 @@ def _join(group: list[LakeFile], at: datetime) -> None:
     relative = f"{files.day_folder(group[0].day)}/joined-{group[0].pk}-{group[-1].pk}-{secrets.token_hex(4)}.parquet"
     if written is not None:
         files.move_into(written, store, relative)
-    _swap(group, [(relative, written)] if written else [], at, is_sorted=True)
+    with transaction.atomic():
+        _swap(group, [(relative, written)] if written else [], at, is_sorted=True)
+        facts = {"from": [each.path for each in group], "to": relative if written else ""}
+        record("system", "lake.joined", "lake:observations", facts, at=at)
 
 
 def _temporary() -> Path:
