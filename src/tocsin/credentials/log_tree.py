@@ -212,3 +212,29 @@ def _consistency_between(rows: HashRows, old: int, start: int, end: int, known: 
 def _rows(size: int) -> int:
     """Rows that a log of so many leaves has."""
     return max(1, -(-size.bit_length() // HEIGHT)) if size else 1
+
+
+class Growth:
+    """A tree that grows leaf by leaf and knows its root, with a few hashes in memory."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+        """Roots of the complete subtrees, largest first: one for each bit of the size."""
+
+    def add(self, leaf: bytes) -> None:
+        """Put a leaf at the end."""
+        found, size = leaf, self.size
+        while size & 1:
+            found, size = node_hash(self._peaks.pop(), found), size >> 1
+        self._peaks.append(found)
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        if not self._peaks:
+            return EMPTY_ROOT
+        found = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            found = node_hash(peak, found)
+        return found

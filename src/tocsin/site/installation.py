@@ -31,6 +31,8 @@ class Installation:
     languages: tuple[str, ...] = ("en", "fr", "es", "ar")
     upload_limit_bytes: int = 4 << 30
     workers: int = 2
+    second_place: str = ""
+    """Folder on another machine or medium that gets the signed checkpoints of the log; empty: none."""
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -68,6 +70,7 @@ def load(home: Path | None = None) -> Installation:
         allowed_hosts=tuple(said.get("allowed_hosts", ("127.0.0.1", "localhost", "[::1]"))),
         upload_limit_bytes=int(said.get("upload_limit_bytes", 4 << 30)),
         workers=int(said.get("workers", 2)),
+        second_place=said.get("second_place", ""),
     )
 
 
@@ -82,6 +85,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             f'secret = "{secrets.token_urlsafe(48)}"\n'
             '# database = "postgresql://tocsin@/tocsin"   # default: SQLite beside this file\n'
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
+            '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
             '# public_origin = "https://tocsin.example"\n'
             '# allowed_hosts = ["tocsin.example"]\n'
         )

@@ -1,6 +1,8 @@
-"""The log of acts. Rows are only ever added; the leaf hash is what a Merkle tree is built of."""
+"""The log of acts. Rows are only ever added; their leaf hashes are what the Merkle tree is built of."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from django.db import models
 
@@ -17,6 +19,22 @@ class Entry(models.Model):
     detail = models.TextField(default="{}")
     leaf = models.BinaryField(max_length=32)
     """SHA-256(0x00 || entry), RFC 6962 section 2.1."""
+    place = models.BigIntegerField(null=True, unique=True)
+    """Place among the leaves of the tree, from 0; None until the entry is put there, seconds after its transaction."""
 
     class Meta:
-        indexes = [models.Index(fields=["action", "at"]), models.Index(fields=["subject"])]
+        indexes: ClassVar = [
+            models.Index(fields=["action", "at"]),
+            models.Index(fields=["subject"]),
+            models.Index(fields=["id"], condition=models.Q(place=None), name="audit_entry_waiting"),
+        ]
+
+
+class Checkpoint(models.Model):
+    """How far the log had come, signed. What it covers cannot be changed without being found out."""
+
+    size = models.BigIntegerField(unique=True)
+    root = models.BinaryField(max_length=32)
+    note = models.TextField()
+    """The signed note (C2SP tlog-checkpoint), as it went to the second place."""
+    at = models.DateTimeField()

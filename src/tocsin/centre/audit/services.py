@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
+
+from tocsin.credentials.log_tree import leaf_hash
 
 from .models import Entry
 
 
 def record(actor: str, action: str, subject: str, detail: Mapping[str, object] | None = None, *, at: datetime) -> Entry:
     """Append one act: who, what, on what, with which facts."""
-    facts = orjson.dumps(detail or {}, option=orjson.OPT_SORT_KEYS)
-    body = orjson.dumps([at.isoformat(), actor, action, subject, facts.decode()])
-    leaf = hashlib.sha256(b"\x00" + body).digest()
-    return Entry.objects.create(at=at, actor=actor, action=action, subject=subject, detail=facts.decode(), leaf=leaf)
+    entry = Entry(
+        at=at,
+        actor=actor,
+        action=action,
+        subject=subject,
+        detail=orjson.dumps(detail or {}, option=orjson.OPT_SORT_KEYS).decode(),
+    )
+    entry.leaf = leaf_hash(body_of(entry))
+    entry.save(force_insert=True)
+    return entry
+
+
+def body_of(entry: Entry) -> bytes:
+    """The bytes that the entry's leaf is the hash of: JSON of moment (UTC), actor, action, subject and detail."""
+    moment = entry.at.astimezone(UTC).isoformat()
+    return orjson.dumps([moment, entry.actor, entry.action, entry.subject, entry.detail])

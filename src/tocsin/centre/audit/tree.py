@@ -1,0 +1,209 @@
+"""The log's tree: entries get their places, checkpoints are signed and laid in a second place, and all is verified.
+
+Entries are written in the transactions of their acts and put into the tree seconds later, in the order of their
+numbers: a tree that grew inside every transaction would let one act at a time into the database. Everything here can
+be broken off at any moment; the next round takes up what is missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Max
+
+from tocsin.core.errors import InputError
+from tocsin.credentials import SigningKey, notes
+from tocsin.credentials.log_tree import Growth, HashRows, inclusion_proof, leaf_hash, root
+
+from .models import Checkpoint, Entry
+from .services import body_of
+
+log = logging.getLogger(__name__)
+ENTRIES_IN_PORTION = 10_000
+_FOLDER = "log"
+_CHECKPOINTS = "checkpoints.txt"
+_NOTE = re.compile(r"^(.+\n\d+\n[A-Za-z0-9+/=]{44}\n)\n(— .+\n)", re.MULTILINE)
+EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where an installation's log lives and who signs for it."""
+
+    store: Path
+    key: SigningKey
+    second_place: Path | None = None
+    """Folder on another machine or medium that gets every checkpoint; who rewrites the log cannot reach it."""
+
+    @property
+    def origin(self) -> str:
+        return f"{self.key.name}/log"
+
+    @property
+    def rows(self) -> HashRows:
+        return HashRows(self.store / _FOLDER)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a verification found: nothing wrong where `faults` is empty."""
+
+    entries: int = 0
+    waiting: int = 0
+    """Entries that have no place yet: no checkpoint covers them."""
+    checkpoints: int = 0
+    witnessed: int = 0
+    """Checkpoints read from the second place."""
+    faults: list[str] = field(default_factory=list)
+
+
+def tick(kept: Log, now: datetime) -> None:
+    """Keep the log where the last checkpoint is a minute old. Every worker may call it as often as it likes."""
+    if not Checkpoint.objects.filter(at__gt=now - EVERY).exists():
+        keep(kept, now)
+
+
+def keep(kept: Log, at: datetime) -> Checkpoint | None:
+    """Give waiting entries their places and sign how far the log has come; None where nothing was new.
+
+    Refuses to sign, and says so in the log of the process, where the tree does not continue the last checkpoint.
+    """
+    with _alone(kept.store) as is_alone:
+        if not is_alone:
+            return None
+        _give_places()
+        size = _grow(kept.rows)
+        last = Checkpoint.objects.order_by("-size").first()
+        if last is not None and size >= last.size and root(kept.rows, last.size) != bytes(last.root):
+            log.critical("The log of acts is not what checkpoint %s signed. Run: tocsin audit verify", last.size)
+            return None
+        if last is not None and size <= last.size:
+            _lay_down(kept)
+            return None
+        point = notes.Checkpoint(kept.origin, size, root(kept.rows, size))
+        if not size:
+            return None
+        made = Checkpoint.objects.create(size=size, root=point.root, note=notes.signed(point.text, kept.key), at=at)
+        _lay_down(kept)
+        return made
+
+
+def verify(kept: Log) -> Verdict:
+    """Hash every entry again and compare with its leaf, with every checkpoint, and with those in the second place."""
+    verdict = Verdict(waiting=Entry.objects.filter(place=None).count())
+    expected = _signed_roots(kept, verdict)
+    growth = Growth()
+    entries = Entry.objects.exclude(place=None).order_by("place")
+    for entry in entries.iterator(chunk_size=ENTRIES_IN_PORTION):
+        if entry.place != growth.size:
+            verdict.faults.append(f"Entry {growth.size} of the log is missing.")
+            break
+        leaf = leaf_hash(body_of(entry))
+        if leaf != bytes(entry.leaf):
+            verdict.faults.append(f"Entry {entry.place} (number {entry.pk}) is not what was written.")
+        growth.add(leaf)
+        for where, wanted in expected.pop(growth.size, ()):
+            if wanted != growth.root:
+                verdict.faults.append(f"The first {growth.size} entries are not those that {where} signed.")
+    verdict.entries = growth.size
+    for size, claims in sorted(expected.items()):
+        verdict.faults += [f"{where} signed {size} entries; there are {growth.size}." for where, _ in claims]
+    return verdict
+
+
+def proof_of(kept: Log, entry: Entry) -> dict[str, object] | None:
+    """What shows anybody that the entry is in the log; None until it is: text, place, hashes and checkpoint."""
+    point = Checkpoint.objects.order_by("-size").first()
+    if entry.place is None or point is None or entry.place >= point.size:
+        return None
+    hashes = inclusion_proof(kept.rows, entry.place, point.size)
+    return {
+        "entry": body_of(entry).decode(),
+        "index": entry.place,
+        "hashes": [each.hex() for each in hashes],
+        "checkpoint": point.note,
+        "public_key": kept.key.public_line,
+    }
+
+
+def _give_places() -> None:
+    while True:
+        with transaction.atomic():
+            highest = Entry.objects.aggregate(highest=Max("place"))["highest"]
+            start = 0 if highest is None else highest + 1
+            waiting = list(Entry.objects.filter(place=None).order_by("pk").only("pk")[:ENTRIES_IN_PORTION])
+            for place, entry in enumerate(waiting, start):
+                entry.place = place
+            Entry.objects.bulk_update(waiting, ["place"], batch_size=400)
+        if len(waiting) < ENTRIES_IN_PORTION:
+            return
+
+
+def _grow(rows: HashRows) -> int:
+    """Bring the files up to the entries that have places; give their number."""
+    size = rows.size
+    while True:
+        found = Entry.objects.filter(place__gte=size, place__lt=size + ENTRIES_IN_PORTION).order_by("place")
+        portion = [bytes(leaf) for leaf in found.values_list("leaf", flat=True)]
+        if not portion:
+            return size
+        size = rows.append(size, portion)
+
+
+def _lay_down(kept: Log) -> None:
+    """Bring the second place up to the checkpoints that were signed. What it has is never changed."""
+    if kept.second_place is None:
+        return
+    path = kept.second_place / _CHECKPOINTS
+    try:
+        known = [notes.checkpoint_of(note).size for note in _notes_in(path)]
+        fresh = Checkpoint.objects.filter(size__gt=max(known, default=0)).order_by("size")
+        with path.open("a", encoding="utf-8") as file:
+            for note in fresh.values_list("note", flat=True):
+                file.write(f"\n{note}")  # On a line of its own, even where the last one was broken off.
+    except OSError as error:
+        log.warning("Checkpoints wait for their second place: %s", error)
+
+
+def _signed_roots(kept: Log, verdict: Verdict) -> dict[int, list[tuple[str, bytes]]]:
+    """Size → who signed which root for it. Notes that our key did not sign are faults."""
+    found: dict[int, list[tuple[str, bytes]]] = {}
+    own = [(f"checkpoint {point.size}", point.note) for point in Checkpoint.objects.order_by("size")]
+    second = [] if kept.second_place is None else _notes_in(kept.second_place / _CHECKPOINTS)
+    verdict.checkpoints, verdict.witnessed = len(own), len(second)
+    for where, note in [*own, *(("a checkpoint in the second place", note) for note in second)]:
+        try:
+            point = notes.checkpoint_of(notes.opened(note, kept.key.public_line))
+        except InputError:
+            verdict.faults.append(f"{where[0].upper()}{where[1:]} was not signed by this installation.")
+            continue
+        found.setdefault(point.size, []).append((where, point.root))
+    return found
+
+
+def _notes_in(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return ["\n".join(found) for found in _NOTE.findall(path.read_text(encoding="utf-8"))]
+
+
+@contextmanager
+def _alone(store: Path) -> Iterator[bool]:
+    """Whether nobody else keeps the log at this moment; holds it until the end of the block."""
+    folder = store / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

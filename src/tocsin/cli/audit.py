@@ -1,0 +1,103 @@
+"""`tocsin audit ...`: the log of acts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+
+from . import setup
+
+
+@click.group()
+def audit() -> None:
+    """Search the log of acts, prove an entry, verify the whole."""
+    setup()
+
+
+@audit.command("search")
+@click.option("--actor", help="Login of the person, key:NAME or system.")
+@click.option("--action", help="What was done, such as package.fetched; package. finds all that begin so.")
+@click.option("--subject", help="What was acted on, such as package:FR-2026-0001.")
+@click.option("--since", type=click.DateTime(), help="From this moment on (UTC).")
+@click.option("--until", type=click.DateTime(), help="Before this moment (UTC).")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the entry's number.")
+def search(
+    actor: str | None,
+    action: str | None,
+    subject: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """The newest entries that fit."""
+    from tocsin.centre.audit.selectors import found
+
+    entries = found(
+        actor=actor or "",
+        action=action or "",
+        subject=subject or "",
+        since=since.replace(tzinfo=UTC) if since else None,
+        until=until.replace(tzinfo=UTC) if until else None,
+    )[:limit]
+    for entry in entries:
+        if as_json:
+            fields = ("pk", "place", "actor", "action", "subject")
+            facts = {name: getattr(entry, name) for name in fields}
+            click.echo(json.dumps({**facts, "at": entry.at.isoformat(), "detail": json.loads(entry.detail)}))
+        else:
+            click.echo(f"{entry.pk:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.actor}  {entry.action}  {entry.subject}")
+    if not entries and not as_json:
+        click.echo("Nothing in the log fits.")
+
+
+@audit.command("keep")
+def keep() -> None:
+    """Sign how far the log has come, now. Workers do it every minute."""
+    from tocsin.centre.audit import tree
+    from tocsin.site.wiring import log_of_acts
+
+    made = tree.keep(log_of_acts(), datetime.now(UTC))
+    click.echo(made.note if made else "Nothing new since the last checkpoint.", nl=made is None)
+
+
+@audit.command("prove")
+@click.argument("number", type=int)
+def prove(number: int) -> None:
+    """Print what shows anybody that entry NUMBER is in the log: hashes that lead to a signed checkpoint."""
+    from tocsin.centre.audit import tree
+    from tocsin.centre.audit.models import Entry
+    from tocsin.site.wiring import log_of_acts
+
+    entry = Entry.objects.filter(pk=number).first()
+    if entry is None:
+        raise click.ClickException(f"There is no entry {number}. Find its number with: tocsin audit search")
+    proof = tree.proof_of(log_of_acts(), entry)
+    if proof is None:
+        raise click.ClickException("No checkpoint covers this entry yet. Sign one with: tocsin audit keep")
+    click.echo(json.dumps(proof, indent=1))
+
+
+@audit.command("verify")
+@click.option("--json", "as_json", is_flag=True)
+def verify(as_json: bool) -> None:
+    """Hash every entry again and compare with every checkpoint, those in the second place included."""
+    from tocsin.centre.audit import tree
+    from tocsin.site.wiring import log_of_acts
+
+    verdict = tree.verify(log_of_acts())
+    if as_json:
+        fields = ("entries", "waiting", "checkpoints", "witnessed", "faults")
+        click.echo(json.dumps({name: getattr(verdict, name) for name in fields}))
+    for fault in verdict.faults:
+        click.echo(fault, err=True)
+    if verdict.faults:
+        raise click.ClickException("The log is not what was signed.")
+    if not as_json:
+        click.echo(
+            f"{verdict.entries:,} entries are what {verdict.checkpoints:,} checkpoints signed "
+            f"({verdict.witnessed:,} in the second place); {verdict.waiting:,} wait for the next one."
+        )
