@@ -22,7 +22,7 @@ def test_asked_for_made_and_taken_away(page: Page, live_server: object, store: P
     page.locator("select[name=country]").select_option("FR")
     page.locator("main form button[type=submit]").click()
     expect(page.get_by_role("status").first).to_be_visible()
-    page.goto(f"{origin}/countries/")  # The list asks by itself how far it is: not while the work is done in this thread.
+    page.goto(f"{origin}/countries/")  # The list follows by itself: not while the work is done in this thread.
     handlers = wiring.handlers()
     assert run_one("journey", handlers)
     wiring.close(handlers)
