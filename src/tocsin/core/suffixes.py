@@ -74,10 +74,10 @@ def _facts(private: bool) -> dict[str, int]:
         kind = EXCEPTION if rule.startswith("!") else WILDCARD | DEEPER if rule.startswith("*.") else RULE
         for name in (bare,) if bare.isascii() else (bare, _ascii(bare)):
             facts[name] = facts.get(name, 0) | kind
-            labels = name.split(".")
-            for start in range(1, len(labels)):
-                ending = ".".join(labels[start:])
+            ending = name.partition(".")[2]
+            while ending:
                 facts[ending] = facts.get(ending, 0) | DEEPER
+                ending = ending.partition(".")[2]
     return facts
 
 
