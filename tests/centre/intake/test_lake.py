@@ -20,7 +20,7 @@ from tests.faults.installation import facts
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import lake, services
-from tocsin.centre.intake.models import Delivery, LakeFile, NameTally, Tally
+from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
 from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict
 from tocsin.core.observations import SCHEMA
@@ -112,7 +112,9 @@ def test_a_decided_country_moves_rows_tallies_and_names() -> None:
     assert kinds == {"": 2, "US": 1}
     assert sorted(country for country, _ in names) == ["", "", "US"]
     change = Recast(unsettled["batch"][0], unsettled["network"][0], is_network=True, country="FR")
-    assert lake.recast(change, datetime.now(UTC), subject="conflict:1") == 2
+    at = datetime.now(UTC)
+    assert lake.recast(change, at, subject="conflict:1") == 2
+    assert Batch.objects.get(pk=change.batch).recast_at == at  # Figures that were kept hold no longer.
     kinds, names = figures()
     assert kinds == {"FR": 2, "US": 1}
     assert set(names.values()) == {1}
