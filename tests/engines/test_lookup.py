@@ -96,6 +96,11 @@ def sees_peer(scope: Scope, row: dict[str, object]) -> bool:
     return row["batch"] in scope.own_batches or row["peer_country"] in scope.victim_countries
 
 
+def blanked(scope: Scope, row: dict[str, object]) -> dict[str, object]:
+    """The row as the asker sees it: by what is hidden on it nothing may be found."""
+    return row if sees_peer(scope, row) else row | {"peer": None, "peer_ipv4": None}
+
+
 def is_about(row: dict[str, object], kind: str, asked: str) -> bool:
     """The plain reading of what a look-up must find."""
     texts = {row["value"], row["peer"], row["domain"]}
@@ -127,7 +132,7 @@ def test_agrees_with_reading_every_row(
             files.write(share, path)
             paths.append(path)
     kind, value = asked
-    expected = [row for row in frame.to_dicts() if sees(scope, row) and is_about(row, kind, value)]
+    expected = [row for row in frame.to_dicts() if sees(scope, row) and is_about(blanked(scope, row), kind, value)]
     found = lookup(Snapshot(tuple(paths)), Sight(scope), asked_for(kind, value), most_rows=100)
     assert found.total == found.sightings == len(expected)
     assert found.last_at == max((row["last_at"] for row in expected), default=None)
@@ -191,6 +196,37 @@ def test_victims_on_the_other_side_are_shown_as_on_this_one(tmp_path: Path, colu
         newest = recent(snapshot, scope).rows
         assert sorted(map(str, newest["peer"])) == sorted(map(str, expected))
         assert newest["note"].null_count() == newest["peer"].null_count() == expected.count(None)
+
+
+@pytest.mark.parametrize("sought", [("ipv4", "198.51.100.7"), ("network", "198.51.100.0/24"), ("ipv4", "192.0.2.1")])
+@pytest.mark.parametrize("frequent_rows", [1, 1_024])
+def test_a_victim_abroad_on_the_other_side_is_as_if_it_were_absent(
+    tmp_path: Path, sought: tuple[str, str], frequent_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "FREQUENT_ROWS", frequent_rows)
+    sides = [("VICTIM", "FR"), ("VICTIM", "DE"), (None, "DE"), ("UNKNOWN", None), ("ATTACKER_INFRA", "DE")]
+    drawn: list[dict[str, object]] = [
+        {"batch": batch, "thing": VALUES[0], "role": "ATTACKER_INFRA", "country": "DE", "peer": PEERS[1],
+         "peer_role": role, "peer_country": country, "malware": None, "seen": 1}
+        for batch in (1, 2) for role, country in sides
+    ]  # fmt: skip
+    frame = frame_of(drawn)
+    whole = frozenset({1, 2})
+    for number, scope in enumerate(
+        (Scope(whole), Scope(whole, frozenset({1})), Scope(whole, victim_countries=frozenset({"FR"})),
+         Scope(whole, all_victims=True))
+    ):  # fmt: skip
+        found = []
+        for name, held in (("all", frame), ("shown", scope.shielded(frame).with_columns(
+            peer_ipv4=pl.when(pl.col("peer").is_not_null()).then("peer_ipv4")))):  # fmt: skip
+            files.write(held, tmp_path / f"{number}-{name}.parquet")
+            found.append(lookup(Snapshot((tmp_path / f"{number}-{name}.parquet",)), Sight(scope), asked_for(*sought)))
+        hidden, absent = found
+        expected = [row for row in frame.to_dicts() if is_about(blanked(scope, row), *sought)]
+        assert hidden.total == absent.total == len(expected) > 0
+        assert (hidden.sightings, hidden.by_batch) == (absent.sightings, absent.by_batch)
+        assert (hidden.by_role, hidden.by_country) == (absent.by_role, absent.by_country)
+        assert sorted(hidden.rows["position"]) == sorted(absent.rows["position"])
 
 
 def test_an_index_that_is_made_anew_leaves_its_readers_undisturbed(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ Two memory-mapped files of Arrow tables. `.index` says where: `entries` (hash of
 `addresses` (number, row), sorted; and for texts with very many rows `frequent` with `sums`, their rows counted
 beforehand. `.facts` says what the gate and a summary need: of each row its cell, times and count; of each cell its
 batch, role and country; and the columns that a page shows, ready to be read row by row. Rows of one cell are seen or
-hidden together, so that counting by viewer touches no Parquet at all. The index is derived: when its version differs
-from the running one it is made anew.
+hidden together, so that counting by viewer touches no Parquet at all. Who stands on the other side and may be a victim
+is guarded: entered under a hash of its own, or in `guarded` by number, and the cell knows its country, so that a row is
+not found by what is blanked on it. The index is derived: when its version differs from the running one it is made anew.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
+from tocsin.lake.scope import IS_GUARDED
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VERSION = f"5 polars {pl.__version__}".encode()
+VERSION = f"6 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
+GUARDED_SEED = 20_130_322
 ROLES = tuple(role.value for role in Role)
 UNUSUAL = r"[@:\[\]?#]"
 HOST = r"^(?:[^@]*@)?(\[[^\]]*\]|[^:?#]*)"
@@ -42,7 +45,6 @@ SHOWN = (
 """Columns that a page shows of a row: they are here once more, so that reading a row opens no Parquet file."""
 COUNTED = ("count", "role", "country")
 """Those of them that are known from the row's cell and count."""
-ADDRESSED = ("ipv4", "peer_ipv4")
 FREQUENT_ROWS = 1_024
 """Rows under one text from which they are counted when the index is made, and listed newest first."""
 COUNTRY_CODES = 256
@@ -74,13 +76,18 @@ def text_hash(texts: pl.Series) -> UINT64:
     return texts.hash(SEED).to_numpy()
 
 
+def guarded_hash(texts: pl.Series) -> UINT64:
+    """The hash under which the other side is entered where the rule of victims decides who may see it."""
+    return texts.hash(GUARDED_SEED).to_numpy()
+
+
 def name_hash(names: pl.Series) -> UINT64:
     """The hash under which a name is entered; case makes no difference, and no text has the same."""
     return names.str.to_lowercase().hash(NAME_SEED).to_numpy()
 
 
 def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
-    """Columns of texts under which each row is entered; null where there is none or it says nothing new."""
+    """Columns of texts by which a row is found as soon as it is seen; null where there is none or nothing new."""
     value, kind = pl.col("value"), pl.col("kind")
     is_url = kind == Kind.URL
     shown = [frame["value"]]
@@ -89,11 +96,10 @@ def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
     if (frame["kind"] == Kind.URL).any():
         host = hosts(frame.select(pl.when(is_url).then(value)).to_series())
         shown.append(pl.select(pl.when(host != frame["domain"].fill_null("")).then(host)).to_series())
-    for name in ("peer", "url"):
-        if frame[name].null_count() < frame.height:
-            shown.append(frame[name])
+    if frame["peer"].null_count() < frame.height:
+        shown.append(frame.select(pl.when(~IS_GUARDED).then("peer")).to_series())
     if frame["url"].null_count() < frame.height:
-        shown.append(hosts(frame["url"]))
+        shown += [frame["url"], hosts(frame["url"])]
     return shown
 
 
@@ -121,7 +127,11 @@ def build(frame: pl.DataFrame) -> tuple[Tables, Tables]:
     held = [name for name in frame.columns if frame[name].null_count() < frame.height]
     of_rows = of_rows.replace_schema_metadata({b"columns": orjson.dumps(held)})
     entries = pa.table({"hash": codes, "row": rows})
-    return (entries, _addresses(frame), frequent, sums), (of_rows, cells, pa.table({"batch": batches}), _shown(frame))
+    numbers = frame.select(
+        "ipv4", open=pl.when(~IS_GUARDED).then("peer_ipv4"), near=pl.when(IS_GUARDED).then("peer_ipv4")
+    )
+    addresses, guarded = _addresses(numbers["ipv4"], numbers["open"]), _addresses(numbers["near"])
+    return (entries, addresses, frequent, sums, guarded), (of_rows, cells, pa.table({"batch": batches}), _shown(frame))
 
 
 def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
@@ -130,6 +140,9 @@ def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
     columns = [(texts, text_hash(texts)) for texts in entered_texts(frame)]
     named = [frame[name] for name in NAMED if frame[name].null_count() < frame.height]
     columns += [(names, name_hash(names)) for names in named]
+    guarded = frame.select(pl.when(IS_GUARDED).then("peer")).to_series()
+    if guarded.null_count() < frame.height:
+        columns.append((guarded, guarded_hash(guarded)))
     hashes, places = [], []
     for texts, codes in columns:
         known = texts.is_not_null().to_numpy() if texts.null_count() else slice(None)
@@ -153,17 +166,27 @@ def _order(codes: UINT64) -> npt.NDArray[np.int64]:
 
 
 def _cells(frame: pl.DataFrame) -> tuple[UINT32, pa.Table, npt.NDArray[np.int64]]:
-    """The cell of each row; the cells with place of the batch, role and country; the batches, ascending."""
+    """The cell of each row; the cells with place of the batch, role and countries; the batches, ascending."""
+    country, near_country = (
+        pl.col(name).replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.Int64)
+        for name in ("country", "peer_country")
+    )
     coded = frame.select(
         role=pl.col("role").replace_strict(list(ROLES), list(range(len(ROLES))), return_dtype=pl.Int64),
-        country=pl.col("country").replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.Int64),
+        country=country,
+        guarded=pl.when(IS_GUARDED).then(near_country + 1),
     )
     batches, batch = _numbered(frame["batch"].to_numpy())
+    sides, side = _numbered(coded["guarded"].fill_null(0).to_numpy())  # Few, mostly one: the keys stay dense.
     key = (batch * len(ROLES) + coded["role"].to_numpy()) * COUNTRY_CODES + coded["country"].to_numpy()
-    keys, cell = _numbered(key)
+    keys, cell = _numbered(key * len(sides) + side)
+    keys, near = np.divmod(keys, max(1, len(sides)))
     place, rest = np.divmod(keys, len(ROLES) * COUNTRY_CODES)
-    role, country = np.divmod(rest, COUNTRY_CODES)
-    columns = {"batch": place.astype(np.uint32), "role": role.astype(np.uint8), "country": country.astype(np.uint8)}
+    role, located = np.divmod(rest, COUNTRY_CODES)
+    columns = {
+        "batch": place.astype(np.uint32), "role": role.astype(np.uint8), "country": located.astype(np.uint8),
+        "guarded": sides[near].astype(np.uint16),
+    }  # fmt: skip
     return cell.astype(np.uint32), pa.table(columns), batches
 
 
@@ -221,14 +244,14 @@ def _sums(newest: npt.NDArray[np.integer[Any]], facts: Facts) -> tuple[npt.NDArr
     )
 
 
-def _addresses(frame: pl.DataFrame) -> pa.Table:
-    """The IPv4 addresses of both sides as numbers, ascending, with their rows."""
-    every = np.arange(frame.height, dtype=np.uint32)
+def _addresses(*columns: pl.Series) -> pa.Table:
+    """The IPv4 addresses of these columns as numbers, ascending, with their rows."""
+    every = np.arange(len(columns[0]), dtype=np.uint32)
     numbers, places = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
-    for name in ADDRESSED:
-        known = frame[name].is_not_null()
+    for column in columns:
+        known = column.is_not_null()
         if known.any():
-            numbers.append(frame[name].filter(known).to_numpy())
+            numbers.append(column.filter(known).to_numpy())
             places.append(every[known.to_numpy()])
     number, row = np.concatenate(numbers), np.concatenate(places)
     order = np.argsort(number, kind="stable")
@@ -288,6 +311,11 @@ class FileIndex:
     cell_batch: UINT32
     cell_role: npt.NDArray[np.uint8]
     cell_country: npt.NDArray[np.uint8]
+    cell_guarded: npt.NDArray[np.uint16]
+    """One more than the number of the other side's country where that side is guarded, else 0."""
+    guarded_numbers: UINT32
+    guarded_rows: UINT32
+    has_guarded: bool
     batches: npt.NDArray[np.int64]
     columns: frozenset[str]
     """Columns of the file that hold anything."""
@@ -311,8 +339,16 @@ class FileIndex:
 
     def between(self, first: int, last: int) -> UINT32:
         """Rows with an IPv4 address from first to last, in no order, some of them twice."""
-        start = np.searchsorted(self.numbers, np.uint32(first), side="left")
-        return self.number_rows[start : np.searchsorted(self.numbers, np.uint32(last), side="right")]
+        return self.number_rows[_range(self.numbers, first, last)]
+
+    def guarded_between(self, first: int, last: int) -> UINT32:
+        """Rows with such an address on their other side, where that side is guarded."""
+        return self.guarded_rows[_range(self.guarded_numbers, first, last)]
+
+
+def _range(numbers: UINT32, first: int, last: int) -> slice:
+    start = np.searchsorted(numbers, np.uint32(first), side="left")
+    return slice(int(start), int(np.searchsorted(numbers, np.uint32(last), side="right")))
 
 
 @lru_cache(maxsize=4096)
@@ -324,12 +360,13 @@ def load(parquet: Path) -> FileIndex | None:
 def opened(parquet: Path) -> FileIndex | None:
     """The same for who reads a file once."""
     path = index_path(parquet)
-    where, what = _tables(path, 4), _tables(path.with_suffix(".facts"), 4)
+    where, what = _tables(path, 5), _tables(path.with_suffix(".facts"), 4)
     if where is None or what is None:
         return None
-    entries, addresses, frequent, sums = where
+    entries, addresses, frequent, sums, guarded = where
     facts, cells, batches, shown = what
     ends = frequent["end"].to_pylist()
+    cell_guarded = _column(cells, "guarded")
     return FileIndex(
         hashes=_column(entries, "hash"),
         rows=_column(entries, "row"),
@@ -348,6 +385,10 @@ def opened(parquet: Path) -> FileIndex | None:
         cell_batch=_column(cells, "batch"),
         cell_role=_column(cells, "role"),
         cell_country=_column(cells, "country"),
+        cell_guarded=cell_guarded,
+        guarded_numbers=_column(guarded, "number"),
+        guarded_rows=_column(guarded, "row"),
+        has_guarded=bool(cell_guarded.any()),
         batches=_column(batches, "batch"),
         columns=frozenset(orjson.loads((facts.schema.metadata or {}).get(b"columns", b"[]"))),
         shown=shown,

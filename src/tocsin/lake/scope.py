@@ -14,6 +14,9 @@ HIDDEN_WITH_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network"
 SHIELDED_BY = ("batch", "peer", "peer_role", "peer_country")
 """Columns that tell whether they must be."""
 _VICTIMS = [role.value for role in VICTIM_LIKE]
+# A side without a stated role may be anybody's machine.
+IS_GUARDED = pl.col("peer").is_not_null() & pl.col("peer_role").is_in(_VICTIMS).fill_null(True)
+"""Whether who stands on the other side is shown by the rule of victims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,8 @@ class Scope:
         """Visible rows, with SHIELDED_BY among their columns, without who was hit on the other side elsewhere."""
         if self.all_victims or not rows.height:
             return rows
-        # A side without a stated role may be anybody's machine.
-        victim = pl.col("peer").is_not_null() & pl.col("peer_role").is_in(_VICTIMS).fill_null(True)
         free = pl.col("batch").is_in(list(self.own_batches)) | pl.col("peer_country").fill_null("").is_in(
             list(self.victim_countries)
         )
         names = [name for name in HIDDEN_WITH_PEER if name in rows.columns]
-        return rows.with_columns(pl.when(~(victim & ~free)).then(pl.col(name)).alias(name) for name in names)
+        return rows.with_columns(pl.when(~(IS_GUARDED & ~free)).then(pl.col(name)).alias(name) for name in names)

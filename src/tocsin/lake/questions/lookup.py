@@ -80,15 +80,19 @@ class Sight:
         self.all_victims = scope.all_victims
         self.scope = scope
 
-    def sees(self, found: index.FileIndex, cells: npt.NDArray[np.uint32]) -> Flags:
-        """Which of these cells of a file the asker may see."""
+    def sees(self, found: index.FileIndex, cells: Rows, *, with_peer: bool = False) -> Flags:
+        """Which of these cells of a file the asker may see, if wanted with who stands guarded on the other side."""
         batch = found.cell_batch[cells]
         seen = _is_in(found.batches, self.batches)[batch]
         if self.all_victims:
             return seen
         suffered = IS_VICTIM[found.cell_role[cells]]
-        allowed = self.countries[found.cell_country[cells]] | _is_in(found.batches, self.own)[batch]
-        return seen & (~suffered | allowed)
+        own = _is_in(found.batches, self.own)[batch]
+        seen &= ~suffered | self.countries[found.cell_country[cells]] | own
+        if with_peer:
+            guarded = found.cell_guarded[cells]
+            seen &= (guarded == 0) | self.countries[guarded - (guarded > 0)] | own
+        return seen
 
 
 def _is_in(values: npt.NDArray[np.int64], ordered: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -101,16 +105,17 @@ def _is_in(values: npt.NDArray[np.int64], ordered: npt.NDArray[np.int64]) -> npt
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is searched for: rows entered under any of the texts or names, or with an address in the range."""
+    """What is searched for: rows with any of the texts or names, or with an address in the range."""
 
     texts: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     addresses: tuple[int, int] | None = None
 
-    def codes(self) -> npt.NDArray[np.uint64]:
-        """The hashes of texts and names."""
-        texts = index.text_hash(pl.Series(self.texts, dtype=pl.String))
-        return np.unique(np.concatenate([texts, index.name_hash(pl.Series(self.names, dtype=pl.String))]))
+    def codes(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+        """The hashes of texts and names, and those of texts where they stand guarded on the other side."""
+        texts, names = pl.Series(self.texts, dtype=pl.String), pl.Series(self.names, dtype=pl.String)
+        open_codes = np.unique(np.concatenate([index.text_hash(texts), index.name_hash(names)]))
+        return open_codes, np.unique(index.guarded_hash(texts))
 
 
 def asked_for(kind: str, value: str) -> Asked:
@@ -134,19 +139,24 @@ def lookup(
     snapshot: Snapshot, sight: Sight, asked: Asked, *, most_rows: int = 25, columns: Collection[str] = tuple(SCHEMA)
 ) -> Found:
     """Everything that is asked for and that the asker may see; the newest rows have the columns that are wanted."""
-    codes = asked.codes()
+    codes, guarded = asked.codes()
     _forget_replaced(len(snapshot.files))
     most_rows = min(most_rows, MOST_ROWS_READ)
     hits = []
     for path in snapshot.files:
         found = index.load(path) or _made_anew(path)
         parts = list(found.find(codes))
-        if len(parts) == 1 and asked.addresses is None and parts[0][0] in found.frequent:
-            part = _of_frequent(path, found, sight, *parts[0], most_rows)
+        near = list(found.find(guarded)) if found.has_guarded else []
+        only = parts + near
+        if len(only) == 1 and asked.addresses is None and only[0][0] in found.frequent:
+            part = _of_frequent(path, found, sight, *only[0], most_rows, with_peer=bool(near))
         else:
-            rows = [rows for _, rows in parts]
+            rows, near_rows = [rows for _, rows in parts], [rows for _, rows in near]
             if asked.addresses is not None:
                 rows.append(found.between(*asked.addresses))
+                near_rows.append(found.guarded_between(*asked.addresses))
+            # By what is blanked for the asker nothing is found.
+            rows += [each[sight.sees(found, found.cell[each], with_peer=True)] for each in near_rows if len(each)]
             part = _of_rows(path, found, sight, rows, most_rows)
         if part is not None:
             hits.append(part)
@@ -205,11 +215,11 @@ def _once_each(parts: list[Rows], rows_in_file: int) -> Rows:
 
 
 def _of_frequent(
-    path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int
+    path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int, *, with_peer: bool
 ) -> _Hits | None:
     """A text with very many rows: its sums were made with the index; rows are listed newest first."""
     part = slice(*found.frequent[code])
-    seen = sight.sees(found, found.sum_cell[part])
+    seen = sight.sees(found, found.sum_cell[part], with_peer=with_peer)
     if not seen.any():
         return None
     sizes = found.sum_rows[part][seen]
@@ -217,7 +227,7 @@ def _of_frequent(
     start, step = 0, FIRST_LOOK
     while len(newest) < min(most_rows, int(sizes.sum())):
         some = rows[start : start + step]
-        newest = np.concatenate([newest, some[sight.sees(found, found.cell[some])]])[:most_rows]
+        newest = np.concatenate([newest, some[sight.sees(found, found.cell[some], with_peer=with_peer)]])[:most_rows]
         start, step = start + step, step * 4
     return _Hits(
         path,
