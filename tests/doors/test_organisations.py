@@ -40,6 +40,33 @@ def test_a_partner_is_shown_with_what_came_of_it(client: Client, shown: scene.Sc
     assert client.get(reverse("organisation", args=["nobody"])).status_code == 404
 
 
+def test_what_others_handed_over_is_counted_for_the_centre_and_themselves_only(
+    client: Client, shown: scene.Scene
+) -> None:
+    """A bureau's head reads who takes part; how much each hands over would tell of what the gate keeps back."""
+    hugo = people.call("hugo_head")
+    hugo.language = "en"
+    hugo.save()
+    own = builders.delivery(builders.bureau("FR"), rows=4_321, at=builders.NOW)
+    builders.delivery(builders.bureau("JO"), rows=77, at=builders.NOW)
+    places = [reverse("organisations"), reverse("organisations") + "?show=bureaus",
+              reverse("organisation", args=["northwind"])]  # fmt: skip
+    before = [_page(client, "hugo_head", place) for place in places]
+    for source in (builders.organisation("northwind"), builders.organisation("southgate"), builders.bureau("JO")):
+        builders.delivery(source, rows=909, state="quarantined", at=builders.NOW)
+    Organisation.objects.create(slug="ncb-br", name="NCB BR", is_bureau=True, created_at=builders.NOW)
+    after = [_page(client, "hugo_head", place) for place in places]
+    assert "909" in _page(client, "paula_partnership", places[2])
+    for page in after:
+        assert "909" not in page
+        assert "set aside" not in page
+    assert before[2].partition("<main")[2] == after[2].partition("<main")[2] != ""
+    assert "NCB JO" not in after[0], "that it delivered is not told"
+    assert "NCB JO" in after[1]
+    assert "4,321" in _page(client, "hugo_head", reverse("organisation", args=[own.organisation.slug]))
+    assert "4,321" in after[1]
+
+
 def test_a_bureau_is_found_under_bureaus(client: Client, shown: scene.Scene) -> None:
     builders.delivery(builders.bureau("FR"))
     assert "NCB FR" in _page(client, "paula_partnership", reverse("organisations") + "?show=bureaus")

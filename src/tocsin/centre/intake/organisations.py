@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import side_of
 from tocsin.handling import default_set
 
 from .models import Delivery
@@ -22,9 +23,10 @@ SCORE_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class PartnerRow:
-    """An organisation with what its deliveries came to."""
+    """An organisation with what its deliveries came to, where the reader may know that."""
 
     organisation: Organisation
+    is_counted: bool
     deliveries: int
     rows: int
     rejections: int
@@ -40,39 +42,49 @@ class PartnerRow:
         return self.rejections / total if total else None
 
 
-def partners(now: datetime, *, with_bureaus: bool = False) -> list[PartnerRow]:
+def counted_for(person: Person) -> QuerySet[Delivery]:
+    """Deliveries whose number and size the person may know: all for the Centre, else what the own side handed over."""
+    if side_of(person.organisation) == "centre":
+        return Delivery.objects.all()
+    return Delivery.objects.filter(organisation=person.organisation)
+
+
+def partners(person: Person, now: datetime, *, with_bureaus: bool = False) -> list[PartnerRow]:
     """Organisations with their figures, who delivered last first. Bureaus only where they delivered, or on demand."""
+    counted = counted_for(person)
     sums = {
         entry["organisation"]: entry
-        for entry in Delivery.objects.values("organisation").annotate(
+        for entry in counted.values("organisation").annotate(
             n=Count("pk"), all_rows=Sum("rows"), refused=Sum("rejections"), last_at=Max("received_at"),
             aside=Count("pk", filter=Q(state=Delivery.State.QUARANTINED)),
         )
     }  # fmt: skip
-    series = _series(now.date())
+    series = _series(counted, now.date())
     wanted = Organisation.objects.filter(Q(is_bureau=with_bureaus) | Q(pk__in=sums))
-    rows = [_row(each, sums.get(each.pk), series.get(each.pk, ())) for each in wanted]
+    rows = [_row(person, each, sums.get(each.pk), series.get(each.pk, ())) for each in wanted]
     return sorted(rows, key=lambda row: (row.last_at is None, -(row.last_at.timestamp() if row.last_at else 0)))
 
 
-def partner(organisation: Organisation, now: datetime) -> PartnerRow:
+def partner(person: Person, organisation: Organisation, now: datetime) -> PartnerRow:
     """One of them."""
-    found = next((row for row in partners(now) if row.organisation.pk == organisation.pk), None)
-    return found or _row(organisation, None, ())
+    found = next((row for row in partners(person, now) if row.organisation.pk == organisation.pk), None)
+    return found or _row(person, organisation, None, ())
 
 
-def _row(organisation: Organisation, sums: Mapping[str, Any] | None, series: tuple[int, ...]) -> PartnerRow:
+def _row(
+    person: Person, organisation: Organisation, sums: Mapping[str, Any] | None, series: tuple[int, ...]
+) -> PartnerRow:
+    is_counted = side_of(person.organisation) == "centre" or organisation.pk == person.organisation_id
     if sums is None:
-        return PartnerRow(organisation, 0, 0, 0, 0, None)
-    return PartnerRow(
-        organisation, sums["n"], sums["all_rows"] or 0, sums["refused"] or 0, sums["aside"], sums["last_at"], series
-    )
+        return PartnerRow(organisation, is_counted, 0, 0, 0, 0, None)
+    rows, refused = sums["all_rows"] or 0, sums["refused"] or 0
+    return PartnerRow(organisation, is_counted, sums["n"], rows, refused, sums["aside"], sums["last_at"], series)
 
 
-def _series(today: date) -> dict[int, tuple[int, ...]]:
+def _series(counted: QuerySet[Delivery], today: date) -> dict[int, tuple[int, ...]]:
     first = today - timedelta(days=SCORE_DAYS - 1)
     days = (
-        Delivery.objects.filter(received_at__date__gte=first)
+        counted.filter(received_at__date__gte=first)
         .annotate(on=TruncDate("received_at"))
         .values_list("organisation", "on")
         .annotate(n=Sum("rows"))

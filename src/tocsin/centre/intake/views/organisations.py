@@ -31,7 +31,7 @@ SHOWN = 10
 def organisation_list(request: HttpRequest) -> HttpResponse:
     """Partners with their figures; bureaus that never delivered only when asked for."""
     with_bureaus = request.GET.get("show") == "bureaus"
-    rows = organisations.partners(timezone.now(), with_bureaus=with_bureaus)
+    rows = organisations.partners(person_of(request), timezone.now(), with_bureaus=with_bureaus)
     if with_bureaus:
         rows = sorted((row for row in rows if row.organisation.is_bureau), key=lambda row: row.organisation.name)
     context = {
@@ -49,9 +49,10 @@ def organisation(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Organisation, slug=slug)
     person = person_of(request)
     last = selectors.deliveries_for(person).filter(organisation=found).order_by("-received_at", "-pk")[:SHOWN]
+    row = organisations.partner(person, found, timezone.now())
     context = {
         "organisation": found,
-        "row": organisations.partner(found, timezone.now()),
+        "row": row,
         "deliveries": last,
         "maps": SavedProfile.objects.filter(organisation=found).order_by("name"),
         "people": found.people.filter(is_active=True).count(),
