@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingHit
-from tocsin.centre.intake.models import Delivery, FeedState
+from tocsin.centre.analysis.models import CountryConflict, Proposal
+from tocsin.centre.analysis.standing import hits_of
+from tocsin.centre.intake.deliveries import deliveries_for
+from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
@@ -28,19 +30,11 @@ class Task:
     query: str = ""
 
 
-def deliveries_for(person: Person) -> QuerySet[Delivery]:
-    """Deliveries whose receipts the person may read, newest first: all, or one's own organisation's."""
-    found = Delivery.objects.select_related("organisation").order_by("-received_at", "-pk")
-    if may(person, "read-all-deliveries"):
-        return found
-    return found.filter(organisation=person.organisation)
-
-
 def tasks_for(person: Person, now: datetime) -> list[Task]:
     """What the person could do next; nothing that they may not do."""
     tasks = []
+    batches = visible_batches(viewer_of(person), now)
     if may(person, "review"):
-        batches = visible_batches(viewer_of(person), now)
         proposals = Proposal.objects.filter(state="open", batch__in=batches).count()
         conflicts = CountryConflict.objects.filter(state="open", batch__in=batches).count()
         tasks += [
@@ -51,7 +45,7 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))
     if may(person, "watch"):
-        hits = StandingHit.objects.filter(query__person=person, seen_at=None).count()
+        hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))
     return tasks
 
@@ -75,7 +69,7 @@ def feed_health(now: datetime) -> FeedHealth:
 
 def delivery_sums(person: Person, since_at: datetime | None) -> dict[str, int]:
     """What became of deliveries: numbers of files, rows, repeats and refused records."""
-    found = deliveries_for(person).order_by()
+    found = deliveries_for(person)
     if since_at is not None:
         found = found.filter(received_at__gte=since_at)
     sums = found.aggregate(

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 
 from tocsin import __version__
 from tocsin.centre.analysis import selectors as figures
+from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import viewer_of
@@ -64,7 +65,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
             for each in figures.top_malware(viewer, now, span)
         ],
         "top": _top(found, span),
-        "deliveries": desk.deliveries_for(person)[:7],
+        "deliveries": deliveries_for(person).order_by("-received_at", "-pk")[:7],
         "sums": desk.delivery_sums(person, _since(now, span)),
         "side_of": side_of(person.organisation),
         "shows_all_deliveries": may(person, "read-all-deliveries"),

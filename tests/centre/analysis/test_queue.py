@@ -170,6 +170,24 @@ def test_what_was_recalled_is_counted_no_more(client: Client) -> None:
     assert [each.rows for each in client.get(reverse("watches")).context["queries"]] == [None]
 
 
+def test_the_first_page_counts_hits_that_the_page_of_standing_queries_shows(client: Client) -> None:
+    client.force_login(people.call("pia_partner"))
+    client.post(reverse("watch-add"), {"q": "192.0.2.7"})
+    recalled = hand_over("pia_partner", b"ip,x\n192.0.2.7,1\n")
+    hand_over("pia_partner", b"ip,x\n192.0.2.7,2\n")
+
+    def waiting() -> list[int]:
+        return [task.count for task in client.get(reverse("home")).context["tasks"] if task.url_name == "watches"]
+
+    assert waiting() == [2]
+    Batch.objects.filter(delivery=recalled).update(hidden_at=NOW)
+    assert waiting() == [1]
+    assert len(client.get(reverse("watches")).context["hits"]) == 1
+    assert waiting() == []
+    Batch.objects.filter(delivery=recalled).update(hidden_at=None)
+    assert waiting() == [1], "what was not listed is still new"
+
+
 def test_a_standing_query_never_hears_of_what_its_owner_may_not_see(client: Client) -> None:
     people.call("omar_partner")
     standing.add_query(person=people.call("omar_partner"), text="192.0.2.7", reason="", at=NOW)

@@ -73,9 +73,14 @@ def queries_of(person: Person, seen: QuerySet[Batch]) -> QuerySet[StandingQuery]
     return counted.order_by("-is_active", "-fresh", "-created_at")
 
 
-def mark_seen(person: Person, at: datetime) -> None:
+def hits_of(person: Person, seen: QuerySet[Batch]) -> QuerySet[StandingHit]:
+    """What came of the person's own queries, in batches that the person sees now."""
+    return StandingHit.objects.filter(query__person=person, batch__in=seen)
+
+
+def mark_seen(person: Person, seen: QuerySet[Batch], at: datetime) -> None:
     """What was listed is no longer new."""
-    StandingHit.objects.filter(query__person=person, seen_at__isnull=True).update(seen_at=at)
+    hits_of(person, seen).filter(seen_at__isnull=True).update(seen_at=at)
 
 
 def check(claim: jobs.Claim) -> None:

@@ -27,7 +27,7 @@ from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 
 from .. import lookups, reviewing, standing
-from ..models import StandingHit, StandingQuery
+from ..models import StandingQuery
 
 ROWS_SHOWN = 25
 BARS_SHOWN = 8
@@ -123,11 +123,11 @@ def watches(request: HttpRequest) -> HttpResponse:
     """Own standing queries with what arrived since."""
     person = person_of(request)
     seen = visible_batches(viewer_of(person))
-    hits = StandingHit.objects.filter(query__person=person, batch__in=seen).select_related("query", "batch__delivery")
+    hits = standing.hits_of(person, seen).select_related("query", "batch__delivery")
     context = {"queries": list(standing.queries_of(person, seen)), "hits": list(hits.order_by("-at", "-pk")[:50])}
     response = render(request, "analysis/watches.html", context)
     if request.method == "GET":
-        standing.mark_seen(person, timezone.now())
+        standing.mark_seen(person, seen, timezone.now())
     return response
 
 
