@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
 import pytest
-from django.test import Client
+from django.db import connection
+from django.db.models import F
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from tests import builders, people
 
 from tocsin.centre.audit.models import Entry
+from tocsin.centre.members import sessions
+from tocsin.centre.members.models import Guesses
 from tocsin.centre.members.sessions import FAILURES_ALLOWED
 
 pytestmark = pytest.mark.django_db
@@ -44,14 +54,65 @@ def test_limit_counts_login_and_address_together(client: Client) -> None:
 
 
 def test_limit_ends_with_its_window(client: Client) -> None:
-    from datetime import timedelta
-
     people.call("dana_analyst")
     for _ in range(FAILURES_ALLOWED):
         _try(client, "dana_analyst", "wrong")
-    for entry in Entry.objects.all():
-        Entry.objects.filter(pk=entry.pk).update(at=entry.at - timedelta(minutes=16))
+    Guesses.objects.update(began_at=F("began_at") - timedelta(minutes=16))
     assert _try(client, "dana_analyst", builders.PASSWORD) == 302
+
+
+def test_who_signs_in_rightly_uses_up_nothing(client: Client) -> None:
+    people.call("dana_analyst")
+    for _ in range(FAILURES_ALLOWED + 1):
+        assert _try(Client(), "dana_analyst", builders.PASSWORD) == 302
+    assert set(Guesses.objects.values_list("tries", flat=True)) == {0}
+
+
+@pytest.mark.parametrize("others", [("198.51.100.7", "198.51.100.7"), ("2001:db8:1:2::7", "2001:db8:1:2:ffff::9")])
+def test_one_address_that_tries_many_logins_is_stopped_too(
+    others: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "FAILURES_OF_ADDRESS", 7)
+    people.call("dana_analyst")
+    first, then = (Client(REMOTE_ADDR=address) for address in others)
+    assert [_try(first, f"person-{number}", "wrong") for number in range(7)] == [200] * 7
+    assert _try(then, "dana_analyst", builders.PASSWORD) == 429
+    same_words = [
+        Client(REMOTE_ADDR=others[1]).post(reverse("sign-in"), {"login": login, "password": "wrong"}).content.decode()
+        for login in ("dana_analyst", "nobody-at-all")
+    ]
+    assert all("Too many failed attempts" in page for page in same_words)
+    assert _try(Client(REMOTE_ADDR="203.0.113.9"), "dana_analyst", builders.PASSWORD) == 302
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_one_login", [True, False])
+def test_tries_at_the_same_time_do_not_pass_the_limit(is_one_login: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "FAILURES_OF_ADDRESS", 7)
+    people.call("dana_analyst")
+    checked, together = [], threading.Barrier(12)
+
+    def slow(request: HttpRequest, **said: str) -> None:
+        checked.append(said["username"])
+        time.sleep(0.3)  # While the password is compared the others come.
+
+    def one(number: int) -> bool:
+        name = "dana_analyst" if is_one_login else f"person-{number}"
+        together.wait(timeout=30)
+        try:
+            sessions.check_password(
+                RequestFactory().post("/"), name=name, password="wrong", address="198.51.100.7", at=builders.NOW
+            )
+        except sessions.TooManyFailures:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    monkeypatch.setattr(sessions, "authenticate", slow)
+    with ThreadPoolExecutor(12) as pool:
+        allowed = list(pool.map(one, range(12)))
+    assert allowed.count(True) == len(checked) == (FAILURES_ALLOWED if is_one_login else 7)
 
 
 @pytest.mark.parametrize("change", ["person", "organisation"])

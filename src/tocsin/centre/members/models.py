@@ -94,3 +94,12 @@ class Key(models.Model):
     expires_at = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+
+class Guesses(models.Model):
+    """Failed tries to sign in within one window, by address and by address with login."""
+
+    subject = models.CharField(max_length=60, unique=True)
+    """A hash: who tried what is in the log of acts."""
+    tries = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField(db_index=True)
