@@ -246,18 +246,9 @@ class _Newest:
         return self._values
 
     def _newest(self) -> Values:
-        joined = pl.concat(self._details).sort(KEY).group_by(KEY, maintain_order=True)
-        filled = joined.agg(
-            pl.col("first_at").min(),
-            pl.col("last_at").max(),
-            pl.col("sightings", "rows").sum(),
-            pl.col("country").drop_nulls().min(),
-            pl.col("types").explode().drop_nulls().unique().sort(),
-            pl.col("malware").explode().drop_nulls().unique().sort().head(5),
-            pl.col("network", "asn").drop_nulls().min(),
-            pl.col("confidence").max(),
-        ).select(*KEY, *_DETAILS)
-        shown = _newest_first(filled).head(self.cap)
+        found = self._details[0] if len(self._details) == 1 else _together(self._details)
+        words = (pl.col("types").list.sort(), pl.col("malware").list.sort().list.head(5))
+        shown = _newest_first(found.sort(KEY).with_columns(*words).select(*KEY, *_DETAILS)).head(self.cap)
         # Moments as text: the only form in which they leave, and thousands at once cost less than one by one.
         shown = shown.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
         columns = [column.to_list() for column in shown]
@@ -278,6 +269,23 @@ def _details(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("network").drop_nulls().min(),
         pl.col("asn").drop_nulls().min(),
         pl.col("confidence").max(),
+    )
+
+
+def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """The details of values that may stand in several parts."""
+    return (
+        pl.concat(parts)
+        .group_by(KEY)
+        .agg(
+            pl.col("first_at").min(),
+            pl.col("last_at").max(),
+            pl.col("sightings", "rows").sum(),
+            pl.col("country").drop_nulls().min(),
+            pl.col("types", "malware").explode().drop_nulls().unique(),
+            pl.col("network", "asn").drop_nulls().min(),
+            pl.col("confidence").max(),
+        )
     )
 
 
