@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,15 +19,18 @@ import polars as pl
 from tocsin import formats
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Heading, Proposal, Rejection, Rows, Source, Thing, Things
+from tocsin.core.reading import Heading, Proposal, Rejection, Rows, Source, Thing, Things
 from tocsin.core.reasons import REASONS
-from tocsin.core.words import Basis, Unit
+from tocsin.core.words import Basis, Tlp, Unit
 from tocsin.formats import delimited
+from tocsin.handling import narrowest, tlp_of
 from tocsin.lake import files, objects
 from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
 from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
 from tocsin.transport import opening
+
+from .thing_frames import storable, thing_frames
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +78,9 @@ class Outcome:
     language: str = ""
     producer: str = ""
     marking: str | None = None
+    """The narrowest label that a file of the delivery bears."""
+    is_partly_labelled: bool = False
+    """Whether a file of it bears none, so that the label is not that of all."""
     batches: list[dict[str, Any]] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
@@ -123,6 +129,7 @@ class Reading:
         self.countries: set[str] = set()
         self.first_error: InputError | None = None
         self.file_name = ""
+        self.file_label: Tlp | None = None
 
     def run(self) -> Outcome:
         unpacked = self.order.work / "unpacked"
@@ -141,7 +148,7 @@ class Reading:
         return self.outcome
 
     def _read(self, source: Source, inner_name: str) -> None:
-        self.file_name = inner_name
+        self.file_name, self.file_label = inner_name, None
         try:
             found = opening.format_of(source, self.order.profile, formats)
             self.outcome.format = self.outcome.format or found.name
@@ -153,6 +160,15 @@ class Reading:
             self._fail(error)
         finally:
             self.file_name = ""
+            self._note_label()
+
+    def _note_label(self) -> None:
+        """A delivery of several files bears the narrowest of their labels: what one says must not open another."""
+        if self.file_label is None:
+            self.outcome.is_partly_labelled = True
+            return
+        known = tlp_of(self.outcome.marking or "")
+        self.outcome.marking = str(narrowest(filter(None, (known, self.file_label))))
 
     def _profile_for(self, source: Source, format_name: str) -> Profile:
         """The delivery's own profile, or the map remembered for a table with this header."""
@@ -193,7 +209,7 @@ class Reading:
         outcome.title = heading.title or outcome.title
         outcome.language = heading.language or outcome.language
         outcome.producer = heading.producer or outcome.producer
-        outcome.marking = heading.marking or outcome.marking
+        self.file_label = tlp_of(heading.marking or "") or self.file_label
         if heading.text:
             self._batch(None)
             document = {"title": heading.title, "language": heading.language, "text": heading.text}
@@ -338,7 +354,7 @@ class Reading:
     def _write_things(self) -> None:
         if not self.things:
             return
-        frame, links = map(_storable, thing_frames(self.things))
+        frame, links = map(storable, thing_frames(self.things))
         numbers = pl.Series(list(map(self._batch, frame["marking"])), dtype=pl.Int64)
         for number, things in numbers.value_counts().iter_rows():
             self.outcome.batches[number - self._first_batch]["things"] += things
@@ -409,64 +425,6 @@ def fingerprint_of(guess: delimited.Guess) -> str:
     """What tells one partner's table from another: the names of its columns, in order; empty where it names none."""
     names = [column.name for column in guess.columns]
     return hashlib.sha256("\x1f".join(names).encode()).hexdigest() if any(names) else ""
-
-
-LONGEST = {"type": 60, "object_id": 200, "version": 40, "name": 300, "valid_from": 32, "valid_until": 32}
-"""What the columns of the database hold, in characters."""
-
-
-def thing_frames(things: Iterable[Thing | Things]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Columns of the objects, and of their links to others (by place in the first frame)."""
-    parts: list[Things] = []
-    singles: list[Thing] = []
-    for item in (*things, None):
-        if isinstance(item, Thing):
-            singles.append(item)
-            continue
-        if singles:
-            parts.append(_columns(singles))
-            singles = []
-        if item is not None:
-            parts.append(item)
-    frames, links, before = [], [], 0
-    for part in parts:
-        frames.append(part.frame)
-        links.append(part.links.with_columns(pl.col("thing") + before))
-        before += part.frame.height
-    return _shortened(pl.concat(frames), LONGEST), _shortened(pl.concat(links), {"relation": 60, "target": 200})
-
-
-def _storable(frame: pl.DataFrame) -> pl.DataFrame:
-    """JSON may hold the character zero, PostgreSQL may not; `raw` keeps it."""
-    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    zeros = [name for name in texts if frame[name].str.contains("\x00", literal=True).any()]
-    return frame.with_columns(pl.col(name).str.replace_all("\x00", "", literal=True) for name in zeros)
-
-
-def _shortened(frame: pl.DataFrame, longest: Mapping[str, int]) -> pl.DataFrame:
-    long = [name for name, most in longest.items() if int(frame[name].str.len_bytes().max() or 0) > most]  # type: ignore[arg-type]
-    return frame.with_columns(pl.col(name).str.slice(0, longest[name]) for name in long) if long else frame
-
-
-def _columns(things: list[Thing]) -> Things:
-    columns: dict[str, list[Any]] = {
-        "standard": [thing.standard for thing in things],
-        "type": [thing.type for thing in things],
-        "object_id": [thing.id for thing in things],
-        "version": [thing.version for thing in things],
-        "name": [thing.name for thing in things],
-        "labels": ["\n".join((*thing.labels, *thing.aliases, *thing.external_ids)) for thing in things],
-        "pattern": [thing.pattern for thing in things],
-        "valid_from": [thing.valid_from for thing in things],
-        "valid_until": [thing.valid_until for thing in things],
-        "revoked": [thing.revoked for thing in things],
-        "raw": [thing.raw for thing in things],
-        "position": [thing.position for thing in things],
-        "marking": [thing.marking for thing in things],
-    }
-    flat = [(place, name, target) for place, thing in enumerate(things) for name, target in thing.refs]
-    links = pl.DataFrame(flat, schema=LINK_COLUMNS, orient="row")
-    return Things(pl.DataFrame(columns, schema=THING_COLUMNS), links)
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

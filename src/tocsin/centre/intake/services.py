@@ -21,8 +21,9 @@ from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
+from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
-from tocsin.handling import default_set, tlp_of
+from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 
 from . import store
@@ -178,8 +179,8 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
 
 def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     """The batches with their handling sets; returns the names of the defaults that were applied."""
-    overall = tlp_of(delivery.stated_marking or "") or tlp_of(outcome["marking"] or "")
     profile_label = tlp_of(str(delivery.profile.get("marking", "")))
+    overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
     for made in outcome["batches"]:
         stated = tlp_of(made["marking"] or "") or overall or profile_label
@@ -195,6 +196,16 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             objects_count=made["things"],
         )
     return sorted(applied)
+
+
+def _label_of(delivery: Delivery, outcome: dict[str, Any], profile_label: Tlp | None) -> Tlp | None:
+    """The label of what bears none itself: of what was said when it was handed over and what its files say, the
+    narrower. A file that says nothing has what would hold without the others."""
+    stated, in_files = tlp_of(delivery.stated_marking or ""), tlp_of(outcome["marking"] or "")
+    if in_files is None:
+        return stated
+    unsaid = stated or default_set(delivery.organisation.defaults, profile_label)[0].tlp
+    return narrowest([in_files, *([unsaid] if stated or outcome["is_partly_labelled"] else [])])
 
 
 def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> None:
