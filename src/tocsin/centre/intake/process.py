@@ -180,6 +180,14 @@ class Reader:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def give_up(self, claim: jobs.Claim, why: str) -> None:
+        """Set the delivery aside that ended one worker after another: a person may have it read again."""
+        delivery = Delivery.objects.get(pk=claim.payload["delivery"])
+        if delivery.state != Delivery.State.RECEIVED:
+            jobs.finish(claim, datetime.now(UTC))
+            return
+        services.quarantine(delivery, "reader-failed", why, claim, datetime.now(UTC))
+
     def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
         told = {
             "delivery": delivery.pk,

@@ -24,6 +24,8 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True)
     worker = models.CharField(max_length=80, default="")
     attempts = models.PositiveSmallIntegerField(default=0)
+    deaths = models.PositiveSmallIntegerField(default=0)
+    """Attempts that ended without a word: their worker was killed, or fell over."""
     attempts_allowed = models.PositiveSmallIntegerField(default=5)
     error = models.TextField(default="")
     done_units = models.BigIntegerField(default=0)

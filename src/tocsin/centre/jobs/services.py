@@ -19,6 +19,8 @@ from tocsin.core.errors import Conflict
 from .models import Job
 
 LEASE = timedelta(seconds=60)
+DEATHS_ALLOWED = 5
+"""How many workers a piece of work may take with it before nobody else is sent."""
 BACK_OFF = (
     timedelta(seconds=5),
     timedelta(seconds=30),
@@ -39,11 +41,17 @@ class Claim:
     worker: str
     attempt: int
     attempts_allowed: int = 5
+    deaths: int = 0
 
     @property
     def is_last(self) -> bool:
         """Whether a failure of this attempt is the end of it."""
         return self.attempt >= self.attempts_allowed
+
+    @property
+    def is_deadly(self) -> bool:
+        """Whether it took so many workers with it that it is to be given up, not tried."""
+        return self.deaths >= DEATHS_ALLOWED
 
 
 def enqueue(
@@ -93,10 +101,12 @@ def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
         job = waiting.first()
         if job is None:
             return None
+        if job.state == Job.State.RUNNING:
+            job.deaths += 1
         job.state, job.worker, job.lease_until = Job.State.RUNNING, worker, now + LEASE
         job.attempts += 1
-        job.save(update_fields=["state", "worker", "lease_until", "attempts"])
-    return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed)
+        job.save(update_fields=["state", "worker", "lease_until", "attempts", "deaths"])
+    return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed, job.deaths)
 
 
 def _held(claim: Claim) -> Any:
@@ -127,6 +137,13 @@ def fail(claim: Claim, now: datetime, error: str, *, permanent: bool = False, fo
         finished_at=now if given_up else None,
     )
     return given_up
+
+
+def excuse(claim: Claim, now: datetime, why: str) -> None:
+    """Its worker lives, though it could not speak: give the work back if nobody took it, or take back the death."""
+    fail(claim, now, why, forever=True)
+    taken = Job.objects.filter(pk=claim.job, attempts__gt=claim.attempt, deaths__gt=0)
+    taken.update(deaths=F("deaths") - 1)
 
 
 def release(claim: Claim, now: datetime) -> None:
