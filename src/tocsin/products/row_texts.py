@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import polars as pl
+import pyarrow as pa
 
 from .text_safety import DECEIVING_SIGNS, FORMULA_STARTS, cell
 
@@ -166,13 +167,11 @@ def _few(column: pl.Series) -> Few | None:
         sample = column.head(_SAMPLE)
         if len(column) < 2 * _SAMPLE or sample.n_unique() > _SAMPLE // 8:
             return None
-        column = column.cast(pl.Categorical(pl.Categories.random()))
-        distinct = column.unique().drop_nulls()
-        if len(distinct) > _FEW:
+        coded = column.to_arrow(compat_level=_OLDEST).dictionary_encode()
+        if len(coded.dictionary) > _FEW:
             return None
-        known = dict(zip(distinct.to_physical().to_list(), distinct.cast(pl.String).to_list(), strict=True))
-        words = [known.get(number, "") for number in range(max(known) + 1)]
-        codes = column.to_physical().cast(pl.UInt32).fill_null(len(words)).to_numpy()
+        words = coded.dictionary.to_pylist()
+        return Few(list(words), coded.indices.fill_null(len(words)).to_numpy().view(np.uint32))
     elif isinstance(column.dtype, pl.Enum):
         words = column.dtype.categories.to_list()
         codes = column.to_physical().cast(pl.UInt32).fill_null(len(words)).to_numpy()
@@ -237,30 +236,35 @@ def _joined(parts: Sequence[_Part], rows: int) -> memoryview:
     if not rows:
         return memoryview(b"")
     most = max(64, min(_COMBINATIONS, rows // 8))
-    columns: list[pl.Series | pl.Expr] = []
-    held: _Looked | None = None
+    chain: list[_Part] = []
     for part in parts:
-        if isinstance(part, _Written):
-            if held is not None:
-                columns.append(_column(held))
-                held = None
-            columns.append(part.texts)
-        elif held is None:
-            held = part
-        elif held.codes is None or part.codes is None or len(held.forms) * len(part.forms) <= most:
-            held = _combined(held, part)
+        held = chain[-1] if chain else None
+        if isinstance(part, _Looked) and isinstance(held, _Looked) and _fit(held, part, most):
+            chain[-1] = _combined(held, part)
         else:
-            columns.append(_column(held))
-            held = part
-    if held is not None:
-        columns.append(_column(held))
-    table = pl.DataFrame([each.alias(str(place)) for place, each in enumerate(columns) if isinstance(each, pl.Series)])
-    lines = [pl.col(str(place)) if isinstance(each, pl.Series) else each for place, each in enumerate(columns)]
-    text = table.select(pl.concat_str(lines)).to_series().to_arrow(compat_level=_OLDEST)
-    # The text buffer of the column is the file's content: no join, no copy.
+            chain.append(part)
+    # All fragments stand in one array; a row is a run of their numbers, and the rows are taken out one after another.
+    numbers = np.empty((rows, len(chain)), np.uint32)
+    fragments: list[pa.Array] = []
+    start = 0
+    for place, part in enumerate(chain):
+        if isinstance(part, _Written):
+            found = part.texts.to_arrow(compat_level=_OLDEST)
+            numbers[:, place] = np.arange(start, start + rows, dtype=np.uint32)
+        else:
+            found = pa.array(part.forms, pa.large_string())
+            numbers[:, place] = start if part.codes is None else part.codes + np.uint32(start)
+        fragments.append(found)
+        start += len(found)
+    text = pa.concat_arrays(fragments).take(pa.array(numbers.reshape(-1)))
+    # The text buffer of the array is the file's content: no join, no copy.
     _, offsets, body = text.buffers()
-    end = int(np.frombuffer(offsets, np.int64)[text.offset + len(text)])
-    return memoryview(body)[:end]
+    return memoryview(body)[: int(np.frombuffer(offsets, np.int64)[len(text)])]
+
+
+def _fit(left: _Looked, right: _Looked, most: int) -> bool:
+    """Whether their combinations are few enough to be one fragment."""
+    return left.codes is None or right.codes is None or len(left.forms) * len(right.forms) <= most
 
 
 def _combined(left: _Looked, right: _Looked) -> _Looked:
@@ -268,12 +272,6 @@ def _combined(left: _Looked, right: _Looked) -> _Looked:
     if left.codes is None or right.codes is None:
         return _Looked(forms, right.codes if left.codes is None else left.codes)
     return _Looked(forms, left.codes * np.uint32(len(right.forms)) + right.codes)
-
-
-def _column(part: _Looked) -> pl.Series | pl.Expr:
-    if part.codes is None:
-        return pl.lit(part.forms[0])
-    return pl.Series(part.forms, dtype=pl.String).gather(part.codes)
 
 
 @lru_cache(maxsize=100_000)
