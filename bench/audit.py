@@ -1,4 +1,4 @@
-"""The log of acts: how fast it takes entries and what a proof of a long one costs, against the raw limit in the same run.
+"""The log of acts: entries a second, and what a proof of a long log costs, against the raw limit in the same run.
 
     python bench/audit.py [--entries 20000] [--leaves 10000000]
 
