@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 import polars as pl
+from isal import isal_zlib
 
 from .misp_event import write_misp
 from .observations import Forms, chunks
@@ -204,9 +205,10 @@ def _pack(work: Path, target: Path, moment: datetime) -> None:
             stored = path.name.endswith(_COMPRESSED)
             entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             entry.file_size = path.stat().st_size
-            # Level 1: the large JSON files shrink eighteenfold with it, and higher levels cost more than they save.
-            entry._compresslevel = 1  # type: ignore[attr-defined]
             with path.open("rb") as source, archive.open(entry, "w") as sink:
+                if not stored:
+                    # The same format from ISA-L, which shrinks the large JSON files more in a quarter of the time.
+                    sink._compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)  # type: ignore[attr-defined]
                 shutil.copyfileobj(source, sink, _BLOCK)
 
 

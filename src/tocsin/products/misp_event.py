@@ -7,7 +7,6 @@ group of the recipient alone, which the importing side chooses: distribution 0 u
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def misp_event(values: Values, order: Order) -> dict[str, Any]:
         text += f" ({len(values.shown)} of {values.total} values)"
     organisation = {"uuid": order.centre.id, "name": order.centre.name}
     return {
-        "uuid": _uuid(order, order.number),
+        "uuid": uuid5_text(_NAMESPACE, _prefix(order) + order.number),
         "info": text,
         "date": order.created_at.date().isoformat(),
         "timestamp": _seconds(order.created_at),
@@ -93,13 +92,15 @@ def misp_event(values: Values, order: Order) -> dict[str, Any]:
     }
 
 
-def misp_attributes(values: Values, order: Order) -> Iterator[str]:
+def misp_attributes(values: Values, order: Order) -> list[str]:
     """The attributes as JSON: there are thousands of one form, so they are written as text."""
     home = order.countries
     seconds = _seconds(order.created_at)
+    prefix = _prefix(order)
+    attributes: list[str] = []
     tags: dict[tuple[object, ...], str] = {}
     for value in values.shown:
-        role = value["role"]
+        role, text = value["role"], value["value"]
         if role in _VICTIMS and value["country"] not in home:
             continue
         kind, category = _type(value)
@@ -108,14 +109,14 @@ def misp_attributes(values: Values, order: Order) -> Iterator[str]:
             tags[words] = _json(_tags(value))
         # Victims and bystanders are never fed to blocking rules.
         to_ids = "true" if role == "ATTACKER_INFRA" else "false"
-        comment = _json(f"{role}, seen {value['sightings']} times")
-        name = _uuid(order, f"{value['kind']}|{value['value']}|{role}")
-        yield (
+        name = uuid5_text(_NAMESPACE, f"{prefix}{value['kind']}|{text}|{role}")
+        attributes.append(
             f'{{"uuid":"{name}","type":"{kind}",'
-            f'"category":"{category}","value":{_json(value["value"])},"to_ids":{to_ids},"distribution":"5",'
+            f'"category":"{category}","value":{_json(text)},"to_ids":{to_ids},"distribution":"5",'
             f'"timestamp":"{seconds}","first_seen":"{value["first_at"]}+00:00","last_seen":"{value["last_at"]}+00:00",'
-            f'"comment":{comment},"Tag":{tags[words]}}}'
+            f'"comment":"{role}, seen {value["sightings"]} times","Tag":{tags[words]}}}'
         )
+    return attributes
 
 
 def _type(value: Value) -> tuple[str, str]:
@@ -133,8 +134,9 @@ def _tags(value: Value) -> list[dict[str, str]]:
     ]
 
 
-def _uuid(order: Order, seed: str) -> str:
-    return uuid5_text(_NAMESPACE, f"{order.centre.id}|{order.country}|{seed}")
+def _prefix(order: Order) -> str:
+    """What the names of all identifiers of one event begin with."""
+    return f"{order.centre.id}|{order.country}|"
 
 
 def _seconds(moment: datetime) -> str:

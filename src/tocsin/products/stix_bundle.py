@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.core.words import HASH_KINDS, VICTIM_LIKE, Tlp
+from tocsin.core.words import VICTIM_LIKE, Tlp
 
 from .identifiers import moment_text, uuid5_text
 from .order import Order
@@ -35,6 +35,19 @@ TLP_IDS = {
 _TLP_CREATED = "2022-10-01T00:00:00.000Z"
 _VICTIMS = {role.value for role in VICTIM_LIKE}
 _HOSTILE = {"ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"}
+_OBSERVABLES = {
+    "ipv4": ("ipv4-addr", "value"),
+    "ipv6": ("ipv6-addr", "value"),
+    "domain": ("domain-name", "value"),
+    "url": ("url", "value"),
+    "email": ("email-addr", "value"),
+    "mac": ("mac-addr", "value"),
+    "mutex": ("mutex", "name"),
+    "filename": ("file", "name"),
+    "registry-key": ("windows-registry-key", "key"),
+    "account": ("user-account", "account_login"),
+}
+"""Kind → type of the observable and its property."""
 _HASHES = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256", "sha512": "SHA-512", "ssdeep": "SSDEEP", "tlsh": "TLSH"}
 _HASH_ID_ORDER = ("MD5", "SHA-1", "SHA-256", "SHA-512")
 _MOST_OBSERVED = 999_999_999
@@ -44,22 +57,19 @@ def write_stix(path: Path, values: Values, order: Order) -> int:
     """Write the bundle; give the number of objects."""
     bundle_id = _own_id("bundle", order, order.number)
     head = b'{"type":"bundle","id":"%s","objects":[\n' % bundle_id.encode()
-    objects = list(stix_objects(values, order))
+    objects = stix_objects(values, order)
     path.write_bytes(head + ",\n".join(objects).encode() + b"\n]}\n")
     return len(objects)
 
 
-def stix_objects(values: Values, order: Order) -> Iterator[str]:
+def stix_objects(values: Values, order: Order) -> list[str]:
     """The objects of the bundle as JSON, each identifier once."""
     frame = _Frame(order)
-    yield from map(_json, frame.heads())
-    seen: set[str] = set()
+    frame.objects.extend(map(_json, frame.heads()))
     for value in values.shown:
-        for name, body in frame.of(value):
-            if name not in seen:
-                seen.add(name)
-                yield body
-    yield _json(frame.note(values))
+        frame.add(value)
+    frame.objects.append(_json(frame.note(values)))
+    return frame.objects
 
 
 class _Frame:
@@ -73,7 +83,9 @@ class _Frame:
         self.release_id = _own_id("marking-definition", order, order.number)
         self.created = moment_text(order.centre.created_at)
         self.modified = moment_text(order.created_at)
-        self.families: dict[str, tuple[str, str]] = {}
+        self.objects: list[str] = []
+        self.observables: set[str] = set()
+        self.families: dict[str, str] = {}
         self.labels: dict[tuple[str, ...], str] = {}
         self.markings = [TLP_IDS[order.label.tlp], self.release_id]
         self.seed = f"{order.centre.id}|{order.country}|"
@@ -160,81 +172,77 @@ class _Frame:
             },
         }
 
-    def of(self, value: Value) -> Iterator[tuple[str, str]]:
-        """The objects of one value by identifier: nothing where STIX has no form for it, or where it is a victim
-        elsewhere."""
-        victim = value["role"] in _VICTIMS
-        if victim and value["country"] not in self.home:
+    def add(self, value: Value) -> None:
+        """Add the objects of one value: nothing where STIX has no form for it, or where it is a victim elsewhere."""
+        kind, text, role = value["kind"], value["value"], value["role"]
+        if role in _VICTIMS and value["country"] not in self.home:
             return
-        made = observable(value["kind"], value["value"])
+        made = observable(kind, text)
         if made is None:
             return
-        pattern, body = made
-        yield body["id"], _json(body)
-        seed = f"{value['kind']}|{value['value']}|{value['role']}"
-        if value["role"] in _HOSTILE:
-            yield from self._indicator(value, pattern, body["id"], seed)
+        pattern, target, body = made
+        if target not in self.observables:
+            self.observables.add(target)
+            self.objects.append(body)
+        seed = f"{kind}|{text}|{role}"
+        if role in _HOSTILE:
+            self._add_indicator(value, pattern, target, seed)
         else:
-            yield from self._observed(value, body["id"], seed)
+            self._add_observed(value, target, seed)
 
-    def _indicator(self, value: Value, pattern: str, target: str, seed: str) -> Iterator[tuple[str, str]]:
+    def _add_indicator(self, value: Value, pattern: str, target: str, seed: str) -> None:
         name = self.own_id("indicator", seed)
         kind = "compromised" if value["role"] == "COMPROMISED_THIRD_PARTY" else "malicious-activity"
         sure = "" if value["confidence"] is None else f'"confidence":{value["confidence"]},'
-        yield (
-            name,
+        self.objects.append(
             f'{{"type":"indicator","id":"{name}","name":{_json(value["value"])},"description":{_json(_facts(value))},'
             f'"pattern":{_json(pattern)},"pattern_type":"stix","valid_from":"{_moment(value["first_at"])}",'
-            f'"indicator_types":["{kind}"],"labels":{self._labels(value)},{sure}{self.tail}',
+            f'"indicator_types":["{kind}"],"labels":{self._labels(value)},{sure}{self.tail}'
         )
-        yield self._relation("based-on", name, target)
+        self._add_relation("based-on", name, target)
         for family in value["malware"]:
-            malware = self._malware(family)
-            yield malware
-            yield self._relation("indicates", name, malware[0])
+            self._add_relation("indicates", name, self._malware(family))
 
-    def _observed(self, value: Value, target: str, seed: str) -> Iterator[tuple[str, str]]:
+    def _add_observed(self, value: Value, target: str, seed: str) -> None:
         name = self.own_id("observed-data", seed)
         first, last = _moment(value["first_at"]), _moment(value["last_at"])
         count = max(1, min(value["sightings"], _MOST_OBSERVED))
-        yield (
-            name,
+        self.objects.append(
             f'{{"type":"observed-data","id":"{name}","first_observed":"{first}","last_observed":"{last}",'
-            f'"number_observed":{count},"object_refs":["{target}"],"labels":{self._labels(value)},{self.tail}',
+            f'"number_observed":{count},"object_refs":["{target}"],"labels":{self._labels(value)},{self.tail}'
         )
         if value["role"] not in _VICTIMS:
             return
         for family in value["malware"]:
             malware = self._malware(family)
-            yield malware
             sighting = self.own_id("sighting", f"{seed}|{family}")
-            yield (
-                sighting,
+            self.objects.append(
                 f'{{"type":"sighting","id":"{sighting}","first_seen":"{first}","last_seen":"{last}","count":{count},'
-                f'"sighting_of_ref":"{malware[0]}","observed_data_refs":["{name}"],'
-                f'"where_sighted_refs":["{self.country_id}"],{self.tail}',
+                f'"sighting_of_ref":"{malware}","observed_data_refs":["{name}"],'
+                f'"where_sighted_refs":["{self.country_id}"],{self.tail}'
             )
 
+    def _add_relation(self, kind: str, source: str, target: str) -> None:
+        name = self.own_id("relationship", f"{kind}|{source}|{target}")
+        self.objects.append(
+            f'{{"type":"relationship","id":"{name}","relationship_type":"{kind}","source_ref":"{source}",'
+            f'"target_ref":"{target}",{self.tail}'
+        )
+
     def _labels(self, value: Value) -> str:
-        words = (value["role"].lower().replace("_", "-"), *value["types"])
+        words = (value["role"], *value["types"])
         if words not in self.labels:
-            self.labels[words] = _json(words)
+            self.labels[words] = _json((value["role"].lower().replace("_", "-"), *value["types"]))
         return self.labels[words]
 
-    def _malware(self, name: str) -> tuple[str, str]:
+    def _malware(self, name: str) -> str:
+        """The identifier of a family, whose object is added where it is named first."""
         if name not in self.families:
             own = {"type": "malware", "id": self.own_id("malware", name)}
             body = own | {"name": name, "is_family": True, "malware_types": ["unknown"]} | self.common()
-            self.families[name] = own["id"], _json(body)
+            self.families[name] = own["id"]
+            self.objects.append(_json(body))
         return self.families[name]
-
-    def _relation(self, kind: str, source: str, target: str) -> tuple[str, str]:
-        name = self.own_id("relationship", f"{kind}|{source}|{target}")
-        return (
-            name,
-            f'{{"type":"relationship","id":"{name}","relationship_type":"{kind}","source_ref":"{source}",'
-            f'"target_ref":"{target}",{self.tail}',
-        )
 
     def note(self, values: Values) -> dict[str, Any]:
         """What the bundle is, and what it leaves out."""
@@ -265,63 +273,36 @@ def _json(body: object) -> str:
     return orjson.dumps(body).decode()
 
 
-def observable(kind: str, value: str) -> tuple[str, dict[str, Any]] | None:
-    """STIX pattern and observable of a value; None for kinds that STIX has no observable for."""
+def observable(kind: str, value: str) -> tuple[str, str, str] | None:
+    """STIX pattern, identifier and JSON of a value's observable; None for kinds that STIX has no observable for."""
+    if kind == "network":
+        try:
+            kind = f"ipv{ipaddress.ip_network(value, strict=False).version}"
+        except ValueError:
+            return None
+    elif kind == "mac":
+        value = value.lower().replace("-", ":")
+    elif kind == "asn":
+        digits = value.upper().removeprefix("AS")
+        if not digits.isdigit():
+            return None
+        return f"[autonomous-system:number = {digits}]", *_sco("autonomous-system", f'"number":{int(digits)}')
     quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-    match kind:
-        case "ipv4":
-            return _simple("ipv4-addr", value, quoted)
-        case "ipv6":
-            return _simple("ipv6-addr", value, quoted)
-        case "network":
-            try:
-                version = ipaddress.ip_network(value, strict=False).version
-            except ValueError:
-                return None
-            return _simple(f"ipv{version}-addr", value, quoted)
-        case "domain":
-            return _simple("domain-name", value, quoted)
-        case "url":
-            return _simple("url", value, quoted)
-        case "email":
-            return _simple("email-addr", value, quoted)
-        case "mac":
-            return _simple("mac-addr", value.lower().replace("-", ":"), quoted.lower().replace("-", ":"))
-        case "mutex":
-            return f"[mutex:name = '{quoted}']", _sco("mutex", {"name": value})
-        case "filename":
-            return f"[file:name = '{quoted}']", _sco("file", {"name": value})
-        case "registry-key":
-            return f"[windows-registry-key:key = '{quoted}']", _sco("windows-registry-key", {"key": value})
-        case "asn":
-            digits = value.upper().removeprefix("AS")
-            if not digits.isdigit():
-                return None
-            return f"[autonomous-system:number = {digits}]", _sco("autonomous-system", {"number": int(digits)})
-        case "account":
-            return f"[user-account:account_login = '{quoted}']", _sco("user-account", {"account_login": value})
-    if kind in _HASHES and kind in {*HASH_KINDS, "ssdeep", "tlsh"}:
+    if kind in _OBSERVABLES:
+        name, field = _OBSERVABLES[kind]
+        return f"[{name}:{field} = '{quoted}']", *_sco(name, f'"{field}":{_json(value)}')
+    if kind in _HASHES:
         name = _HASHES[kind]
-        body = {"hashes": {name: value}}
         # Only the four usual digests take part in the identifier; others give a random one, here made of the value.
         seed = None if name in _HASH_ID_ORDER else f"{name}|{value}"
-        return f"[file:hashes.'{name}' = '{quoted}']", _sco("file", body, seed)
+        return f"[file:hashes.'{name}' = '{quoted}']", *_sco("file", f'"hashes":{{"{name}":{_json(value)}}}', seed)
     return None
 
 
-def _simple(kind: str, value: str, quoted: str) -> tuple[str, dict[str, Any]]:
-    return f"[{kind}:value = '{quoted}']", _sco(kind, {"value": value})
-
-
-def _sco(kind: str, contributing: dict[str, Any], seed: str | None = None) -> dict[str, Any]:
-    # Canonical JSON (RFC 8785) of the contributing properties; theirs are plain texts and numbers with one key.
-    name = seed or orjson.dumps(contributing, option=orjson.OPT_SORT_KEYS).decode()
-    return {
-        "type": kind,
-        "spec_version": "2.1",
-        "id": f"{kind}--{uuid5_text(_SCO, name)}",
-        **contributing,
-    }
+def _sco(kind: str, content: str, seed: str | None = None) -> tuple[str, str]:
+    """Identifier and JSON of an observable; its content is in canonical JSON (RFC 8785)."""
+    name = f"{kind}--{uuid5_text(_SCO, seed or f'{{{content}}}')}"
+    return name, f'{{"type":"{kind}","spec_version":"2.1","id":"{name}",{content}}}'
 
 
 def _own_id(kind: str, order: Order, seed: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE, Role
@@ -251,9 +252,8 @@ class _Newest:
         shown = _newest_first(found.sort(KEY).with_columns(*words).select(*KEY, *_DETAILS)).head(self.cap)
         # Moments as text: the only form in which they leave, and thousands at once cost less than one by one.
         shown = shown.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
-        columns = [column.to_list() for column in shown]
-        values = (dict(zip(shown.columns, row, strict=True)) for row in zip(*columns, strict=True))
-        return Values(tuple(values), self.counted().height)  # type: ignore[arg-type]
+        # By way of JSON: half the cost of Polars' own dictionaries.
+        return Values(tuple(orjson.loads(shown.write_json())), self.counted().height)
 
 
 def _details(frame: pl.DataFrame) -> pl.DataFrame:
