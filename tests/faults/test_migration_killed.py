@@ -1,4 +1,4 @@
-"""The migration that packs objects into blocks: killed on its way and done again, it loses nothing of what was there."""
+"""The packing of objects into blocks, killed on its way (migration 0002 of knowledge) and done again: nothing is lost."""
 
 from __future__ import annotations
 
