@@ -1,4 +1,4 @@
-"""The packing of objects into blocks, killed on its way (migration 0002 of knowledge) and done again: nothing is lost."""
+"""The migration that packs objects into blocks, killed on its way and done again: nothing is lost."""
 
 from __future__ import annotations
 
