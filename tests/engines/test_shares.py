@@ -50,7 +50,7 @@ def share_of(folder: Path, table: pl.DataFrame, scopes: Mapping[str, Scope]) -> 
     files = []
     for name, part in (("a", table[:half]), ("b", table[half:])):
         files.append(folder / f"{name}.parquet")
-        part.write_parquet(files[-1])
+        part.write_parquet(files[-1], row_group_size=100)
     made = write_shares(Snapshot(tuple(files)), scopes, list(scopes), folder / "shares")
     assert set(made) == set(scopes)
     return {code: pl.read_parquet(path).to_dicts() for code, path in made.items()}

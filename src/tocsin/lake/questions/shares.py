@@ -19,12 +19,12 @@ from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions.gate import Gate
@@ -42,7 +42,7 @@ CODED = (
 """Columns of few words: they travel through the runs as numbers."""
 
 CHUNK_ROWS = 400_000
-"""Rows read, and written as one run, at a time."""
+"""Rows read, and written as one run, at a time; a row group of a file is read whole."""
 PIECE_ROWS = 250_000
 """Rows of a share held at a time while it is read back."""
 _HELD_PIECES = 2
@@ -56,6 +56,8 @@ _OLDEST = pl.CompatLevel.oldest()
 _WRITE = pa.ipc.IpcWriteOptions(use_threads=False)
 _READ = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKAGE = "_package"
+_BUFFER_BYTES = 1 << 20
+"""A run is thousands of small buffers; written one by one they cost twice as much."""
 _NUMBERS = "numbers.arrow"
 """Beside the runs of a pass whose shares were joined with those of another."""
 
@@ -65,12 +67,8 @@ class Words:
     """The words of each coded column, by number. One object for all shares of a pass."""
 
     columns: Mapping[str, pl.Enum]
-
-    def empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={name: self.type_of(name) for name in COLUMNS})
-
-    def type_of(self, column: str) -> pl.DataType | type[pl.DataType]:
-        return self.columns.get(column, SCHEMA[column])
+    empty: pl.DataFrame
+    """No rows of a share: the columns and their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Share:
         rows = rows or PIECE_ROWS
         words = _words_in(self.words)
         if not self.rows:
-            yield words.empty()
+            yield words.empty
             return
         if self.rows <= rows * _HELD_PIECES:
             frame = _read(self.parts, COLUMNS, words)
@@ -202,26 +200,24 @@ class _Coding:
     """The words of coded columns, numbered as they are met; columns of countries share one numbering."""
 
     def __init__(self) -> None:
-        space = uuid4().hex
-        self.pools = {name: "country" if name in COUNTRY_COLUMNS else name for name in CODED}
-        types = {pool: pl.Categorical(pl.Categories(pool, namespace=space)) for pool in self.pools.values()}
-        self.types = {name: types[pool] for name, pool in self.pools.items()}
-        self.known: dict[str, dict[int, str]] = {pool: {} for pool in types}
+        countries: dict[str, int] = {}
+        self.known: dict[str, dict[str, int]] = {name: countries if name in COUNTRY_COLUMNS else {} for name in CODED}
 
-    def note(self, chunk: pl.DataFrame) -> None:
-        """Remember the words of a chunk under their numbers."""
-        for name in chunk.columns:
-            if name not in self.pools:
-                continue
-            distinct = chunk[name].unique().drop_nulls()
-            known = self.known[self.pools[name]]
-            for number, word in zip(distinct.to_physical().to_list(), distinct.cast(pl.String).to_list(), strict=True):
-                known.setdefault(number, word)
+    def numbered(self, table: pa.Table) -> pl.DataFrame:
+        """Numbers instead of the words of a table whose columns are dictionaries, as Parquet holds them."""
+        table = table.unify_dictionaries()
+        columns = {}
+        for name in CODED:
+            column = table.column(name).combine_chunks()
+            known = self.known[name]
+            numbers = [known.setdefault(word, len(known)) for word in column.dictionary.to_pylist()]
+            kind = pa.uint16() if len(known) < 1 << 16 else pa.uint32()
+            columns[name] = pa.array(numbers, kind).take(column.indices)
+        return pl.DataFrame(pa.table(columns))
 
     def words(self, name: str) -> list[str]:
-        """The words by number. A number whose word is not met yet has a word that nobody writes."""
-        known = self.known[self.pools[name]]
-        return [known.get(number, f"\0{number}") for number in range(max(known, default=-1) + 1)]
+        """The words by number."""
+        return list(self.known[name])
 
     def write(self, path: Path) -> Path:
         pl.DataFrame(
@@ -235,9 +231,8 @@ def _chunks(snapshot: Snapshot, coding: _Coding) -> Iterator[pl.DataFrame]:
     pending = None
     with ThreadPoolExecutor(1) as reader:
         for path in snapshot.files:
-            total = pl.scan_parquet(path).select(pl.len()).collect().item()
-            for start in range(0, total, CHUNK_ROWS):
-                coming = reader.submit(_chunk, path, start, coding)
+            for groups in _groups(path):
+                coming = reader.submit(_chunk, path, groups, coding)
                 if pending is not None:
                     yield pending.result()
                 pending = coming
@@ -245,13 +240,35 @@ def _chunks(snapshot: Snapshot, coding: _Coding) -> Iterator[pl.DataFrame]:
             yield pending.result()
 
 
-def _chunk(path: Path, start: int, coding: _Coding) -> pl.DataFrame:
+class _Groups(NamedTuple):
+    """Row groups of a file that follow each other."""
+
+    numbers: range
+    start: int
+    rows: int
+
+
+def _groups(path: Path) -> Iterator[_Groups]:
+    metadata = pq.read_metadata(path)
+    first = start = rows = 0
+    for number in range(metadata.num_row_groups):
+        height = metadata.row_group(number).num_rows
+        if rows and rows + height > CHUNK_ROWS:
+            yield _Groups(range(first, number), start, rows)
+            first, start, rows = number, start + rows, 0
+        rows += height
+    if rows:
+        yield _Groups(range(first, metadata.num_row_groups), start, rows)
+
+
+def _chunk(path: Path, groups: _Groups, coding: _Coding) -> pl.DataFrame:
     """Some rows of a file, without the columns that have nothing there."""
-    frame = pl.scan_parquet(path).select(COLUMNS).slice(start, CHUNK_ROWS).collect()
+    with pq.ParquetFile(path, read_dictionary=list(CODED), pre_buffer=False) as file:
+        coded = coding.numbered(file.read_row_groups(groups.numbers, columns=list(CODED), use_threads=False))
+    plain = (name for name in COLUMNS if name not in CODED)
+    frame = pl.scan_parquet(path).select(plain).slice(groups.start, groups.rows).collect().hstack(coded)
     frame = frame.select(
-        column.cast(coding.types[column.name]) if column.name in coding.types else column
-        for column in frame
-        if column.name in _GATE_COLUMNS or column.null_count() < frame.height
+        column for column in frame if column.name in _GATE_COLUMNS or column.null_count() < frame.height
     )
     # Picking rows from a column in many chunks costs ten times as much as from one in one piece.
     return frame.rechunk()
@@ -289,7 +306,6 @@ class _Runs:
         return self.gate.batches_seen(package)
 
     def deal(self, chunk: pl.DataFrame) -> None:
-        self.coding.note(chunk)
         opened = self.gate.open(
             chunk, self.coding.words("country"), self.coding.words("role"), self.coding.words("peer_role")
         )
@@ -297,7 +313,7 @@ class _Runs:
             return
         self._waiting.append(opened)
         self._waiting_rows += opened.height
-        if self._waiting_rows >= CHUNK_ROWS:
+        if self._waiting_rows >= CHUNK_ROWS * 3 // 4:  # Row groups seldom fill a chunk, and the gate keeps some rows.
             self._flush()
 
     def _flush(self) -> None:
@@ -316,7 +332,6 @@ class _Runs:
         frame = frames[0] if len(frames) == 1 else _grouped(frames)
         packages = frame[_PACKAGE].to_numpy()
         frame = frame.drop(_PACKAGE, *(name for name in frame.columns if frame[name].null_count() == frame.height))
-        frame = frame.with_columns(_narrow(frame[name].to_physical()) for name in CODED if name in frame.columns)
         path = self.folder / f"run-{self._runs:05d}.arrow"
         self._runs += 1
         for package, number, start, end in _written(path, frame, packages):
@@ -324,13 +339,8 @@ class _Runs:
             self.rows[package] += end - start
 
 
-def _narrow(numbers: pl.Series) -> pl.Series:
-    highest = numbers.max()
-    return numbers.cast(pl.UInt16) if isinstance(highest, int) and highest < 1 << 16 else numbers
-
-
 def _grouped(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    frame = pl.concat(frames, how="diagonal", rechunk=True)
+    frame = pl.concat(frames, how="diagonal_relaxed", rechunk=True)
     return frame[np.argsort(frame[_PACKAGE].to_numpy(), kind="stable").astype(np.uint32)]
 
 
@@ -342,7 +352,7 @@ def _written(
     starts = np.flatnonzero(np.diff(groups.astype(np.int64), prepend=-1))
     ends = np.append(starts[1:], len(groups))
     with (
-        pa.OSFile(str(path), "wb") as sink,
+        pa.output_stream(path, buffer_size=_BUFFER_BYTES) as sink,
         pa.ipc.new_file(sink, whole.schema, options=_WRITE) as writer,
     ):
         for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -352,46 +362,18 @@ def _written(
 
 def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words: Words) -> pl.DataFrame:
     """The rows of these record batches, with words instead of numbers. Columns without any are left out, keys apart."""
-    found: dict[str, list[pa.Array | None]] = {name: [] for name in columns}
-    heights = []
-    for path, number, height in parts:
-        batch, places = _batch(path, number), _run(path).places
-        heights.append(height)
-        for name, arrays in found.items():
-            place = places.get(name)
-            arrays.append(None if place is None else batch.column(place))
-    # Arrow puts the pieces of a column together; a frame of each record batch would cost many times its rows.
-    table = pa.table(
-        {name: _one(arrays, heights) for name, arrays in found.items() if any(each is not None for each in arrays)}
-    )
-    frame = pl.DataFrame(table).with_columns(
-        pl.col(name).cat.to(words.columns[name]) for name in CODED if name in table.column_names
-    )
-    empty = (name for name in _KEYS if name not in table.column_names)
-    return frame.with_columns(pl.repeat(None, sum(heights), dtype=words.type_of(name)).alias(name) for name in empty)
-
-
-def _one(arrays: Sequence[pa.Array | None], heights: Sequence[int]) -> pa.Array:
-    """The pieces of a column in one; None where a piece is empty."""
-    kind = max((array.type for array in arrays if array is not None), key=_width)
-    return pa.concat_arrays(
-        pa.nulls(height, kind) if array is None else array if array.type == kind else array.cast(kind)
-        for array, height in zip(arrays, heights, strict=True)
-    )
-
-
-def _width(kind: pa.DataType) -> int:
-    """Numbers of words are wider in some runs than in others."""
-    return kind.bit_width if pa.types.is_integer(kind) else 0
+    # Arrow puts the pieces of a column together, and widens numbers where runs differ; a frame of each record batch
+    # would cost many times its rows.
+    batches = [_batch(path, number, columns) for path, number, _ in parts]
+    table = pa.concat_tables((pa.Table.from_batches([batch]) for batch in batches), promote_options="permissive")
+    frame = pl.DataFrame(table.combine_chunks())
+    frame = frame.with_columns(pl.col(name).cat.to(words.columns[name]) for name in CODED if name in frame.columns)
+    return pl.concat([words.empty[list(_KEYS)], frame], how="diagonal")
 
 
 def _picked(frame: pl.DataFrame, order: npt.NDArray[np.uint32], words: Words) -> pl.DataFrame:
     """Rows in this order, with all columns of a share."""
-    rows = frame[order]
-    return rows.select(
-        pl.col(name) if name in rows.columns else pl.repeat(None, rows.height, dtype=words.type_of(name)).alias(name)
-        for name in COLUMNS
-    )
+    return pl.concat([words.empty, frame[order]], how="diagonal")
 
 
 def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
@@ -426,14 +408,15 @@ class _Run(NamedTuple):
     """By column: the number in the shares' words for each number in this run, where they differ."""
 
 
-def _batch(path: Path, number: int) -> pa.RecordBatch:
+def _batch(path: Path, number: int, columns: Sequence[str] = COLUMNS) -> pa.RecordBatch:
     """A record batch of a run, its words under the numbers that the share knows."""
     run = _run(path)
     batch = run.reader.get_batch(number)
+    if len(columns) < len(COLUMNS):
+        batch = batch.select([name for name in columns if name in run.places])
     for name, numbers in run.numbers.items():
-        place = run.places.get(name)
-        if place is not None:
-            batch = batch.set_column(place, name, numbers.take(batch.column(place)))
+        if name in run.places and name in columns:
+            batch = batch.set_column(batch.schema.get_field_index(name), name, numbers.take(batch.column(name)))
     return batch
 
 
@@ -454,4 +437,5 @@ def _numbers_in(path: Path) -> Mapping[str, pa.Array]:
 @lru_cache(maxsize=1)
 def _words_in(path: Path) -> Words:
     table = pl.read_ipc(path)
-    return Words({name: pl.Enum(table[name][0]) for name in CODED})
+    columns = {name: pl.Enum(table[name][0]) for name in CODED}
+    return Words(columns, pl.DataFrame(schema={name: columns.get(name, SCHEMA[name]) for name in COLUMNS}))
