@@ -87,8 +87,7 @@ class Figures:
     def add(self, frame: pl.DataFrame) -> None:
         """Take these rows into account."""
         frame = frame.select(_NEEDED).with_columns(
-            _here=pl.col("country").cast(pl.String).is_in(self.home).fill_null(False),
-            _victim=pl.col("role").cast(pl.String).is_in(_VICTIMS).fill_null(False),
+            _here=_among(frame, "country", self.home), _victim=_among(frame, "role", _VICTIMS)
         )
         self._shown.add(frame)
         if self.misp_batches:
@@ -107,7 +106,7 @@ class Figures:
         self._count("by_malware", frame.select("malware", "count").drop_nulls("malware"))
         networks = frame.select("asn", "count", "role", "_here", "_victim").filter("_here").drop_nulls("asn")
         self._count("affected_networks", networks.filter("_victim").select("asn", "count"))
-        hosting = networks.filter(pl.col("role").cast(pl.String) == _HOSTILE[0])
+        hosting = networks.filter(_among(networks, "role", _HOSTILE[:1]))
         self._count("hosting_networks", hosting.select("asn", "count"))
         hosts = frame.select("country", "count", "_here").filter(~pl.col("_here")).drop_nulls("country")
         self._count("host_countries", hosts.select("country", "count"))
@@ -120,18 +119,7 @@ class Figures:
     def _count(self, title: str, frame: pl.DataFrame) -> None:
         """Count rows and sightings by the words of the first column."""
         found = self._counts.setdefault(title, Counter())
-        words = frame.to_series(0)
-        if isinstance(words.dtype, pl.Enum):
-            # Words are numbers already: counting those costs a tenth of grouping.
-            numbers = words.to_physical().cast(pl.Int64).fill_null(len(words.dtype.categories)).to_numpy()
-            rows_of = np.bincount(numbers)
-            seen_of = np.bincount(numbers, weights=frame["count"].fill_null(1).to_numpy())
-            names = [*words.dtype.categories, None]
-            for number in np.flatnonzero(rows_of).tolist():
-                found[names[number], 0] += int(rows_of[number])
-                found[names[number], 1] += int(seen_of[number])
-            return
-        for word, rows, seen in frame.group_by(words.name).agg(pl.len(), _SIGHTINGS).iter_rows():
+        for word, rows, seen in frame.group_by(frame.columns[0]).agg(pl.len(), _SIGHTINGS).iter_rows():
             found[word, 0] += rows
             found[word, 1] += seen
 
@@ -149,17 +137,29 @@ class Figures:
 
     def summary(self) -> dict[str, object]:
         """The figures of a report: totals, and rows by role, type, malware, network, day and offence."""
-        counted = self._shown.counted().filter("here")
+        here, role = pl.col("here"), pl.col("role")
+        # How many (kind, value); equal ones are neighbours, so that their runs are counted.
+        run = pl.col("kind").rle_id() + pl.col("value").rle_id()
+        values, affected, hostile = (
+            self._shown.counted()
+            .select("here", "role", run=run)
+            .select(
+                pl.col("run").n_unique(),
+                pl.col("run").filter(here & role.is_in(_VICTIMS)).n_unique().alias("affected"),
+                pl.col("run").filter(here & role.is_in(_HOSTILE)).n_unique().alias("hostile"),
+            )
+            .row(0)
+        )
         firsts = [first for first, _ in self._spans if isinstance(first, datetime)]
         lasts = [last for _, last in self._spans if isinstance(last, datetime)]
         found: dict[str, object] = {
             "rows": self._rows,
             "sightings": self._sightings,
-            "values": _distinct(self._shown.counted()),
+            "values": values,
             "first_at": min(firsts).isoformat() if firsts else None,
             "last_at": max(lasts).isoformat() if lasts else None,
-            "affected": _distinct(counted.filter(pl.col("role").is_in(_VICTIMS))),
-            "hostile": _distinct(counted.filter(pl.col("role").is_in(_HOSTILE))),
+            "affected": affected,
+            "hostile": hostile,
             "aimed_from_abroad": self._aimed_from_abroad,
         }
         for name in _COUNTED:
@@ -252,8 +252,7 @@ class _Newest:
         shown = _newest_first(found.sort(KEY).with_columns(*words).select(*KEY, *_DETAILS)).head(self.cap)
         # Moments as text: the only form in which they leave, and thousands at once cost less than one by one.
         shown = shown.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
-        # By way of JSON: half the cost of Polars' own dictionaries.
-        return Values(tuple(orjson.loads(shown.write_json())), self.counted().height)
+        return Values(tuple(_dictionaries(shown)), self.counted().height)  # type: ignore[arg-type]
 
 
 def _details(frame: pl.DataFrame) -> pl.DataFrame:
@@ -307,6 +306,15 @@ def _is_ordered(counted: pl.DataFrame) -> bool:
     return bool(runs == kinds and not fall)
 
 
+def _among(frame: pl.DataFrame, name: str, words: list[str]) -> pl.Expr:
+    """Whether a column holds one of these words; where words are numbers already, those are compared."""
+    column, kind = pl.col(name), frame.schema[name]
+    if isinstance(kind, pl.Enum):
+        numbers = [number for number, word in enumerate(kind.categories) if word in words]
+        return column.to_physical().is_in(numbers).fill_null(False)
+    return column.cast(pl.String).is_in(words).fill_null(False)
+
+
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String)) if _has_words(frame) else frame
 
@@ -320,11 +328,6 @@ def _newest_first(table: pl.DataFrame) -> pl.DataFrame:
     return table.sort(
         pl.col("last_at").dt.date(), "sightings", descending=[True, True], nulls_last=True, maintain_order=True
     )
-
-
-def _distinct(counted: pl.DataFrame) -> int:
-    """How many (kind, value); equal ones are neighbours."""
-    return int(counted.select((pl.col("kind").rle_id() + pl.col("value").rle_id()).n_unique()).item())
 
 
 def gathered(frames: Iterable[pl.DataFrame], country: str, cap: int, batches: frozenset[int] | None = None) -> Figures:
@@ -371,6 +374,11 @@ def _seen(path: Path) -> pl.DataFrame:
     )
 
 
+def _dictionaries(table: pl.DataFrame) -> list[dict[str, object]]:
+    """Rows of texts and numbers, by way of JSON: half the cost of Polars' own dictionaries."""
+    return orjson.loads(table.write_json())  # type: ignore[no-any-return]
+
+
 def _listed(table: pl.DataFrame, cap: int) -> dict[str, object]:
     shown = table.sort("sightings", descending=True, maintain_order=True).head(cap)
-    return {"values": shown.to_dicts(), "left_out": table.height - shown.height}
+    return {"values": _dictionaries(shown), "left_out": table.height - shown.height}
