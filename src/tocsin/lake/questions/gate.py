@@ -45,6 +45,9 @@ class Gate:
                 self.place.setdefault(territory, self.place[code])
         every = sorted(frozenset().union(*(scope.batches for scope in scopes.values())))
         self.batches = np.array(every, np.int64)
+        # One past the end for a batch that nobody may see, as the last of this table is, and those beyond it.
+        self.place_of_batch = np.full(max(every, default=0) + 2, len(every), np.intp)
+        self.place_of_batch[self.batches] = np.arange(len(every))
         sets: dict[tuple[frozenset[int], frozenset[int]], int] = {}
         self.set_of = np.array(
             [sets.setdefault((scope.batches, scope.own_batches), len(sets)) for scope in scopes.values()], np.intp
@@ -70,7 +73,7 @@ class Gate:
 
         Columns of countries and roles are numbered; the lists are their words.
         """
-        batch = self._batch_places(chunk["batch"].to_numpy())
+        batch = self.place_of_batch.take(chunk["batch"].to_numpy(), mode="clip")
         if (batch == len(self.batches)).all():
             return None
         package_of = np.array([self.place.get(code, -1) for code in countries] + [-1], np.intp)
@@ -118,16 +121,9 @@ class Gate:
         abroad = np.zeros(len(rows), bool) if is_home else ~free
         return _Side(rows, package, hide_peer, abroad)
 
-    def _batch_places(self, batches: npt.NDArray[np.int64]) -> _Numbers:
-        """Place of each batch in the table; one past the end for a batch that nobody may see."""
-        if not len(self.batches):
-            return np.zeros(len(batches), np.intp)
-        places = np.searchsorted(self.batches, batches).clip(max=len(self.batches) - 1)
-        return np.where(self.batches[places] == batches, places, len(self.batches))
-
 
 def _numbers(chunk: pl.DataFrame, name: str, empty: int) -> _Numbers:
-    return chunk[name].to_physical().cast(pl.Int64).fill_null(empty).to_numpy()
+    return chunk[name].to_physical().cast(pl.UInt32).fill_null(empty).to_numpy()
 
 
 def _victim_flags(words: Sequence[str], *, empty: bool) -> _Flags:

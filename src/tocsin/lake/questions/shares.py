@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -167,10 +167,7 @@ def joined_shares(dealt: Sequence[Mapping[str, Share]], folder: Path) -> dict[st
     common: dict[str, dict[str, int]] = {name: {} for name in CODED}
     for path in dict.fromkeys(share.words for shares in dealt for share in shares.values()):
         words = pl.read_ipc(path)
-        numbers = {
-            name: pl.Series([known.setdefault(word, len(known)) for word in words[name][0]], dtype=pl.UInt32)
-            for name, known in common.items()
-        }
+        numbers = {name: pl.Series(_numbers(words[name][0], known)) for name, known in common.items()}
         pl.DataFrame({name: [series] for name, series in numbers.items()}).write_ipc(path.with_name(_NUMBERS))
     target = folder / "words.arrow"
     pl.DataFrame(
@@ -196,6 +193,12 @@ def write_shares(
     return {code: share.write_parquet(folder / f"{code}.parquet") for code, share in shares.items()}
 
 
+def _numbers(words: Iterable[str], known: dict[str, int]) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """The number of each word; one not yet known gets the next. No wider than need be: that is what moving costs."""
+    numbers = [known.setdefault(word, len(known)) for word in words]
+    return np.array(numbers, np.min_scalar_type(len(known)))
+
+
 class _Coding:
     """The words of coded columns, numbered as they are met; columns of countries share one numbering."""
 
@@ -210,9 +213,7 @@ class _Coding:
         for name in CODED:
             column = table.column(name).combine_chunks()
             known = self.known[name]
-            numbers = [known.setdefault(word, len(known)) for word in column.dictionary.to_pylist()]
-            kind = pa.uint16() if len(known) < 1 << 16 else pa.uint32()
-            columns[name] = pa.array(numbers, kind).take(column.indices)
+            columns[name] = pa.array(_numbers(column.dictionary.to_pylist(), known)).take(column.indices)
         return pl.DataFrame(pa.table(columns))
 
     def words(self, name: str) -> list[str]:
