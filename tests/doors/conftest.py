@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +21,13 @@ GiveKey = Callable[..., str]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Path]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty installation with a small limit."""
-    before = settings.INSTALLATION
-    settings.INSTALLATION = replace(before, home=tmp_path, store="", upload_limit_bytes=1 << 20)
+    # All that changes the installation goes through one monkeypatch: what is undone last is what was there first.
+    small = replace(settings.INSTALLATION, home=tmp_path, store="", upload_limit_bytes=1 << 20)
+    monkeypatch.setattr(settings, "INSTALLATION", small)
     cache.clear()
-    yield tmp_path / "store"
-    settings.INSTALLATION = before
+    return tmp_path / "store"
 
 
 @pytest.fixture

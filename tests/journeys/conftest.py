@@ -22,13 +22,11 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Path]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of its own."""
-    before = settings.INSTALLATION
-    settings.INSTALLATION = replace(before, home=tmp_path, store="")
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, home=tmp_path, store=""))
     cache.clear()
-    yield tmp_path / "store"
-    settings.INSTALLATION = before
+    return tmp_path / "store"
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,10 +36,9 @@ SETS = (
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[pl.DataFrame]:
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
     """Four batches, one for each handling set, and their rows in one registered file."""
-    before = settings.INSTALLATION
-    settings.INSTALLATION = replace(before, home=tmp_path, store="")
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, home=tmp_path, store=""))
     source = Organisation.objects.create(slug="acme", name="Acme", class_name="private", created_at=WEEK_AGO)
     for code in ("FR", "BR"):
         Organisation.objects.create(
@@ -68,8 +66,7 @@ def lake(tmp_path: Path) -> Iterator[pl.DataFrame]:
         path="observations/a.parquet", day=NOW.date(), rows=table.height, size_bytes=1, digest="0" * 64,
         first_batch=numbers[0], last_batch=numbers[-1], created_at=NOW,
     )  # fmt: skip
-    yield table
-    settings.INSTALLATION = before
+    return table
 
 
 def person(organisation: Organisation, role: str) -> Person:

@@ -5,6 +5,7 @@ Rows come through the gate of each country's bureau; the label is derived from t
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -48,6 +49,7 @@ PURPOSE = "PROTECT"
 REVIEW_MONTHS = 6
 _MANY_ROWS = 300_000
 _MANY_BYTES = 16 << 20
+_OBJECTS_BETWEEN_SEARCHES = 200_000
 _ATTEMPTS = 5
 _PATIENCE_SECONDS = 5
 _NAMESPACE = uuid.UUID("c4d7a9a2-8a4e-5b0e-9f43-2a3b6c1d9e80")
@@ -301,8 +303,9 @@ def _all_made(
         yield from ((make(shares[order.country], order), order) for order in ordered)
         return
     with _one_thread_each():
-        pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
-        with pool:
+        # Thousands of small objects for each package, none of them in a circle: looking for circles is in vain.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, context, gc.set_threshold, (_OBJECTS_BETWEEN_SEARCHES,)) as pool:
             waiting = {pool.submit(make, shares[order.country], order): order for order in ordered}
             while waiting:
                 done, _ = wait(waiting, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
