@@ -196,12 +196,12 @@ def _of_rows(path: Path, found: index.FileIndex, sight: Sight, parts: list[Rows]
     rows = rows[sight.sees(found, cell)]
     if not len(rows):
         return None
-    by_cell = np.bincount(found.cell[rows])
-    cells = np.flatnonzero(by_cell).astype(np.uint32)
+    # A file has nearly as many cells as rows where many countries stand on the other side: count only those met.
+    cells, sizes = np.unique(found.cell[rows], return_counts=True)
     last = found.last[rows]
     newest = rows[np.argpartition(~last, most_rows)[:most_rows]] if len(rows) > most_rows else rows
     sightings = int(found.count[rows].sum(dtype=np.int64))
-    return _Hits(path, found, cells, by_cell[cells], sightings, int(found.first[rows].min()), int(last.max()), newest)
+    return _Hits(path, found, cells, sizes, sightings, int(found.first[rows].min()), int(last.max()), newest)
 
 
 def _once_each(parts: list[Rows], rows_in_file: int) -> Rows:
