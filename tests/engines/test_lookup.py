@@ -147,14 +147,22 @@ def test_agrees_with_reading_every_row(
     assert lookup(Snapshot(tuple(paths)), Sight(scope), Asked(names=("grey heron",))).total == len(named)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(rows, min_size=12, max_size=30), scopes, st.sampled_from(VALUES))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(rows, min_size=12, max_size=30),
+    scopes,
+    st.sampled_from(VALUES),
+    st.sampled_from([3, 1024]),
+    st.sampled_from([0, 2]),
+)
 def test_texts_with_very_many_rows_are_counted_beforehand_and_agree(
-    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str]
+    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str], frequent: int, single: int
 ) -> None:
     with pytest.MonkeyPatch.context() as smaller:
-        smaller.setattr(index, "FREQUENT_ROWS", 3)
+        smaller.setattr(index, "FREQUENT_ROWS", frequent)
         smaller.setattr(questions, "FIRST_LOOK", 2)
+        smaller.setattr(questions, "SPARSE", 0)
+        smaller.setattr(questions, "MOST_SINGLE", single)
         test_agrees_with_reading_every_row.hypothesis.inner_test(tmp_path, drawn, scope, asked, 2)
 
 

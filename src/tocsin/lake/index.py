@@ -29,7 +29,7 @@ from tocsin.core.words import Kind, Role
 from tocsin.lake.scope import IS_GUARDED
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VERSION = f"6 polars {pl.__version__}".encode()
+VERSION = f"7 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
@@ -142,6 +142,12 @@ def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
     columns += [(names, name_hash(names)) for names in named]
     guarded = frame.select(pl.when(IS_GUARDED).then("peer")).to_series()
     if guarded.null_count() < frame.height:
+        # What a row is found by openly needs no guard: no row stands under both hashes of one text.
+        same = np.zeros(frame.height, dtype=bool)
+        plain = text_hash(guarded)
+        for _, codes in columns:
+            same |= codes == plain
+        guarded = guarded.set(pl.Series(same), None) if same.any() else guarded
         columns.append((guarded, guarded_hash(guarded)))
     hashes, places = [], []
     for texts, codes in columns:
@@ -176,10 +182,10 @@ def _cells(frame: pl.DataFrame) -> tuple[UINT32, pa.Table, npt.NDArray[np.int64]
         country=country,
         guarded=pl.when(IS_GUARDED).then(near_country + 1),
     )
-    batches, batch = _numbered(frame["batch"].to_numpy())
-    sides, side = _numbered(coded["guarded"].fill_null(0).to_numpy())  # Few, mostly one: the keys stay dense.
+    batches, batch = numbered(frame["batch"].to_numpy())
+    sides, side = numbered(coded["guarded"].fill_null(0).to_numpy())  # Few, mostly one: the keys stay dense.
     key = (batch * len(ROLES) + coded["role"].to_numpy()) * COUNTRY_CODES + coded["country"].to_numpy()
-    keys, cell = _numbered(key * len(sides) + side)
+    keys, cell = numbered(key * len(sides) + side)
     keys, near = np.divmod(keys, max(1, len(sides)))
     place, rest = np.divmod(keys, len(ROLES) * COUNTRY_CODES)
     role, located = np.divmod(rest, COUNTRY_CODES)
@@ -190,7 +196,7 @@ def _cells(frame: pl.DataFrame) -> tuple[UINT32, pa.Table, npt.NDArray[np.int64]
     return cell.astype(np.uint32), pa.table(columns), batches
 
 
-def _numbered(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def numbered(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The distinct values, ascending, and the place of each value among them."""
     if not len(values):
         return values, values
@@ -323,11 +329,10 @@ class FileIndex:
 
     def find(self, codes: UINT64) -> Iterator[tuple[int, UINT32]]:
         """Each of the hashes that something is entered under, with its rows: of frequent texts newest first."""
-        starts = np.searchsorted(self.hashes, codes, side="left")
-        for at in np.flatnonzero(starts < len(self.hashes)):
-            start, code = starts[at], codes[at]
-            if self.hashes[start] == code:
-                yield int(code), self.rows[start : np.searchsorted(self.hashes, code, side="right")]
+        starts = np.searchsorted(self.hashes, codes, side="left").tolist()
+        for start, code in zip(starts, codes.tolist(), strict=True):
+            if start < len(self.hashes) and self.hashes[start] == code:
+                yield code, self.rows[start : np.searchsorted(self.hashes, np.uint64(code), side="right")]
 
     def shown_of(self, row: int) -> dict[str, Any]:
         """The shown columns of a row and its batch, as far as they hold anything."""

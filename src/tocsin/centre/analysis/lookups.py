@@ -70,7 +70,7 @@ class Reach:
         columns = list(seen.values_list("pk", "organisation_id", "handling_set_id", "received_at"))
         pairs: dict[tuple[int, int], int] = {}
         self.pair = np.array([pairs.setdefault(row[1:3], len(pairs)) for row in columns], dtype=np.int64)
-        self.received_at = [row[3] for row in columns]
+        self.received_at = np.array([row[3].timestamp() for row in columns], dtype=np.float64)
         self.pairs = list(pairs)
         own = set(Organisation.objects.filter(slug=viewer.organisation).values_list("pk", flat=True))
         self.sight = Sight(
@@ -149,13 +149,13 @@ def answer(
 
 def _sources(found: Found, reach: Reach, viewer: Viewer) -> list[dict[str, Any]]:
     """Who said it. A partner's name is shown inside the Centre only: by default sources must not be named."""
-    rows: dict[int, int] = {}
-    last_at: dict[int, datetime] = {}
-    places = np.searchsorted(reach.sight.batches, np.array(list(found.by_batch), dtype=np.int64)).tolist()
-    for place, count in zip(places, found.by_batch.values(), strict=True):
-        pair, at = int(reach.pair[place]), reach.received_at[place]
-        rows[pair] = rows.get(pair, 0) + count
-        last_at[pair] = max(last_at.get(pair, at), at)
+    places = np.searchsorted(reach.sight.batches, np.fromiter(found.by_batch, np.int64, len(found.by_batch)))
+    pair = reach.pair[places]
+    counts = np.bincount(pair, np.fromiter(found.by_batch.values(), np.int64, len(pair)), len(reach.pairs))
+    newest = np.zeros(len(reach.pairs))
+    np.maximum.at(newest, pair, reach.received_at[places])
+    rows = {int(each): int(counts[each]) for each in np.flatnonzero(counts)}
+    last_at = {each: datetime.fromtimestamp(newest[each], UTC) for each in rows}
     organisations = Organisation.objects.in_bulk({reach.pairs[pair][0] for pair in rows}) if rows else {}
     sets = HandlingSet.objects.in_bulk({reach.pairs[pair][1] for pair in rows}) if rows else {}
     grouped: dict[tuple[str, str], dict[str, Any]] = {}

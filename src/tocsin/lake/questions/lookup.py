@@ -6,7 +6,7 @@ Counting is done on the indexes alone; only the rows that are shown are read fro
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,6 +34,10 @@ MOST_PLACES = 8
 """Row groups that one look-up reads: rows that stand apart from the rest are counted, not shown."""
 FIRST_LOOK = 1_024
 """Rows of a frequent text that are tried first for the newest that the asker may see."""
+SPARSE = 64
+"""Rows are sorted where they are fewer than one in so many of their file, else marked."""
+MOST_SINGLE = 65_536
+"""Rows of one file from which they are summed by cell before all files are summed, for the sake of memory."""
 MOST_OPEN = 64
 """Files whose footers are kept in memory, some ten megabytes each."""
 SPARE_MAPS = 64
@@ -79,20 +83,35 @@ class Sight:
         self.countries[[COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX]] = True
         self.all_victims = scope.all_victims
         self.scope = scope
+        self._batches_of: dict[Path, tuple[Flags, Flags]] = {}
 
-    def sees(self, found: index.FileIndex, cells: Rows, *, with_peer: bool = False) -> Flags:
+    def _flags(self, path: Path, found: index.FileIndex) -> tuple[Flags, Flags]:
+        """Which of the batches of a file are seen, and which are the asker's own; kept, since files never change."""
+        known = self._batches_of.get(path)
+        if known is None:
+            known = _is_in(found.batches, self.batches), _is_in(found.batches, self.own)
+            self._batches_of[path] = known
+        return known
+
+    def sees(self, path: Path, found: index.FileIndex, cells: Rows, *, with_peer: bool = False) -> Flags:
         """Which of these cells of a file the asker may see, if wanted with who stands guarded on the other side."""
         batch = found.cell_batch[cells]
-        seen = _is_in(found.batches, self.batches)[batch]
+        is_seen, is_own = self._flags(path, found)
+        seen: Flags = is_seen[batch]
         if self.all_victims:
             return seen
         suffered = IS_VICTIM[found.cell_role[cells]]
-        own = _is_in(found.batches, self.own)[batch]
+        own = is_own[batch]
         seen &= ~suffered | self.countries[found.cell_country[cells]] | own
         if with_peer:
             guarded = found.cell_guarded[cells]
             seen &= (guarded == 0) | self.countries[guarded - (guarded > 0)] | own
         return seen
+
+    def among(self, path: Path, found: index.FileIndex, rows: Rows, *, with_peer: bool = False) -> Rows:
+        """Those of the rows that the asker may see."""
+        seen = self.sees(path, found, found.cell[rows], with_peer=with_peer)
+        return rows if seen.all() else rows[seen]
 
 
 def _is_in(values: npt.NDArray[np.int64], ordered: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -111,11 +130,12 @@ class Asked:
     names: tuple[str, ...] = ()
     addresses: tuple[int, int] | None = None
 
-    def codes(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-        """The hashes of texts and names, and those of texts where they stand guarded on the other side."""
+    def codes(self) -> tuple[npt.NDArray[np.uint64], dict[int, int]]:
+        """The hashes of texts and names; and those of texts guarded on the other side, with their open hashes."""
         texts, names = pl.Series(self.texts, dtype=pl.String), pl.Series(self.names, dtype=pl.String)
-        open_codes = np.unique(np.concatenate([index.text_hash(texts), index.name_hash(names)]))
-        return open_codes, np.unique(index.guarded_hash(texts))
+        of_texts = index.text_hash(texts)
+        guarded = dict(sorted(zip(index.guarded_hash(texts).tolist(), of_texts.tolist(), strict=True)))
+        return np.unique(np.concatenate([of_texts, index.name_hash(names)])), guarded
 
 
 def asked_for(kind: str, value: str) -> Asked:
@@ -139,46 +159,41 @@ def lookup(
     snapshot: Snapshot, sight: Sight, asked: Asked, *, most_rows: int = 25, columns: Collection[str] = tuple(SCHEMA)
 ) -> Found:
     """Everything that is asked for and that the asker may see; the newest rows have the columns that are wanted."""
-    codes, guarded = asked.codes()
+    codes, open_of = asked.codes()
+    guarded = np.fromiter(open_of, np.uint64, len(open_of))
     _forget_replaced(len(snapshot.files))
     most_rows = min(most_rows, MOST_ROWS_READ)
-    hits = []
+    hits: list[_Hits] = []
     for path in snapshot.files:
         found = index.load(path) or _made_anew(path)
         parts = list(found.find(codes))
         near = list(found.find(guarded)) if found.has_guarded else []
-        only = parts + near
-        if len(only) == 1 and asked.addresses is None and only[0][0] in found.frequent:
-            part = _of_frequent(path, found, sight, *only[0], most_rows, with_peer=bool(near))
+        some: list[_Hits | None]
+        if asked.addresses is None and len({code for code, _ in parts} | {open_of[code] for code, _ in near}) == 1:
+            # Rows that are found by one text, openly or on the other side, are no two times the same.
+            some = [_of_text(path, found, sight, *each, most_rows) for each in parts]
+            some += [_of_text(path, found, sight, *each, most_rows, with_peer=True) for each in near]
         else:
             rows, near_rows = [rows for _, rows in parts], [rows for _, rows in near]
             if asked.addresses is not None:
                 rows.append(found.between(*asked.addresses))
                 near_rows.append(found.guarded_between(*asked.addresses))
+            visible = [sight.among(path, found, each) for each in rows if len(each)]
             # By what is blanked for the asker nothing is found.
-            rows += [each[sight.sees(found, found.cell[each], with_peer=True)] for each in near_rows if len(each)]
-            part = _of_rows(path, found, sight, rows, most_rows)
-        if part is not None:
-            hits.append(part)
+            visible += [sight.among(path, found, each, with_peer=True) for each in near_rows if len(each)]
+            some = [_of_rows(path, found, _once_each(visible, len(found.cell)), most_rows)] if visible else []
+        hits += [each for each in some if each is not None]
     if not hits:
         return Found(rows=_empty(columns))
-    by_batch: dict[int, int] = {}
-    roles, countries = np.zeros(len(index.ROLES), np.int64), np.zeros(index.COUNTRY_CODES, np.int64)
-    for each in hits:
-        batches = _summed(each.found.cell_batch, each, len(each.found.batches))
-        for place in np.flatnonzero(batches):
-            number = int(each.found.batches[place])
-            by_batch[number] = by_batch.get(number, 0) + int(batches[place])
-        roles += _summed(each.found.cell_role, each, len(roles))
-        countries += _summed(each.found.cell_country, each, len(countries))
+    by_batch, by_role, by_country = _totals(hits)
     return Found(
-        total=int(roles.sum()),
+        total=sum(by_role.values()),
         sightings=sum(each.sightings for each in hits),
         first_at=datetime.fromtimestamp(min(each.first for each in hits), UTC),
         last_at=datetime.fromtimestamp(max(each.last for each in hits), UTC),
-        by_batch=_most_first(by_batch),
-        by_country=_most_first({COUNTRIES[code] or "": int(countries[code]) for code in np.flatnonzero(countries)}),
-        by_role=_most_first({index.ROLES[code]: int(roles[code]) for code in np.flatnonzero(roles)}),
+        by_batch=by_batch,
+        by_country=by_country,
+        by_role=by_role,
         rows=_details(hits, sight.scope, most_rows, columns) if most_rows else _empty(columns),
     )
 
@@ -187,17 +202,16 @@ def _empty(columns: Collection[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={name: dtype for name, dtype in SCHEMA.items() if name in columns})
 
 
-def _of_rows(path: Path, found: index.FileIndex, sight: Sight, parts: list[Rows], most_rows: int) -> _Hits | None:
-    """Rows found in several ways, each counted once."""
-    if not sum(map(len, parts)):
-        return None
-    rows = _once_each(parts, len(found.cell))
-    cell = found.cell[rows]
-    rows = rows[sight.sees(found, cell)]
+def _of_rows(path: Path, found: index.FileIndex, rows: Rows, most_rows: int) -> _Hits | None:
+    """Visible rows, each counted once."""
     if not len(rows):
         return None
-    # A file has nearly as many cells as rows where many countries stand on the other side: count only those met.
-    cells, sizes = np.unique(found.cell[rows], return_counts=True)
+    cells = found.cell[rows]
+    sizes: npt.NDArray[np.integer[Any]] = np.ones(len(rows), np.uint8)
+    if len(rows) > MOST_SINGLE:
+        counted = np.bincount(cells)
+        cells = np.flatnonzero(counted).astype(np.uint32)
+        sizes = counted[cells]
     last = found.last[rows]
     newest = rows[np.argpartition(~last, most_rows)[:most_rows]] if len(rows) > most_rows else rows
     sightings = int(found.count[rows].sum(dtype=np.int64))
@@ -205,21 +219,27 @@ def _of_rows(path: Path, found: index.FileIndex, sight: Sight, parts: list[Rows]
 
 
 def _once_each(parts: list[Rows], rows_in_file: int) -> Rows:
-    """The distinct rows, ascending."""
-    if sum(map(len, parts)) < rows_in_file // 64:
-        return np.unique(np.concatenate(parts))
+    """The distinct rows of several parts, ascending."""
+    if sum(map(len, parts)) * SPARSE < rows_in_file:
+        rows = np.sort(np.concatenate(parts))  # For few, faster than a hash table.
+        is_new = np.ones(len(rows), dtype=bool)
+        is_new[1:] = rows[1:] != rows[:-1]
+        return rows[is_new]
     held = np.zeros(rows_in_file, dtype=bool)
     for rows in parts:
         held[rows] = True
     return np.flatnonzero(held).astype(np.uint32)
 
 
-def _of_frequent(
-    path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int, *, with_peer: bool
+def _of_text(
+    path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int, *, with_peer: bool = False
 ) -> _Hits | None:
-    """A text with very many rows: its sums were made with the index; rows are listed newest first."""
+    """One text. Where it has very many rows its sums were made with the index; rows are listed newest first."""
+    if code not in found.frequent:
+        visible = _once_each([sight.among(path, found, rows, with_peer=with_peer)], len(found.cell))
+        return _of_rows(path, found, visible, most_rows)
     part = slice(*found.frequent[code])
-    seen = sight.sees(found, found.sum_cell[part], with_peer=with_peer)
+    seen = sight.sees(path, found, found.sum_cell[part], with_peer=with_peer)
     if not seen.any():
         return None
     sizes = found.sum_rows[part][seen]
@@ -227,7 +247,7 @@ def _of_frequent(
     start, step = 0, FIRST_LOOK
     while len(newest) < min(most_rows, int(sizes.sum())):
         some = rows[start : start + step]
-        newest = np.concatenate([newest, some[sight.sees(found, found.cell[some], with_peer=with_peer)]])[:most_rows]
+        newest = np.concatenate([newest, sight.among(path, found, some, with_peer=with_peer)])[:most_rows]
         start, step = start + step, step * 4
     return _Hits(
         path,
@@ -241,13 +261,30 @@ def _of_frequent(
     )
 
 
-def _summed(column: npt.NDArray[np.generic], hits: _Hits, length: int) -> npt.NDArray[np.int64]:
-    """Visible rows by a property of their cells. Sums stay far below what a float holds exactly."""
-    return np.bincount(column[hits.cells], weights=hits.rows_of_cell, minlength=length).astype(np.int64)
+def _totals(hits: list[_Hits]) -> tuple[dict[int, int], dict[str, int], dict[str, int]]:
+    """Visible rows by batch, by role and by country, most first."""
+    sizes = np.concatenate([each.rows_of_cell for each in hits])
+    batch = np.concatenate([each.found.batches[each.found.cell_batch[each.cells]] for each in hits])
+    kind = [
+        each.found.cell_role[each.cells].astype(np.uint16) * index.COUNTRY_CODES + each.found.cell_country[each.cells]
+        for each in hits
+    ]
+    # Sums stay far below what a float holds exactly.
+    grid = np.bincount(np.concatenate(kind), sizes, len(index.ROLES) * index.COUNTRY_CODES).astype(np.int64)
+    grid = grid.reshape(len(index.ROLES), index.COUNTRY_CODES)
+    roles, countries = grid.sum(axis=1), grid.sum(axis=0)
+    numbers, place = index.numbered(batch)
+    of_batch = np.bincount(place, sizes).astype(np.int64)
+    return (
+        _most_first(numbers.tolist(), of_batch),
+        _most_first(index.ROLES, roles),
+        _most_first([code or "" for code in COUNTRIES], countries),
+    )
 
 
-def _most_first(counts: dict[T, int]) -> dict[T, int]:
-    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+def _most_first(names: Sequence[T], counts: npt.NDArray[np.int64]) -> dict[T, int]:
+    order = np.argsort(-counts, kind="stable")
+    return {names[place]: count for place, count in zip(order.tolist(), counts[order].tolist(), strict=True) if count}
 
 
 def _forget_replaced(files: int) -> None:
