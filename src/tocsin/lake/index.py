@@ -2,11 +2,11 @@
 
 Two memory-mapped files of Arrow tables. `.index` says where: `entries` (hash of a text or name, row), sorted by hash;
 `addresses` (number, row), sorted; and for texts with very many rows `frequent` with `sums`, their rows counted
-beforehand. `.facts` says what the gate and a summary need: of each row its cell, times and count; of each cell its
-batch, role and country; and the columns that a page shows, ready to be read row by row. Rows of one cell are seen or
-hidden together, so that counting by viewer touches no Parquet at all. Who stands on the other side and may be a victim
-is guarded: entered under a hash of its own, or in `guarded` by number, and the cell knows its country, so that a row is
-not found by what is blanked on it. The index is derived: when its version differs from the running one it is made anew.
+beforehand. `.facts` says what the gate and a summary need of each row, in one record: batch, role, countries, times and
+count; and it has the columns that a page shows, ready to be read row by row. So counting by viewer touches no Parquet
+at all, and each row only one place in memory. Who stands on the other side and may be a victim is guarded: entered
+under a hash of its own, or in `guarded` by number, and the record knows its country, so that a row is not found by what
+is blanked on it. The index is derived: when its version differs from the running one it is made anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ from tocsin.core.words import Kind, Role
 from tocsin.lake.scope import IS_GUARDED
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
-VERSION = f"7 polars {pl.__version__}".encode()
+VERSION = f"8 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
@@ -44,7 +44,7 @@ SHOWN = (
 )  # fmt: skip
 """Columns that a page shows of a row: they are here once more, so that reading a row opens no Parquet file."""
 COUNTED = ("count", "role", "country")
-"""Those of them that are known from the row's cell and count."""
+"""Those of them that are known from the row's record."""
 FREQUENT_ROWS = 1_024
 """Rows under one text from which they are counted when the index is made, and listed newest first."""
 COUNTRY_CODES = 256
@@ -55,15 +55,15 @@ Tables = tuple[pa.Table, ...]
 SAMPLE_ROWS = 4_096
 NEVER = (1 << 32) - 1
 """Seconds since 1970 that no row reaches."""
-
-
-class Facts(NamedTuple):
-    """What is known of each row, in columns. Moments are seconds since 1970."""
-
-    cell: UINT32
-    first: UINT32
-    last: UINT32
-    times: npt.NDArray[np.int64]
+FACT = np.dtype(
+    [("place", "<u4"), ("kind", "<u2"), ("guarded", "<u2"), ("first", "<u4"), ("last", "<u4"), ("times", "<i8")]
+)
+"""One row: the place of its batch; role and country in one number; one more than the number of the other side's country
+where that side is guarded, else 0; seconds since 1970; how often. Rows with the same first eight bytes are seen or
+hidden together."""
+SUM = np.dtype([*FACT.descr, ("rows", "<i8")])
+"""Rows of one text that are seen or hidden together."""
+Facts = npt.NDArray[np.void]
 
 
 def index_path(parquet: Path) -> Path:
@@ -115,23 +115,17 @@ def hosts(addresses: pl.Series) -> pl.Series:
 
 def build(frame: pl.DataFrame) -> tuple[Tables, Tables]:
     """The tables of `.index` and of `.facts` for one file, whose rows are those of `frame` in order."""
-    cell, cells, batches = _cells(frame)
-    seconds = frame.select(
-        (pl.col(name).dt.timestamp("us") // 1_000_000).clip(0, NEVER).cast(pl.UInt32)
-        for name in ("first_at", "last_at")
-    )
-    facts = Facts(cell, seconds["first_at"].to_numpy(), seconds["last_at"].to_numpy(), frame["count"].to_numpy())
+    facts, batches = _facts(frame)
     codes, rows, frequent, sums = _counted(*_entries(frame), facts)
-    count = facts.times.astype(np.uint32) if int(facts.times.max(initial=0)) <= NEVER else facts.times
-    of_rows = pa.table({"cell": cell, "first": facts.first, "last": facts.last, "count": count})
     held = [name for name in frame.columns if frame[name].null_count() < frame.height]
-    of_rows = of_rows.replace_schema_metadata({b"columns": orjson.dumps(held)})
+    told = {b"columns": orjson.dumps(held), b"guarded": orjson.dumps(bool(facts["guarded"].any()))}
+    of_rows = pa.table({"fact": _records(facts)}).replace_schema_metadata(told)
     entries = pa.table({"hash": codes, "row": rows})
     numbers = frame.select(
         "ipv4", open=pl.when(~IS_GUARDED).then("peer_ipv4"), near=pl.when(IS_GUARDED).then("peer_ipv4")
     )
     addresses, guarded = _addresses(numbers["ipv4"], numbers["open"]), _addresses(numbers["near"])
-    return (entries, addresses, frequent, sums, guarded), (of_rows, cells, pa.table({"batch": batches}), _shown(frame))
+    return (entries, addresses, frequent, sums, guarded), (of_rows, pa.table({"batch": batches}), _shown(frame))
 
 
 def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
@@ -171,29 +165,28 @@ def _order(codes: UINT64) -> npt.NDArray[np.int64]:
     return order
 
 
-def _cells(frame: pl.DataFrame) -> tuple[UINT32, pa.Table, npt.NDArray[np.int64]]:
-    """The cell of each row; the cells with place of the batch, role and countries; the batches, ascending."""
+def _facts(frame: pl.DataFrame) -> tuple[Facts, npt.NDArray[np.int64]]:
+    """The record of each row; the batches, ascending."""
     country, near_country = (
-        pl.col(name).replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.Int64)
+        pl.col(name).replace_strict(COUNTRY_INDEX, default=0, return_dtype=pl.UInt16)
         for name in ("country", "peer_country")
     )
+    role = pl.col("role").replace_strict(list(ROLES), list(range(len(ROLES))), return_dtype=pl.UInt16)
     coded = frame.select(
-        role=pl.col("role").replace_strict(list(ROLES), list(range(len(ROLES))), return_dtype=pl.Int64),
-        country=country,
-        guarded=pl.when(IS_GUARDED).then(near_country + 1),
-    )
-    batches, batch = numbered(frame["batch"].to_numpy())
-    sides, side = numbered(coded["guarded"].fill_null(0).to_numpy())  # Few, mostly one: the keys stay dense.
-    key = (batch * len(ROLES) + coded["role"].to_numpy()) * COUNTRY_CODES + coded["country"].to_numpy()
-    keys, cell = numbered(key * len(sides) + side)
-    keys, near = np.divmod(keys, max(1, len(sides)))
-    place, rest = np.divmod(keys, len(ROLES) * COUNTRY_CODES)
-    role, located = np.divmod(rest, COUNTRY_CODES)
-    columns = {
-        "batch": place.astype(np.uint32), "role": role.astype(np.uint8), "country": located.astype(np.uint8),
-        "guarded": sides[near].astype(np.uint16),
-    }  # fmt: skip
-    return cell.astype(np.uint32), pa.table(columns), batches
+        (
+            (pl.col(name).dt.timestamp("us") // 1_000_000).clip(0, NEVER).cast(pl.UInt32)
+            for name in ("first_at", "last_at")
+        ),
+        kind=role * COUNTRY_CODES + country,
+        guarded=pl.when(IS_GUARDED).then(near_country + 1).fill_null(0),
+        times="count",
+    ).rename({"first_at": "first", "last_at": "last"})
+    batches, place = numbered(frame["batch"].to_numpy())
+    facts = np.empty(frame.height, FACT)
+    facts["place"] = place
+    for name in coded.columns:
+        facts[name] = coded[name].to_numpy()
+    return facts, batches
 
 
 def numbered(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -211,43 +204,54 @@ def numbered(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.
 
 
 def _counted(codes: UINT64, rows: UINT32, facts: Facts) -> tuple[UINT64, UINT32, pa.Table, pa.Table]:
-    """The entries with the rows of frequent texts newest first and once each; those texts, and their sums by cell."""
+    """The entries with the rows of frequent texts newest first and once each; those texts, and their sums."""
     starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]])) if len(codes) else np.zeros(0, np.int64)
     lengths = np.diff(np.append(starts, len(codes)))
-    parts = [_sums(np.zeros(0, np.uint32), facts)]
+    is_frequent = lengths >= FREQUENT_ROWS
     keep = np.ones(len(codes), dtype=bool)
-    hashes, ends, end = [], [], 0
-    for start, length in zip(starts[lengths >= FREQUENT_ROWS], lengths[lengths >= FREQUENT_ROWS], strict=True):
+    parts = []
+    last = np.ascontiguousarray(facts["last"])
+    for start, length in zip(starts[is_frequent].tolist(), lengths[is_frequent].tolist(), strict=True):
         found = np.unique(rows[start : start + length])
-        newest = found[np.argsort(~facts.last[found])]
+        newest = found[np.argsort(~last[found])]
         rows[start : start + len(newest)] = newest
         keep[start + len(newest) : start + length] = False
-        parts.append(_sums(newest, facts))
-        end += len(parts[-1][0])
-        hashes.append(codes[start])
-        ends.append(end)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    sums = pa.table(dict(zip(("cell", "rows", "sightings", "first", "last"), columns, strict=True)))
-    frequent = pa.table({"hash": np.array(hashes, np.uint64), "end": np.array(ends, np.uint32)})
-    return (codes, rows, frequent, sums) if keep.all() else (codes[keep], rows[keep], frequent, sums)
+        parts.append(newest)
+    sums, ends = _sums(parts, facts)
+    frequent = pa.table({"hash": codes[starts[is_frequent]], "end": ends})
+    counted = pa.table({"sum": _records(sums)})
+    return (codes, rows, frequent, counted) if keep.all() else (codes[keep], rows[keep], frequent, counted)
 
 
-def _sums(newest: npt.NDArray[np.integer[Any]], facts: Facts) -> tuple[npt.NDArray[Any], ...]:
-    """Cells of these rows, newest first, with how many, how often, and from when to when in each."""
-    cell = facts.cell[newest]
-    rows = np.bincount(cell)
-    cells = np.flatnonzero(rows)
-    sightings = np.bincount(cell, weights=facts.times[newest])  # Exact: far fewer than a float holds.
-    first, last = np.full(len(rows), NEVER, np.uint32), np.zeros(len(rows), np.uint32)
-    np.minimum.at(first, cell, facts.first[newest])
-    last[cell[::-1]] = facts.last[newest[::-1]]
-    return (
-        cells.astype(np.uint32),
-        rows[cells].astype(np.uint32),
-        sightings[cells].astype(np.int64),
-        first[cells],
-        last[cells],
+def _sums(parts: list[UINT32], facts: Facts) -> tuple[Facts, npt.NDArray[np.int64]]:
+    """For each part of the rows one record per batch, kind and guarded country; where the records of each part end."""
+    if not parts:
+        return np.empty(0, SUM), np.empty(0, np.int64)
+    of_rows = facts[np.concatenate(parts)]
+    rows = {name: np.ascontiguousarray(of_rows[name]) for name in ("first", "last", "times")}
+    part = np.repeat(np.arange(len(parts), dtype=np.uint32), [len(each) for each in parts])
+    grouped = (
+        pl.DataFrame({"part": part, "key": _keys(of_rows), **rows})
+        .group_by("part", "key")
+        .agg(pl.col("first").min(), pl.col("last").max(), pl.col("times").sum(), rows=pl.len())
+        .sort("part", "key")
     )
+    sums = np.empty(grouped.height, SUM)
+    _keys(sums)[:] = grouped["key"].to_numpy()
+    for name in ("first", "last", "times", "rows"):
+        sums[name] = grouped[name].to_numpy()
+    return sums, np.cumsum(np.bincount(grouped["part"].to_numpy(), minlength=len(parts)))
+
+
+def _keys(records: Facts) -> UINT64:
+    """What decides who sees them: their first eight bytes as one number."""
+    keys: UINT64 = records.view(np.uint64).reshape(len(records), -1)[:, 0]
+    return keys
+
+
+def _records(records: Facts) -> pa.Array:
+    """The records as they lie in memory."""
+    return pa.Array.from_buffers(pa.binary(records.itemsize), len(records), [None, pa.py_buffer(records)])
 
 
 def _addresses(*columns: pl.Series) -> pa.Table:
@@ -305,20 +309,8 @@ class FileIndex:
     number_rows: UINT32
     frequent: dict[int, tuple[int, int]]
     """Hash of a text with very many rows → where its sums begin and end."""
-    sum_cell: UINT32
-    sum_rows: UINT32
-    sum_sightings: npt.NDArray[np.int64]
-    sum_first: UINT32
-    sum_last: UINT32
-    cell: UINT32
-    first: UINT32
-    last: UINT32
-    count: npt.NDArray[Any]
-    cell_batch: UINT32
-    cell_role: npt.NDArray[np.uint8]
-    cell_country: npt.NDArray[np.uint8]
-    cell_guarded: npt.NDArray[np.uint16]
-    """One more than the number of the other side's country where that side is guarded, else 0."""
+    sums: Facts
+    facts: Facts
     guarded_numbers: UINT32
     guarded_rows: UINT32
     has_guarded: bool
@@ -336,11 +328,11 @@ class FileIndex:
 
     def shown_of(self, row: int) -> dict[str, Any]:
         """The shown columns of a row and its batch, as far as they hold anything."""
-        cell = self.cell[row]
         known = {name: self.shown[name][row].as_py() for name in self.shown.column_names}
-        country = COUNTRIES[self.cell_country[cell]]
-        facts = {"count": int(self.count[row]), "role": ROLES[self.cell_role[cell]], "country": country}
-        return known | facts | {"batch": int(self.batches[self.cell_batch[cell]])}
+        fact = self.facts[row]
+        role, country = divmod(int(fact["kind"]), COUNTRY_CODES)
+        facts = {"count": int(fact["times"]), "role": ROLES[role], "country": COUNTRIES[country]}
+        return known | facts | {"batch": int(self.batches[fact["place"]])}
 
     def between(self, first: int, last: int) -> UINT32:
         """Rows with an IPv4 address from first to last, in no order, some of them twice."""
@@ -365,37 +357,26 @@ def load(parquet: Path) -> FileIndex | None:
 def opened(parquet: Path) -> FileIndex | None:
     """The same for who reads a file once."""
     path = index_path(parquet)
-    where, what = _tables(path, 5), _tables(path.with_suffix(".facts"), 4)
+    where, what = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
     if where is None or what is None:
         return None
     entries, addresses, frequent, sums, guarded = where
-    facts, cells, batches, shown = what
+    facts, batches, shown = what
+    told = facts.schema.metadata or {}
     ends = frequent["end"].to_pylist()
-    cell_guarded = _column(cells, "guarded")
     return FileIndex(
         hashes=_column(entries, "hash"),
         rows=_column(entries, "row"),
         numbers=_column(addresses, "number"),
         number_rows=_column(addresses, "row"),
         frequent=dict(zip(frequent["hash"].to_pylist(), zip([0, *ends], ends, strict=False), strict=True)),
-        sum_cell=_column(sums, "cell"),
-        sum_rows=_column(sums, "rows"),
-        sum_sightings=_column(sums, "sightings"),
-        sum_first=_column(sums, "first"),
-        sum_last=_column(sums, "last"),
-        cell=_column(facts, "cell"),
-        first=_column(facts, "first"),
-        last=_column(facts, "last"),
-        count=_column(facts, "count"),
-        cell_batch=_column(cells, "batch"),
-        cell_role=_column(cells, "role"),
-        cell_country=_column(cells, "country"),
-        cell_guarded=cell_guarded,
+        sums=_of_records(sums["sum"], SUM),
+        facts=_of_records(facts["fact"], FACT),
         guarded_numbers=_column(guarded, "number"),
         guarded_rows=_column(guarded, "row"),
-        has_guarded=bool(cell_guarded.any()),
+        has_guarded=orjson.loads(told.get(b"guarded", b"false")),
         batches=_column(batches, "batch"),
-        columns=frozenset(orjson.loads((facts.schema.metadata or {}).get(b"columns", b"[]"))),
+        columns=frozenset(orjson.loads(told.get(b"columns", b"[]"))),
         shown=shown,
     )
 
@@ -422,3 +403,11 @@ def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     chunks = table[name].chunks
     column: npt.NDArray[Any] = chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
     return column
+
+
+def _of_records(column: pa.ChunkedArray, dtype: np.dtype[np.void]) -> Facts:
+    """Records where they lie, without a copy."""
+    if not len(column):
+        return np.empty(0, dtype)
+    (chunk,) = column.chunks
+    return np.frombuffer(chunk.buffers()[1], dtype, len(chunk), chunk.offset * dtype.itemsize)

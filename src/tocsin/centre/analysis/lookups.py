@@ -150,12 +150,12 @@ def answer(
 def _sources(found: Found, reach: Reach, viewer: Viewer) -> list[dict[str, Any]]:
     """Who said it. A partner's name is shown inside the Centre only: by default sources must not be named."""
     places = np.searchsorted(reach.sight.batches, np.fromiter(found.by_batch, np.int64, len(found.by_batch)))
-    pair = reach.pair[places]
-    counts = np.bincount(pair, np.fromiter(found.by_batch.values(), np.int64, len(pair)), len(reach.pairs))
+    pairs = reach.pair[places]
+    counts = np.bincount(pairs, np.fromiter(found.by_batch.values(), np.int64, len(pairs)), len(reach.pairs))
     newest = np.zeros(len(reach.pairs))
-    np.maximum.at(newest, pair, reach.received_at[places])
-    rows = {int(each): int(counts[each]) for each in np.flatnonzero(counts)}
-    last_at = {each: datetime.fromtimestamp(newest[each], UTC) for each in rows}
+    np.maximum.at(newest, pairs, reach.received_at[places])
+    rows = {place: int(counts[place]) for place in np.flatnonzero(counts).tolist()}
+    last_at = {place: datetime.fromtimestamp(newest[place], UTC) for place in rows}
     organisations = Organisation.objects.in_bulk({reach.pairs[pair][0] for pair in rows}) if rows else {}
     sets = HandlingSet.objects.in_bulk({reach.pairs[pair][1] for pair in rows}) if rows else {}
     grouped: dict[tuple[str, str], dict[str, Any]] = {}

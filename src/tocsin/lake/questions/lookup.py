@@ -32,7 +32,7 @@ WIDEST_V4, WIDEST_V6 = 8, 16
 MOST_ROWS_READ = 200
 MOST_PLACES = 8
 """Row groups that one look-up reads: rows that stand apart from the rest are counted, not shown."""
-FIRST_LOOK = 1_024
+FIRST_LOOK = 128
 """Rows of a frequent text that are tried first for the newest that the asker may see."""
 SPARSE = 64
 """Rows are sorted where they are fewer than one in so many of their file, else marked."""
@@ -41,8 +41,11 @@ MOST_SINGLE = 65_536
 MOST_OPEN = 64
 """Files whose footers are kept in memory, some ten megabytes each."""
 SPARE_MAPS = 64
+KINDS = len(index.ROLES) * index.COUNTRY_CODES
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.uint32]
+_Sizes = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]]
+"""Codes, and rows of each; a code may come several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,12 @@ class Found:
 
 @dataclass(slots=True)
 class _Hits:
-    """What one file has, as far as it is visible: sums by cell, and the newest of its rows."""
+    """What one file has of it, as far as it is visible: sums, and the newest of its rows."""
 
     path: Path
     found: index.FileIndex
-    cells: npt.NDArray[np.uint32]
-    rows_of_cell: npt.NDArray[np.integer[Any]]
+    batches: _Sizes
+    kinds: _Sizes
     sightings: int
     first: int
     last: int
@@ -81,6 +84,7 @@ class Sight:
         self.own = np.array(sorted(scope.own_batches), dtype=np.int64)
         self.countries = np.zeros(index.COUNTRY_CODES, dtype=bool)
         self.countries[[COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX]] = True
+        self.kinds = np.repeat(~IS_VICTIM, index.COUNTRY_CODES) | np.tile(self.countries, len(index.ROLES))
         self.all_victims = scope.all_victims
         self.scope = scope
         self._batches_of: dict[Path, tuple[Flags, Flags]] = {}
@@ -93,25 +97,19 @@ class Sight:
             self._batches_of[path] = known
         return known
 
-    def sees(self, path: Path, found: index.FileIndex, cells: Rows, *, with_peer: bool = False) -> Flags:
-        """Which of these cells of a file the asker may see, if wanted with who stands guarded on the other side."""
-        batch = found.cell_batch[cells]
+    def sees(self, path: Path, found: index.FileIndex, facts: index.Facts, *, with_peer: bool = False) -> Flags:
+        """Which of these records of a file the asker may see, if wanted with who stands guarded on the other side."""
+        place = facts["place"]
         is_seen, is_own = self._flags(path, found)
-        seen: Flags = is_seen[batch]
+        seen: Flags = is_seen[place]
         if self.all_victims:
             return seen
-        suffered = IS_VICTIM[found.cell_role[cells]]
-        own = is_own[batch]
-        seen &= ~suffered | self.countries[found.cell_country[cells]] | own
+        shown = self.kinds[facts["kind"]]
         if with_peer:
-            guarded = found.cell_guarded[cells]
-            seen &= (guarded == 0) | self.countries[guarded - (guarded > 0)] | own
+            guarded = facts["guarded"]
+            shown &= (guarded == 0) | self.countries[guarded - (guarded > 0)]
+        seen &= shown | is_own[place]
         return seen
-
-    def among(self, path: Path, found: index.FileIndex, rows: Rows, *, with_peer: bool = False) -> Rows:
-        """Those of the rows that the asker may see."""
-        seen = self.sees(path, found, found.cell[rows], with_peer=with_peer)
-        return rows if seen.all() else rows[seen]
 
 
 def _is_in(values: npt.NDArray[np.int64], ordered: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -178,10 +176,10 @@ def lookup(
             if asked.addresses is not None:
                 rows.append(found.between(*asked.addresses))
                 near_rows.append(found.guarded_between(*asked.addresses))
-            visible = [sight.among(path, found, each) for each in rows if len(each)]
-            # By what is blanked for the asker nothing is found.
-            visible += [sight.among(path, found, each, with_peer=True) for each in near_rows if len(each)]
-            some = [_of_rows(path, found, _once_each(visible, len(found.cell)), most_rows)] if visible else []
+            there = _once_each(rows, len(found.facts))
+            some = [_of_rows(path, found, sight, there, most_rows)]
+            beside = _without(_once_each(near_rows, len(found.facts)), there)
+            some.append(_of_rows(path, found, sight, beside, most_rows, with_peer=True))
         hits += [each for each in some if each is not None]
     if not hits:
         return Found(rows=_empty(columns))
@@ -202,24 +200,48 @@ def _empty(columns: Collection[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={name: dtype for name, dtype in SCHEMA.items() if name in columns})
 
 
-def _of_rows(path: Path, found: index.FileIndex, rows: Rows, most_rows: int) -> _Hits | None:
-    """Visible rows, each counted once."""
+def _of_rows(
+    path: Path, found: index.FileIndex, sight: Sight, rows: Rows, most_rows: int, *, with_peer: bool = False
+) -> _Hits | None:
+    """Distinct rows. By what is blanked for the asker nothing is found."""
     if not len(rows):
         return None
-    cells = found.cell[rows]
-    sizes: npt.NDArray[np.integer[Any]] = np.ones(len(rows), np.uint8)
-    if len(rows) > MOST_SINGLE:
-        counted = np.bincount(cells)
-        cells = np.flatnonzero(counted).astype(np.uint32)
-        sizes = counted[cells]
-    last = found.last[rows]
-    newest = rows[np.argpartition(~last, most_rows)[:most_rows]] if len(rows) > most_rows else rows
-    sightings = int(found.count[rows].sum(dtype=np.int64))
-    return _Hits(path, found, cells, sizes, sightings, int(found.first[rows].min()), int(last.max()), newest)
+    facts = found.facts[rows]
+    seen = sight.sees(path, found, facts, with_peer=with_peer)
+    if not seen.all():
+        rows, facts = rows[seen], facts[seen]
+    if not len(rows):
+        return None
+    newest = rows
+    if len(rows) > most_rows:
+        newest = rows[np.argpartition(~facts["last"], most_rows)[:most_rows]]
+    return _tallied(path, found, facts, np.ones(len(rows), np.uint8), newest)
+
+
+def _tallied(
+    path: Path, found: index.FileIndex, facts: index.Facts, sizes: npt.NDArray[np.integer[Any]], newest: Rows
+) -> _Hits:
+    """The sums of visible records that stand for so many rows each."""
+    batches: _Sizes = (found.batches[facts["place"]], sizes)
+    kinds: _Sizes = (facts["kind"], sizes)
+    if len(facts) > MOST_SINGLE:
+        batches = found.batches, _summed(facts["place"], sizes, len(found.batches))
+        kinds = np.arange(KINDS), _summed(facts["kind"], sizes, KINDS)
+    times = int(facts["times"].sum())
+    return _Hits(path, found, batches, kinds, times, int(facts["first"].min()), int(facts["last"].max()), newest)
+
+
+def _summed(
+    codes: npt.NDArray[np.integer[Any]], sizes: npt.NDArray[np.integer[Any]], length: int = 0
+) -> npt.NDArray[np.int64]:
+    """Rows by code. Sums stay far below what a float holds exactly."""
+    return np.bincount(codes, sizes, length).astype(np.int64)
 
 
 def _once_each(parts: list[Rows], rows_in_file: int) -> Rows:
     """The distinct rows of several parts, ascending."""
+    if not sum(map(len, parts)):
+        return np.empty(0, np.uint32)
     if sum(map(len, parts)) * SPARSE < rows_in_file:
         rows = np.sort(np.concatenate(parts))  # For few, faster than a hash table.
         is_new = np.ones(len(rows), dtype=bool)
@@ -231,55 +253,53 @@ def _once_each(parts: list[Rows], rows_in_file: int) -> Rows:
     return np.flatnonzero(held).astype(np.uint32)
 
 
+def _without(rows: Rows, others: Rows) -> Rows:
+    """Those of the rows that are not among the others; both ascending and distinct."""
+    if not len(rows) or not len(others):
+        return rows
+    at = np.minimum(np.searchsorted(others, rows), len(others) - 1)
+    is_new: Flags = others[at] != rows
+    return rows[is_new]
+
+
 def _of_text(
     path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int, *, with_peer: bool = False
 ) -> _Hits | None:
     """One text. Where it has very many rows its sums were made with the index; rows are listed newest first."""
     if code not in found.frequent:
-        visible = _once_each([sight.among(path, found, rows, with_peer=with_peer)], len(found.cell))
-        return _of_rows(path, found, visible, most_rows)
-    part = slice(*found.frequent[code])
-    seen = sight.sees(path, found, found.sum_cell[part], with_peer=with_peer)
-    if not seen.any():
+        return _of_rows(path, found, sight, _once_each([rows], len(found.facts)), most_rows, with_peer=with_peer)
+    sums = found.sums[slice(*found.frequent[code])]
+    seen = sight.sees(path, found, sums, with_peer=with_peer)
+    if not seen.all():
+        sums = sums[seen]
+    if not len(sums):
         return None
-    sizes = found.sum_rows[part][seen]
     newest: Rows = np.empty(0, np.uint32)
     start, step = 0, FIRST_LOOK
-    while len(newest) < min(most_rows, int(sizes.sum())):
+    while len(newest) < min(most_rows, int(sums["rows"].sum())):
         some = rows[start : start + step]
-        newest = np.concatenate([newest, sight.among(path, found, some, with_peer=with_peer)])[:most_rows]
-        start, step = start + step, step * 4
-    return _Hits(
-        path,
-        found,
-        found.sum_cell[part][seen],
-        sizes,
-        int(found.sum_sightings[part][seen].sum()),
-        int(found.sum_first[part][seen].min()),
-        int(found.sum_last[part][seen].max()),
-        newest,
-    )
+        some = some[sight.sees(path, found, found.facts[some], with_peer=with_peer)]
+        newest = np.concatenate([newest, some])[:most_rows]
+        start, step = start + step, step * 8
+    return _tallied(path, found, sums, sums["rows"], newest)
 
 
 def _totals(hits: list[_Hits]) -> tuple[dict[int, int], dict[str, int], dict[str, int]]:
     """Visible rows by batch, by role and by country, most first."""
-    sizes = np.concatenate([each.rows_of_cell for each in hits])
-    batch = np.concatenate([each.found.batches[each.found.cell_batch[each.cells]] for each in hits])
-    kind = [
-        each.found.cell_role[each.cells].astype(np.uint16) * index.COUNTRY_CODES + each.found.cell_country[each.cells]
-        for each in hits
-    ]
-    # Sums stay far below what a float holds exactly.
-    grid = np.bincount(np.concatenate(kind), sizes, len(index.ROLES) * index.COUNTRY_CODES).astype(np.int64)
-    grid = grid.reshape(len(index.ROLES), index.COUNTRY_CODES)
+    grid = _summed(*_joined([each.kinds for each in hits]), KINDS).reshape(len(index.ROLES), index.COUNTRY_CODES)
     roles, countries = grid.sum(axis=1), grid.sum(axis=0)
-    numbers, place = index.numbered(batch)
-    of_batch = np.bincount(place, sizes).astype(np.int64)
+    batch, sizes = _joined([each.batches for each in hits])
+    numbers, place = index.numbered(batch.astype(np.int64))
+    of_batch = _summed(place, sizes)
     return (
         _most_first(numbers.tolist(), of_batch),
         _most_first(index.ROLES, roles),
         _most_first([code or "" for code in COUNTRIES], countries),
     )
+
+
+def _joined(parts: list[_Sizes]) -> _Sizes:
+    return np.concatenate([codes for codes, _ in parts]), np.concatenate([sizes for _, sizes in parts])
 
 
 def _most_first(names: Sequence[T], counts: npt.NDArray[np.int64]) -> dict[T, int]:
@@ -313,7 +333,7 @@ def _opened(path: Path) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
 
 def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collection[str]) -> pl.DataFrame:
     """The newest rows, newest first: those that a page shows from the indexes, else as far as they stand close."""
-    last = np.concatenate([each.found.last[each.newest] for each in hits])
+    last = np.concatenate([each.found.facts["last"][each.newest] for each in hits])
     owner = np.repeat(np.arange(len(hits)), [len(each.newest) for each in hits])
     rows = np.concatenate([each.newest for each in hits])
     order = np.argsort(~last, kind="stable")[:most_rows]
