@@ -62,6 +62,11 @@ class HashRows:
             start, row = above, row + 1
         return size + len(leaves)
 
+    def clear(self) -> None:
+        """Forget everything: the log has no leaves."""
+        for path in self.folder.glob("row-*.hashes"):
+            path.unlink()
+
     def _write(self, row: int, start: int, hashes: Sequence[bytes]) -> None:
         path = self._path(row)
         with path.open("r+b" if path.exists() else "wb") as file:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 
 from .models import Entry
 
@@ -30,3 +31,37 @@ def found(
     if until is not None:
         entries = entries.filter(at__lt=until)
     return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A keyset page: `first` when it is not the first one, `next` the number after which the following one begins."""
+
+    rows: list[Entry]
+    first: bool = False
+    next: str = ""
+
+
+def page_of(entries: QuerySet[Entry], after: str, per_page: int) -> Page:
+    """Newest first, after the entry of that number; an unreadable one starts anew."""
+    is_later = after.isascii() and after.isdecimal() and len(after) < 19
+    rows = list((entries.filter(pk__lt=int(after)) if is_later else entries)[: per_page + 1])
+    more = len(rows) > per_page
+    rows = rows[:per_page]
+    return Page(rows, is_later, str(rows[-1].pk) if more else "")
+
+
+def sample_of(entries: QuerySet[Entry], count: int) -> list[Entry]:
+    """So many of them, as if by lot: those with the smallest leaf hashes, which nobody chooses and all can repeat."""
+    return sorted(entries.order_by("leaf")[:count], key=lambda entry: -entry.pk)
+
+
+def actions() -> list[str]:
+    """Every action that was ever recorded, in order; one step in the index for each."""
+    found: list[str] = []
+    while True:
+        rest = Entry.objects.filter(action__gt=found[-1]) if found else Entry.objects.all()
+        following = rest.aggregate(following=Min("action"))["following"]
+        if following is None:
+            return found
+        found.append(following)

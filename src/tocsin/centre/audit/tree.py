@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from tocsin.core.errors import InputError
-from tocsin.credentials import SigningKey, notes
+from tocsin.credentials import SigningKey, log_proofs, notes
 from tocsin.credentials.log_tree import Growth, HashRows, inclusion_proof, leaf_hash, root
 
 from .models import Checkpoint, Entry
@@ -74,18 +74,21 @@ def tick(kept: Log, now: datetime) -> None:
 def keep(kept: Log, at: datetime) -> Checkpoint | None:
     """Give waiting entries their places and sign how far the log has come; None where nothing was new.
 
-    Refuses to sign, and says so in the log of the process, where the tree does not continue the last checkpoint.
+    Refuses to sign, and says so in the log of the process, where the entries do not continue the last checkpoint.
     """
     with _alone(kept.store) as is_alone:
         if not is_alone:
             return None
-        _give_places()
-        size = _grow(kept.rows)
         last = Checkpoint.objects.order_by("-size").first()
-        if last is not None and size >= last.size and root(kept.rows, last.size) != bytes(last.root):
+        signed = 0 if last is None else last.size
+        _give_places(signed)
+        size = _grow(kept.rows, signed)
+        if last is not None and not _continues(kept.rows, size, last):
+            size = _grown_anew(kept.rows, last)
+        if last is not None and not _continues(kept.rows, size, last):
             log.critical("The log of acts is not what checkpoint %s signed. Run: tocsin audit verify", last.size)
             return None
-        if last is not None and size <= last.size:
+        if last is not None and size == last.size:
             _lay_down(kept)
             return None
         point = notes.Checkpoint(kept.origin, size, root(kept.rows, size))
@@ -96,8 +99,11 @@ def keep(kept: Log, at: datetime) -> Checkpoint | None:
         return made
 
 
-def verify(kept: Log) -> Verdict:
-    """Hash every entry again and compare with its leaf, with every checkpoint, and with those in the second place."""
+def verify(kept: Log, told: Callable[[int], None] = lambda done: None) -> Verdict:
+    """Hash every entry again and compare with its leaf, with every checkpoint, and with those in the second place.
+
+    `told` hears every 10,000 entries how many were hashed.
+    """
     verdict = Verdict(waiting=Entry.objects.filter(place=None).count())
     expected = _signed_roots(kept, verdict)
     growth = Growth()
@@ -110,6 +116,8 @@ def verify(kept: Log) -> Verdict:
         if leaf != bytes(entry.leaf):
             verdict.faults.append(f"Entry {entry.place} (number {entry.pk}) is not what was written.")
         growth.add(leaf)
+        if not growth.size % ENTRIES_IN_PORTION:
+            told(growth.size)
         for where, wanted in expected.pop(growth.size, ()):
             if wanted != growth.root:
                 verdict.faults.append(f"The first {growth.size} entries are not those that {where} signed.")
@@ -125,20 +133,15 @@ def proof_of(kept: Log, entry: Entry) -> dict[str, object] | None:
     if entry.place is None or point is None or entry.place >= point.size:
         return None
     hashes = inclusion_proof(kept.rows, entry.place, point.size)
-    return {
-        "entry": body_of(entry).decode(),
-        "index": entry.place,
-        "hashes": [each.hex() for each in hashes],
-        "checkpoint": point.note,
-        "public_key": kept.key.public_line,
-    }
+    return log_proofs.written(body_of(entry).decode(), entry.place, hashes, point.note, kept.key.public_line)
 
 
-def _give_places() -> None:
+def _give_places(signed: int) -> None:
+    """Places follow one another; those that a checkpoint covers are never given again, whatever was taken out."""
     while True:
         with transaction.atomic():
             highest = Entry.objects.aggregate(highest=Max("place"))["highest"]
-            start = 0 if highest is None else highest + 1
+            start = max(signed, 0 if highest is None else highest + 1)
             waiting = list(Entry.objects.filter(place=None).order_by("pk").only("pk")[:ENTRIES_IN_PORTION])
             for place, entry in enumerate(waiting, start):
                 entry.place = place
@@ -147,15 +150,35 @@ def _give_places() -> None:
             return
 
 
-def _grow(rows: HashRows) -> int:
-    """Bring the files up to the entries that have places; give their number."""
-    size = rows.size
+def _grow(rows: HashRows, signed: int = 0) -> int:
+    """Bring the files up to the entries that have places; give their number. What was signed is not read again."""
+    size = min(rows.size, signed)
     while True:
         found = Entry.objects.filter(place__gte=size, place__lt=size + ENTRIES_IN_PORTION).order_by("place")
         portion = [bytes(leaf) for leaf in found.values_list("leaf", flat=True)]
         if not portion:
             return size
         size = rows.append(size, portion)
+
+
+def _continues(rows: HashRows, size: int, last: Checkpoint) -> bool:
+    return size >= last.size and root(rows, last.size) == bytes(last.root)
+
+
+def _grown_anew(rows: HashRows, last: Checkpoint) -> int:
+    """The files made again from the entries, once for each checkpoint: a power cut may leave anything in them."""
+    mark = rows.folder / "made-anew-for"
+    if mark.exists() and mark.read_text(encoding="ascii") == str(last.size):
+        return rows.size
+    rows.clear()
+    size = _grow(rows)
+    if _continues(rows, size, last):
+        log.warning("The files of the log of acts were damaged and are made again from its entries.")
+        mark.unlink(missing_ok=True)
+    else:
+        rows.folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(str(last.size), encoding="ascii")
+    return size
 
 
 def _lay_down(kept: Log) -> None:
