@@ -29,6 +29,7 @@ CAST: dict[str, Callable[[], Person]] = {
     "vera_victim_desk": lambda: _at_centre("vera_victim_desk", "victim-desk", "Vera Costa"),
     "paula_partnership": lambda: _at_centre("paula_partnership", "partnership", "Paula Stone"),
     "ada_administrator": lambda: _at_centre("ada_administrator", "administrator", "Ada Lindqvist"),
+    "aida_auditor": lambda: _at_centre("aida_auditor", "auditor", "Aïda Ben Salem"),
     "fleur_officer": lambda: _at_bureau("fleur_officer", "FR", "Fleur Marchand", "fr"),
     "khalil_officer": lambda: _at_bureau("khalil_officer", "JO", "خليل حداد", "ar"),
     "hugo_head": lambda: _at_bureau("hugo_head", "FR", "Hugo Perrin", "fr", "head"),

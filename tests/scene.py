@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import polars as pl
+from django.utils import timezone
 
 from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQuery
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.audit.services import record
+from tocsin.centre.audit.tree import keep
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
@@ -18,6 +22,7 @@ from tocsin.centre.members.models import Key, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.release.models import Package
 from tocsin.lake.objects import Way, blocks_of, key_of
+from tocsin.site.act_log import log_of_acts
 
 from . import builders
 
@@ -129,3 +134,12 @@ def own_things(person: Person) -> tuple[Key, StandingQuery]:
     query = StandingQuery.objects.create(person=person, organisation=person.organisation, kind="ipv4",
                                          value="192.0.2.7", created_at=builders.NOW)  # fmt: skip
     return key, query
+
+
+def signed_act() -> Entry:
+    """An act that a checkpoint covers."""
+    now = timezone.now()
+    entry = record("dana_analyst", "delivery.received", "delivery:1", {"via": "page"}, at=now)
+    keep(log_of_acts(), now)
+    entry.refresh_from_db()
+    return entry

@@ -46,6 +46,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "watch-stop": lambda shown, person: (scene.own_things(person)[1].pk,),
     "key-revoke": lambda shown, person: (scene.own_things(person)[0].pk,),
     "package-download": lambda shown, person: (shown.package.number,),
+    "act": lambda shown, person: (scene.signed_act().pk,),
+    "act-proof": lambda shown, person: (scene.signed_act().pk,),
 }
 
 

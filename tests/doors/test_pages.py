@@ -16,7 +16,17 @@ from tests.doors.test_access import ARGUMENTS, ROWS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 FIRST_VIEW_BYTES = 150_000
-FILES = {"delivery-mend", "delivery-original", "delivery-rejections", "object-raw", "package-download", "receipt"}
+FILES = {
+    "act-proof",
+    "acts-export",
+    "acts-key",
+    "delivery-mend",
+    "delivery-original",
+    "delivery-rejections",
+    "object-raw",
+    "package-download",
+    "receipt",
+}
 """Addresses that give a file and no page."""
 PAGES = {
     name: next(login for login in row if row[login] == "+")

@@ -32,6 +32,7 @@ FURTHER = {
     "review": ["?tab=countries", "?tab=quarantined"],
     "organisations": ["?show=bureaus"],
     "feeds": ["?show=trouble"],
+    "acts": ["?sample=10", "?subject=nothing"],
 }
 """Other states of a page, besides the first."""
 

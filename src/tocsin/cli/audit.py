@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TextIO
 
 import click
 
@@ -11,9 +12,11 @@ from . import setup
 
 
 @click.group()
-def audit() -> None:
-    """Search the log of acts, prove an entry, verify the whole."""
-    setup()
+@click.pass_context
+def audit(context: click.Context) -> None:
+    """Search the log of acts, prove an entry, check a proof, verify the whole."""
+    if context.invoked_subcommand != "check":  # Who checks a proof need have no installation.
+        setup()
 
 
 @audit.command("search")
@@ -58,7 +61,7 @@ def search(
 def keep() -> None:
     """Sign how far the log has come, now. Workers do it every minute."""
     from tocsin.centre.audit import tree
-    from tocsin.site.wiring import log_of_acts
+    from tocsin.site.act_log import log_of_acts
 
     made = tree.keep(log_of_acts(), datetime.now(UTC))
     click.echo(made.note if made else "Nothing new since the last checkpoint.", nl=made is None)
@@ -70,7 +73,7 @@ def prove(number: int) -> None:
     """Print what shows anybody that entry NUMBER is in the log: hashes that lead to a signed checkpoint."""
     from tocsin.centre.audit import tree
     from tocsin.centre.audit.models import Entry
-    from tocsin.site.wiring import log_of_acts
+    from tocsin.site.act_log import log_of_acts
 
     entry = Entry.objects.filter(pk=number).first()
     if entry is None:
@@ -81,12 +84,44 @@ def prove(number: int) -> None:
     click.echo(json.dumps(proof, indent=1))
 
 
+@audit.command("key")
+def key() -> None:
+    """Print the public key that proofs and checkpoints are checked with."""
+    from tocsin.site.act_log import log_of_acts
+
+    click.echo(log_of_acts().key.public_line)
+
+
+@audit.command("check")
+@click.argument("proof", type=click.File())
+@click.option(
+    "--key", "key_file", type=click.File(), help="File with the log's public key, got from somebody you trust."
+)
+def check(proof: TextIO, key_file: TextIO | None) -> None:
+    """Check a PROOF from anywhere, offline: that the act in it is in the log of whoever signed."""
+    from tocsin.core.errors import InputError
+    from tocsin.credentials import log_proofs
+
+    try:
+        told = json.load(proof)
+        named = key_file.read().strip() if key_file else str(told.get("public_key", ""))
+        proven = log_proofs.checked(told, named)
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise click.ClickException("This is not a proof: a JSON object from tocsin audit prove.") from error
+    except InputError as error:
+        raise click.ClickException(f"The proof does not hold: {error.field} ({error.excerpt})") from error
+    click.echo(proven.entry)
+    click.echo(f"is entry {proven.index} of the first {proven.checkpoint.size} in {proven.checkpoint.origin}.")
+    if key_file is None:
+        click.echo(f"Signed by the key that the proof itself brings: {named}\nCompare it with the one that you know.")
+
+
 @audit.command("verify")
 @click.option("--json", "as_json", is_flag=True)
 def verify(as_json: bool) -> None:
     """Hash every entry again and compare with every checkpoint, those in the second place included."""
     from tocsin.centre.audit import tree
-    from tocsin.site.wiring import log_of_acts
+    from tocsin.site.act_log import log_of_acts
 
     verdict = tree.verify(log_of_acts())
     if as_json:

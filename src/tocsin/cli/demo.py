@@ -27,6 +27,7 @@ ROLE_OF = {
     "analyst": ["analyst", "victim-desk"],
     "reviewer": ["reviewer"],
     "legal-officer": ["legal"],
+    "auditor": ["auditor"],
     "duty-officer": ["duty"],
     "administrator": ["administrator"],
     "partner-analyst": ["analyst"],

@@ -246,6 +246,7 @@ _PEOPLE: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("henrik", "Henrik Solvang", "duty-officer", "en", "", "centre"),
     ("amina", "Amina Lazreg", "duty-officer", "fr", "", "centre"),
     ("admin", "Dagny Wroclav", "administrator", "en", "", "centre"),
+    ("samir", "Samir Haddadin", "auditor", "en", "", "centre"),
     ("polar-ops", "Maarten Veldhoek", "partner-analyst", "en", "NL", "polar"),
     ("meridian-intel", "Cassidy Thornwell", "partner-analyst", "en", "US", "meridian"),
     ("kestrel-abuse", "Jolanda Brückmoor", "partner-analyst", "en", "DE", "kestrel"),

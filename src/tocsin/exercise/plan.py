@@ -52,7 +52,7 @@ class Person:
     username: str
     name: str
     role: str
-    """analyst, reviewer, legal-officer, duty-officer, administrator, partner-analyst, bureau-officer."""
+    """analyst, reviewer, legal-officer, duty-officer, administrator, auditor, partner-analyst, bureau-officer."""
     language: str
     country: str = ""
     organisation: str = ""

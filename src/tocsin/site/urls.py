@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from . import countries, views
+from . import acts, countries, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -12,6 +12,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("countries/<str:code>/", countries.country_page, name="country"),
     path("countries/<str:code>/networks/", countries.country_networks, name="country-networks"),
     path("settings/", views.settings_page, name="settings"),
+    path("log/", acts.acts, name="acts"),
+    path("log/export", acts.acts_export, name="acts-export"),
+    path("log/key", acts.acts_key, name="acts-key"),
+    path("log/verify/", acts.acts_verify, name="acts-verify"),
+    path("log/<int:number>/", acts.act, name="act"),
+    path("log/<int:number>/proof", acts.act_proof, name="act-proof"),
     path("help/formats/", views.help_formats, name="help-formats"),
     path("health", views.health, name="health"),
     path("", include("tocsin.centre.members.urls")),

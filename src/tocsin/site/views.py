@@ -26,6 +26,7 @@ from tocsin.reference.countries import country
 
 from . import desk, state
 from .access import person_of, requires
+from .acts import acts
 
 
 def spans() -> list[tuple[str, str]]:
@@ -40,10 +41,10 @@ def sides() -> list[tuple[str, str]]:
 
 @requires()
 def home(request: HttpRequest) -> HttpResponseBase:
-    """The first page: what is new, what waits, what came of it; the administrator's is the state of the house."""
+    """The first page: what is new, what waits, what came of it; who reads no content looks at the house or its log."""
     person = person_of(request)
     if not may(person, "read"):
-        return settings_page(request)
+        return settings_page(request) if may(person, "administer") else acts(request)
     now = timezone.now()
     viewer = viewer_of(person)
     asked = request.GET.get("span", "")

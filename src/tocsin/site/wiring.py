@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from typing import Any
-
-from django.conf import settings
 
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
-from tocsin.centre.audit import tree
 from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.release import services as release
-from tocsin.credentials import load_or_make
+
+from . import act_log
 
 KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_objects,
@@ -37,22 +33,16 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
         lake.HOUSEKEEPING: lake.keep_house,
+        act_log.VERIFY: act_log.verify,
     }
 
 
-def log_of_acts() -> tree.Log:
-    """The log of this installation, with the key that signs for it."""
-    made: Any = settings.INSTALLATION
-    key = load_or_make(made.home / "keys", made.organisation)
-    return tree.Log(made.store_folder, key, Path(made.second_place) if made.second_place else None)
-
-
 def tick(now: datetime) -> None:
-    """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, the log's checkpoint."""
+    """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, the log of acts."""
     feeds.tick(now)
     lake.tick(now)
     pending.sweep(now.timestamp())
-    tree.tick(log_of_acts(), now)
+    act_log.tick(now)
 
 
 def close(handlers: dict[str, Handler]) -> None:

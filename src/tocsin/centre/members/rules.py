@@ -25,7 +25,8 @@ ABILITIES = (
     "switch-feeds",
     "read-organisations",
     "edit-organisations",
-    "read-audit",
+    "read-audit",  # The log of acts, without what people searched for.
+    "audit-searches",  # That too.
     "administer",  # The installation: settings, jobs, accounts. No content.
 )
 
@@ -35,7 +36,8 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
         "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit"}),
+        "legal": frozenset(_DESK | {"read-audit", "audit-searches"}),
+        "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
         "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
         "administrator": frozenset(
             {

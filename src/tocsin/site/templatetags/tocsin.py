@@ -216,6 +216,12 @@ def class_name(word: str) -> object:
 
 
 @register.filter
+def act_name(word: str) -> object:
+    """What was done, in words; an action of an older version stands for itself."""
+    return labels.ACTIONS.get(word, word)
+
+
+@register.filter
 def person_role(word: str) -> object:
     return labels.PERSON_ROLES.get(str(word), word)
 

@@ -1,0 +1,54 @@
+"""The installation's log of acts: where it lives, who signs for it, and the job that verifies it every day."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from tocsin.centre.audit import tree
+from tocsin.centre.audit.services import record
+from tocsin.centre.jobs import services as jobs
+from tocsin.credentials import load_or_make
+
+log = logging.getLogger(__name__)
+VERIFY = "audit.verify"
+VERIFIED = "log.verified"
+SUBJECT = "log:acts"
+VERIFY_EVERY = timedelta(days=1)
+FAULTS_TOLD = 5
+
+
+def log_of_acts() -> tree.Log:
+    """The log of this installation, with the key that signs for it."""
+    made: Any = settings.INSTALLATION
+    key = load_or_make(made.home / "keys", made.organisation)
+    return tree.Log(made.store_folder, key, Path(made.second_place) if made.second_place else None)
+
+
+def tick(now: datetime) -> None:
+    """What the clock sets off: a checkpoint every minute, a verification of the whole every day."""
+    tree.tick(log_of_acts(), now)
+    jobs.enqueue_every(VERIFY_EVERY, VERIFY, SUBJECT, at=now)
+
+
+def verify(claim: jobs.Claim) -> None:
+    """The handler: hash every entry again. The result is an act itself, so that it stays in the log."""
+    verdict = tree.verify(log_of_acts(), lambda done: jobs.renew(claim, datetime.now(UTC), done=done))
+    for fault in verdict.faults[:FAULTS_TOLD]:
+        log.critical("The log of acts is not what was signed: %s", fault)
+    facts = {
+        "entries": verdict.entries,
+        "checkpoints": verdict.checkpoints,
+        "witnessed": verdict.witnessed,
+        "faults": len(verdict.faults),
+        "first_faults": verdict.faults[:FAULTS_TOLD],
+    }
+    at = datetime.now(UTC)
+    with transaction.atomic():
+        record("system", VERIFIED, SUBJECT, facts, at=at)
+        jobs.finish(claim, at)

@@ -1,0 +1,182 @@
+"""The log of acts as people read it: found, proved, sampled, taken out, verified; searches are not everybody's."""
+
+from __future__ import annotations
+
+import ast
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from tests import people, scene
+
+from tocsin.centre.audit.models import Checkpoint, Entry
+from tocsin.centre.audit.services import record
+from tocsin.centre.audit.tree import keep
+from tocsin.centre.jobs import worker
+from tocsin.cli import main
+from tocsin.site import act_log, acts
+from tocsin.site.labels import ACTIONS
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def auditor(client: Client) -> Client:
+    client.force_login(people.call("aida_auditor"))
+    return client
+
+
+def text_of(client: Client, **asked: object) -> str:
+    return client.get(reverse("acts"), asked).content.decode()
+
+
+def test_acts_are_found_by_who_what_and_when(auditor: Client) -> None:
+    for number in range(3):
+        record("dana_analyst", "delivery.received", f"delivery:{number}", at=NOW + timedelta(days=number))
+    record("rui_reviewer", "package.made", "package:FR-2026-0001", at=NOW)
+    page = text_of(auditor, actor="dana_analyst", since="2026-11-23", until="2026-11-23")
+    assert "delivery:1" in page
+    assert "delivery:0" not in page
+    assert "delivery:2" not in page
+    assert "package:FR-2026-0001" in text_of(auditor, action="package.made")
+    assert "No act fits" in text_of(auditor, subject="package")
+    assert "Enter a valid date" in text_of(auditor, since="yesterday")
+
+
+def test_pages_follow_one_another(auditor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "PER_PAGE", 2)
+    for number in range(5):
+        record("dana_analyst", "feed.run", f"feed:number-{number}", at=NOW)
+    seen: list[str] = []
+    after = ""
+    for _ in range(3):
+        response = auditor.get(reverse("acts"), {"actor": "dana_analyst", "after": after})
+        seen += [act.entry.subject for act in response.context["acts"]]
+        after = response.context["page"].next
+    assert seen == [f"feed:number-{number}" for number in (4, 3, 2, 1, 0)]
+    assert after == ""
+
+
+def test_what_people_searched_for_is_for_auditors(client: Client) -> None:
+    entry = record("dana_analyst", "lookup", "value:domain", {"value": "sought.example", "rows": 3}, at=NOW)
+    keep(act_log.log_of_acts(), NOW)
+    for login, may_know in (("ada_administrator", False), ("aida_auditor", True), ("lena_legal", True)):
+        client.force_login(people.call(login))
+        pages = [client.get(reverse("act", args=[entry.pk])), client.get(reverse("acts"))]
+        exports = [client.get(reverse("acts-export"), {"format": form}) for form in ("csv", "jsonl")]
+        shown = [page.content for page in pages] + [b"".join(each.streaming_content) for each in exports]  # type: ignore[attr-defined]
+        assert any(b"sought.example" in page for page in shown) is may_know
+        assert client.get(reverse("act-proof", args=[entry.pk])).status_code == (200 if may_know else 404)
+
+
+def test_a_proof_is_checked_offline_and_a_forged_one_is_not(auditor: Client, tmp_path: Path) -> None:
+    for number in range(20):
+        record("dana_analyst", "feed.run", f"feed:{number}", at=NOW)
+    entry = scene.signed_act()
+    proof, key = tmp_path / "act.json", tmp_path / "log.pub"
+    proof.write_bytes(auditor.get(reverse("act-proof", args=[entry.pk])).content)
+    key.write_bytes(auditor.get(reverse("acts-key")).content)
+    run = CliRunner().invoke(main, ["audit", "check", str(proof), "--key", str(key)])
+    assert run.exit_code == 0, run.output
+    assert "delivery.received" in run.output
+    told = json.loads(proof.read_text())
+    for forged in (
+        told | {"entry": told["entry"].replace("dana_analyst", "someone_else")},
+        told | {"index": told["index"] - 1},
+        told | {"hashes": told["hashes"][:-1]},
+        told | {"hashes": "none"},
+        {"entry": told["entry"]},
+        told | {"checkpoint": told["checkpoint"].replace("\n21\n", "\n22\n")},
+    ):
+        proof.write_text(json.dumps(forged))
+        run = CliRunner().invoke(main, ["audit", "check", str(proof), "--key", str(key)])
+        assert run.exit_code == 1
+        assert "does not hold" in run.output
+    proof.write_text("not a proof")
+    assert "This is not a proof" in CliRunner().invoke(main, ["audit", "check", str(proof)]).output
+
+
+def test_an_act_that_no_checkpoint_covers_waits(auditor: Client) -> None:
+    entry = record("dana_analyst", "feed.run", "feed:x", at=NOW)
+    assert "Waits for its checkpoint" in auditor.get(reverse("act", args=[entry.pk])).content.decode()
+    assert auditor.get(reverse("act-proof", args=[entry.pk])).status_code == 404
+
+
+def test_a_sample_is_the_same_for_whoever_draws_it(auditor: Client) -> None:
+    for number in range(60):
+        record("dana_analyst", "lookup", "value:domain", {"value": f"{number}.example"}, at=NOW)
+    drawn = [
+        [act.entry.pk for act in auditor.get(reverse("acts"), {"action": "lookup", "sample": 10}).context["acts"]]
+        for _ in range(2)
+    ]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 10
+    assert drawn[0] != [entry.pk for entry in Entry.objects.filter(action="lookup").order_by("-pk")[:10]]
+
+
+def test_taking_entries_out_is_an_act_and_harmless_in_a_spreadsheet(auditor: Client) -> None:
+    record("=cmd|' /C calc'!A0", "sign-in.failed", "person:-", {"address": "192.0.2.1"}, at=NOW)
+    export = auditor.get(reverse("acts-export"), {"action": "sign-in.failed"})
+    lines = b"".join(export.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "number,place,at,actor,action,subject,detail"
+    assert "'=cmd" in lines[1]
+    assert len(lines) == 2
+    noted = Entry.objects.get(action="log.exported")
+    assert noted.actor == "aida_auditor"
+    assert json.loads(noted.detail) == {"asked": {"action": "sign-in.failed"}}
+    assert auditor.get(reverse("acts-export"), {"since": "yesterday"}).status_code == 404
+
+
+def test_a_verification_says_what_it_found(auditor: Client) -> None:
+    for number in range(5):
+        record("dana_analyst", "feed.run", f"feed:{number}", at=NOW)
+    keep(act_log.log_of_acts(), NOW)
+    handlers = {act_log.VERIFY: act_log.verify}
+    assert auditor.post(reverse("acts-verify")).status_code == 302
+    assert "A worker hashes every entry again." in text_of(auditor)
+    assert worker.run_one("one", handlers)
+    assert "all as signed" in text_of(auditor)
+    Entry.objects.filter(subject="feed:3").update(actor="somebody_else")
+    auditor.post(reverse("acts-verify"))
+    assert worker.run_one("one", handlers)
+    page = text_of(auditor)
+    assert "The log is not what was signed." in page
+    assert "is not what was written" in page
+
+
+def test_every_day_the_log_is_verified_by_itself() -> None:
+    first = timezone.now() - timedelta(days=2)
+    for hours in (0, 5, 23, 25):
+        act_log.tick(first + timedelta(hours=hours))
+        while worker.run_one("one", {act_log.VERIFY: act_log.verify}):
+            pass
+    assert Entry.objects.filter(action="log.verified").count() == 2
+
+
+def test_a_log_that_nobody_signs_is_said(auditor: Client) -> None:
+    record("dana_analyst", "feed.run", "feed:x", at=timezone.now() - timedelta(hours=1))
+    assert "no worker signs one" in text_of(auditor)
+    keep(act_log.log_of_acts(), timezone.now())
+    assert Checkpoint.objects.exists()
+    assert "no worker signs one" not in text_of(auditor)
+
+
+def test_every_action_of_the_code_has_a_name() -> None:
+    named = set()
+    for path in Path("src/tocsin").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "record" and len(node.args) >= 3:
+                named |= {
+                    each.value
+                    for each in ast.walk(node.args[1])
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                }
+    assert len(named) > 30
+    parts = {name for name in named if name.endswith(".") or name.startswith("-")}  # Of names put together.
+    assert named - parts - set(ACTIONS) == set()
