@@ -47,7 +47,7 @@ def appended(entries: int, folder: Path) -> dict[str, Any]:
     from tocsin.centre.audit import tree
     from tocsin.centre.audit.models import Entry
     from tocsin.centre.audit.services import record
-    from tocsin.site.wiring import log_of_acts
+    from tocsin.site.act_log import log_of_acts
 
     now = datetime.now(UTC)
 
