@@ -291,3 +291,18 @@ def test_addresses_as_numbers(texts: list[str]) -> None:
             return None
 
     assert canonical.ipv4_numbers(pl.Series(texts, dtype=pl.String)).to_list() == [number(text) for text in texts]
+
+
+@pytest.mark.parametrize(("shows", "days"), [(True, [3, 21]), (False, [11, 21])])
+def test_the_order_of_day_and_month_that_a_table_shows_is_kept(shows: bool, days: list[int]) -> None:
+    frame = pl.DataFrame(
+        {"position": [1, 2], "value": ["192.0.2.1", "192.0.2.2"], "first_at": ["03/11/2025 10:00", "21/10/2025 08:00"]}
+    )
+    done = normalise(Rows(frame, day_first=shows), Context(Profile(), RECEIVED, tables()))
+    assert [at.day for at in done.frame.sort("position")["first_at"]] == days
+
+
+def test_dots_say_that_the_day_comes_first() -> None:
+    assert one_moment("03.11.2026") == datetime(2026, 11, 3, tzinfo=UTC)
+    assert one_moment("03.11.2026", day_first=True) == datetime(2026, 11, 3, tzinfo=UTC)
+    assert one_moment("03/11/2026") == datetime(2026, 3, 11, tzinfo=UTC)

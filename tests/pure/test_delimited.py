@@ -270,3 +270,37 @@ def test_the_digests_of_one_file_in_one_cell_are_rows() -> None:
     found = rows(read(text))
     assert [row["value"] for row in found] == ["a" * 64, "b" * 40, "c" * 32, "d" * 64]
     assert {row["kind"] for row in found} == {None}
+
+
+def day_first(text: str, delimiter: str = ",", end: str = "") -> bool:
+    lines = [delimiter.join((f"198.51.100.{number}", text)) for number in range(1, 8)]
+    body = "\n".join(
+        [delimiter.join(("ip", "seen")), *lines, *([delimiter.join(("198.51.100.9", end))] if end else [])]
+    )
+    (found,) = {item.day_first for item in read(body + "\n") if isinstance(item, Rows)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "end", "expected"),
+    [
+        ("03/11/2026 10:00", ",", "21/11/2026 10:00", True),
+        ("03/11/2026 10:00", ";", "11/21/2026 10:00", False),
+        ("03/11/2026 10:00", ",", "", False),
+        ("03/11/2026 10:00", ";", "", True),
+        ("2026-11-03 10:00", ";", "", False),
+        ("11/21/2026", ";", "", False),
+    ],
+)
+def test_where_the_day_stands_is_read_off_the_whole_table(text: str, delimiter: str, end: str, expected: bool) -> None:
+    assert day_first(text, delimiter, end) is expected
+
+
+def test_the_end_of_a_long_table_tells_where_the_day_stands() -> None:
+    early = "".join(
+        f"198.51.{number % 200}.{number % 250},0{1 + number % 9}/11/2026 10:00\n" for number in range(20_000)
+    )
+    assert len(early) > delimited.SAMPLE_BYTES
+    for last, expected in (("28/11/2026 10:00", True), ("11/28/2026 10:00", False)):
+        items = read(f"ip,seen\n{early}198.51.100.9,{last}\n", block_bytes=1 << 16)
+        assert {item.day_first for item in items if isinstance(item, Rows)} == {expected}

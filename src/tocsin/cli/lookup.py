@@ -84,7 +84,9 @@ def _show(reply: Answer) -> None:
     if not found.total and not reply.objects:
         console.print("Nothing is known of it.")
         return
-    console.print(f"{found.total:,} rows, {found.sightings:,} sightings, {found.first_at} to {found.last_at}")
+    console.print(
+        f"{_counted(found.total, 'row')}, {_counted(found.sightings, 'sighting')}, {found.first_at} to {found.last_at}"
+    )
     table = Table("Source", "Label", "Rows")
     for source in reply.sources:
         table.add_row(escape(source["name"]), source["tlp"], f"{source['rows']:,}")
@@ -111,3 +113,7 @@ def _watch(person: Person, value: str) -> None:
     except InputError as error:
         raise click.ClickException(REASONS[error.reason]) from error
     click.echo(f"{person.login} hears of {query.value} as soon as it arrives.", err=True)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -71,6 +71,8 @@ class Rows:
     frame: pl.DataFrame
     marking: str | None = None
     unit: Unit = Unit.ROW
+    day_first: bool = False
+    """Whether the file shows that the day stands before the month in times such as 3/4/2026."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tocsin.core.profiles import Profile
@@ -16,6 +17,7 @@ from ._tables import NULL_WORDS
 _HASHES = ("sha256", "sha512", "sha1", "md5")
 _NAMES_HOST = re.compile(r"(?i)domain|host|dns|c2|c&c|server|address|ioc|indicator|url|value")
 _DATE_WORDS = ("date", "time", "seen", "fecha", "datum")
+_SLASHED = re.compile(r"(?<![\d./-])(\d{1,2})[/.-](\d{1,2})[/.-](?:\d{4}|\d{2})(?![\d./-])")
 
 
 @dataclass(slots=True)
@@ -292,17 +294,15 @@ def _settle_doubles(columns: list[Column]) -> None:
         next(column for column in columns if column.draft == "last_at").draft = "first_at"
 
 
-def day_comes_first(columns: list[Column]) -> bool:
-    """Whether times such as 13/4/2025 occur, and none such as 4/13/2025."""
+def day_comes_first(texts: Iterable[str]) -> bool | None:
+    """Whether times name the day before the month: 13/4/2025 occurs, and none such as 4/13/2025; None where no text
+    decides it."""
     first = second = False
-    for column in columns:
-        if column.content != "date":
-            continue
-        for cell in column.cells:
-            if found := re.match(r"(\d{1,2})[-/.](\d{1,2})[-/.]\d{2,4}", cell):
-                first |= int(found[1]) > 12
-                second |= int(found[2]) > 12
-    return first and not second
+    for text in texts:
+        for day, month in _SLASHED.findall(text):
+            first |= int(day) > 12
+            second |= int(month) > 12
+    return None if first == second else first
 
 
 def tag_separator(cells: list[str]) -> str:
@@ -314,8 +314,11 @@ def tag_separator(cells: list[str]) -> str:
     return " " if hashes else ""
 
 
-def profile_of(shape: Shape, columns: list[Column], profile: Profile) -> Profile:
-    """The profile that reads the file as guessed, with what the given profile already says."""
+def profile_of(shape: Shape, columns: list[Column], profile: Profile, tail: str = "") -> Profile:
+    """The profile that reads the file as guessed, with what the given profile already says.
+
+    `tail` is the end of the file: a table that begins with the first days of a month may tell the order there.
+    """
 
     def place(column: Column) -> str | int:
         unique = shape.has_header and column.name and shape.headings.count(column.name) == 1
@@ -343,5 +346,16 @@ def profile_of(shape: Shape, columns: list[Column], profile: Profile) -> Profile
         lists=profile.lists or lists,
         delimiter=shape.layout.delimiter,
         header=shape.has_header,
-        day_first=profile.day_first or day_comes_first(columns),
+        day_first=profile.day_first or _names_day_first(shape, columns, tail),
     )
+
+
+def _names_day_first(shape: Shape, columns: list[Column], tail: str) -> bool:
+    dates = [cell for column in columns if column.content == "date" for cell in column.cells]
+    if not any(map(_SLASHED.match, dates)):
+        return False
+    found = day_comes_first(dates)
+    if found is None:
+        found = day_comes_first([tail])
+    # Semicolons separate where the comma is a decimal sign, and there the day comes first.
+    return shape.layout.delimiter == ";" if found is None else found

@@ -64,6 +64,8 @@ class Plan:
     """Draft column → first and last column of a range, joined by "-"."""
     dropped: frozenset[int] = frozenset()
     """Columns that say nothing and stay out of `extra`."""
+    day_first: bool = False
+    """Whether the day stands before the month in times such as 3/4/2026."""
 
 
 def plan_of(shape: Shape, profile: Profile) -> Plan:
@@ -111,6 +113,7 @@ def plan_of(shape: Shape, profile: Profile) -> Plan:
         headings=frozenset({heading} if heading else ()),
         padded=any(cell != cell.strip() for _, row in shape.records[:100] for cell in row),
         joined=joined,
+        day_first=profile.day_first,
     )
 
 
@@ -149,10 +152,10 @@ def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Row
         drafts = drafts.filter(pl.col("value").is_not_null() | ~pl.col("position").is_in(elsewhere.implode()))
     pairs = _pairs(frame, drafts, kinds)
     main = _with_ports(_exploded(drafts, plan)) if pairs is None else pairs[0]
-    yield Rows(_with_constants(as_networks(main), plan), unit=unit)
+    yield Rows(_with_constants(as_networks(main), plan), unit=unit, day_first=plan.day_first)
     for part in more + (pairs[1] if pairs else []):
         if part.height:
-            yield Rows(_with_constants(_with_ports(as_networks(part)), plan), unit=unit)
+            yield Rows(_with_constants(_with_ports(as_networks(part)), plan), unit=unit, day_first=plan.day_first)
 
 
 @dataclass(frozen=True, slots=True)

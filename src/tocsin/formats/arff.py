@@ -51,7 +51,7 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     taken = {draft: names.index(place) for draft, place in found.columns.items() if place in names}
     if "value" not in taken:
         raise InputError("missing-columns", field="value", excerpt=",".join(names)[:120])
-    plan = Plan(names=names, taken=taken)
+    plan = Plan(names=names, taken=taken, day_first=found.day_first)
     with source.open() as stream:
         for item in read_tables(stream, replace(layout), block_bytes):
             if isinstance(item, Rejection):

@@ -19,6 +19,7 @@ from ._sniffing import Shape, lines_of, shape_of
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10
+TAIL_BYTES = 64 << 10
 PREVIEW_ROWS = 20
 TYPES_OF_HEADINGS = (
     (re.compile(r"(?:^|_)(?:c2|cnc|c_c|command_and_control)(?:_|$)"), "c2-server"),
@@ -120,7 +121,7 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     if not profile.columns:
         columns = columns_of(shape)
         assign(columns)
-        profile = profile_of(shape, columns, profile)
+        profile = profile_of(shape, columns, profile, _end_of(source, len(head)))
         constants = {**implied_by_heading(profile), **constants}
     layout = layout_for(shape, profile)
     if layout.width > len(shape.headings):
@@ -138,6 +139,15 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
                 yield item
             else:
                 yield from draft_rows(item, plan)
+
+
+def _end_of(source: Source, seen_bytes: int) -> str:
+    """The last lines of a file that is longer than its sample."""
+    if source.size_bytes <= seen_bytes:
+        return ""
+    with source.open() as stream:
+        stream.seek(max(seen_bytes, source.size_bytes - TAIL_BYTES))
+        return stream.read(TAIL_BYTES).decode("utf-8", errors="replace")
 
 
 def implied_by_heading(profile: Profile) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,8 @@ SHORT_DAY_FIRST = ("%d/%m/%y %H:%M:%S", "%d/%m/%y %H:%M", "%d.%m.%y %H:%M")
 SHORT_MONTH_FIRST = ("%m/%d/%y %H:%M:%S", "%m/%d/%y %H:%M")
 FIRST = datetime(1000, 1, 1)  # noqa: DTZ001 - compared with times whose zone is not known yet.
 """A year below this is one of two digits that was read as four."""
+DOTTED = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}(?!\d)")
+"""Where dots stand between the numbers of a day, the day comes first."""
 DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 MOST_DISTINCT = 20_000
 """Distinct texts given to the slow, lenient parser; a column with more of them is not made of times."""
@@ -119,7 +122,7 @@ def one_moment(text: str, *, time_zone: str = "UTC", day_first: bool = False) ->
             return _epoch(float(bare))
         if not any(sign.isdigit() for sign in bare) or len(bare) > 60 or len(bare) < 6:
             return None
-        read = dateutil.parse(bare, dayfirst=day_first, default=datetime(1, 1, 1))  # noqa: DTZ001 - the zone comes next.
+        read = dateutil.parse(bare, dayfirst=day_first or bool(DOTTED.match(bare)), default=datetime(1, 1, 1))  # noqa: DTZ001 - the zone comes next.
         if read.year == 1:
             return None
         if read.tzinfo is None:

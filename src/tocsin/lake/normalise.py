@@ -91,7 +91,7 @@ def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) ->
     frame, repeated, again = _once_each(rows.frame, seen)
     draft = Draft(columns.prepared(frame, context.profile), rows.unit)
     subject.settle(draft)
-    _times(draft, context)
+    _times(draft, context, day_first=rows.day_first or context.profile.day_first)
     columns.check_words(draft)
     columns.check_numbers(draft)
     columns.check_countries(draft)
@@ -138,7 +138,7 @@ def _stated(frame: pl.DataFrame, places_of: np.ndarray) -> np.ndarray | int:
     return np.asarray(stated.to_numpy())
 
 
-def _times(draft: Draft, context: Context) -> None:
+def _times(draft: Draft, context: Context, *, day_first: bool) -> None:
     """first_at and last_at in UTC; the source's own moment or the receipt's where rows give none."""
     from .moments import moments, one_moment
 
@@ -148,7 +148,7 @@ def _times(draft: Draft, context: Context) -> None:
         if name not in draft.frame.columns:
             continue
         given = draft.frame[name]
-        read = moments(given, time_zone=profile.time_zone, day_first=profile.day_first)
+        read = moments(given, time_zone=profile.time_zone, day_first=day_first)
         bad = read.is_null() & given.is_not_null()
         late = read > context.received_at + AHEAD
         early = read < EARLIEST
