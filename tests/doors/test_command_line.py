@@ -53,6 +53,32 @@ def test_what_was_refused_is_told_below_the_table(capsys: pytest.CaptureFixture[
     assert "Proposals" not in said, "a column of zeros takes no room"
 
 
+def test_names_of_files_cannot_write_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = scene.make()
+    Delivery.objects.update(name="gpj.\u202eexe\x1b]0;mine\x07.csv", reason_where="\x1b[2J")
+    report([shown.delivery, shown.quarantined], as_json=False)
+    said = capsys.readouterr().out
+    assert not set(said) & {"\x1b", "\x07", "\u202e"}
+    assert "\\u202e" in "".join(said.split())
+
+
+def test_a_lookup_tells_names_and_warning_lists_of_what_nobody_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.cli.lookup.setup", lambda: None)
+    builders.centre()
+    resolver = CliRunner().invoke(cli.main, ["lookup", "8.8.8.8"]).output
+    assert "Nothing is known of it." in resolver
+    assert "On a warning list: List of known IPv4 public DNS resolvers" in resolver
+    assert "Fancy Bear" in CliRunner().invoke(cli.main, ["lookup", "apt28"]).output
+
+
+def test_a_lookup_lists_the_objects_that_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.cli.lookup.setup", lambda: None)
+    scene.make()
+    said = CliRunner().invoke(cli.main, ["lookup", "tool--1"]).output
+    assert "tool: Netcat tool--1" in " ".join(said.split())
+    assert "Nothing is known" not in said
+
+
 def test_a_label_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tocsin.cli.ingest.setup", lambda: None)
     builders.organisation("northwind")

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tocsin.core.reasons import REASONS
 from tocsin.handling import tlp_of
+from tocsin.products.text_safety import visible
 
 from . import setup
 
@@ -133,7 +134,7 @@ def report(deliveries: list[Delivery], as_json: bool) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for each in shown:
         numbers = (f"{getattr(each, FIGURES[name]):,}" for name in figures)
-        table.add_row(escape(each.name), each.format, STATES.get(each.state, each.state), *numbers)
+        table.add_row(escape(visible(each.name)), each.format, STATES.get(each.state, each.state), *numbers)
     console = Console()
     console.print(table)
     troubled = [each for each in shown if each.rejections or each.reason]
@@ -149,17 +150,19 @@ def _explain(console: Console, delivery: Delivery) -> None:
 
     console.print()
     if delivery.state == "quarantined":
-        console.print(f"{delivery.name} was set aside. {REASONS[delivery.reason]}", markup=False)
+        console.print(f"{visible(delivery.name)} was set aside. {REASONS[delivery.reason]}", markup=False)
         if delivery.reason_where:
-            console.print(f"  Where: {delivery.reason_where}", markup=False, style="dim")
+            console.print(f"  Where: {visible(delivery.reason_where)}", markup=False, style="dim")
         return
-    console.print(f"{delivery.name}: {delivery.rejections:,} refused (receipt {delivery.receipt})", markup=False)
+    console.print(
+        f"{visible(delivery.name)}: {delivery.rejections:,} refused (receipt {delivery.receipt})", markup=False
+    )
     for refusals in refusals_of(delivery, with_samples=True)[:REASONS_EXPLAINED]:
         first = refusals.samples[0]
         place = first["unit"] if first["unit"] == "file" else f"{first['unit']} {first['position']}"
         where = " ".join(part for part in (first["file"], place, first["field"], first["excerpt"][:60]) if part)
         more = f" ({refusals.count:,} such)" if refusals.count > 1 else ""
-        console.print(f"  {where}: {REASONS[refusals.reason]}{more}", markup=False, highlight=False)
+        console.print(f"  {visible(where)}: {REASONS[refusals.reason]}{more}", markup=False, highlight=False)
 
 
 def _facts(delivery: Delivery) -> dict[str, Any]:

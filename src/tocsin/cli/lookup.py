@@ -14,12 +14,15 @@ from rich.table import Table
 
 from tocsin.core.observations import SCHEMA
 from tocsin.core.reasons import REASONS
+from tocsin.products.text_safety import visible
 
 from . import setup
 
 if TYPE_CHECKING:
     from tocsin.centre.analysis.lookups import Answer
     from tocsin.centre.members.models import Person
+
+OBJECTS_SHOWN = 12
 
 
 @click.command()
@@ -80,25 +83,42 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
 def _show(reply: Answer) -> None:
     found = reply.found
     console = Console()
-    console.print(f"[bold]{escape(reply.value)}[/bold]  ({reply.kind or 'not recognised'})")
-    if not found.total and not reply.objects:
+    console.print(f"[bold]{_plain(reply.value)}[/bold]  ({reply.kind or 'not recognised'})")
+    if reply.entity and reply.entity.aliases:
+        console.print(f"Also called: {_plain(', '.join(sorted(reply.entity.aliases)))}")
+    if found.total:
+        _show_rows(console, reply)
+    elif not reply.objects:
         console.print("Nothing is known of it.")
-        return
+    things = list(dict.fromkeys((each.type, each.name or "(no name)", each.object_id) for each in reply.objects))
+    for thing in things[:OBJECTS_SHOWN]:
+        console.print("  {}: {}  {}".format(*map(_plain, thing)))
+    if len(things) > OBJECTS_SHOWN:
+        console.print(f"  and {_counted(len(things) - OBJECTS_SHOWN, 'more object')}")
+    for listed in reply.warning_lists:
+        console.print(
+            f"[yellow]On a warning list[/yellow]: {_plain(listed.list_name)} ({listed.group}, version {listed.version})"
+        )
+
+
+def _show_rows(console: Console, reply: Answer) -> None:
+    found = reply.found
     console.print(
         f"{_counted(found.total, 'row')}, {_counted(found.sightings, 'sighting')}, {found.first_at} to {found.last_at}"
     )
     table = Table("Source", "Label", "Rows")
     for source in reply.sources:
-        table.add_row(escape(source["name"]), source["tlp"], f"{source['rows']:,}")
+        table.add_row(_plain(source["name"]), source["tlp"], f"{source['rows']:,}")
     console.print(table)
     for title, counts in (("Countries", found.by_country), ("Roles", found.by_role)):
         console.print(f"{title}: " + ", ".join(f"{name or '?'} {rows:,}" for name, rows in list(counts.items())[:12]))
     for column, text, rows in reply.together[:12]:
-        console.print(f"  with {column}: {escape(str(text))} ({rows})")
-    for listed in reply.warning_lists:
-        console.print(
-            f"[yellow]On a warning list[/yellow]: {escape(listed.list_name)} ({listed.group}, version {listed.version})"
-        )
+        console.print(f"  with {column}: {_plain(text)} ({rows})")
+
+
+def _plain(text: str) -> str:
+    """Words of others, as a terminal can show them: no markup, no control characters."""
+    return escape(visible(text))
 
 
 def _watch(person: Person, value: str) -> None:
