@@ -274,3 +274,26 @@ def test_real_documents_end_well(folder: str, shared_data: Path, tmp_path: Path)
             assert {item.reason for item in seen if isinstance(item, Rejection)} <= {"attachment-kept"}
             read += 1
     assert read > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("a,b,c\n1,2,3\n4,5,6\n", True),
+        ("Konto;Betrag\n1;2\n3;4\n", True),
+        ("name\tage\nx\t1\ny\t2\n", True),
+        ("ip,seen,by\n203.0.113.5,2,3\n1,2,3\n", False),
+        ("Dear all,\nthank you,\nthe Centre,\n", False),
+        ("one line\nanother; line\nthird\n", False),
+        ("", False),
+        ("We saw a long sentence, with two commas, in every line that was written\n" * 5, False),
+    ],
+)
+def test_a_table_of_nothing_known_is_for_a_person_to_map(text: str, is_refused: bool) -> None:
+    source = Source("input", content=text.encode())
+    if is_refused:
+        with pytest.raises(InputError) as caught:
+            list(prose.read(source, Profile()))
+        assert caught.value.reason == "unknown-format"
+    else:
+        assert heading(list(prose.read(source, Profile()))).text == text

@@ -17,6 +17,10 @@ from ._extraction import propose
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE = 16 << 20
 FRONT_MATTER_CHARACTERS = 32 << 10
+TABLE_LINES = 200
+TABLE_SIGNS = {"\t": 1, ";": 1, "|": 1, ",": 2}
+"""What cuts lines into cells → how often at least: one comma in every line may be a sentence's."""
+CELL_CHARACTERS = 20
 WORD = re.compile(r"[^\W\d_]{2,}")
 MARKUP = re.compile(r"^(?:#{1,6} \S|={1,5} \S|\|====|\[options=|```|---$|\* \S|[-=]{4,}$)", re.MULTILINE)
 ASCIIDOC = re.compile(r"^(?:={1,5} \w|\|===+$|\[(?:options|cols)=)", re.MULTILINE)
@@ -26,7 +30,10 @@ TITLE = re.compile(r"^(?:#|=)\s+(?P<marked>.{1,300}?)\s*#*$|^(?P<above>\S.{1,200
 
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
-    """Proposals in file order with offsets from the beginning of the text, then the heading."""
+    """Proposals in file order with offsets from the beginning of the text, then the heading.
+
+    Raises InputError("unknown-format") for a table without anything known: a person must say what its columns are.
+    """
     seen: set[tuple[str, str]] = set()
     kept: list[str] = []
     offset = 0
@@ -39,7 +46,21 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
             kept.append(text)
         offset += len(text)
     whole = "".join(kept)[:TEXT_CHARACTERS]
+    if not seen and is_table(whole):
+        raise InputError("unknown-format", excerpt=whole.lstrip()[:80].splitlines()[0])
     yield completed(Heading(title=title_of(whole), text=whole))
+
+
+def is_table(text: str) -> bool:
+    """Whether every line is cut into the same number of short cells."""
+    lines = [line for line in text.split("\n", TABLE_LINES)[:TABLE_LINES] if line.strip()]
+    if len(lines) < 3:
+        return False
+    for sign, fewest in TABLE_SIGNS.items():
+        counts = {line.count(sign) for line in lines}
+        if len(counts) == 1 and (count := counts.pop()) >= fewest:
+            return sum(map(len, lines)) <= CELL_CHARACTERS * len(lines) * (count + 1)
+    return False
 
 
 def chunks_of(source: Source) -> Iterator[str]:
