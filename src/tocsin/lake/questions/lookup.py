@@ -87,20 +87,28 @@ class Sight:
         self.kinds = np.repeat(~IS_VICTIM, index.COUNTRY_CODES) | np.tile(self.countries, len(index.ROLES))
         self.all_victims = scope.all_victims
         self.scope = scope
-        self._batches_of: dict[Path, tuple[Flags, Flags]] = {}
+        self._batches_of: dict[Path, tuple[Flags, Flags, bool]] = {}
 
-    def _flags(self, path: Path, found: index.FileIndex) -> tuple[Flags, Flags]:
-        """Which of the batches of a file are seen, and which are the asker's own; kept, since files never change."""
+    def _flags(self, path: Path, found: index.FileIndex) -> tuple[Flags, Flags, bool]:
+        """Which of the batches of a file are seen, which are the asker's own, and whether the whole file is seen.
+
+        Kept, since files never change.
+        """
         known = self._batches_of.get(path)
         if known is None:
-            known = _is_in(found.batches, self.batches), _is_in(found.batches, self.own)
+            seen = _is_in(found.batches, self.batches)
+            known = seen, _is_in(found.batches, self.own), self.all_victims and bool(seen.all())
             self._batches_of[path] = known
         return known
+
+    def sees_all(self, path: Path, found: index.FileIndex) -> bool:
+        """Whether the asker may see every row of the file and everything on it."""
+        return self._flags(path, found)[2]
 
     def sees(self, path: Path, found: index.FileIndex, facts: index.Facts, *, with_peer: bool = False) -> Flags:
         """Which of these records of a file the asker may see, if wanted with who stands guarded on the other side."""
         place = facts["place"]
-        is_seen, is_own = self._flags(path, found)
+        is_seen, is_own, _ = self._flags(path, found)
         seen: Flags = is_seen[place]
         if self.all_victims:
             return seen
@@ -207,8 +215,8 @@ def _of_rows(
     if not len(rows):
         return None
     facts = found.facts[rows]
-    seen = sight.sees(path, found, facts, with_peer=with_peer)
-    if not seen.all():
+    if not sight.sees_all(path, found):
+        seen = sight.sees(path, found, facts, with_peer=with_peer)
         rows, facts = rows[seen], facts[seen]
     if not len(rows):
         return None
@@ -269,9 +277,9 @@ def _of_text(
     if code not in found.frequent:
         return _of_rows(path, found, sight, _once_each([rows], len(found.facts)), most_rows, with_peer=with_peer)
     sums = found.sums[slice(*found.frequent[code])]
-    seen = sight.sees(path, found, sums, with_peer=with_peer)
-    if not seen.all():
-        sums = sums[seen]
+    if sight.sees_all(path, found):
+        return _tallied(path, found, sums, sums["rows"], rows[:most_rows])
+    sums = sums[sight.sees(path, found, sums, with_peer=with_peer)]
     if not len(sums):
         return None
     newest: Rows = np.empty(0, np.uint32)
