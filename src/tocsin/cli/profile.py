@@ -38,6 +38,8 @@ def guess(file: Path, name: str, slug: str, as_json: bool) -> None:
         click.echo(json.dumps(mapping.as_json(found), default=str, ensure_ascii=False))
     else:
         _show(found)
+    if not mapping.reads_values(found.guess.profile):
+        raise click.ClickException("No column seems to hold a value. Map the columns in the portal: Hand over.")
     if name:
         from tocsin.centre.intake import profiles
         from tocsin.centre.members.models import Organisation

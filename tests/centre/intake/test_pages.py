@@ -253,6 +253,22 @@ def test_a_map_that_cannot_work_is_not_saved(client: Client, wrong: dict[str, st
     assert not Delivery.objects.exists()
 
 
+def test_a_table_in_which_nothing_is_recognised_is_mapped_by_hand(client: Client) -> None:
+    delivery = hand_over("pia_partner", b"case;thing;who\n1;GreyHeronPerch;x\n2;HeronNest;y\n", "odd.csv")
+    work()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason) == ("quarantined", "unknown-format")
+    client.force_login(people.call("pia_partner"))
+    place = str(client.post(reverse("map-columns-of", args=[delivery.receipt]))["Location"])
+    assert "Say which column holds the value itself." in client.get(place).content.decode()
+    said = {"column-1": "note", "column-2": "+mutex", "default-role": "ATTACKER_INFRA"}
+    assert "GreyHeronPerch" in client.post(place, said, headers={"HX-Target": "preview"}).content.decode()
+    client.post(place, {**said, "act": "save", "name": "Cases"})
+    work()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.rows, delivery.profile_name) == ("parsed", 2, "Cases")
+
+
 def test_a_table_belongs_to_its_session(client: Client) -> None:
     client.force_login(people.call("pia_partner"))
     place = look_at_columns(client)

@@ -39,10 +39,18 @@ def guess_file(path: Path, name: str, profile: Profile | None = None) -> Guessed
 
 
 def guess_sample(sample: Sample, profile: Profile | None = None) -> Guessed:
-    """The same for a sample."""
+    """The same for a sample. Where no column seems to hold a value nothing is previewed: a person must say which."""
     guess = delimited.guess(sample, profile)
-    rows, rejections = preview(sample, guess.profile)
+    rows: list[dict[str, Any]] = []
+    rejections: list[dict[str, Any]] = []
+    if reads_values(guess.profile):
+        rows, rejections = preview(sample, guess.profile)
     return Guessed(guess, reading.fingerprint_of(guess), rows, rejections)
+
+
+def reads_values(profile: Profile) -> bool:
+    """Whether the map says which column holds the value itself."""
+    return bool({"value", "url", "hostname"} & set(profile.columns) or profile.further)
 
 
 def sample_of_file(path: Path, name: str) -> Sample:

@@ -261,7 +261,7 @@ class MapForm:
     def preview(self, sample: Any) -> dict[str, Any]:
         """What the first rows become with these choices."""
         # Without any column the reader would guess anew, and the page would show what nobody chose.
-        if not ({"value", "url", "hostname"} & set(self.profile.columns) or self.profile.further):
+        if not mapping.reads_values(self.profile):
             return {"rows": [], "rejections": [], "failure": _("Say which column holds the value itself.")}
         try:
             rows, rejections = mapping.preview(sample, self.profile)
