@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from tocsin.core.errors import InputError
@@ -32,6 +32,12 @@ _FOLDER = "log"
 _CHECKPOINTS = "checkpoints.txt"
 _NOTE = re.compile(r"^(.+\n\d+\n[A-Za-z0-9+/=]{44}\n)\n(— .+\n)", re.MULTILINE)
 EVERY = timedelta(minutes=1)
+_GIVE_PLACES = """
+UPDATE audit_entry SET place = waiting.place FROM (
+    SELECT id, %s - 1 + row_number() OVER (ORDER BY id) AS place FROM audit_entry
+    WHERE place IS NULL ORDER BY id LIMIT %s
+) AS waiting WHERE audit_entry.id = waiting.id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +144,13 @@ def proof_of(kept: Log, entry: Entry) -> dict[str, object] | None:
 
 def _give_places(signed: int) -> None:
     """Places follow one another; those that a checkpoint covers are never given again, whatever was taken out."""
-    while True:
-        with transaction.atomic():
+    given = ENTRIES_IN_PORTION
+    while given == ENTRIES_IN_PORTION:
+        with transaction.atomic(), connection.cursor() as cursor:
             highest = Entry.objects.aggregate(highest=Max("place"))["highest"]
             start = max(signed, 0 if highest is None else highest + 1)
-            waiting = list(Entry.objects.filter(place=None).order_by("pk").only("pk")[:ENTRIES_IN_PORTION])
-            for place, entry in enumerate(waiting, start):
-                entry.place = place
-            Entry.objects.bulk_update(waiting, ["place"], batch_size=400)
-        if len(waiting) < ENTRIES_IN_PORTION:
-            return
+            cursor.execute(_GIVE_PLACES, (start, ENTRIES_IN_PORTION))
+            given = cursor.rowcount
 
 
 def _grow(rows: HashRows, signed: int = 0) -> int:
