@@ -25,6 +25,7 @@ from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Basis
+from tocsin.lake import index
 from tocsin.lake.compaction import Recast
 from tocsin.lake.files import move_into, write
 from tocsin.reference.addresses import shipped
@@ -70,6 +71,23 @@ def test_a_round_joins_files_and_changes_no_fact() -> None:
     assert lake.sweep(datetime.now(UTC) + lake.KEPT_AFTER + timedelta(seconds=1)) == 4
     assert not any(path.exists() for path in old)
     assert lake.verify() == []
+
+
+def test_a_round_makes_indexes_of_another_version_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    receive(table(("8.8.8.8", "Emotet", "US")), "old.csv")
+    with crew() as handlers:
+        work(handlers)
+    path = services.store_folder() / LakeFile.objects.get().path
+    with monkeypatch.context() as older:
+        older.setattr(index, "VERSION", b"0 of long ago")
+        index.write(pl.read_parquet(path), index.index_path(path))
+    assert index.opened(path) is None
+    assert lake.reindex() == 1
+    assert index.opened(path) is not None
+    assert lake.reindex() == 0
+    path.unlink()
+    index.index_path(path).unlink()
+    assert lake.reindex() == 0, "what is lost is for the verification to tell"
 
 
 def test_rounds_recur_by_the_clock() -> None:

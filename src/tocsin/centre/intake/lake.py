@@ -45,12 +45,25 @@ def tick(now: datetime) -> None:
 def keep_house(claim: jobs.Claim) -> None:
     """The handler: one round. The lease is renewed after every group of files."""
     at = datetime.now(UTC)
+    reindex(lambda: jobs.renew(claim, datetime.now(UTC)))
     joined = compact(at, lambda done: jobs.renew(claim, datetime.now(UTC), done=done))
     swept = sweep(at)
     jobs.forget(at - JOBS_KEPT)
     with transaction.atomic():
         log_compaction(joined, swept, at)
         jobs.finish(claim, datetime.now(UTC))
+
+
+def reindex(progress: Callable[[], None] = lambda: None) -> int:
+    """Make the indexes anew that another version wrote, before somebody's look-up has to; returns how many."""
+    made = 0
+    for path in LakeFile.objects.filter(retired_at=None).order_by("pk").values_list("path", flat=True):
+        parquet = store_folder() / path
+        if parquet.exists() and index.opened(parquet) is None:
+            index.write(pl.read_parquet(parquet), index.index_path(parquet))
+            made += 1
+            progress()
+    return made
 
 
 def compact(at: datetime, progress: Callable[[int], None] | None = None) -> int:
