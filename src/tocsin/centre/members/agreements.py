@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.handling import default_set
 
 from .agreement_states import (
     DATA_TYPES,
@@ -151,10 +152,12 @@ def held_by_all(organisations: Iterable[Organisation], at: datetime) -> dict[int
     return {pk: _held(listed) for pk, listed in found.items()}
 
 
-def ending(at: datetime) -> set[int]:
+def ending(at: datetime, only: Organisation | None = None) -> set[int]:
     """Numbers of the organisations whose agreement or vetting ends soon, or lapsed, with none in force to follow."""
     soon = day_of(at) + timedelta(days=WARN_DAYS)
     watched = Agreement.objects.filter(state=State.ACTIVE, organisation__is_active=True)
+    if only is not None:
+        watched = watched.filter(organisation=only)
     dated = (watched.filter(ends_on__lte=soon) | watched.filter(vetted_until__lte=soon)).order_by()
     found = held_by_all(Organisation.objects.filter(pk__in=dated.values("organisation")), at)
     return {
@@ -271,6 +274,19 @@ def note_security(agreement: Agreement, *, key_fingerprint: str, contact: str, b
 
 
 @transaction.atomic
+def change_defaults(organisation: Organisation, defaults: Mapping[str, object], *, by: str, at: datetime) -> None:
+    """What holds from now on for whatever the partner does not say. Raises InputError for a contradiction."""
+    found = Organisation.objects.select_for_update().get(pk=organisation.pk)
+    wanted = {**found.defaults, **defaults}
+    default_set(wanted, None)
+    if wanted != found.defaults:
+        changed = {name: value for name, value in wanted.items() if found.defaults.get(name) != value}
+        found.defaults = organisation.defaults = wanted
+        found.save(update_fields=["defaults"])
+        record(by, "organisation.changed", f"organisation:{found.pk}", {"defaults": changed}, at=at)
+
+
+@transaction.atomic
 def move(agreement: Agreement, to: State, *, reason: str = "", by: str, at: datetime) -> None:
     """Take the next step. Raises Conflict when another step was taken meanwhile, Refused for what is missing."""
     found = Agreement.objects.select_for_update().get(pk=agreement.pk)
@@ -279,7 +295,7 @@ def move(agreement: Agreement, to: State, *, reason: str = "", by: str, at: date
         raise Conflict("another step was taken meanwhile")
     lacking = missing(found.facts, to, at, by)
     if lacking:
-        raise Refused("agreement-lacks: " + ", ".join(lacking))
+        raise Refused("the agreement lacks what this step needs", " ".join(lacking))
     if to in NEEDS_REASON and not reason.strip():
         raise InputError("missing-field", field="reason")
     if to == State.ACTIVE and before == State.SIGNED:
