@@ -223,3 +223,154 @@ def test_the_command_says_why_and_what_to_do(
     assert result.exit_code == 1
     assert REASONS["agreement-not-in-force"] in result.output
     assert not Delivery.objects.exists()
+
+
+def test_the_command_lists_how_agreements_stand(northwind: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.cli.people.setup", lambda: None)
+    monkeypatch.setenv("COLUMNS", "120")
+    builders.centre()
+    Agreement.objects.update(ends_on=date(2020, 12, 31))
+    told = CliRunner().invoke(tocsin, ["person", "organisations"]).output
+    [line] = [line for line in told.splitlines() if "northwind" in line]
+    assert "expired" in line
+    assert "2020-12-31" in line
+    assert "member" in next(line for line in told.splitlines() if "Fusion Centre" in line)
+
+
+# Pages
+
+
+def post_part(client: Client, agreement: Agreement, part: str, **said: Any) -> Any:
+    address = reverse("agreement-part", args=[agreement.organisation.slug, agreement.pk, part])
+    return client.post(address, said, follow=True)
+
+
+def step(client: Client, agreement: Agreement, to: str, reason: str = "") -> str:
+    agreement.refresh_from_db()
+    form = {"from": agreement.state, "to": to, "reason": reason}
+    address = reverse("agreement-move", args=[agreement.organisation.slug, agreement.pk])
+    return str(client.post(address, form, follow=True).content.decode())
+
+
+def main_of(client: Client, address: str) -> str:
+    return client.get(address).content.decode().partition("<main")[2]
+
+
+def test_a_partner_is_brought_in_on_the_pages_by_two(client: Client, give_key: GiveKey) -> None:
+    """From the form of a new organisation to its first delivery."""
+    client.force_login(people.call("paula_partnership"))
+    new = {"name": "Harbour", "slug": "harbour", "class_name": "private", "country": "", "contact": "",
+           "tlp": "TLP:GREEN", "is_active": "on"}  # fmt: skip
+    client.post(reverse("organisation-add"), new)
+    agreement = Agreement.objects.get(organisation__slug="harbour")
+    assert "In preparation" in main_of(client, reverse("organisation", args=["harbour"]))
+    step(client, agreement, "vetting")
+    assert "The vetting must be passed, and hold today." in main_of(client, reverse("agreement", args=["harbour"]))
+    assert "This step cannot be taken yet." in step(client, agreement, "negotiated")
+    notes = dict.fromkeys(("ownership", "jurisdiction", "conflicts", "security", "human_rights"), "looked at")
+    until = (datetime.now(UTC).date() + timedelta(days=90)).isoformat()
+    wrong = post_part(client, agreement, "vetting", **notes | {"security": ""}, vetted_until=until)
+    assert (wrong.status_code, "is required" in wrong.content.decode()) == (422, True)
+    post_part(client, agreement, "vetting", **notes, vetted_until=until)
+    step(client, agreement, "negotiated")
+    today = datetime.now(UTC).date().isoformat()
+    wrong = post_part(client, agreement, "terms", title="Feeds", starts_on=today, ends_on="2020-01-01")
+    assert "The last day lies before the first." in wrong.content.decode()
+    post_part(client, agreement, "terms", title="Feeds", starts_on=today, data_types=["indicators", "malware"])
+    post_part(client, agreement, "signatures", signed_for_centre="Ann", signed_for_centre_on=today,
+              signed_for_partner="Bo", signed_for_partner_on=today)  # fmt: skip
+    step(client, agreement, "signed")
+    wrong = post_part(client, agreement, "security", key_fingerprint="12:34", security_contact="soc@harbour.example")
+    assert "This is no fingerprint" in wrong.content.decode()
+    post_part(client, agreement, "security", is_page_only="on", security_contact="soc@harbour.example")
+    post_part(client, agreement, "defaults", tlp="TLP:GREEN", codes=["H1"], pap="PAP:GREEN", purposes=["PROTECT"],
+              attribution="may", retention_months="6")  # fmt: skip
+    assert "Another person than the one who passed the vetting" in step(client, agreement, "active")
+    client.force_login(people.call("ada_administrator"))
+    assert "The agreement is now: Active." in step(client, agreement, "active")
+    harbour = Organisation.objects.get(slug="harbour")
+    assert harbour.defaults["codes"] == ["H1"]
+    services.receive(organisation=harbour, via="api", name="a.csv", chunks=[table(1)], at=datetime.now(UTC))
+    page = main_of(client, reverse("agreement", args=["harbour"]))
+    for text in (
+        "Paula_partnership",
+        "Paula Stone",
+        "Bo",
+        "Malware and its analysis",
+        "none: it hands over on the page",
+    ):
+        assert (text in page) is (text != "Paula_partnership"), text
+    assert page.count("Took an agreement a step further") == 4
+
+
+def test_who_cannot_hand_over_is_told_before_choosing_a_file(client: Client, northwind: Organisation) -> None:
+    client.force_login(people.call("pia_partner"))
+    assert reverse("own-agreement") not in main_of(client, reverse("upload"))
+    Agreement.objects.update(ends_on=date(2020, 12, 31))
+    page = main_of(client, reverse("upload"))
+    assert "The agreement with this organisation has ended" in page
+    assert reverse("own-agreement") in page
+
+
+def test_a_step_on_a_page_that_is_out_of_date_is_not_taken(client: Client, northwind: Organisation) -> None:
+    agreement = Agreement.objects.get()
+    client.force_login(people.call("paula_partnership"))
+    form = {"from": "active", "to": "terminated", "reason": "x"}
+    Agreement.objects.update(state="suspended")
+    address = reverse("agreement-move", args=["northwind", agreement.pk])
+    assert "another step meanwhile" in client.post(address, form, follow=True).content.decode()
+    assert client.post(address, {"from": "suspended", "to": "king"}, follow=True).status_code == 200
+    assert "Say why" in step(client, agreement, "terminated")
+    assert Agreement.objects.get().state == "suspended"
+    for part in ("terms", "king"):
+        address = reverse("agreement-part", args=["northwind", agreement.pk, part])
+        client.post(address, {"title": "x", "ends_on": "2030-01-01"})
+    agreement.refresh_from_db()
+    assert (agreement.title, agreement.ends_on) == ("", date(2026, 12, 31)), "what was settled stays"
+
+
+def test_a_partner_reads_its_own_agreement_and_nothing_of_the_vetting(client: Client, northwind: Organisation) -> None:
+    soon = datetime.now(UTC).date() + timedelta(days=30)
+    Agreement.objects.update(ends_on=soon, ownership="a secret owner", vetted_by="paula_partnership")
+    Agreement.objects.update(
+        vetted_until=date(2099, 1, 1), security_contact="soc@northwind.example", data_types=["referrals"]
+    )
+    Organisation.objects.filter(pk=northwind.pk).update(defaults={"tlp": "TLP:AMBER", "codes": ["H2"]})
+    for login in ("pia_partner", "mona_manager"):
+        client.force_login(people.call(login))
+        page = main_of(client, reverse("own-agreement"))
+        assert "It ends in 30 days." in page
+        assert "TLP:AMBER" in page
+        assert "Not passed on before the source agreed." in page
+        assert "Kept for 12 months" in page, "what the house says where the agreement is silent"
+        assert "Referrals of suspected offences" in page
+        for secret in ("a secret owner", "paula_partnership", "Vetting"):
+            assert secret not in page
+        assert reverse("own-agreement") in main_of(client, reverse("home")), "the desk calls it to mind"
+    client.force_login(people.call("omar_partner"))
+    assert "soc@northwind.example" not in main_of(client, reverse("own-agreement"))
+
+
+def test_the_desk_calls_to_mind_what_ends(client: Client, northwind: Organisation) -> None:
+    builders.organisation("southgate")
+    client.force_login(people.call("paula_partnership"))
+    asked = reverse("organisations") + "?show=ending"
+    Agreement.objects.update(ends_on=datetime.now(UTC).date() + timedelta(days=61))
+    assert asked not in main_of(client, reverse("home"))
+    Agreement.objects.filter(organisation=northwind).update(ends_on=datetime.now(UTC).date() + timedelta(days=60))
+    assert asked in main_of(client, reverse("home"))
+    page = main_of(client, asked)
+    assert reverse("organisation", args=["northwind"]) in page
+    assert reverse("organisation", args=["southgate"]) not in page
+
+
+def test_how_a_contract_stands_is_not_for_bureaus(client: Client, northwind: Organisation) -> None:
+    hugo = people.call("hugo_head")
+    hugo.language = "en"
+    hugo.save()
+    client.force_login(hugo)
+    places = [reverse("organisations"), reverse("organisations") + "?show=ending",
+              reverse("organisation", args=["northwind"])]  # fmt: skip
+    before = [main_of(client, place) for place in places]
+    Agreement.objects.update(state="suspended", vetted_until=date(2026, 1, 1))
+    assert [main_of(client, place) for place in places] == before

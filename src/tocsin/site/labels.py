@@ -106,7 +106,7 @@ PERSON_ROLES: dict[str, str | Promise] = {
 }
 
 ACTIONS: dict[str, str | Promise] = {
-    "agreement.begun": _("Took an agreement over as in force"),
+    "agreement.begun": _("Began an agreement that is in force at once"),
     "agreement.changed": _("Changed an agreement"),
     "agreement.moved": _("Took an agreement a step further"),
     "agreement.prepared": _("Began to prepare an agreement"),

@@ -64,6 +64,7 @@ def _page(
         "each": shown,
         "held": agreements.held_by(organisation, now),
         "forms": _forms(chosen, bound or {}) if can_edit and chosen else {},
+        "wanted": _wanted(shown) if can_edit and shown else frozenset(),
         "can_edit": can_edit,
         "acts": [_told(entry) for entry in acts],
         "vetter": _name_of(chosen.vetted_by) if chosen else "",
@@ -80,6 +81,18 @@ def _forms(chosen: Agreement, bound: dict[str, forms.Form]) -> dict[str, forms.F
     for part in parts:
         found[part] = bound.get(part) or FORMS[part](initial=initial_of(part, chosen), auto_id=f"id_{part}_%s")
     return found
+
+
+PART_OF = {
+    "vetting": "vetting", "term": "terms", "signature-centre": "signatures", "signature-partner": "signatures",
+    "key-ceremony": "security", "security-contact": "security",
+}  # fmt: skip
+"""What is missing → the part that is to be filled in for it."""
+
+
+def _wanted(shown: agreements.Shown) -> frozenset[str]:
+    """The parts that the next step waits for."""
+    return frozenset(PART_OF[name] for step in shown.steps for name in step.missing if name in PART_OF)
 
 
 def _name_of(login: str) -> str:
