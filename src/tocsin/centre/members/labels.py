@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 STATES: dict[str, str | Promise] = {
-    "explored": pgettext_lazy("agreement", "Explored"),
-    "vetting": pgettext_lazy("agreement", "Vetting"),
-    "negotiated": pgettext_lazy("agreement", "Negotiated"),
-    "signed": pgettext_lazy("agreement", "Signed"),
-    "active": pgettext_lazy("agreement", "Active"),
-    "suspended": pgettext_lazy("agreement", "Suspended"),
-    "terminated": pgettext_lazy("agreement", "Terminated"),
+    "explored": _("Explored"),
+    "vetting": _("Vetting"),
+    "negotiated": _("Negotiated"),
+    "signed": _("Signed"),
+    "active": _("Active"),
+    "suspended": _("Suspended"),
+    "terminated": _("Terminated"),
 }
 
 STANDINGS: dict[str, tuple[str, str, str | Promise]] = {
-    "prepared": ("hourglass", "accent", pgettext_lazy("agreement", "In preparation")),
-    "not-begun": ("clock", "accent", pgettext_lazy("agreement", "Not begun yet")),
-    "in-force": ("circle-check", "good", pgettext_lazy("agreement", "In force")),
-    "vetting-lapsed": ("alert-triangle", "bad", pgettext_lazy("agreement", "Vetting lapsed")),
-    "suspended": ("player-pause", "bad", pgettext_lazy("agreement", "Suspended")),
-    "expired": ("lock", "bad", pgettext_lazy("agreement", "Expired")),
-    "terminated": ("circle-x", "bad", pgettext_lazy("agreement", "Terminated")),
-    "none": ("circle-dashed", "bad", pgettext_lazy("agreement", "No agreement")),
+    "prepared": ("hourglass", "accent", _("In preparation")),
+    "not-begun": ("clock", "accent", _("Not begun yet")),
+    "in-force": ("circle-check", "good", _("In force")),
+    "vetting-lapsed": ("alert-triangle", "bad", _("Vetting lapsed")),
+    "suspended": ("player-pause", "bad", _("Suspended")),
+    "expired": ("lock", "bad", _("Agreement expired")),
+    "terminated": ("circle-x", "bad", _("Terminated")),
+    "none": ("circle-dashed", "bad", _("No agreement")),
 }
 """Standing → icon, tone, label."""
 
@@ -86,7 +85,7 @@ DEFAULTS: dict[str, str | Promise] = {
 
 PARTS: dict[str, str | Promise] = {
     "terms": _("Terms"),
-    "vetting": pgettext_lazy("agreement", "Vetting"),
+    "vetting": _("Vetting"),
     "signatures": _("Signatures"),
     "security": _("Key and security contact"),
     "defaults": _("What holds without a label"),
