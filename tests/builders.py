@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
-from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.centre.members.agreements import needs_agreement
+from tocsin.centre.members.models import Agreement, HandlingSet, Organisation, Person
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
 
@@ -19,10 +20,13 @@ _numbers = itertools.count(1)
 
 
 def organisation(slug: str = "", **said: object) -> Organisation:
-    """An organisation of the private sector unless said otherwise; the same slug gives the same row."""
+    """An organisation of the private sector unless said otherwise, its agreement in force; once for each slug."""
     slug = slug or f"organisation-{next(_numbers)}"
     facts = {"name": slug.replace("-", " ").title(), "class_name": "private", "created_at": NOW, **said}
-    return Organisation.objects.get_or_create(slug=slug, defaults=facts)[0]
+    found, made = Organisation.objects.get_or_create(slug=slug, defaults=facts)
+    if made and needs_agreement(found):
+        Agreement.objects.create(organisation=found, basis="taken-over", state="active", created_at=NOW)
+    return found
 
 
 def centre() -> Organisation:

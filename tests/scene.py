@@ -18,7 +18,7 @@ from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
-from tocsin.centre.members.models import Key, Person
+from tocsin.centre.members.models import Agreement, Key, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.release.models import Package
 from tocsin.lake.objects import Way, blocks_of, key_of
@@ -37,6 +37,7 @@ class Scene:
     thing: Object
     conflict: CountryConflict
     package: Package
+    agreement: Agreement
 
 
 TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
@@ -73,6 +74,7 @@ def make() -> Scene:
             batch=batch, kind="network", value="192.0.2.0/24", rows=12, claims={"stated": "FR", "registry": "BR"}
         ),
         package=_package(),
+        agreement=northwind.agreements.get(),
     )
 
 

@@ -102,6 +102,7 @@ def people(plan: Plan) -> None:
     """Organisations, accounts and column maps of the EXERCISE."""
     from tocsin.centre.intake import profiles
     from tocsin.centre.intake.reading import profile_from_json
+    from tocsin.centre.members.agreement_states import Basis
     from tocsin.centre.members.models import Organisation, Person
     from tocsin.centre.members.rules import ROLES, side_of
     from tocsin.centre.members.services import add_organisation, add_person
@@ -118,6 +119,7 @@ def people(plan: Plan) -> None:
             contact=each.contact,
             defaults={"tlp": each.tlp, "codes": list(each.handling), "purposes": list(each.purposes)},
             is_exercise=True,
+            basis=Basis.EXERCISE,
             by="demonstration",
             at=now,
         )
@@ -177,6 +179,7 @@ def _hand_over_folder(folder: Path, console: Console) -> list[Delivery]:
     """Real deliveries: the first two folders name who handed over and what."""
     from tocsin.centre.intake import services
     from tocsin.centre.intake.store import read_chunks
+    from tocsin.centre.members.agreement_states import Basis
     from tocsin.centre.members.services import add_organisation
 
     from .ingest import files_of
@@ -193,6 +196,7 @@ def _hand_over_folder(folder: Path, console: Console) -> list[Delivery]:
             name=source,
             class_name="private",
             defaults={"tlp": "TLP:GREEN"},
+            basis=Basis.TAKEN_OVER,
             by="demonstration",
             at=now,
         )

@@ -110,10 +110,16 @@ def revoke_key(number: int) -> None:
 
 @person.command("organisations")
 def organisations() -> None:
-    """List the organisations that are not bureaus."""
+    """List the organisations that are not bureaus, with the state and the last day of their agreements."""
+    from tocsin.centre.members.agreements import held_by_all
     from tocsin.centre.members.models import Organisation
 
-    table = Table("Slug", "Name", "Class", "Country")
-    for each in Organisation.objects.filter(is_bureau=False):
-        table.add_row(each.slug, each.name, each.class_name, each.country)
+    table = Table("Slug", "Name", "Class", "Country", "Agreement", "Until")
+    found = list(Organisation.objects.filter(is_bureau=False))
+    held = held_by_all(found, datetime.now(UTC))
+    for each in found:
+        agreed = held.get(each.pk)
+        last = agreed.current.agreement.ends_on if agreed and agreed.current else None
+        standing = agreed.standing if agreed else "member"
+        table.add_row(each.slug, each.name, each.class_name, each.country, standing, last.isoformat() if last else "")
     Console().print(table)

@@ -37,6 +37,8 @@ REASONS: dict[str, str] = {
     "no-space": "There is no room on the disk to keep this delivery. Nothing was kept: send it again later.",
     "unknown-label": "This sharing label is not known. Send one of the labels of TLP 2.0, or none.",
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
+    "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
+    "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",
     # One record.
     "no-value": "The record names no value to keep.",

@@ -14,6 +14,7 @@ from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.members import agreements
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -44,6 +45,14 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))
+    if may(person, "edit-organisations"):
+        ending = len(agreements.ending(now))
+        label = _("Partners whose agreement or vetting ends within 60 days, or lapsed")
+        tasks.append(Task(ending, "clock", label, "organisations", "?show=ending"))
+    if may(person, "read-own-agreement"):
+        own = len(agreements.ending(now, person.organisation))
+        label = _("Your agreement ends within 60 days, or waits for the Centre")
+        tasks.append(Task(own, "clock", label, "own-agreement"))
     if may(person, "watch"):
         hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))

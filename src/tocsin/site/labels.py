@@ -106,6 +106,12 @@ PERSON_ROLES: dict[str, str | Promise] = {
 }
 
 ACTIONS: dict[str, str | Promise] = {
+    "agreement.begun": _("Began an agreement that is in force at once"),
+    "agreement.changed": _("Changed an agreement"),
+    "agreement.moved": _("Took an agreement a step further"),
+    "agreement.prepared": _("Began to prepare an agreement"),
+    "agreement.succeeded": _("Ended an agreement for the next one"),
+    "agreement.vetted": _("Passed the vetting of a partner"),
     "country.decided": _("Decided a country"),
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),

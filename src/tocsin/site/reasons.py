@@ -46,6 +46,12 @@ SENTENCES = (
     gettext_noop("There is no room on the disk to keep this delivery. Nothing was kept: send it again later."),
     gettext_noop("This sharing label is not known. Send one of the labels of TLP 2.0, or none."),
     gettext_noop("No column map of this name is known. Send the name of a saved map, or none."),
+    gettext_noop(
+        "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement."
+    ),
+    gettext_noop(
+        "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing."
+    ),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),

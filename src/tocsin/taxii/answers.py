@@ -26,7 +26,7 @@ MEDIA_TYPE = "application/taxii+json;version=2.1"
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]
 Door = Callable[Concatenate[HttpRequest, P], HttpResponse]
-STATUS_OF_REASON = {"too-large": 413, "no-space": 507}
+STATUS_OF_REASON = {"too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403}
 RETRY_SECONDS = 30
 
 
@@ -42,9 +42,11 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def problem(status: int, title: str, description: str = "", **headers: str) -> HttpResponse:
-    """The standard's error message."""
-    body = {"title": title, "http_status": str(status)} | ({"description": description} if description else {})
+def problem(status: int, title: str, description: str = "", code: str = "", **headers: str) -> HttpResponse:
+    """The standard's error message; `code` is for programs and never changes."""
+    body = {"title": title, "http_status": str(status)}
+    body |= {"description": description} if description else {}
+    body |= {"error_code": code} if code else {}
     response = answer(body, status)
     for name, value in headers.items():
         response[name.replace("_", "-")] = value
@@ -87,7 +89,7 @@ def _mapped(error: Exception) -> HttpResponse | None:
             return problem(403, _("You may not do this: %(rule)s.") % {"rule": error.rule})
         case InputError():
             where = " ".join(part for part in (error.position, error.field, error.excerpt[:200]) if part)
-            return problem(STATUS_OF_REASON.get(error.reason, 422), sentence(error.reason), where)
+            return problem(STATUS_OF_REASON.get(error.reason, 422), sentence(error.reason), where, error.reason)
         case Conflict():
             return problem(409, _("This cannot be done: %(why)s.") % {"why": str(error)})
         case TooManyFailures():

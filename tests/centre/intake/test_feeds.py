@@ -18,6 +18,8 @@ from tocsin.centre.intake import feeds
 from tocsin.centre.intake.models import Delivery, FeedState
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.jobs.worker import run_one
+from tocsin.centre.members.agreement_states import State
+from tocsin.centre.members.agreements import agreements_of, move
 from tocsin.core.errors import NotFound
 from tocsin.core.profiles import Profile
 from tocsin.reference.feeds import Feed
@@ -179,3 +181,20 @@ def test_the_catalogue_is_shown_to_the_desk(served: Answers, client: Client) -> 
     shown = client.get(reverse("feeds")).content
     assert b"A list" in shown
     assert b"Switch on" not in shown
+
+
+def test_a_source_whose_agreement_is_suspended_is_not_even_asked(served: Answers) -> None:
+    now = datetime.now(UTC)
+    feeds.switch(SLUG, on=True, by="ada", at=now)
+    source = feeds.source_of(feeds.feed_of(SLUG), now)
+    [agreement] = agreements_of(source)
+    assert (agreement.basis, agreement.state) == ("public", "active")
+    move(agreement, State.SUSPENDED, reason="poisoned", by="paula", at=now)
+    assert fetch_what_is_due(now) == 1
+    state = FeedState.objects.get(slug=SLUG)
+    assert (state.error, state.etag, Delivery.objects.count()) == ("agreement-not-in-force", "", 0)
+    assert "No agreement with this organisation is in force" in feeds.words_of(state)
+    move(agreement, State.ACTIVE, by="paula", at=now)
+    FeedState.objects.update(next_at=now)
+    assert fetch_what_is_due(now) == 1
+    assert Delivery.objects.get().organisation == source

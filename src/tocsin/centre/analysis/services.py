@@ -123,6 +123,7 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
     )
     return intake.receive(
         organisation=source.organisation,
+        drawn_from=source,
         via=source.via,
         name=f"proposals-of-{source.pk}.csv",
         chunks=[text.getvalue().encode()],

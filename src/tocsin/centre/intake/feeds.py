@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.members import agreements
+from tocsin.centre.members.agreement_states import Basis
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.services import add_organisation
 from tocsin.centre.reasons import sentence
@@ -124,6 +126,7 @@ def source_of(feed: Feed, at: datetime) -> Organisation:
     return add_organisation(
         slug=f"feed-{word}", name=feed.provider, class_name=Organisation.Class.PRIVATE,
         defaults={"tlp": feed.profile.marking or Tlp.CLEAR.value, "attribution": "may"}, by="system", at=at,
+        basis=Basis.PUBLIC,
     )  # fmt: skip
 
 
@@ -140,6 +143,7 @@ def fetch_feed(claim: jobs.Claim) -> None:
     lease = _Lease(claim)
     with tempfile.TemporaryDirectory(prefix="feed-", dir=incoming) as folder:
         try:
+            agreements.require_in_force(source_of(feed, datetime.now(UTC)), datetime.now(UTC))
             got = fetch(
                 feed.address, Path(folder) / "fetched", etag=state.etag, last_modified=state.last_modified,
                 limits=limits(), on_bytes=lease.renew, sleep=lease.sleep,

@@ -103,7 +103,7 @@ class OrganisationForm(forms.Form):
     tlp = forms.ChoiceField(
         label=_("Label of what says none"), choices=[(tlp.value, tlp.value) for tlp in Tlp], initial=Tlp.AMBER.value
     )
-    is_active = forms.BooleanField(label=_("The agreement is in force"), required=False, initial=True)
+    is_active = forms.BooleanField(label=_("Its people and keys may come in"), required=False, initial=True)
 
     def __init__(self, *args: object, language: str, known: Organisation | None = None, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]

@@ -6,6 +6,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from tocsin.centre.members.labels import DEFAULTS
+
+__all__ = ["CLASSES", "COLUMNS", "DEFAULTS", "KINDS", "UNITS", "WARNING_GROUPS", "kind_label"]
+
 KINDS: dict[str, str | Promise] = {
     "ipv4": _("IPv4 address"),
     "ipv6": _("IPv6 address"),
@@ -75,16 +79,6 @@ COLUMNS: dict[str, str | Promise] = {
     "reference": _("Where the source says more"),
 }
 """Draft columns that a person may choose for a column of a table."""
-
-DEFAULTS: dict[str, str | Promise] = {
-    "tlp": _("Sharing label"),
-    "codes": _("Handling codes"),
-    "pap": _("What may be done with it (PAP)"),
-    "purposes": _("Purposes"),
-    "classification": _("Classification"),
-    "attribution": _("Whether the source may be named"),
-    "retention_months": _("How long it is kept, in months"),
-}
 
 UNITS: dict[str, str | Promise] = {
     "line": pgettext_lazy("of a file", "Line"),

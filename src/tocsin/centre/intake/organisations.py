@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.members.agreements import Held, held_by_all
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import side_of
 from tocsin.handling import default_set
@@ -34,6 +35,8 @@ class PartnerRow:
     last_at: datetime | None
     series: tuple[int, ...] = ()
     """Rows accepted on each of the last days, oldest first."""
+    held: Held | None = None
+    """Its agreements; None for who needs none."""
 
     @property
     def rejection_rate(self) -> float | None:
@@ -61,7 +64,9 @@ def partners(person: Person, now: datetime, *, with_bureaus: bool = False) -> li
     }  # fmt: skip
     series = _series(counted, now.date())
     wanted = Organisation.objects.filter(Q(is_bureau=with_bureaus) | Q(pk__in=sums))
-    rows = [_row(person, each, sums.get(each.pk), series.get(each.pk, ())) for each in wanted]
+    # How a contract stands is between the partner and the Centre.
+    held = held_by_all(wanted, now) if side_of(person.organisation) == "centre" else {}
+    rows = [_row(person, each, sums.get(each.pk), series.get(each.pk, ()), held.get(each.pk)) for each in wanted]
     return sorted(rows, key=lambda row: (row.last_at is None, -(row.last_at.timestamp() if row.last_at else 0)))
 
 
@@ -72,13 +77,17 @@ def partner(person: Person, organisation: Organisation, now: datetime) -> Partne
 
 
 def _row(
-    person: Person, organisation: Organisation, sums: Mapping[str, Any] | None, series: tuple[int, ...]
+    person: Person,
+    organisation: Organisation,
+    sums: Mapping[str, Any] | None,
+    series: tuple[int, ...],
+    held: Held | None = None,
 ) -> PartnerRow:
     is_counted = side_of(person.organisation) == "centre" or organisation.pk == person.organisation_id
     if sums is None:
-        return PartnerRow(organisation, is_counted, 0, 0, 0, 0, None)
+        return PartnerRow(organisation, is_counted, 0, 0, 0, 0, None, held=held)
     rows, refused = sums["all_rows"] or 0, sums["refused"] or 0
-    return PartnerRow(organisation, is_counted, sums["n"], rows, refused, sums["aside"], sums["last_at"], series)
+    return PartnerRow(organisation, is_counted, sums["n"], rows, refused, sums["aside"], sums["last_at"], series, held)
 
 
 def _series(counted: QuerySet[Delivery], today: date) -> dict[int, tuple[int, ...]]:

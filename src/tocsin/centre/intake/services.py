@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.members import agreements
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
@@ -55,15 +56,20 @@ def receive(
     idempotency_key: str | None = None,
     source_at: datetime | None = None,
     mends: Delivery | None = None,
+    drawn_from: Delivery | None = None,
     priority: int = 0,
 ) -> Delivery:
     """Take a delivery into keeping. When this returns, its bytes and its row are durable: then the receipt counts.
 
     The same key, or the same bytes from the same organisation, change nothing: the first receipt comes back,
-    or a row in state `duplicate` that points to it. Raises InputError("too-large" | "no-space").
+    or a row in state `duplicate` that points to it. What an organisation hands over anew needs its agreement in force
+    at `at`; what the Centre draws from an earlier delivery (`drawn_from`) was agreed on when that one came.
+    Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force").
     """
     if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
         return known
+    if drawn_from is None:
+        agreements.require_in_force(organisation, at)  # Before a byte is read.
     kept = store.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
@@ -75,6 +81,8 @@ def receive(
     }  # fmt: skip
     try:
         with transaction.atomic():
+            if drawn_from is None:
+                agreements.require_in_force(organisation, at)  # It may have been suspended while the bytes came.
             delivery = Delivery.objects.create(**values)
             jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
             record(actor, "delivery.received", f"delivery:{delivery.pk}", {"sha256": kept.sha256, "via": via}, at=at)

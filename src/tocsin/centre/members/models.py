@@ -9,6 +9,8 @@ from django.db import models
 
 from tocsin.core.words import Tlp
 
+from .agreement_states import Basis, Facts, State
+
 
 class HandlingSet(models.Model):
     """An interned handling set: equal sets are one row (DOMAIN section 4.2). `digest` is its identity."""
@@ -39,7 +41,7 @@ class Organisation(models.Model):
     contact = models.CharField(max_length=200, default="", blank=True)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     defaults = models.JSONField(default=dict)
-    """The agreement's defaults for what a delivery does not say: tlp, handling, pap, purposes, retention_months."""
+    """What holds for whatever a delivery does not say: fields of `handling.HandlingSet`. Nowhere else is it kept."""
     created_at = models.DateTimeField()
 
     class Meta:
@@ -47,6 +49,67 @@ class Organisation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Agreement(models.Model):
+    """What a partner and the Centre agreed on, for a term. Whether it is in force follows from it and the moment."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="agreements")
+    title = models.CharField(max_length=200, default="", blank=True)
+    basis = models.CharField(max_length=12, default=Basis.PROCEDURE.value)
+    state = models.CharField(max_length=12, default=State.EXPLORED.value)
+    starts_on = models.DateField(null=True)
+    ends_on = models.DateField(null=True)
+    """The last day, which counts whole in UTC; None: without an end."""
+    data_types = models.JSONField(default=list)
+    """Of `agreement_states.DATA_TYPES`; empty: everything."""
+    survival = models.TextField(default="", blank=True)
+    """What goes on to bind both sides after its end."""
+    ownership = models.TextField(default="", blank=True)
+    jurisdiction = models.TextField(default="", blank=True)
+    conflicts = models.TextField(default="", blank=True)
+    security = models.TextField(default="", blank=True)
+    human_rights = models.TextField(default="", blank=True)
+    vetted_by = models.CharField(max_length=120, default="", blank=True)
+    """Login of who passed the vetting last."""
+    vetted_at = models.DateTimeField(null=True)
+    vetted_until = models.DateField(null=True)
+    signed_for_centre = models.CharField(max_length=160, default="", blank=True)
+    signed_for_centre_on = models.DateField(null=True)
+    signed_for_partner = models.CharField(max_length=160, default="", blank=True)
+    signed_for_partner_on = models.DateField(null=True)
+    key_fingerprint = models.CharField(max_length=64, default="", blank=True)
+    """Of the partner's key as it was compared in a second way; `page-only` for a partner without one."""
+    security_contact = models.CharField(max_length=200, default="", blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organisation"],
+                condition=models.Q(state__in=["explored", "vetting", "negotiated", "signed"]),
+                name="agreement_one_in_preparation",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        """How people refer to it."""
+        return f"AG-{self.created_at.year}-{self.pk:04d}"
+
+    @property
+    def facts(self) -> Facts:
+        """What the rules look at."""
+        return Facts(
+            state=State(self.state), basis=Basis(self.basis), starts_on=self.starts_on, ends_on=self.ends_on,
+            vetted_by=self.vetted_by, vetted_until=self.vetted_until, signed_for_centre=self.signed_for_centre,
+            signed_for_centre_on=self.signed_for_centre_on, signed_for_partner=self.signed_for_partner,
+            signed_for_partner_on=self.signed_for_partner_on, key_fingerprint=self.key_fingerprint,
+            security_contact=self.security_contact,
+        )  # fmt: skip
 
 
 class PersonManager(BaseUserManager["Person"]):

@@ -25,6 +25,7 @@ ABILITIES = (
     "switch-feeds",
     "read-organisations",
     "edit-organisations",
+    "read-own-agreement",  # What one's own organisation agreed on with the Centre.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
     "administer",  # The installation: settings, jobs, accounts. No content.
@@ -57,8 +58,8 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "head": frozenset({"read", "deliver", "map-columns", "package", "watch", "read-organisations"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch"}),
-        "manager": frozenset({"read", "deliver", "map-columns", "watch"}),
+        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement"}),
+        "manager": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement"}),
     },
 }
 """Side → role → abilities."""

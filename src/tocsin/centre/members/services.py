@@ -13,6 +13,8 @@ from tocsin.centre.audit.services import record
 from tocsin.core.errors import InputError
 from tocsin.reference.members import members
 
+from . import agreements
+from .agreement_states import Basis
 from .models import Key, Organisation, Person
 from .rules import ROLES, side_of
 
@@ -51,10 +53,14 @@ def add_organisation(
     contact: str = "",
     defaults: Mapping[str, object] | None = None,
     is_exercise: bool = False,
+    basis: Basis | None = None,
     by: str,
     at: datetime,
 ) -> Organisation:
-    """A partner. Its class fixes what it may ever see; `defaults` are what its agreement lays down."""
+    """A partner. Its class fixes what it may ever see; `defaults` are what holds where it says nothing.
+
+    With a `basis` its agreement is in force at once; without, it is yet to be concluded and nothing is taken in before.
+    """
     from tocsin.handling import default_set
 
     if class_name not in Organisation.Class.values:
@@ -69,6 +75,8 @@ def add_organisation(
     )  # fmt: skip
     if made:
         record(by, "organisation.added", f"organisation:{organisation.pk}", {"class": class_name}, at=at)
+        if agreements.needs_agreement(organisation):
+            agreements.begin(organisation, basis, by=by, at=at)
     return organisation
 
 

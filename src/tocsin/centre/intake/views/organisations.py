@@ -10,9 +10,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from tocsin.centre.members import agreements
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Organisation
-from tocsin.centre.members.rules import may
+from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.services import add_organisation
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
@@ -29,14 +30,20 @@ SHOWN = 10
 @requires("read-organisations")
 @require_safe
 def organisation_list(request: HttpRequest) -> HttpResponse:
-    """Partners with their figures; bureaus that never delivered only when asked for."""
-    with_bureaus = request.GET.get("show") == "bureaus"
-    rows = organisations.partners(person_of(request), timezone.now(), with_bureaus=with_bureaus)
+    """Partners with their figures; on demand bureaus, or those whose agreement needs somebody soon."""
+    show, now = request.GET.get("show"), timezone.now()
+    is_centre = side_of(person_of(request).organisation) == "centre"
+    with_bureaus = show == "bureaus"
+    rows = organisations.partners(person_of(request), now, with_bureaus=with_bureaus)
     if with_bureaus:
         rows = sorted((row for row in rows if row.organisation.is_bureau), key=lambda row: row.organisation.name)
+    elif show == "ending" and is_centre:
+        ending = agreements.ending(now)
+        rows = [row for row in rows if row.organisation.pk in ending]
     context = {
         "rows": rows,
-        "with_bureaus": with_bureaus,
+        "show": show,
+        "sees_agreements": is_centre,
         "can_edit": may(person_of(request), "edit-organisations"),
     }
     return render(request, "intake/organisation_list.html", context)
@@ -50,12 +57,14 @@ def organisation(request: HttpRequest, slug: str) -> HttpResponse:
     person = person_of(request)
     last = selectors.deliveries_for(person).filter(organisation=found).order_by("-received_at", "-pk")[:SHOWN]
     row = organisations.partner(person, found, timezone.now())
+    shows_agreement = side_of(person.organisation) == "centre" and agreements.needs_agreement(found)
     context = {
         "organisation": found,
         "row": row,
         "deliveries": last,
         "maps": SavedProfile.objects.filter(organisation=found).order_by("name"),
         "people": found.people.filter(is_active=True).count(),
+        "held": agreements.held_by(found, timezone.now()) if shows_agreement else None,
         "can_edit": may(person, "edit-organisations"),
     }
     return render(request, "intake/organisation.html", context)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tocsin.centre.members import agreements
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
@@ -89,6 +90,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         "results": results,
         "can_map": may(person, "map-columns"),
         "chooses_organisation": may(person, "deliver-for-others"),
+        "refusal": agreements.refusal_of(person.organisation, timezone.now()),
     }
     return render(request, "intake/upload.html", context)
 

@@ -1,0 +1,160 @@
+"""What people fill in about an agreement, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from tocsin.core.errors import InputError
+from tocsin.core.words import Tlp
+from tocsin.handling import default_set
+
+from . import labels
+from .agreement_states import PAGE_ONLY, clean_fingerprint
+from .models import Agreement
+
+PLAIN = {"dir": "auto", "autocomplete": "off"}
+
+
+def _with_word(texts: Mapping[str, str | Promise]) -> list[tuple[str, str | Promise]]:
+    return [(word, format_lazy("{word}: {text}", word=word, text=text)) for word, text in texts.items()]
+
+
+class Day(forms.DateField):
+    """A day, chosen or typed as 2026-12-31."""
+
+    def __init__(self, **said: Any) -> None:
+        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        super().__init__(widget=widget, input_formats=["%Y-%m-%d"], **said)
+
+
+class TermsForm(forms.Form):
+    """What is negotiated."""
+
+    title = forms.CharField(label=_("Title"), max_length=200, widget=forms.TextInput(attrs=PLAIN))
+    starts_on = Day(label=_("First day"), required=False, help_text=_("From 00:00 UTC of this day."))
+    ends_on = Day(
+        label=_("Last day"), required=False,
+        help_text=_("Until 23:59:59 UTC of this day; empty: without an end."),
+    )  # fmt: skip
+    data_types = forms.MultipleChoiceField(
+        label=_("What may be handed over"), required=False, choices=list(labels.DATA_TYPES.items()),
+        widget=forms.CheckboxSelectMultiple, help_text=_("Nothing ticked: everything."),
+    )  # fmt: skip
+    survival = forms.CharField(
+        label=_("What goes on to bind both sides after its end"), max_length=4000, required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        first, last = said.get("starts_on"), said.get("ends_on")
+        if first and last and last < first:
+            self.add_error("ends_on", _("The last day lies before the first."))
+        return said
+
+
+class VettingForm(forms.Form):
+    """What somebody found in each of the five, and until when the partner passes."""
+
+    vetted_until = Day(
+        label=_("The vetting holds until"),
+        help_text=_("When it lapses, nothing is taken in until the partner is vetted again."),
+    )
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        super().__init__(*args, **said)
+        last = self.fields.pop("vetted_until")
+        for name, (label, hint) in labels.VETTING.items():
+            self.fields[name] = forms.CharField(
+                label=str(label),
+                help_text=str(hint),
+                max_length=4000,
+                widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+            )
+        self.fields["vetted_until"] = last
+
+
+class SignaturesForm(forms.Form):
+    """Who signed for both sides, and when."""
+
+    signed_for_centre = forms.CharField(
+        label=_("Signed for the Centre by"), max_length=160, widget=forms.TextInput(attrs=PLAIN)
+    )
+    signed_for_centre_on = Day(label=_("Day of the Centre's signature"))
+    signed_for_partner = forms.CharField(
+        label=_("Signed for the partner by"), max_length=160, widget=forms.TextInput(attrs=PLAIN)
+    )
+    signed_for_partner_on = Day(label=_("Day of the partner's signature"))
+
+
+class SecurityForm(forms.Form):
+    """The key that was compared, and whom to call."""
+
+    key_fingerprint = forms.CharField(
+        label=_("Fingerprint of the partner's key"), max_length=200, required=False,
+        widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("40 or 64 hexadecimal digits, read out by the partner in a second way, such as by telephone."),
+    )  # fmt: skip
+    is_page_only = forms.BooleanField(label=_("The partner hands over on the page only and has no key"), required=False)
+    security_contact = forms.CharField(
+        label=_("Security contact"), max_length=200, required=False, widget=forms.TextInput(attrs=PLAIN)
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if said.get("is_page_only"):
+            said["key_fingerprint"] = PAGE_ONLY
+        elif said.get("key_fingerprint") and clean_fingerprint(said["key_fingerprint"]) in {"", PAGE_ONLY}:
+            self.add_error("key_fingerprint", _("This is no fingerprint: it has 40 or 64 hexadecimal digits."))
+        return said
+
+
+class DefaultsForm(forms.Form):
+    """What holds for whatever the partner hands over without saying otherwise."""
+
+    tlp = forms.ChoiceField(label=_("Sharing label"), choices=[(tlp.value, tlp.value) for tlp in Tlp])
+    codes = forms.MultipleChoiceField(
+        label=_("Handling codes"), required=False, widget=forms.CheckboxSelectMultiple,
+        choices=_with_word(labels.CODES),
+    )  # fmt: skip
+    pap = forms.ChoiceField(label=_("What may be done with it (PAP)"), choices=_with_word(labels.PAP))
+    purposes = forms.MultipleChoiceField(
+        label=_("Purposes"), widget=forms.CheckboxSelectMultiple, choices=list(labels.PURPOSES.items())
+    )
+    attribution = forms.ChoiceField(
+        label=_("Whether the source may be named"), choices=list(labels.ATTRIBUTIONS.items())
+    )
+    retention_months = forms.IntegerField(label=_("How long it is kept, in months"), min_value=1, max_value=60)
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if not self.errors:
+            try:
+                default_set(said, None)
+            except InputError:
+                raise ValidationError(_("These contradict one another: a field says what another forbids.")) from None
+        return said
+
+
+FORMS: dict[str, type[forms.Form]] = {
+    "terms": TermsForm, "vetting": VettingForm, "signatures": SignaturesForm, "security": SecurityForm,
+    "defaults": DefaultsForm,
+}  # fmt: skip
+"""Part of an agreement → its form."""
+
+
+def initial_of(part: str, agreement: Agreement) -> dict[str, Any]:
+    """What the form shows first."""
+    if part == "defaults":
+        return default_set(agreement.organisation.defaults, None)[0].as_json()
+    initial = {name: getattr(agreement, name) for name in FORMS[part]().fields if hasattr(agreement, name)}
+    if part == "security" and agreement.key_fingerprint == PAGE_ONLY:
+        initial |= {"is_page_only": True, "key_fingerprint": ""}
+    return initial

@@ -1,0 +1,128 @@
+"""Words of agreements and of their defaults, as people read them."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+STATES: dict[str, str | Promise] = {
+    "explored": _("Explored"),
+    "vetting": _("Vetting"),
+    "negotiated": _("Negotiated"),
+    "signed": _("Signed"),
+    "active": _("Active"),
+    "suspended": _("Suspended"),
+    "terminated": _("Terminated"),
+}
+
+STANDINGS: dict[str, tuple[str, str, str | Promise]] = {
+    "prepared": ("hourglass", "accent", _("In preparation")),
+    "not-begun": ("clock", "accent", _("Not begun yet")),
+    "in-force": ("circle-check", "good", _("In force")),
+    "vetting-lapsed": ("alert-triangle", "bad", _("Vetting lapsed")),
+    "suspended": ("player-pause", "bad", _("Suspended")),
+    "expired": ("lock", "bad", _("Agreement expired")),
+    "terminated": ("circle-x", "bad", _("Terminated")),
+    "none": ("circle-dashed", "bad", _("No agreement")),
+}
+"""Standing → icon, tone, label."""
+
+STEPS: dict[str, str | Promise] = {
+    "vetting": _("Begin the vetting"),
+    "negotiated": _("Note as negotiated"),
+    "signed": _("Note as signed"),
+    "active": _("Put into force"),
+    "suspended": _("Suspend"),
+    "terminated": _("Terminate"),
+}
+"""What a button says that takes the agreement there."""
+
+MISSING: dict[str, str | Promise] = {
+    "vetting": _("The vetting must be passed, and hold today."),
+    "term": _("The first day must be said, and the last day may not lie before it."),
+    "not-over": _("Its last day is past: prepare a new agreement."),
+    "signature-centre": _("Who signed for the Centre, and when."),
+    "signature-partner": _("Who signed for the partner, and when."),
+    "key-ceremony": _("The fingerprint of the partner's key, compared in a second way; or that it uses the page only."),
+    "security-contact": _("A security contact of the partner."),
+    "second-person": _("Another person than the one who passed the vetting must put it into force."),
+}
+
+BASES: dict[str, str | Promise] = {
+    "taken-over": _("Taken over from before agreements were kept here: nobody vetted it here."),
+    "public": _("A public source: its own terms of use hold, nobody signs."),
+    "exercise": _("An invented partner of the demonstration."),
+}
+
+DATA_TYPES: dict[str, str | Promise] = {
+    "indicators": _("Technical signs of attacks"),
+    "victim-data": _("Who is affected: infected and attacked systems"),
+    "malware": _("Malware and its analysis"),
+    "analysis": _("Reports and assessments"),
+    "referrals": _("Referrals of suspected offences"),
+    "vulnerabilities": _("Vulnerabilities"),
+}
+
+VETTING: dict[str, tuple[str | Promise, str | Promise]] = {
+    "ownership": (_("Ownership"), _("Who owns and who controls the organisation.")),
+    "jurisdiction": (_("Jurisdiction"), _("Whose law and whose courts it is subject to.")),
+    "conflicts": (_("Conflicts of interest"), _("What it sells to whom, and cases it is part of.")),
+    "security": (_("Security"), _("How it protects what it keeps and sends.")),
+    "human_rights": (_("Human rights"), _("What is known of its conduct and that of its owners.")),
+}
+"""Part of the vetting → its name, and what is looked at."""
+
+DEFAULTS: dict[str, str | Promise] = {
+    "tlp": _("Sharing label"),
+    "codes": _("Handling codes"),
+    "pap": _("What may be done with it (PAP)"),
+    "purposes": _("Purposes"),
+    "classification": _("Classification"),
+    "attribution": _("Whether the source may be named"),
+    "retention_months": _("How long it is kept, in months"),
+}
+"""Field of a handling set → what it is about."""
+
+PARTS: dict[str, str | Promise] = {
+    "terms": _("Terms"),
+    "vetting": _("Vetting"),
+    "signatures": _("Signatures"),
+    "security": _("Key and security contact"),
+    "defaults": _("What holds without a label"),
+}
+"""Part of an agreement that is filled in → heading."""
+
+TLP: dict[str, str | Promise] = {
+    "TLP:CLEAR": _("Everybody may have it."),
+    "TLP:GREEN": _("The community may have it, the public may not."),
+    "TLP:AMBER": _("Those who receive it, and their clients as far as these need it."),
+    "TLP:AMBER+STRICT": _("Only the organisations that receive it."),
+    "TLP:RED": _("Only the persons who are named."),
+}
+
+CODES: dict[str, str | Promise] = {
+    "H0": _("Used only to prevent and to fight crime."),
+    "H1": _("Not used in court before the source agreed."),
+    "H2": _("Not passed on before the source agreed."),
+    "H3": _("With a restriction of its own, to be read before it is opened."),
+}
+
+PAP: dict[str, str | Promise] = {
+    "PAP:CLEAR": _("Anything may be done with it."),
+    "PAP:GREEN": _("It may be used for blocking; no contact with the systems of the attacker."),
+    "PAP:AMBER": _("Only passive look-ups that the attacker cannot notice."),
+    "PAP:RED": _("Nothing that anybody outside could notice."),
+}
+
+PURPOSES: dict[str, str | Promise] = {
+    "PROTECT": _("Protect those who are affected"),
+    "INVESTIGATE": _("Investigate"),
+    "ANALYSE": _("Analyse"),
+    "TRAIN": _("Train"),
+}
+
+ATTRIBUTIONS: dict[str, str | Promise] = {
+    "may": _("The source may be named."),
+    "must": _("The source must be named."),
+    "must-not": _("The source is not named."),
+}
