@@ -72,6 +72,20 @@ def password(login: str) -> None:
     click.echo(f"{login}: new first password {fresh}")
 
 
+@person.command("reset-factors")
+@click.argument("login")
+def reset_factors(login: str) -> None:
+    """Take away the second factors of somebody who lost them, and end all sessions. Make sure first who asks."""
+    from tocsin.centre.members import factors
+    from tocsin.centre.members.models import Person
+
+    found = Person.objects.filter(login=login).first()
+    if found is None:
+        raise click.ClickException(f"Nobody signs in as {login!r}.")
+    gone = factors.reset(person=found, by="command", at=datetime.now(UTC))
+    click.echo(f"{login}: {gone} taken away. The password alone opens the account until another one is set up.")
+
+
 @person.command("key")
 @click.argument("login")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(["deliver", "read"]))
