@@ -34,9 +34,9 @@ class SignInForm(forms.Form):
     )
 
 
-def _for_code() -> forms.TextInput:
+def _for_code(is_first: bool = True) -> forms.TextInput:
     signs = {"autocomplete": "one-time-code", "dir": "ltr", "spellcheck": "false", "autocapitalize": "off"}
-    return forms.TextInput(attrs=signs)
+    return forms.TextInput(attrs=signs | ({"autofocus": True} if is_first else {}))
 
 
 class SecondStepForm(forms.Form):
@@ -59,7 +59,7 @@ class ProofForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "dir": "ltr"}),
     )  # fmt: skip
     code = forms.CharField(
-        label=_("Code of your app, or a recovery code"), max_length=60, required=False, widget=_for_code()
+        label=_("Code of your app, or a recovery code"), max_length=60, required=False, widget=_for_code(False)
     )
 
     def __init__(self, has_factor: bool, *args: Any, **kwargs: Any) -> None:
