@@ -16,6 +16,7 @@ from django.utils import timezone
 from playwright.sync_api import CDPSession, Page, expect
 from tests import builders
 from tests.journeys.conftest import sign_in
+from tests.journeys.test_accessibility import grave_findings
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.members.models import CodeApp, Passkey
@@ -133,6 +134,8 @@ def test_a_passkey_alone_signs_in(page: Page, origin: str, laptop: Device) -> No
 
 def test_a_passkey_as_second_factor_and_as_proof(page: Page, origin: str, laptop: Device) -> None:
     sign_in(page, origin, "dana_analyst")
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_visible()
+    assert grave_findings(page) == []
     page.get_by_role("button", name="Use a passkey").click()
     expect(page).to_have_url(f"{origin}/")
     page.goto(f"{origin}/account/proof/?next=/account/keys/")

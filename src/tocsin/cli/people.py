@@ -54,10 +54,11 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
 @person.command("password")
 @click.argument("login")
 def password(login: str) -> None:
-    """Set a new first password."""
+    """Set a new first password and end all sessions."""
     from django.db import transaction
 
     from tocsin.centre.audit.services import record
+    from tocsin.centre.members.browsers import end_all
     from tocsin.centre.members.models import Person
 
     found = Person.objects.filter(login=login).first()
@@ -68,6 +69,7 @@ def password(login: str) -> None:
     found.must_change_password = True
     with transaction.atomic():
         found.save(update_fields=["password", "must_change_password"])
+        end_all(found)
         record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
     click.echo(f"{login}: new first password {fresh}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from django.contrib.sessions.models import Session
 from django.db.models import F
 from django.test import Client
@@ -15,6 +16,7 @@ from tests import builders, people
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.members import browsers
 from tocsin.centre.members.models import OpenSession
+from tocsin.cli.people import person as person_command
 
 pytestmark = pytest.mark.django_db
 AGENTS = [
@@ -91,6 +93,15 @@ def test_a_new_password_ends_the_other_sessions() -> None:
     here.post(reverse("change-password"), {"old": builders.PASSWORD, "new": new, "again": new})
     assert (_opens(here), _opens(there)) == (True, False)
     assert OpenSession.objects.count() == Session.objects.filter(session_key=here.session.session_key).count() == 1
+
+
+def test_a_password_set_by_an_administrator_ends_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """7.4.5."""
+    monkeypatch.setattr("tocsin.cli.people.setup", lambda: None)
+    client, other = _enter(), _enter("rui_reviewer")
+    assert CliRunner().invoke(person_command, ["password", "dana_analyst"]).exit_code == 0
+    assert (_opens(client), _opens(other)) == (False, True)
+    assert OpenSession.objects.count() == 1
 
 
 def test_signing_out_ends_the_row_too() -> None:

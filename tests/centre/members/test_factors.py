@@ -297,3 +297,12 @@ def test_an_administrator_takes_lost_factors_away(
     assert "An administrator took away your second factor" in client.get("/").content.decode()
     assert Entry.objects.get(action="person.factors-reset").actor == "command"
     assert CliRunner().invoke(person_command, ["reset-factors", "nobody"]).exit_code == 1
+
+
+def test_who_runs_out_of_recovery_codes_is_told(client: Client, dana: Person) -> None:
+    codes = factors.renew_codes(person=dana, at=timezone.now())
+    for used in codes[:7]:
+        assert factors.check_code(person=dana, said=used, address="", at=timezone.now()) == factors.RECOVERY
+    _password(client)
+    _second(client, codes[7])
+    assert "2 recovery codes are left. Make new ones" in client.get("/").content.decode()
