@@ -45,6 +45,8 @@ class Device:
     origin: str = ORIGIN
     rp: str = "tocsin.example"
     uses: int = 0
+    counts: bool = True
+    """Passkeys that are kept in several devices at once do not count: they say 0 always."""
     number: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
 
@@ -56,7 +58,7 @@ class Device:
         return self._said(self._client("webauthn.create", asked), attestationObject=body)
 
     def answered(self, asked: dict[str, Any]) -> str:
-        self.uses += 1
+        self.uses += self.counts
         data, client = self._data(), self._client("webauthn.get", asked)
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ECDSA(SHA256()))
         return self._said(client, authenticatorData=data, signature=signature)
@@ -180,12 +182,31 @@ def test_as_second_factor_only_the_own_one_counts(client: Client, device: Device
 def test_an_answer_of_one_kind_is_none_of_another(client: Client, device: Device) -> None:
     """A proof cannot be made of an answer that was given to sign in, and nobody is half in by a question alone."""
     said = device.answered(_asked(client))
+    _password(client)
     client.post(reverse("sign-in-second"), {"passkey": said})
     assert "_auth_user_id" not in client.session
+    said = device.answered(_asked(Client()))
+    assert not _enters(client, said)
+    client.post(reverse("sign-out"))
+    said = device.answered(_asked(client))
     assert _enters(client, said)
     before = client.session["proved_at"]
     assert client.post(reverse("prove"), {"passkey": said, "password": builders.PASSWORD}).status_code == 200
     assert client.session["proved_at"] == before
+
+
+def test_a_question_is_answered_once(client: Client) -> None:
+    """6.5.1: also with a passkey that does not count its uses, and whether the first answer was good or not."""
+    people.let_in(client, "dana_analyst")
+    device = Device(counts=False)
+    assert _register(client, device)
+    said = {"passkey": device.answered(_asked(client))}
+    assert client.post(reverse("prove"), said).status_code == 302
+    assert client.post(reverse("prove"), said).status_code == 200
+    asked = _asked(client)
+    stranger = Device(counts=False)
+    assert client.post(reverse("prove"), {"passkey": stranger.answered(asked)}).status_code == 200
+    assert client.post(reverse("prove"), {"passkey": device.answered(asked)}).status_code == 200
 
 
 def test_making_one_needs_a_fresh_proof_and_a_new_device(client: Client, device: Device) -> None:

@@ -55,7 +55,8 @@ def by_code(request: HttpRequest, *, person: Person, said: str, at: datetime) ->
 
 
 def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: datetime) -> Person | None:
-    """Open the session of who is half in by a passkey; of nobody in particular by one that verified who holds it.
+    """Open the session of who is half in by a passkey; of nobody in particular by one that verified who holds it
+    (`passkeys.ask` demands that of its answer).
 
     Raises TooManyFailures.
     """
@@ -63,7 +64,7 @@ def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: da
     place = sessions.subject_of(sessions.network_of(address))
     sessions.count_try(place, sessions.FAILURES_OF_ADDRESS, at)
     answered = passkeys.check(request, person, said, at)
-    if answered is None or not _may_enter(answered.passkey.person) or not (person or answered.is_verified):
+    if answered is None or not _may_enter(answered.passkey.person):
         if person is None:
             record("-", sessions.FAILED, place, {"address": address, "by": PASSKEY}, at=at)
         else:
