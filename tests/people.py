@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.test import Client
+from django.utils import timezone
+
 from tocsin.centre.members.models import Person
+from tocsin.centre.members.sessions import PROVED_AT
 
 from . import builders
 
@@ -43,3 +47,13 @@ CAST: dict[str, Callable[[], Person]] = {
 def call(login: str) -> Person:
     """The person of that name, made on the first call."""
     return Person.objects.filter(login=login).first() or CAST[login]()
+
+
+def let_in(client: Client, login: str) -> Person:
+    """Somebody of the cast signs in with this client, and has thereby just proved who it is."""
+    person = call(login)
+    client.force_login(person)
+    session = client.session
+    session[PROVED_AT] = timezone.now().timestamp()
+    session.save()
+    return person

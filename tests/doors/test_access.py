@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -21,7 +23,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 TABLE = Path(__file__).with_name("access_table.txt")
 
-OPEN_TO_ALL = {"sign-in": 200, "sign-out": 405, "set-language": 405, "health": 200, "api-documentation": 200}
+OPEN_TO_ALL = {
+    "sign-in": 200,
+    "sign-out": 405,
+    "sign-in-second": 302,
+    "sign-in-passkey": 405,
+    "passkey-challenge": 405,
+    "set-language": 405,
+    "health": 200,
+    "api-documentation": 200,
+}
 MACHINE_DOORS = ("api/v1/", "taxii2/")
 """Doors for programs answer by their own rules: test_api.py and test_taxii.py."""
 STATUS = {"+": 200, ".": 404, "p": 405}
@@ -49,6 +60,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "object-raw": lambda shown, person: (shown.thing.pk,),
     "decide-country": lambda shown, person: (shown.conflict.pk,),
     "watch-stop": lambda shown, person: (scene.own_things(person)[1].pk,),
+    "session-end": lambda shown, person: (1,),
+    "passkey-remove": lambda shown, person: (1,),
     "key-revoke": lambda shown, person: (scene.own_things(person)[0].pk,),
     "package-download": lambda shown, person: (shown.package.number,),
     "act": lambda shown, person: (scene.signed_act().pk,),
@@ -88,8 +101,7 @@ def shown() -> scene.Scene:
 
 @pytest.mark.parametrize("login", LOGINS)
 def test_what_each_person_may_open(login: str, client: Client, shown: scene.Scene) -> None:
-    person = people.call(login)
-    client.force_login(person)
+    person = people.let_in(client, login)
     got = {name: client.get(_address(name, shown, person)).status_code for name in ROWS}
     assert got == {name: STATUS[row[login]] for name, row in ROWS.items()}
     # What is not there to be opened takes no form either.
@@ -112,11 +124,21 @@ def test_what_is_open_to_all(name: str, status: int, client: Client) -> None:
 
 
 def test_a_first_password_opens_nothing_but_its_change(client: Client, shown: scene.Scene) -> None:
-    person = people.call("dana_analyst")
+    person = people.let_in(client, "dana_analyst")
     Person.objects.update(must_change_password=True)
-    client.force_login(person)
     opened = {name for name in ROWS if client.get(_address(name, shown, person)).status_code == 200}
-    assert opened == {"change-password"}
+    assert opened == {"change-password", "prove"}
+
+
+def test_who_must_set_up_a_second_factor_opens_nothing_but_that(
+    client: Client, shown: scene.Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, second_factor="everyone"))
+    person = people.let_in(client, "dana_analyst")
+    opened = {name for name in ROWS if client.get(_address(name, shown, person)).status_code == 200}
+    assert opened == {"change-password", "prove", "factors", "factor-app"}
+    assert client.get("/")["Location"] == reverse("factors")
+    assert client.get("/api/v1/observations").status_code == 401
 
 
 @pytest.mark.parametrize("who", ["organisation", "person"])

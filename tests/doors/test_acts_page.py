@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 @pytest.fixture
 def auditor(client: Client) -> Client:
-    client.force_login(people.call("aida_auditor"))
+    people.let_in(client, "aida_auditor")
     return client
 
 
@@ -67,7 +67,7 @@ def test_what_people_searched_for_is_for_auditors(client: Client) -> None:
     entry = record("dana_analyst", "lookup", "value:domain", {"value": "sought.example", "rows": 3}, at=NOW)
     keep(act_log.log_of_acts(), NOW)
     for login, may_know in (("ada_administrator", False), ("aida_auditor", True), ("lena_legal", True)):
-        client.force_login(people.call(login))
+        people.let_in(client, login)
         pages = [client.get(reverse("act", args=[entry.pk])), client.get(reverse("acts"))]
         exports = [client.get(reverse("acts-export"), {"format": form}) for form in ("csv", "jsonl")]
         shown = [page.content for page in pages] + [b"".join(each.streaming_content) for each in exports]  # type: ignore[attr-defined]

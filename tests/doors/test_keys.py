@@ -23,7 +23,7 @@ def _secret(page: str) -> str:
 
 
 def test_a_key_is_shown_once_and_opens_the_door(client: Client) -> None:
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     made = client.post(reverse("keys"), ASKED)
     secret = _secret(made.content.decode())
     assert secret
@@ -49,14 +49,14 @@ def test_a_key_is_shown_once_and_opens_the_door(client: Client) -> None:
     "changed", [{"name": ""}, {"scopes": []}, {"scopes": ["administer"]}, {"days": "36500"}, {"days": "x"}]
 )
 def test_what_was_not_offered_makes_no_key(client: Client, changed: dict[str, object]) -> None:
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     page = client.post(reverse("keys"), {**ASKED, **changed}).content.decode()
     assert "field-error" in page
     assert not Key.objects.exists()
 
 
 def test_nobody_gives_a_key_more_than_he_may(client: Client) -> None:
-    client.force_login(people.call("rui_reviewer"))
+    people.let_in(client, "rui_reviewer")
     page = client.get(reverse("keys")).content.decode()
     assert 'value="read"' in page
     assert 'value="deliver"' not in page, "a reviewer hands nothing over"

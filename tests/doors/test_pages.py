@@ -82,8 +82,7 @@ def world() -> None:
 
 
 def _page(client: Client, name: str) -> str:
-    shown, person = scene.make(), people.call(PAGES[name])
-    client.force_login(person)
+    shown, person = scene.make(), people.let_in(client, PAGES[name])
     arguments = ARGUMENTS[name](shown, person) if name in ARGUMENTS else ()
     return client.get(reverse(name, args=arguments)).content.decode()
 
@@ -114,7 +113,7 @@ def test_policy_is_strict(client: Client) -> None:
 
 @pytest.mark.parametrize("login", ["dana_analyst", "khalil_officer", "pia_partner"])
 def test_first_view_is_light(login: str, client: Client, world: None) -> None:
-    client.force_login(people.call(login))
+    people.let_in(client, login)
     page = client.get(reverse("home")).content
     total = len(gzip.compress(page))
     files = {path.split("#")[0].split("?")[0] for path in re.findall(r'(?:src|href)="/static/([^"]+)"', page.decode())}
@@ -148,7 +147,7 @@ def test_language_switch_is_kept_with_the_person(client: Client) -> None:
 
 
 def test_country_of_the_map_leads_to_its_page(client: Client, world: None) -> None:
-    client.force_login(people.call("dana_analyst"))
+    people.let_in(client, "dana_analyst")
     page = client.get(reverse("home")).content.decode()
     assert '<a href="/countries/BR/' in page
     assert "Brazil" in page

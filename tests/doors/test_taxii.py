@@ -6,10 +6,12 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from taxii2client.v21 import ApiRoot, Server, Status
 from tests import builders, people
@@ -17,6 +19,7 @@ from tests.doors.conftest import GiveKey, work
 
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.store import delivery_path
+from tocsin.centre.members.models import CodeApp
 from tocsin.taxii.answers import MEDIA_TYPE, accepts, is_taxii
 from tocsin.taxii.envelopes import named_objects
 
@@ -169,6 +172,21 @@ def test_a_first_password_opens_no_machine_door(client: Client) -> None:
     person.save()
     response = client.get("/taxii2/", headers={"Authorization": basic("pia_partner", builders.PASSWORD)})
     assert response.status_code == 401
+
+
+@pytest.mark.parametrize("why", ["has one", "must have one"])
+def test_with_a_second_factor_only_keys_open_machine_doors(
+    client: Client, give_key: GiveKey, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "has one":
+        CodeApp.objects.create(person=people.call("pia_partner"), sealed="", created_at=builders.NOW)
+    else:
+        monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, second_factor="everyone"))
+        people.call("pia_partner")
+    words = {word: client.get("/taxii2/", headers={"Authorization": basic("pia_partner", word)})
+             for word in ("wrong", builders.PASSWORD, give_key())}  # fmt: skip
+    assert [each.status_code for each in words.values()] == [401, 403, 200]
+    assert "use a key" in words[builders.PASSWORD].json()["title"]
 
 
 def test_what_is_anothers_answers_as_what_is_not_there(client: Client, give_key: GiveKey) -> None:

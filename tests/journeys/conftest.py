@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page
 from tests import builders, people
 
 from tocsin.centre.jobs.worker import work
+from tocsin.centre.members.sessions import PROVED_AT
 from tocsin.site import wiring
 
 # The browser's driver keeps an event loop in this thread; the database is used from it synchronously all the same.
@@ -64,5 +66,6 @@ def enter(context: BrowserContext, origin: str, login: str, language: str = "") 
     session[SESSION_KEY] = str(person.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session[PROVED_AT] = timezone.now().timestamp()
     session.save()
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(session.session_key), "url": origin}])

@@ -43,7 +43,8 @@ def _addresses(name: str, shown: scene.Scene) -> list[str]:
     return [address, *(address + query for query in FURTHER.get(name, ()))]
 
 
-def _findings(page: Page) -> list[str]:
+def grave_findings(page: Page) -> list[str]:
+    """What is gravely wrong with the page that is open."""
     page.evaluate(AXE)
     found: dict[str, Any] = page.evaluate(
         "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES
@@ -73,7 +74,7 @@ def test_every_page(browser: Browser, live_server: object, language: str, scheme
             for address in _addresses(name, shown):
                 page.goto(origin + address)
                 page.wait_for_load_state("networkidle")
-                findings = _findings(page)
+                findings = grave_findings(page)
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     findings.append("the page is wider than the window")
                 if page.evaluate("[document.documentElement.lang, document.documentElement.dir].join()") != (
@@ -96,5 +97,5 @@ def test_sign_in_and_errors(browser: Browser, live_server: object, scheme: str) 
     page = context.new_page()
     for address in ("/sign-in/", "/no-such-page/", "/api/v1/docs"):
         page.goto(f"{live_server}{address}")
-        assert _findings(page) == [], address
+        assert grave_findings(page) == [], address
     context.close()

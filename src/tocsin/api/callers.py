@@ -10,6 +10,7 @@ from ninja.errors import AuthenticationError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from tocsin.centre.members.doors import Caller, by_key
+from tocsin.centre.members.factors import is_wanting
 from tocsin.centre.members.models import Person
 
 
@@ -32,8 +33,8 @@ class SessionAuth(APIKeyCookie):
         person = request.user
         if not isinstance(person, Person) or not person.is_active:
             return None
-        # A first password opens the page where it is changed, and nothing else.
-        return None if person.must_change_password else Caller(person)
+        # Who has still to change a first password or to set up a second factor gets at that page, and nothing else.
+        return None if person.must_change_password or is_wanting(person) else Caller(person)
 
 
 def caller_of(request: HttpRequest) -> Caller:

@@ -54,10 +54,11 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
 @person.command("password")
 @click.argument("login")
 def password(login: str) -> None:
-    """Set a new first password."""
+    """Set a new first password and end all sessions."""
     from django.db import transaction
 
     from tocsin.centre.audit.services import record
+    from tocsin.centre.members.browsers import end_all
     from tocsin.centre.members.models import Person
 
     found = Person.objects.filter(login=login).first()
@@ -68,8 +69,23 @@ def password(login: str) -> None:
     found.must_change_password = True
     with transaction.atomic():
         found.save(update_fields=["password", "must_change_password"])
+        end_all(found)
         record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
     click.echo(f"{login}: new first password {fresh}")
+
+
+@person.command("reset-factors")
+@click.argument("login")
+def reset_factors(login: str) -> None:
+    """Take away the second factors of somebody who lost them, and end all sessions. Make sure first who asks."""
+    from tocsin.centre.members import factors
+    from tocsin.centre.members.models import Person
+
+    found = Person.objects.filter(login=login).first()
+    if found is None:
+        raise click.ClickException(f"Nobody signs in as {login!r}.")
+    gone = factors.reset(person=found, by="command", at=datetime.now(UTC))
+    click.echo(f"{login}: {gone} taken away. The password alone opens the account until another one is set up.")
 
 
 @person.command("key")

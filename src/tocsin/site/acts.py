@@ -36,7 +36,7 @@ from tocsin.centre.members.rules import may
 from tocsin.products.text_safety import cell
 
 from . import act_log
-from .access import person_of, requires
+from .access import fresh_proof, person_of, requires
 from .labels import ACTIONS
 
 PER_PAGE = 50
@@ -180,6 +180,7 @@ def act_proof(request: HttpRequest, number: int) -> HttpResponse:
 
 @requires("read-audit")
 @require_safe
+@fresh_proof()
 def acts_export(request: HttpRequest) -> HttpResponseBase:
     """The acts that fit, oldest first, for a supervisor: CSV or JSON Lines. That they were taken out is an act too."""
     person = person_of(request)

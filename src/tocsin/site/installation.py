@@ -12,7 +12,11 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tocsin.core.errors import InputError
+
 DEFAULT_FOLDER = "tocsin-data"
+SECOND_FACTOR = ("offered", "centre", "everyone")
+"""Who must have a second factor: nobody, the people of the Centre, everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Installation:
     workers: int = 2
     second_place: str = ""
     """Folder on another machine or medium that gets the signed checkpoints of the log; empty: none."""
+    second_factor: str = "offered"
+    """Who must have a second factor; a word of SECOND_FACTOR."""
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -71,7 +77,17 @@ def load(home: Path | None = None) -> Installation:
         upload_limit_bytes=int(said.get("upload_limit_bytes", 4 << 30)),
         workers=int(said.get("workers", 2)),
         second_place=said.get("second_place", ""),
+        second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", "offered")),
     )
+
+
+def _one_of(words: tuple[str, ...], name: str, said: object) -> str:
+    """The word; a misspelt rule must not quietly mean that there is none. Raises InputError."""
+    if said not in words:
+        raise InputError(
+            "invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not {' or '.join(words)}"
+        )
+    return str(said)
 
 
 def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
@@ -86,6 +102,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             '# database = "postgresql://tocsin@/tocsin"   # default: SQLite beside this file\n'
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
+            '# second_factor = "centre"                   # must have one; or "everyone", "offered"\n'
             '# public_origin = "https://tocsin.example"\n'
             '# allowed_hosts = ["tocsin.example"]\n'
         )

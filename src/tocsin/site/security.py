@@ -7,7 +7,12 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.utils import timezone
+
+from tocsin.centre.members import browsers
+from tocsin.centre.members.models import Person
 
 POLICY = "; ".join(
     (
@@ -52,6 +57,20 @@ class NoZeros:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return HttpResponseBadRequest()
+        return self.get_response(request)
+
+
+class SessionsEnd:
+    """Notes who is here from where, and ends sessions that have been open or idle for too long."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        person = request.user
+        if isinstance(person, Person) and not browsers.is_open(request, person=person, at=timezone.now()):
+            browsers.forget(request)
+            logout(request)
         return self.get_response(request)
 
 

@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "tocsin.site.security.SecurityHeaders",
     "tocsin.site.preferences.Preferences",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "tocsin.site.security.SessionsEnd",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]

@@ -132,10 +132,9 @@ def test_next_never_leaves_the_site(target: str, client: Client) -> None:
 
 
 def test_first_password_must_be_changed_before_anything_else(client: Client) -> None:
-    dana = people.call("dana_analyst")
+    dana = people.let_in(client, "dana_analyst")
     dana.must_change_password = True
     dana.save()
-    client.force_login(dana)
     assert client.get(reverse("countries"))["Location"] == reverse("change-password")
     new = "another set of plain words"
     said = {"old": builders.PASSWORD, "new": new, "again": new}
@@ -152,8 +151,7 @@ def test_first_password_must_be_changed_before_anything_else(client: Client) -> 
     {"old": builders.PASSWORD, "new": "another set of plain words", "again": "a different set of words"},
 ])  # fmt: skip
 def test_bad_new_passwords_are_refused(said: dict[str, str], client: Client) -> None:
-    dana = people.call("dana_analyst")
-    client.force_login(dana)
+    dana = people.let_in(client, "dana_analyst")
     assert client.post(reverse("change-password"), said).status_code == 200
     dana.refresh_from_db()
     assert dana.check_password(builders.PASSWORD)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Concatenate, Literal, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
 
+from . import factors, sessions
 from .models import Person
 from .rules import may
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+PROOF_LASTS = timedelta(minutes=10)
+"""How long a proof of who one is opens dangerous pages (OWASP ASVS 5, 7.5.3)."""
 
 
 def person_of(request: HttpRequest) -> Person:
@@ -25,8 +31,14 @@ def person_of(request: HttpRequest) -> Person:
     return request.user
 
 
-def requires(ability: str = "") -> Callable[[View[P]], View[P]]:
-    """The view exists for those whose roles allow it (empty: for everybody who is signed in)."""
+def requires(
+    ability: str = "", *, opens_before: Literal["", "password", "factor"] = ""
+) -> Callable[[View[P]], View[P]]:
+    """The view exists for those whose roles allow it (empty: for everybody who is signed in).
+
+    Who has still to choose a password opens what says `opens_before="password"` and nothing else; who has still to set
+    up a second factor also what says "factor".
+    """
 
     def around(view: View[P]) -> View[P]:
         @wraps(view)
@@ -36,9 +48,41 @@ def requires(ability: str = "") -> Callable[[View[P]], View[P]]:
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             if ability and not may(person, ability):
                 raise Http404
-            if person.must_change_password and view.__name__ != "change_password":
+            if person.must_change_password and opens_before != "password":
                 return redirect("change-password")
+            if not opens_before and factors.is_wanting(person):
+                return redirect("factors")
             return view(request, *args, **kwargs)
+
+        return cast(View[P], guarded)
+
+    return around
+
+
+def is_fresh(request: HttpRequest, within: timedelta = PROOF_LASTS) -> bool:
+    """Whether the person proved lately who it is."""
+    return sessions.is_proved(request, within, timezone.now())
+
+
+def prove(back: str) -> HttpResponseBase:
+    """Send to the page that asks for password and second factor again, and from there back."""
+    return redirect(reverse("prove", query={"next": back}))
+
+
+def fresh_proof(
+    within: timedelta = PROOF_LASTS, *, only_post: bool = False, back: str = ""
+) -> Callable[[View[P]], View[P]]:
+    """Step-up, below `requires`: the view opens to who proved lately who it is; others do so first and come back.
+
+    `back` names the page to come back to where the view itself takes forms only; `only_post` lets it be read without.
+    """
+
+    def around(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if (only_post and request.method != "POST") or is_fresh(request, within):
+                return view(request, *args, **kwargs)
+            return prove(reverse(back) if back else request.get_full_path())
 
         return cast(View[P], guarded)
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from tocsin.core.errors import Refused
 
+from . import factors
 from .models import Key, Person
 from .rules import may
 from .services import key_digest
@@ -59,11 +60,16 @@ def by_key(secret: str, at: datetime) -> Caller | None:
 def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Caller | None:
     """The person with this login, by password or by one of the person's keys. Raises sessions.TooManyFailures.
 
-    A first password opens no machine door: it must be changed on the portal before.
+    A first password opens no machine door: it must be changed on the portal before. Nor does the password of somebody
+    who has a second factor or must have one: it would be the way around it. Raises Refused, to those alone who know it.
     """
     if secret.startswith(KEY_PREFIX):
         caller = by_key(secret, at)
         return caller if caller and caller.person.login.casefold() == login.casefold() else None
     address = request.META.get("REMOTE_ADDR", "")
     person = check_password(request, name=login, password=secret, address=address, at=at)
-    return Caller(person) if person is not None and not person.must_change_password else None
+    if person is None or person.must_change_password:
+        return None
+    if factors.has_factor(person) or factors.is_demanded(person):
+        raise Refused("the account has a second factor, so that its password opens no machine door: use a key")
+    return Caller(person)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -33,6 +34,49 @@ class SignInForm(forms.Form):
     )
 
 
+def _for_code(is_first: bool = True) -> forms.TextInput:
+    signs = {"autocomplete": "one-time-code", "dir": "ltr", "spellcheck": "false", "autocapitalize": "off"}
+    return forms.TextInput(attrs=signs | ({"autofocus": True} if is_first else {}))
+
+
+class SecondStepForm(forms.Form):
+    """What is asked after the password."""
+
+    code = forms.CharField(label=_("Code of your app, or a recovery code"), max_length=60, widget=_for_code())
+
+
+class AppForm(forms.Form):
+    """The first code of a new app: it shows that the secret arrived."""
+
+    code = forms.CharField(label=_("Code that the app shows now"), max_length=60, widget=_for_code())
+
+
+class ProofForm(forms.Form):
+    """Password and second factor once more; a passkey may stand for either."""
+
+    password = forms.CharField(
+        label=_("Password"), max_length=1024, strip=False, required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "dir": "ltr"}),
+    )  # fmt: skip
+    code = forms.CharField(
+        label=_("Code of your app, or a recovery code"), max_length=60, required=False, widget=_for_code(False)
+    )
+
+    def __init__(self, has_factor: bool, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_factor:
+            del self.fields["code"]
+
+
+class PasskeyForm(forms.Form):
+    """What a new passkey is called."""
+
+    name = forms.CharField(
+        label=_("Name of the passkey"), max_length=80, help_text=_("Such as: my phone, blue security key."),
+        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+    )  # fmt: skip
+
+
 class PasswordForm(forms.Form):
     """The old password and twice the new one."""
 
@@ -49,13 +93,14 @@ class PasswordForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "dir": "ltr"}),
     )  # fmt: skip
 
-    def __init__(self, person: Person, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, person: Person, fits: Callable[[str], bool], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.person = person
+        self.fits = fits
 
     def clean_old(self) -> str:
         old: str = self.cleaned_data["old"]
-        if not self.person.check_password(old):
+        if not self.fits(old):
             raise ValidationError(_("This is not your present password."))
         return old
 

@@ -166,3 +166,52 @@ class Guesses(models.Model):
     """A hash: who tried what is in the log of acts."""
     tries = models.PositiveIntegerField(default=0)
     began_at = models.DateTimeField(db_index=True)
+
+
+class CodeApp(models.Model):
+    """A person's app that shows a code of six digits (TOTP)."""
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, related_name="code_app")
+    sealed = models.CharField(max_length=200)
+    """The shared secret, sealed with a key that no database holds (`credentials.sealing`)."""
+    last_step = models.BigIntegerField(default=0)
+    """The half minute whose code was used last: it and all before it are spent."""
+    created_at = models.DateTimeField()
+
+
+class RecoveryCode(models.Model):
+    """Stands in once for a lost second factor. Only its digest is kept."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["person", "digest"], name="recovery_code_once")]
+
+
+class Passkey(models.Model):
+    """The public half of a key that a person's phone, computer or security key keeps (WebAuthn)."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=80)
+    credential = models.CharField(max_length=1400, unique=True)
+    """The number the device gave it, in base64url."""
+    body = models.BinaryField()
+    """Device type, number and public key, as WebAuthn attests them."""
+    uses = models.BigIntegerField(default=0)
+    """The device's own count of signatures, where it keeps one: a copy of the device falls behind."""
+    created_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+
+class OpenSession(models.Model):
+    """A browser in which somebody is signed in. It ends with the row of Django's session that it describes."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="open_sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    address = models.CharField(max_length=45, default="")
+    browser = models.CharField(max_length=20, default="")
+    system = models.CharField(max_length=20, default="")
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()

@@ -1,19 +1,25 @@
-"""Signing in and out, with a limit on guessing; changes of a person's own account."""
+"""Opening and closing sessions, with a limit on guessing; changes of a person's own account."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
+from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
+from django.utils import translation
+from django.utils.translation import gettext as _
 
+from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
 
+from . import browsers
 from .models import Guesses, Person
 
 FAILURES_ALLOWED = 5
@@ -21,6 +27,9 @@ FAILURES_OF_ADDRESS = 50
 """Under all logins together: an office behind one address may mistype more often than one person."""
 WINDOW_MINUTES = 15
 FAILED = "sign-in.failed"
+FACTOR_FAILED = "sign-in.factor-failed"
+RESET = "person.factors-reset"
+PROVED_AT = "proved_at"
 HOME_PREFIX_V6 = 64
 """Who has one address of version 6 has all of its network."""
 
@@ -39,23 +48,23 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
     time, in whatever processes, no more than the limit are compared.
     """
     name = name.replace("\x00", "")  # PostgreSQL knows no such character; nobody's login has it.
-    place = _network(address)
-    subject, everybody = _subject(f"{name.strip().casefold()}\n{place}"), _subject(place)
-    _count(everybody, FAILURES_OF_ADDRESS, at)
+    place = network_of(address)
+    subject, everybody = subject_of(f"{name.strip().casefold()}\n{place}"), subject_of(place)
+    count_try(everybody, FAILURES_OF_ADDRESS, at)
     try:
-        _count(subject, FAILURES_ALLOWED, at)
+        count_try(subject, FAILURES_ALLOWED, at)
     except TooManyFailures:
-        _give_back(everybody)  # Who hammers at one login shuts out nobody else behind the same address.
+        give_back(everybody)  # Who hammers at one login shuts out nobody else behind the same address.
         raise
     person = authenticate(request, username=name, password=password)
     if not isinstance(person, Person) or not person.organisation.is_active:
         record(name[:120] or "-", FAILED, subject, {"address": address}, at=at)
         return None
-    _give_back(subject, everybody)
+    give_back(subject, everybody)
     return person
 
 
-def _count(subject: str, allowed: int, at: datetime) -> None:
+def count_try(subject: str, allowed: int, at: datetime) -> None:
     """One try more. Raises TooManyFailures where that is one too many."""
     window = timedelta(minutes=WINDOW_MINUTES)
     Guesses.objects.filter(began_at__lte=at - window).delete()
@@ -66,11 +75,12 @@ def _count(subject: str, allowed: int, at: datetime) -> None:
         raise TooManyFailures(minutes=max(1, -(-int(left.total_seconds()) // 60)))
 
 
-def _give_back(*subjects: str) -> None:
+def give_back(*subjects: str) -> None:
+    """The try was right: it does not count."""
     Guesses.objects.filter(subject__in=subjects, tries__gt=0).update(tries=F("tries") - 1)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The address, or the network of version 6 that one household or office has."""
     try:
         known = ip_address(address)
@@ -81,19 +91,43 @@ def _network(address: str) -> str:
     return str(known.ipv4_mapped or ip_network((known, HOME_PREFIX_V6), strict=False))
 
 
-def sign_in(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
-    """Open a session; None when login and password do not fit. Raises TooManyFailures."""
-    person = check_password(request, name=name, password=password, address=address, at=at)
-    if person is None:
-        return None
-    with transaction.atomic():
-        login(request, person)
-        record(person.login, "sign-in", f"person:{person.pk}", {"address": address}, at=at)
-    return person
-
-
-def _subject(said: str) -> str:
+def subject_of(said: str) -> str:
+    """Under what a limit counts: a hash, who tried what is in the log of acts."""
     return "sign-in:" + hashlib.sha256(said.encode(errors="replace")).hexdigest()[:40]
+
+
+@transaction.atomic
+def open_session(request: HttpRequest, *, person: Person, proved_by: Sequence[str], at: datetime) -> None:
+    """Let this person in. The session gets another name, so that nobody who knew the old one comes in too."""
+    address = request.META.get("REMOTE_ADDR", "")
+    since = person.last_login or person.created_at
+    login(request, person)
+    mark_proved(request, at)
+    browsers.begin(request, person=person, at=at)
+    record(person.login, "sign-in", f"person:{person.pk}", {"address": address, "by": list(proved_by)}, at=at)
+    _tell(request, person, since)
+
+
+def _tell(request: HttpRequest, person: Person, since: datetime) -> None:
+    """What befell the account since its owner was here last."""
+    met = set(found(subject=f"person:{person.pk}", since=since).values_list("action", flat=True))
+    with translation.override(person.language):
+        if RESET in met:
+            messages.warning(request, _("An administrator took away your second factor. Set up another one."))
+        if FACTOR_FAILED in met:
+            said = _("Since you were here last, somebody knew your password and failed at the second factor.")
+            messages.warning(request, said + " " + _("If it was not you, change your password."))
+
+
+def mark_proved(request: HttpRequest, at: datetime) -> None:
+    """The person has just shown who it is."""
+    request.session[PROVED_AT] = at.timestamp()
+
+
+def is_proved(request: HttpRequest, within: timedelta, at: datetime) -> bool:
+    """Whether that was so lately. A moment in the future proves nothing: the clock was set back since."""
+    proved_at = request.session.get(PROVED_AT)
+    return isinstance(proved_at, float) and 0 <= at.timestamp() - proved_at < within.total_seconds()
 
 
 @transaction.atomic
@@ -101,6 +135,7 @@ def sign_out(request: HttpRequest, *, at: datetime) -> None:
     """Close the session."""
     if isinstance(request.user, Person):
         record(request.user.login, "sign-out", f"person:{request.user.pk}", at=at)
+    browsers.forget(request)
     logout(request)
 
 
@@ -111,7 +146,8 @@ def change_password(request: HttpRequest, *, person: Person, new: str, at: datet
     person.must_change_password = False
     person.save(update_fields=["password", "must_change_password"])
     record(person.login, "password.changed", f"person:{person.pk}", at=at)
-    update_session_auth_hash(request, person)
+    browsers.renamed(request, lambda: update_session_auth_hash(request, person))
+    browsers.end_others(request, person=person)
 
 
 @transaction.atomic

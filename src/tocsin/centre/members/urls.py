@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, views
+from . import agreement_views, factor_views, session_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
+    path("sign-in/second/", factor_views.sign_in_second, name="sign-in-second"),
+    path("sign-in/passkey/", factor_views.sign_in_passkey, name="sign-in-passkey"),
+    path("sign-in/challenge/", factor_views.passkey_challenge, name="passkey-challenge"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("account/password/", views.change_password, name="change-password"),
     path("account/preferences/", views.preferences, name="preferences"),
@@ -23,5 +26,15 @@ urlpatterns = [
         agreement_views.agreement_part,
         name="agreement-part",
     ),
+    path("account/proof/", factor_views.prove, name="prove"),
+    path("account/factors/", factor_views.factors_page, name="factors"),
+    path("account/factors/app/", factor_views.app, name="factor-app"),
+    path("account/factors/app/remove/", factor_views.app_remove, name="factor-app-remove"),
+    path("account/factors/codes/", factor_views.recovery_codes, name="recovery-codes"),
+    path("account/factors/passkeys/", factor_views.passkey_add, name="passkey-add"),
+    path("account/factors/passkeys/<int:passkey>/remove/", factor_views.passkey_remove, name="passkey-remove"),
+    path("account/sessions/", session_views.sessions_page, name="sessions"),
+    path("account/sessions/others/end/", session_views.others_end, name="sessions-end"),
+    path("account/sessions/<int:session>/end/", session_views.session_end, name="session-end"),
     path("language/", views.set_language, name="set-language"),
 ]

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -16,8 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from . import selectors, services, sessions
-from .access import person_of, requires
+from . import passkeys, selectors, services, sessions, signing_in
+from .access import fresh_proof, is_fresh, person_of, requires
 from .forms import SCOPE_NAMES, KeyForm, PasswordForm, PreferencesForm, SignInForm
 from .rules import scopes_of
 
@@ -28,33 +30,39 @@ KEYS_SHOWN = 50
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Ask for login and password."""
-    target = _target(request)
+    target = target_of(request)
     if request.user.is_authenticated:
         return redirect(target)
     form = SignInForm(request.POST or None)
     status = 200
     if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
         try:
-            person = sessions.sign_in(
-                request, name=form.cleaned_data["login"], password=form.cleaned_data["password"],
-                address=request.META.get("REMOTE_ADDR", ""), at=timezone.now(),
-            )  # fmt: skip
+            person = signing_in.by_password(request, name=said["login"], password=said["password"], at=timezone.now())
         except sessions.TooManyFailures as limit:
             status = 429
-            said = ngettext(
-                "Too many failed attempts. Try again in %(minutes)s minute.",
-                "Too many failed attempts. Try again in %(minutes)s minutes.",
-                limit.minutes,
-            )
-            form.add_error(None, said % {"minutes": limit.minutes})
+            form.add_error(None, limit_said(limit))
         else:
             if person is not None:
-                return redirect(target)
+                is_in = request.user.is_authenticated
+                return redirect(target if is_in else reverse("sign-in-second", query={"next": target}))
             form.add_error(None, _("Login and password do not fit. Check both and try again."))
-    return render(request, "members/sign_in.html", {"form": form, "next": target}, status=status)
+    context = {"form": form, "next": target, "has_passkeys": passkeys.are_possible()}
+    return render(request, "members/sign_in.html", context, status=status)
 
 
-def _target(request: HttpRequest) -> str:
+def limit_said(limit: sessions.TooManyFailures) -> str:
+    """How long to wait, in words."""
+    said = ngettext(
+        "Too many failed attempts. Try again in %(minutes)s minute.",
+        "Too many failed attempts. Try again in %(minutes)s minutes.",
+        limit.minutes,
+    )
+    return said % {"minutes": limit.minutes}
+
+
+def target_of(request: HttpRequest) -> str:
+    """The page of ours to go to next, as the form or the address says."""
     asked = request.POST.get("next") or request.GET.get("next") or ""
     if url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return asked
@@ -69,11 +77,22 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("old", "new", "again")
-@requires()
+@requires(opens_before="password")
+@fresh_proof()
 def change_password(request: HttpRequest) -> HttpResponse:
     """Ask for the old password and a new one."""
     person = person_of(request)
-    form = PasswordForm(person, request.POST or None)
+
+    def fits(old: str) -> bool:
+        address = request.META.get("REMOTE_ADDR", "")
+        try:
+            at = timezone.now()
+            known = sessions.check_password(request, name=person.login, password=old, address=address, at=at)
+        except sessions.TooManyFailures as limit:
+            raise ValidationError(limit_said(limit)) from limit
+        return known is not None and known.pk == person.pk
+
+    form = PasswordForm(person, fits, request.POST or None)
     if request.method == "POST" and form.is_valid():
         sessions.change_password(request, person=person, new=form.cleaned_data["new"], at=timezone.now())
         messages.success(request, _("Your password was changed. Your other sessions were ended."))
@@ -98,6 +117,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
 @requires("read")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@fresh_proof(only_post=True)
 def keys(request: HttpRequest) -> HttpResponse:
     """The person's keys for programs, and a form for another. The secret of a new one stands in this answer alone."""
     person, now = person_of(request), timezone.now()
@@ -115,7 +135,10 @@ def keys(request: HttpRequest) -> HttpResponse:
         (key, key.pk in in_force, [SCOPE_NAMES.get(scope, scope) for scope in key.scopes])
         for key in selectors.keys_of(person)[:KEYS_SHOWN]
     ]
-    context = {"form": form, "secret": secret, "keys": listed, "origin": settings.INSTALLATION.public_origin}
+    context = {
+        "form": form, "secret": secret, "keys": listed, "origin": settings.INSTALLATION.public_origin,
+        "is_proved": is_fresh(request),
+    }  # fmt: skip
     return render(request, "members/keys.html", context)
 
 
@@ -134,7 +157,7 @@ def key_revoke(request: HttpRequest, key: int) -> HttpResponse:
 def set_language(request: HttpRequest) -> HttpResponse:
     """The language switch: for the signed-in it changes their preference, for others it sets a cookie."""
     language = request.POST.get("language", "")
-    response = HttpResponseRedirect(_target(request))
+    response = HttpResponseRedirect(target_of(request))
     if language in dict(settings.LANGUAGES):
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 86400, samesite="Lax", httponly=True,

@@ -1,0 +1,113 @@
+"""The one road by which people come in: password, then the second factor where there is one; or a passkey alone.
+
+Between the two the session knows who stands at the door and opens nothing: nobody is signed in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from tocsin.centre.audit.services import record
+
+from . import browsers, factors, passkeys, sessions
+from .models import Person
+
+HALF_LASTS = timedelta(minutes=5)
+_HALF = "half"
+PASSWORD, PASSKEY = "password", "passkey"  # Words of the log.
+
+
+def by_password(request: HttpRequest, *, name: str, password: str, at: datetime) -> Person | None:
+    """Who this is; None when login and password do not fit. Raises TooManyFailures.
+
+    The session is open unless the person has a second factor: then `half_in` says who is asked for it.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    person = sessions.check_password(request, name=name, password=password, address=address, at=at)
+    if person is None:
+        return None
+    if not factors.has_factor(person):
+        sessions.open_session(request, person=person, proved_by=[PASSWORD], at=at)
+        return person
+    request.session.cycle_key()
+    request.session[_HALF] = {"person": person.pk, "hash": person.get_session_auth_hash(), "at": at.timestamp()}
+    return person
+
+
+def half_in(request: HttpRequest, at: datetime) -> Person | None:
+    """Who gave the right password a moment ago and is asked for the second factor."""
+    half = request.session.get(_HALF)
+    if not isinstance(half, dict) or not 0 <= at.timestamp() - half["at"] < HALF_LASTS.total_seconds():
+        return None
+    person = Person.objects.select_related("organisation").filter(pk=half["person"]).first()
+    if person is None or not _may_enter(person):
+        return None
+    return person if constant_time_compare(half["hash"], person.get_session_auth_hash()) else None
+
+
+def by_code(request: HttpRequest, *, person: Person, said: str, at: datetime) -> bool:
+    """Open the session of who is half in, by a code of the app or a recovery code. Raises TooManyFailures."""
+    how = factors.check_code(person=person, said=said, address=request.META.get("REMOTE_ADDR", ""), at=at)
+    return bool(how) and _in(request, person, [PASSWORD, how], at)
+
+
+def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: datetime) -> Person | None:
+    """Open the session of who is half in by a passkey; of nobody in particular by one that verified who holds it
+    (`passkeys.ask` demands that of its answer).
+
+    Raises TooManyFailures.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    place = sessions.subject_of(sessions.network_of(address))
+    sessions.count_try(place, sessions.FAILURES_OF_ADDRESS, at)
+    answered = passkeys.check(request, person, said, at)
+    if answered is None or not _may_enter(answered.passkey.person):
+        if person is None:
+            record("-", sessions.FAILED, place, {"address": address, "by": PASSKEY}, at=at)
+        else:
+            subject = f"person:{person.pk}"
+            record(person.login, sessions.FACTOR_FAILED, subject, {"address": address, "by": PASSKEY}, at=at)
+        return None
+    sessions.give_back(place)
+    found = person or answered.passkey.person
+    _in(request, found, [PASSWORD, PASSKEY] if person else [PASSKEY], at)
+    return found
+
+
+def _in(request: HttpRequest, person: Person, proved_by: list[str], at: datetime) -> bool:
+    request.session.pop(_HALF, None)
+    sessions.open_session(request, person=person, proved_by=proved_by, at=at)
+    return True
+
+
+def _may_enter(person: Person) -> bool:
+    return person.is_active and person.organisation.is_active
+
+
+def prove(request: HttpRequest, *, person: Person, password: str, code: str, passkey: str, at: datetime) -> bool:
+    """Whether somebody who is signed in is still who it was: password and second factor, or a passkey that verified.
+
+    The session then gets another name (OWASP ASVS 5, 7.2.4). Raises TooManyFailures.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    answered = passkeys.check(request, person, passkey, at) if passkey else None
+    proved_by = [PASSKEY] if answered else []
+    if passkey and not answered:
+        return False
+    if answered is None or not answered.is_verified:
+        known = sessions.check_password(request, name=person.login, password=password, address=address, at=at)
+        if known is None or known.pk != person.pk:
+            return False
+        proved_by = [PASSWORD, *proved_by]
+    if answered is None and factors.has_factor(person):
+        how = factors.check_code(person=person, said=code, address=address, at=at)
+        if not how:
+            return False
+        proved_by.append(how)
+    browsers.renamed(request, request.session.cycle_key)
+    sessions.mark_proved(request, at)
+    record(person.login, "sign-in.proved", f"person:{person.pk}", {"address": address, "by": proved_by}, at=at)
+    return True

@@ -1,0 +1,76 @@
+"""Short secrets that a database keeps for an installation: readable with a key alone that lies outside it.
+
+The key is a file in the installation's folder `keys`. A sealed text says what it is about (whose, what for) under the
+same seal, so that nobody can carry it from one row to another.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from tocsin.core.errors import InputError
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+_FILE = "sealing-key"
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """The secret that seals and opens (ChaCha20-Poly1305, RFC 8439). Never shown."""
+
+    secret: bytes = field(repr=False)
+
+    def seal(self, plain: bytes, about: str) -> str:
+        """The sealed text; each call gives another one."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = ChaCha20Poly1305(self.secret).encrypt(nonce, plain, about.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def opened(self, sealed: str, about: str) -> bytes:
+        """What was sealed about this. Raises InputError where it was sealed with another key or about another thing."""
+        try:
+            body = base64.b64decode(sealed, validate=True)
+            return ChaCha20Poly1305(self.secret).decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], about.encode())
+        except (InvalidTag, ValueError) as error:
+            raise InputError("invalid-object", field=_FILE, excerpt=f"does not open {about}") from error
+
+
+def sealing_key(folder: Path) -> SealingKey:
+    """The installation's key in `folder`; a fresh one, readable by its owner alone, where there is none.
+
+    Two processes that start at once end with the same key: the file appears whole or not at all.
+    """
+    path = folder / _FILE
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_new(path, secrets.token_hex(KEY_BYTES))
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise InputError("invalid-object", field=_FILE, excerpt="not a key") from error
+    if len(secret) != KEY_BYTES:
+        raise InputError("invalid-object", field=_FILE, excerpt="not a key")
+    return SealingKey(secret)
+
+
+def _write_new(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # Unlike a rename, this fails when another process was first.
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
