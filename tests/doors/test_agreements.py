@@ -82,9 +82,12 @@ def test_w18_the_last_second_is_accepted_and_the_next_one_refused(
     client.force_login(people.call("pia_partner"))
     assert by_api(client, secret, 1).status_code == 202
     assert by_taxii(client, secret, 2).status_code == 202
+    inbox = {"Authorization": f"Bearer {secret}", "Accept": MEDIA_TYPE}
+    assert client.get("/taxii2/northwind/collections/inbox/", headers=inbox).json()["can_write"] is True
     assert by_page(client, 3)["received"]
     kept = sorted(path for path in store.rglob("*") if path.is_file())
     clock(NEXT_SECOND)
+    assert client.get("/taxii2/northwind/collections/inbox/", headers=inbox).json()["can_write"] is False
     client.force_login(people.call("pia_partner"))  # A session of six weeks ago is over.
     refused = by_api(client, secret, 4)
     assert (refused.status_code, refused.json()["reason"]) == (403, "agreement-expired")

@@ -32,7 +32,7 @@ PAGES = {
     name: next(login for login in row if row[login] == "+")
     for name, row in ROWS.items()
     if "+" in row.values() and name not in FILES
-}
+} | {"agreement": "paula_partnership"}  # With all that is filled in there.
 """Name → somebody who may open it."""
 
 

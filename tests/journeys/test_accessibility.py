@@ -30,7 +30,7 @@ LOOKS = {
 FURTHER = {
     "lookup": ["?q=192[.]0[.]2[.]7", "?q=APT28"],
     "review": ["?tab=countries", "?tab=quarantined"],
-    "organisations": ["?show=bureaus"],
+    "organisations": ["?show=bureaus", "?show=ending"],
     "feeds": ["?show=trouble"],
     "acts": ["?sample=10", "?subject=nothing"],
 }

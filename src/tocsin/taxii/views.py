@@ -19,6 +19,7 @@ from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.intake import services
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.members import agreements
 from tocsin.centre.members.doors import Caller
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import may
@@ -132,7 +133,7 @@ def _inbox(organisation: Organisation) -> dict[str, Any]:
     return {
         "id": inbox_id(organisation), "title": "Inbox", "alias": INBOX,
         "description": "Objects that the organisation hands over.",
-        "can_read": False, "can_write": True, "media_types": [STIX],
+        "can_read": False, "can_write": not agreements.refusal_of(organisation, timezone.now()), "media_types": [STIX],
     }  # fmt: skip
 
 
