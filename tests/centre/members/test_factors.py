@@ -75,9 +75,10 @@ def test_the_password_alone_opens_nothing(client: Client, dana: Person) -> None:
 
 def test_the_right_code_opens_and_each_step_has_another_session(client: Client, dana: Person) -> None:
     """7.2.4: a new token at each authentication."""
-    client.get(reverse("sign-in"))
+    before = client.session.session_key
     _password(client, target="/countries/")
     half = client.session.session_key
+    assert half != before
     entered = client.post(reverse("sign-in-second"), {"code": _code(), "next": "/countries/"})
     assert entered["Location"] == "/countries/"
     assert client.session.session_key != half
