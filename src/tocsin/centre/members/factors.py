@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from tocsin.centre.audit.services import record
+from tocsin.core.errors import InputError
 from tocsin.credentials import one_time
 from tocsin.credentials.sealing import SealingKey, sealing_key
 
@@ -16,6 +18,7 @@ from . import browsers
 from .models import CodeApp, Passkey, Person, RecoveryCode
 from .sessions import FACTOR_FAILED, FAILURES_ALLOWED, RESET, count_try, give_back, subject_of
 
+log = logging.getLogger(__name__)
 CODE, RECOVERY = "code", "recovery code"
 
 
@@ -63,7 +66,8 @@ def check_code(*, person: Person, said: str, address: str, at: datetime) -> str:
 def _spent(person: Person, said: str, at: datetime) -> str:
     """Use the code up. Of two who say the same one at the same time, one comes in (OWASP ASVS 5, 6.5.1)."""
     app = app_of(person)
-    step = one_time.step_of(_key().opened(app.sealed, _about(person)), said, at) if app else None
+    secret = _opened(app.sealed, _about(person)) if app else None
+    step = one_time.step_of(secret, said, at) if secret else None
     if step is not None and CodeApp.objects.filter(person=person, last_step__lt=step).update(last_step=step):
         return CODE
     digest = one_time.recovery_digest(said)
@@ -76,8 +80,8 @@ def _spent(person: Person, said: str, at: datetime) -> str:
 
 def proposed_secret(person: Person, kept: Any) -> tuple[bytes, str]:
     """The secret that a person is setting up, and how to keep it sealed in the session until it is confirmed."""
-    if isinstance(kept, str):
-        return _key().opened(kept, _about(person, "proposed")), kept
+    if isinstance(kept, str) and (known := _opened(kept, _about(person, "proposed"))):
+        return known, kept
     secret = one_time.new_secret()
     return secret, _key().seal(secret, _about(person, "proposed"))
 
@@ -140,6 +144,15 @@ def reset(*, person: Person, by: str, at: datetime) -> int:
     ended = browsers.end_all(person)
     record(by, RESET, f"person:{person.pk}", {"factors": gone, "sessions": ended}, at=at)
     return gone
+
+
+def _opened(sealed: str, about: str) -> bytes | None:
+    """None where another key sealed it: then no code of the app is right, but recovery codes and passkeys still are."""
+    try:
+        return _key().opened(sealed, about)
+    except InputError as error:
+        log.critical("%s: %s. Restore the file keys/sealing-key that belongs to this database.", error, about)
+        return None
 
 
 def _key() -> SealingKey:
