@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import OperationalError
 from tests import builders, scene
 
@@ -51,6 +53,16 @@ def test_what_was_refused_is_told_below_the_table(capsys: pytest.CaptureFixture[
     assert "line 3 ip 192.0.2.999: This is not an internet address." in said
     assert "odd.bin was set aside. No known format was recognised." in said
     assert "Proposals" not in said, "a column of zeros takes no room"
+
+
+def test_an_older_database_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.cli.serve.setup", lambda: None)
+    monkeypatch.setattr("tocsin.cli.serve.run_server", lambda *told: pytest.fail("it was served"))
+    MigrationRecorder(connection).migration_qs.filter(app="members", name__startswith="0004").delete()
+    for command in (["serve"], ["work", "--until-idle"]):
+        done = CliRunner().invoke(cli.main, command)
+        assert done.exit_code == 1
+        assert "Bring it up to date with: tocsin init" in done.output
 
 
 def test_names_of_files_cannot_write_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

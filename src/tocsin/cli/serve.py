@@ -31,6 +31,7 @@ PORTAL = (
 def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
+    _require_current()
     from tocsin.centre.jobs.worker import work as run
     from tocsin.site import wiring
 
@@ -39,7 +40,7 @@ def work(until_idle: bool) -> None:
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
     try:
-        run(handlers, told, until_idle=until_idle)
+        run(handlers, told, until_idle=until_idle, tick=wiring.tick)
     finally:
         wiring.close(handlers)
 
@@ -51,8 +52,21 @@ def work(until_idle: bool) -> None:
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the portal and do waiting work, until stopped."""
     setup()
+    _require_current()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers)
+
+
+def _require_current() -> None:
+    """Say at once what every page would fail at: a database of an older version."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise click.ClickException(
+            "The database was made by an older version. Bring it up to date with: tocsin init (after a back-up)"
+        )
 
 
 def run_server(host: str, port: int, workers: int) -> None:
