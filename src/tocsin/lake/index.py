@@ -227,7 +227,7 @@ def _sums(parts: list[UINT32], facts: Facts) -> tuple[Facts, npt.NDArray[np.int6
     """For each part of the rows one record per batch, kind and guarded country; where the records of each part end."""
     if not parts:
         return np.empty(0, SUM), np.empty(0, np.int64)
-    of_rows = facts[np.concatenate(parts)]
+    of_rows = facts.take(np.concatenate(parts))
     rows = {name: np.ascontiguousarray(of_rows[name]) for name in ("first", "last", "times")}
     part = np.repeat(np.arange(len(parts), dtype=np.uint32), [len(each) for each in parts])
     grouped = (
@@ -317,7 +317,8 @@ class FileIndex:
     batches: npt.NDArray[np.int64]
     columns: frozenset[str]
     """Columns of the file that hold anything."""
-    shown: pa.Table
+    shown: tuple[tuple[str, pa.Array], ...]
+    """Columns that a page shows, by name."""
 
     def find(self, codes: UINT64) -> Iterator[tuple[int, UINT32]]:
         """Each of the hashes that something is entered under, with its rows: of frequent texts newest first."""
@@ -328,7 +329,7 @@ class FileIndex:
 
     def shown_of(self, row: int) -> dict[str, Any]:
         """The shown columns of a row and its batch, as far as they hold anything."""
-        known = {name: self.shown[name][row].as_py() for name in self.shown.column_names}
+        known = {name: column[row].as_py() for name, column in self.shown}
         fact = self.facts[row]
         role, country = divmod(int(fact["kind"]), COUNTRY_CODES)
         facts = {"count": int(fact["times"]), "role": ROLES[role], "country": COUNTRIES[country]}
@@ -377,7 +378,7 @@ def opened(parquet: Path) -> FileIndex | None:
         has_guarded=orjson.loads(told.get(b"guarded", b"false")),
         batches=_column(batches, "batch"),
         columns=frozenset(orjson.loads(told.get(b"columns", b"[]"))),
-        shown=shown,
+        shown=tuple((name, _whole(shown[name])) for name in shown.column_names),
     )
 
 
@@ -403,6 +404,10 @@ def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     chunks = table[name].chunks
     column: npt.NDArray[Any] = chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
     return column
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _of_records(column: pa.ChunkedArray, dtype: np.dtype[np.void]) -> Facts:

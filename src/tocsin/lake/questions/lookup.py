@@ -214,10 +214,10 @@ def _of_rows(
     """Distinct rows. By what is blanked for the asker nothing is found."""
     if not len(rows):
         return None
-    facts = found.facts[rows]
+    facts = found.facts.take(rows)  # Four times as fast as an index for records of several fields.
     if not sight.sees_all(path, found):
-        seen = sight.sees(path, found, facts, with_peer=with_peer)
-        rows, facts = rows[seen], facts[seen]
+        seen = np.flatnonzero(sight.sees(path, found, facts, with_peer=with_peer))
+        rows, facts = rows[seen], facts.take(seen)
     if not len(rows):
         return None
     newest = rows
@@ -279,14 +279,14 @@ def _of_text(
     sums = found.sums[slice(*found.frequent[code])]
     if sight.sees_all(path, found):
         return _tallied(path, found, sums, sums["rows"], rows[:most_rows])
-    sums = sums[sight.sees(path, found, sums, with_peer=with_peer)]
+    sums = sums.take(np.flatnonzero(sight.sees(path, found, sums, with_peer=with_peer)))
     if not len(sums):
         return None
     newest: Rows = np.empty(0, np.uint32)
     start, step = 0, FIRST_LOOK
     while len(newest) < min(most_rows, int(sums["rows"].sum())):
         some = rows[start : start + step]
-        some = some[sight.sees(path, found, found.facts[some], with_peer=with_peer)]
+        some = some[sight.sees(path, found, found.facts.take(some), with_peer=with_peer)]
         newest = np.concatenate([newest, some])[:most_rows]
         start, step = start + step, step * 8
     return _tallied(path, found, sums, sums["rows"], newest)
