@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tocsin.core.errors import InputError
+
+from ._private_files import write_new
 
 _ALGORITHM = b"\x01"  # Ed25519 in the C2SP note form.
 _FILE = "signing-key.pem"
@@ -65,8 +66,7 @@ def load_or_make(folder: Path, name: str = "tocsin") -> SigningKey:
     clean = re.sub(r"[\s+]+", "-", name.strip()) or "tocsin"
     path = folder / _FILE
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_new(path, Ed25519PrivateKey.generate())
+        write_new(path, _pem(Ed25519PrivateKey.generate()))
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError("invalid-object", field=_FILE, excerpt="not an Ed25519 key")
@@ -75,6 +75,12 @@ def load_or_make(folder: Path, name: str = "tocsin") -> SigningKey:
     if not public.exists():
         public.write_bytes(made.public_pem)
     return made
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def verify(body: bytes, signature: bytes, public_pem: bytes) -> bool:
@@ -92,21 +98,3 @@ def verify(body: bytes, signature: bytes, public_pem: bytes) -> bool:
 def key_id(name: str, raw: bytes) -> str:
     """Key id in the C2SP note form, as eight hexadecimal digits."""
     return hashlib.sha256(name.encode() + b"\n" + _ALGORITHM + raw).digest()[:4].hex()
-
-
-def _write_new(path: Path, key: Ed25519PrivateKey) -> None:
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # Unlike a rename, this fails when another process was first.
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

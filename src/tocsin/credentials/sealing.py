@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from tocsin.core.errors import InputError
 
+from ._private_files import write_new
+
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _FILE = "sealing-key"
@@ -50,8 +52,7 @@ def sealing_key(folder: Path) -> SealingKey:
     """
     path = folder / _FILE
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_new(path, secrets.token_hex(KEY_BYTES))
+        write_new(path, secrets.token_hex(KEY_BYTES).encode())
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii"))
     except ValueError as error:
@@ -59,18 +60,3 @@ def sealing_key(folder: Path) -> SealingKey:
     if len(secret) != KEY_BYTES:
         raise InputError("invalid-object", field=_FILE, excerpt="not a key")
     return SealingKey(secret)
-
-
-def _write_new(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # Unlike a rename, this fails when another process was first.
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
