@@ -30,6 +30,7 @@ TEXT_KINDS = frozenset(
 
 IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+DOTTED_NUMBERS = re.compile(r"\d+(?:\.\d+){3}")
 DOMAIN = re.compile(rf"(?=.{{1,253}}$)(?:{LABEL}\.)+(?:[a-z]{{2,63}}|xn--[a-z0-9-]{{1,59}})")
 URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://(?:([^@/?#]*)@)?(\[[0-9a-fA-F:.]+\]|[^:/?#@\[\]]+)(:\d{0,5})?([/?#].*)?")
 EMAIL = re.compile(r"([^@\s\"<>(),;:\\]{1,64})@([^@\s]+)")
@@ -95,7 +96,7 @@ def _domain(_: Kind, text: str) -> str:
         except (idna.IDNAError, UnicodeError) as error:
             raise _refuse("not-a-domain", text) from error
     if not DOMAIN.fullmatch(name):
-        raise _refuse("not-a-domain", text)
+        raise _refuse("not-an-address" if DOTTED_NUMBERS.fullmatch(name) else "not-a-domain", text)
     return name
 
 
