@@ -129,8 +129,17 @@ def test_taking_entries_out_is_an_act_and_harmless_in_a_spreadsheet(auditor: Cli
     assert len(lines) == 2
     noted = Entry.objects.get(action="log.exported")
     assert noted.actor == "aida_auditor"
-    assert json.loads(noted.detail) == {"asked": {"action": "sign-in.failed"}}
+    assert json.loads(noted.detail) == {"asked": {"action": "sign-in.failed"}, "until": noted.pk - 1}
     assert auditor.get(reverse("acts-export"), {"since": "yesterday"}).status_code == 404
+
+
+def test_who_looks_through_the_log_leaves_an_entry_too(auditor: Client) -> None:
+    auditor.get(reverse("acts"))
+    assert not Entry.objects.filter(action="log.searched").exists()
+    auditor.get(reverse("acts"), {"actor": "dana_analyst"})
+    auditor.get(reverse("acts"), {"action": "lookup", "sample": 10})
+    noted = [json.loads(entry.detail) for entry in Entry.objects.filter(action="log.searched").order_by("pk")]
+    assert noted == [{"asked": {"actor": "dana_analyst"}}, {"asked": {"action": "lookup"}, "sample": 10}]
 
 
 def test_a_verification_says_what_it_found(auditor: Client) -> None:
@@ -139,6 +148,7 @@ def test_a_verification_says_what_it_found(auditor: Client) -> None:
     keep(act_log.log_of_acts(), NOW)
     handlers = {act_log.VERIFY: act_log.verify}
     assert auditor.post(reverse("acts-verify")).status_code == 302
+    assert Entry.objects.get(action="log.verification-asked").actor == "aida_auditor"
     assert "A worker hashes every entry again." in text_of(auditor)
     assert worker.run_one("one", handlers)
     assert "all as signed" in text_of(auditor)

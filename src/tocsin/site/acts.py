@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -33,6 +34,7 @@ from tocsin.centre.audit.tree import proof_of
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.rules import may
+from tocsin.centre.pages import Page
 from tocsin.products.text_safety import cell
 
 from . import act_log
@@ -132,9 +134,12 @@ def acts(request: HttpRequest) -> HttpResponse:
     sample = int(asked) if asked in map(str, SAMPLES) else 0
     page = selectors.page_of(found, request.GET.get("after", ""), PER_PAGE)
     if sample:
-        page = selectors.Page(selectors.sample_of(found, sample))
+        page = Page(selectors.sample_of(found, sample))
     reads_searches = may(person, "audit-searches")
-    asked_for = {name: value for name, value in form.data.items() if name in form.fields and value}
+    asked_for = _asked(form)
+    if asked_for or sample:  # Who looks through the acts of others leaves one too (DOMAIN 0, rule 10).
+        facts = {"asked": asked_for, "sample": sample} if sample else {"asked": asked_for}
+        record(person.login, "log.searched", act_log.SUBJECT, facts, at=timezone.now())
     context = {
         "form": form,
         "acts": [_act(entry, reads_searches) for entry in page.rows],
@@ -189,9 +194,8 @@ def acts_export(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         raise Http404
     as_json = request.GET.get("format") == "jsonl"
-    asked = {name: value for name, value in form.data.items() if name in form.fields and value}
     newest = Entry.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    record(person.login, "log.exported", f"log:{newest}", {"asked": asked}, at=timezone.now())
+    record(person.login, "log.exported", act_log.SUBJECT, {"asked": _asked(form), "until": newest}, at=timezone.now())
     rows = (
         _act(entry, may(person, "audit-searches"))
         for entry in found.filter(pk__lte=newest).order_by("pk").iterator(chunk_size=AT_ONCE)
@@ -215,9 +219,18 @@ def acts_key(request: HttpRequest) -> HttpResponse:
 @require_POST
 def acts_verify(request: HttpRequest) -> HttpResponse:
     """Have every entry hashed again and compared with every checkpoint; a worker does it."""
-    queued = jobs.enqueue(act_log.VERIFY, act_log.SUBJECT, at=timezone.now())
+    now = timezone.now()
+    with transaction.atomic():
+        queued = jobs.enqueue(act_log.VERIFY, act_log.SUBJECT, at=now)
+        if queued:
+            record(person_of(request).login, "log.verification-asked", act_log.SUBJECT, at=now)
     messages.success(request, _("The log is being verified.") if queued else _("A verification is under way."))
     return redirect("acts")
+
+
+def _asked(form: ActsForm) -> dict[str, str]:
+    """The conditions that were given."""
+    return {name: value for name, value in form.data.items() if name in form.fields and value}
 
 
 def _act(entry: Entry, reads_searches: bool) -> Act:

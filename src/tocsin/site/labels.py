@@ -134,6 +134,8 @@ ACTIONS: dict[str, str | Promise] = {
     "lake.compacted": _("Tidied the observation files"),
     "lake.joined": _("Joined observation files"),
     "log.exported": _("Took entries out of the log"),
+    "log.searched": _("Searched the log"),
+    "log.verification-asked": _("Had the log verified"),
     "log.verified": _("Verified the log"),
     "lookup": _("Looked something up"),
     "object.fetched": _("Fetched an object"),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from tocsin.centre.intake.deliveries import Page, Row
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Document
+from tocsin.centre.pages import Page
 from tocsin.handling import Viewer
 from tocsin.products.text_safety import DECEIVING, visible
 from tocsin.reference import warnings
@@ -24,6 +25,7 @@ PROPOSALS_SHOWN = 50
 CONFLICTS_SHOWN = 30
 TEXT_CHARACTERS = 200_000
 _DECEIVING_IN_LINES = re.compile(rf"(?![\n\r\t]){DECEIVING}")
+Row = TypeVar("Row", bound=Model)
 CLAIM_NAMES = ("stated", "registry", "geo", "tld")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Min, QuerySet
+
+from tocsin.centre.pages import Page
 
 from .models import Entry
 
@@ -33,16 +34,7 @@ def found(
     return entries
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A keyset page: `first` when it is not the first one, `next` the number after which the following one begins."""
-
-    rows: list[Entry]
-    first: bool = False
-    next: str = ""
-
-
-def page_of(entries: QuerySet[Entry], after: str, per_page: int) -> Page:
+def page_of(entries: QuerySet[Entry], after: str, per_page: int) -> Page[Entry]:
     """Newest first, after the entry of that number; an unreadable one starts anew."""
     is_later = after.isascii() and after.isdecimal() and len(after) < 19
     rows = list((entries.filter(pk__lt=int(after)) if is_later else entries)[: per_page + 1])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import polars as pl
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import Page
 from tocsin.core.errors import NotFound
 from tocsin.core.words import VICTIM_LIKE
 from tocsin.handling import Viewer, default_set, may_see, tlp_of
@@ -25,7 +26,6 @@ from .services import READ, store_folder
 
 PER_PAGE = 50
 SAMPLES_PER_REASON = 5
-Row = TypeVar("Row", bound=Model)
 
 
 def deliveries_for(person: Person) -> QuerySet[Delivery]:
@@ -66,15 +66,6 @@ def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
     handling, _ = default_set(delivery.organisation.defaults, stated)
     return may_see(viewer, handling, facts_of(delivery.organisation.slug, handling), timezone.now())
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
-    """A keyset page: `first` when it is not the first one, `next` the cursor of the following one."""
-
-    rows: list[Row]
-    first: bool = False
-    next: str = ""
 
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:
