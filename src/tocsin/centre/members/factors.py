@@ -72,9 +72,10 @@ def _spent(person: Person, said: str, at: datetime) -> str:
         return CODE
     digest = one_time.recovery_digest(said)
     left = RecoveryCode.objects.filter(person=person, digest=digest, used_at=None)
-    if digest and left.update(used_at=at):
-        record(person.login, "recovery-code.used", f"person:{person.pk}", {"left": codes_left(person)}, at=at)
-        return RECOVERY
+    with transaction.atomic():
+        if digest and left.update(used_at=at):
+            record(person.login, "recovery-code.used", f"person:{person.pk}", {"left": codes_left(person)}, at=at)
+            return RECOVERY
     return ""
 
 

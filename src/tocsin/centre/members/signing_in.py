@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
@@ -107,7 +108,8 @@ def prove(request: HttpRequest, *, person: Person, password: str, code: str, pas
         if not how:
             return False
         proved_by.append(how)
-    browsers.renamed(request, request.session.cycle_key)
-    sessions.mark_proved(request, at)
-    record(person.login, "sign-in.proved", f"person:{person.pk}", {"address": address, "by": proved_by}, at=at)
+    with transaction.atomic():
+        browsers.renamed(request, request.session.cycle_key)
+        sessions.mark_proved(request, at)
+        record(person.login, "sign-in.proved", f"person:{person.pk}", {"address": address, "by": proved_by}, at=at)
     return True
