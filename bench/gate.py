@@ -112,7 +112,8 @@ def viewers_of_all_kinds() -> list[Viewer]:
         )  # fmt: skip
 
     viewers = [bureau(code) for code in COUNTRIES]
-    return viewers + [
+    return [
+        *viewers,
         Viewer("analyst", "centre", "law-enforcement", is_centre=True, is_victim_desk=True, clearance="confidential"),
         Viewer("partner", "source-7", "private"),
     ]
