@@ -18,6 +18,7 @@ from tocsin.centre.members import agreements
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.recall.selectors import notices_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         own = len(agreements.ending(now, person.organisation))
         label = _("Your agreement ends within 60 days, or waits for the Centre")
         tasks.append(Task(own, "clock", label, "own-agreement"))
+    if may(person, "read"):
+        asked = notices_for(person).filter(state="informed").count()
+        tasks.append(Task(asked, "rotate", _("Recalls that wait for your answer"), "recalls"))
     if may(person, "watch"):
         hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))

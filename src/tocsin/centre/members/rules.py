@@ -21,6 +21,7 @@ ABILITIES = (
     "review",  # Decide proposals and country conflicts.
     "package",  # Make country packages.
     "watch",  # Keep standing queries.
+    "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
     "switch-feeds",
     "read-organisations",
@@ -37,9 +38,9 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
         "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches"}),
+        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "recall"}),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
-        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
+        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall"}),
         "administrator": frozenset(
             {
                 "administer",
@@ -54,12 +55,12 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "victim-desk": frozenset(_DESK | {"package", "watch"}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch"}),
-        "head": frozenset({"read", "deliver", "map-columns", "package", "watch", "read-organisations"}),
+        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
+        "head": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall", "read-organisations"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement"}),
-        "manager": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement"}),
+        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
+        "manager": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
     },
 }
 """Side → role → abilities."""

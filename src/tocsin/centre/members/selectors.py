@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from tocsin.handling import Viewer
 
-from .models import Key, Person
+from .models import Key, Organisation, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
 NOBODY = Viewer()
@@ -20,18 +21,29 @@ def viewer_of(person: Person) -> Viewer:
     if not may(person, "read"):
         return NOBODY
     organisation = person.organisation
+    at_victim_desk = organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles))
+    return _viewer(organisation, person=person.login, is_victim_desk=at_victim_desk)
+
+
+def viewer_for(organisation: Organisation) -> Viewer:
+    """What an organisation as a whole may see: as any of its people, none of them named. Inactive: nothing."""
+    if not organisation.is_active:
+        return NOBODY
+    return _viewer(organisation)
+
+
+def _viewer(organisation: Organisation, **of_person: Any) -> Viewer:
     parent = organisation.parent
     return Viewer(
-        person=person.login,
         organisation=organisation.slug,
         class_name=organisation.class_name,
         country=organisation.country,
         is_centre=organisation.is_centre,
         is_bureau=organisation.is_bureau,
-        is_victim_desk=organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles)),
         bureau=parent.slug if parent is not None and parent.is_bureau else "",
         clearance=CLEARANCES[side_of(organisation)],
         country_suspended=parent is not None and not parent.is_active,
+        **of_person,
     )
 
 
