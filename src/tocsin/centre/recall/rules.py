@@ -8,6 +8,15 @@ from datetime import datetime, timedelta
 ANSWER_WITHIN = timedelta(hours=72)
 """SM-10: who has not answered by then is overdue, and the recall is escalated."""
 
+FEW = 3
+"""A source is not told of fewer than this: who it was could be guessed (W10)."""
+
+
+def told_to_source(count: int) -> int | None:
+    """A number as a source may read it; None: fewer than three."""
+    return count if count >= FEW else None
+
+
 ANSWERS = frozenset({"destroyed", "corrected", "objected"})
 ANSWERED = ANSWERS | {"nothing-taken"}
 

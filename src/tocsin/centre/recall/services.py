@@ -31,7 +31,7 @@ from tocsin.lake.scope import Batches
 
 from . import journal
 from .models import Notice, Recall
-from .rules import ANSWER_WITHIN, ANSWERED, is_over, is_overdue, wanted_answers
+from .rules import ANSWER_WITHIN, ANSWERED, FEW, is_over, is_overdue, told_to_source, wanted_answers
 
 SYSTEM = "system"
 
@@ -208,9 +208,11 @@ def _certificate(made: Recall, notices: list[Notice]) -> str:
 
 
 def certificate_for_source(made: Recall) -> str:
-    """The same end without who had it: how many gave which answer."""
+    """The same end without who had it: how many gave which answer, where they are not too few."""
     notices = list(made.notices.all())
-    return _signed({**_facts_of(made, notices), "answers": dict(Counter(each.state for each in notices))})
+    counts = Counter(each.state for each in notices)
+    answers = {state: told_to_source(count) or f"fewer than {FEW}" for state, count in sorted(counts.items())}
+    return _signed({**_facts_of(made, notices), "answers": answers})
 
 
 def _facts_of(made: Recall, notices: list[Notice]) -> dict[str, Any]:

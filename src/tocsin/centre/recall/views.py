@@ -22,7 +22,7 @@ from tocsin.core.errors import Conflict, InputError, Refused
 from . import labels, services
 from .forms import AnswerForm, RecallForm
 from .models import Notice, Recall
-from .rules import is_overdue
+from .rules import FEW, is_overdue, told_to_source
 from .selectors import may_recall, notices_for, recalls_for
 
 PER_PAGE = 25
@@ -62,11 +62,17 @@ def _page(request: HttpRequest, number: str, form: AnswerForm | None = None) -> 
     if notice is not None and notice.seen_at is None:
         Notice.objects.filter(pk=notice.pk).update(seen_at=now)
     made: Recall = found if found is not None else notice.recall  # type: ignore[union-attr]
-    everybody = found.notices.select_related("organisation").order_by("organisation__name") if found else []
+    is_centre = person.organisation.is_centre
+    everybody = (
+        found.notices.select_related("organisation").order_by("organisation__name") if found and is_centre else []
+    )
+    rows = [_notice(each, now) for each in everybody]
     context: dict[str, Any] = {
         "recall": made,
         "follows": _shown(found, now) if found else None,
-        "everybody": [_notice(each, now) for each in everybody] if person.organisation.is_centre else [],
+        "is_centre": is_centre,
+        "takers": [row for row in rows if row["notice"].state != Notice.State.NOTHING_TAKEN],
+        "others": [row for row in rows if row["notice"].state == Notice.State.NOTHING_TAKEN],
         "notice": _notice(notice, now) if notice else None,
         "form": form or (AnswerForm(action=made.action) if notice and notice.state == Notice.State.INFORMED else None),
         "reason": labels.REASONS[made.reason],
@@ -115,7 +121,10 @@ def delivery_recall(request: HttpRequest, found: Delivery) -> HttpResponse:
             return redirect("delivery", found.receipt)
         messages.success(request, _("It is hidden from everybody, and whoever had it has been told."))
         return redirect("recall", made.number)
-    context = {"form": form, "delivery": found, "reach": services.reach_of(found)}
+    reach = services.reach_of(found)
+    is_centre = person.organisation.is_centre
+    took = reach.took if is_centre else told_to_source(reach.took)
+    context = {"form": form, "delivery": found, "reach": reach, "took": took, "few": FEW, "is_centre": is_centre}
     return render(request, "recall/delivery_recall.html", context, status=422 if form.is_bound else 200)
 
 
