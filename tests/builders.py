@@ -7,6 +7,9 @@ import itertools
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+from django.contrib.auth.hashers import make_password
 
 from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
@@ -46,9 +49,15 @@ def person(login: str, at: Organisation, *roles: str, **said: object) -> Person:
     """Somebody with a password that tests know."""
     made = Person(login=login, name=str(said.pop("name", login.replace("_", " ").title())), organisation=at,
                   roles=list(roles), created_at=NOW, **said)  # fmt: skip
-    made.set_password(PASSWORD)
+    made.password = _hash_of_password()
     made.save()
     return made
+
+
+@cache
+def _hash_of_password() -> str:
+    """Made once: Argon2 takes its time by design, and the cast is made anew for every test."""
+    return make_password(PASSWORD)
 
 
 def handling(tlp: Tlp = Tlp.GREEN, **said: object) -> HandlingSet:

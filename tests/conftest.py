@@ -15,8 +15,8 @@ settings.register_profile("tocsin", deadline=None)
 settings.load_profile("tocsin")
 
 HERE = Path(__file__).resolve().parent
-DATABASE_FOLDERS = tuple(HERE / name for name in ("centre", "doors", "faults"))
-"""Tests in these folders run a second time on PostgreSQL (script/test)."""
+FIRST = ("journeys/test_accessibility.py", "faults/test_killed.py", "faults", "journeys", "golden", "engines", "doors")
+"""Two processes share the files of tests: the long ones come first, so that neither waits for the other at the end."""
 
 
 def chromium() -> str | None:
@@ -25,12 +25,23 @@ def chromium() -> str | None:
     return named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+def _touches_database(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return bool(item.get_closest_marker("django_db") or {"db", "transactional_db", "live_server"}.intersection(names))
+
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
+    return next((place for place, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL only what touches the database; browser tests only where there is a browser."""
     if os.environ.get("TOCSIN_TEST_DATABASE"):
-        kept = [item for item in items if any(folder in item.path.parents for folder in DATABASE_FOLDERS)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        kept = [item for item in items if _touches_database(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
+    items.sort(key=_place)
     if chromium() is None:
         for item in items:
             if item.get_closest_marker("browser"):

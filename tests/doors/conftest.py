@@ -11,12 +11,12 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from tests import people
+from tests.crew import work
 
-from tocsin.centre.jobs.worker import run_one
 from tocsin.centre.members.models import Key
 from tocsin.centre.members.services import add_key
-from tocsin.site import wiring
 
+__all__ = ["GiveKey", "give_key", "store", "work"]
 GiveKey = Callable[..., str]
 
 
@@ -41,13 +41,3 @@ def give_key() -> GiveKey:
         return secret
 
     return give
-
-
-def work() -> None:
-    """Do what is due, as a worker would."""
-    handlers = wiring.handlers()
-    try:
-        while run_one("test", handlers):
-            pass
-    finally:
-        wiring.close(handlers)

@@ -64,7 +64,8 @@ def test_pages_follow_one_another(auditor: Client, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_people_searched_for_is_for_auditors(client: Client) -> None:
-    entry = record("dana_analyst", "lookup", "value:domain", {"value": "sought.example", "rows": 3}, at=NOW)
+    record("dana_analyst", "lookup", "value:domain", {"value": "sought.example", "rows": 3}, at=NOW)
+    entry = Entry.objects.latest("pk")
     keep(act_log.log_of_acts(), NOW)
     for login, may_know in (("ada_administrator", False), ("aida_auditor", True), ("lena_legal", True)):
         people.let_in(client, login)
@@ -103,7 +104,8 @@ def test_a_proof_is_checked_offline_and_a_forged_one_is_not(auditor: Client, tmp
 
 
 def test_an_act_that_no_checkpoint_covers_waits(auditor: Client) -> None:
-    entry = record("dana_analyst", "feed.run", "feed:x", at=NOW)
+    record("dana_analyst", "feed.run", "feed:x", at=NOW)
+    entry = Entry.objects.latest("pk")
     assert "Waits for its checkpoint" in auditor.get(reverse("act", args=[entry.pk])).content.decode()
     assert auditor.get(reverse("act-proof", args=[entry.pk])).status_code == 404
 

@@ -1,16 +1,15 @@
-"""One worker's handlers for each file of tests: starting the reading process takes a second."""
+"""A worker's handlers, for the tests that look at them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
-from tests.faults.house import crew
+from tests import crew
 
 from tocsin.centre.jobs.worker import Handler
 
 
-@pytest.fixture(scope="module")
-def handlers() -> Iterator[Mapping[str, Handler]]:
-    with crew() as made:
-        yield made
+@pytest.fixture
+def handlers() -> Mapping[str, Handler]:
+    return crew.handlers()

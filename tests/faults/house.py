@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,19 +18,8 @@ from tocsin.centre.jobs import worker
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.members.models import Organisation
 from tocsin.core.profiles import Profile
-from tocsin.site import wiring
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-
-
-@contextmanager
-def crew() -> Iterator[dict[str, Handler]]:
-    """The handlers of one worker, with the reading process that they start."""
-    handlers = wiring.handlers()
-    try:
-        yield handlers
-    finally:
-        wiring.close(handlers)
 
 
 def receive(

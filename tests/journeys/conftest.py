@@ -13,11 +13,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page
-from tests import builders, people
+from tests import builders, crew, people
 
 from tocsin.centre.jobs.worker import work
 from tocsin.centre.members.sessions import PROVED_AT
-from tocsin.site import wiring
 
 # The browser's driver keeps an event loop in this thread; the database is used from it synchronously all the same.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -35,13 +34,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def worker(store: Path) -> Iterator[None]:
     """A worker beside the live server."""
     stop = threading.Event()
-    handlers = wiring.handlers()
-    thread = threading.Thread(target=work, args=(handlers, stop), daemon=True)
+    thread = threading.Thread(target=work, args=(crew.handlers(), stop), daemon=True)
     thread.start()
     yield
     stop.set()
     thread.join(timeout=20)
-    wiring.close(handlers)
 
 
 def sign_in(page: Page, origin: str, login: str) -> None:

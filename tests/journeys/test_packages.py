@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests import crew
 from tests.journeys.conftest import sign_in
 
 from tocsin.centre.jobs.worker import run_one
 from tocsin.products.verify import verify
-from tocsin.site import wiring
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -23,9 +23,7 @@ def test_asked_for_made_and_taken_away(page: Page, live_server: object, store: P
     page.locator("main form button[type=submit]").click()
     expect(page.get_by_role("status").first).to_be_visible()
     page.goto(f"{origin}/countries/")  # The list follows by itself: not while the work is done in this thread.
-    handlers = wiring.handlers()
-    assert run_one("journey", handlers)
-    wiring.close(handlers)
+    assert run_one("journey", crew.handlers())
     page.goto(f"{origin}/packages/")
     link = page.get_by_role("link", name="FR-20")
     expect(link).to_be_visible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.errors import AuthenticationError
@@ -27,7 +28,7 @@ class KeyAuth(HttpBearer):
 class SessionAuth(APIKeyCookie):
     """The portal's own session; what changes something needs the token against forged requests as well."""
 
-    param_name = "sessionid"
+    param_name = settings.SESSION_COOKIE_NAME
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
         person = request.user

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.utils import timezone
 
 from tocsin.centre.members import browsers
@@ -17,6 +17,7 @@ from tocsin.centre.members.models import Person
 POLICY = "; ".join(
     (
         "default-src 'none'",
+        "object-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
@@ -27,8 +28,24 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+ENCRYPTED = "max-age=31536000; includeSubDomains"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+
+class EveryAnswer:
+    """What holds for every answer, files and errors too: what a browser may do with it, and that it comes by https."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        if settings.INSTALLATION.public_origin.startswith("https:"):
+            response.headers.setdefault("Strict-Transport-Security", ENCRYPTED)
+        return response
 
 
 class BehindProxy:
@@ -48,13 +65,15 @@ class BehindProxy:
         return self.get_response(request)
 
 
-class NoZeros:
-    """Refuses the character zero in an address: none of ours holds it, and PostgreSQL would take it for a fault."""
+class NotTaken:
+    """Refuses what no page takes: TRACE, and the character zero in an address, which PostgreSQL takes for a fault."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "TRACE":
+            return HttpResponseNotAllowed(["GET", "POST"])
         if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return HttpResponseBadRequest()
         return self.get_response(request)
@@ -74,16 +93,14 @@ class SessionsEnd:
         return self.get_response(request)
 
 
-class SecurityHeaders:
-    """Sets the content-security policy and keeps what people were shown out of shared caches."""
+class NotKept:
+    """Keeps what people were shown out of every cache."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         if request.user.is_authenticated:
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response

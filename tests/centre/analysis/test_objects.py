@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from tests import people
+from tests.crew import work
 from tests.doors.conftest import store
 
 from tocsin.centre.intake import services
-from tocsin.centre.jobs.worker import Handler, run_one
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, identified, linked, named
-from tocsin.site import wiring
 
 __all__ = ["store"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -36,14 +34,7 @@ OBJECTS = [
 
 
 @pytest.fixture
-def crew() -> Iterator[dict[str, Handler]]:
-    handlers = wiring.handlers()
-    yield handlers
-    wiring.close(handlers)
-
-
-@pytest.fixture
-def things(crew: dict[str, Handler]) -> dict[str, Object]:
+def things() -> dict[str, Object]:
     person = people.call("dana_analyst")
     texts = [json.dumps(one, separators=(" , ", " : ")) for one in OBJECTS]
     text = '{"type": "bundle", "id": "bundle--44444444-4444-4444-8444-444444444444", "objects": [\n %s ]}'
@@ -51,8 +42,7 @@ def things(crew: dict[str, Handler]) -> dict[str, Object]:
         organisation=person.organisation, via="page", name="bundle.json", chunks=[(text % ",\n".join(texts)).encode()],
         at=datetime.now(UTC), person=person,
     )  # fmt: skip
-    while run_one("test", crew):
-        pass
+    work()
     delivery.refresh_from_db()
     assert (delivery.state, delivery.objects_count, delivery.rejections) == ("parsed", 3, 0)
     for one, sent in zip(delivery.things.order_by("pk"), texts, strict=True):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from tests import builders, people
+from tests.crew import work
 from tests.doors.conftest import store
 
 from tocsin.centre.analysis import reviewing, standing
@@ -17,28 +17,12 @@ from tocsin.centre.analysis.services import decide_proposals
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.jobs.worker import Handler, run_one
 from tocsin.centre.knowledge.models import Document
 from tocsin.core.words import Tlp
-from tocsin.site import wiring
 
 __all__ = ["store"]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "crew")]
-HANDLERS: dict[str, Handler] = {}
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def crew() -> Iterator[None]:
-    """One reading process for all tests of this file."""
-    HANDLERS.update(wiring.handlers())
-    yield
-    wiring.close(HANDLERS)
-
-
-def work() -> None:
-    while run_one("test", HANDLERS):
-        pass
 
 
 def hand_over(login: str, body: bytes, **said: str) -> Delivery:

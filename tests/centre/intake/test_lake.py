@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 from django.conf import settings
 from tests import builders
-from tests.faults.house import crew, receive, work
+from tests.crew import work
+from tests.faults.house import receive
 from tests.faults.installation import facts
 
 from tocsin.centre.audit.models import Entry
@@ -49,15 +50,14 @@ def table(*rows: tuple[str, str, str]) -> bytes:
 def test_a_round_joins_files_and_changes_no_fact() -> None:
     for number in range(4):
         receive(table((f"8.8.8.{number}", "Emotet", "US"), (f"9.9.9.{number}", "QakBot", "US")), f"{number}.csv")
-    with crew() as handlers:
-        work(handlers)
-        before = facts()
-        old = [services.store_folder() / path for path in LakeFile.objects.values_list("path", flat=True)]
-        assert len(old) == 4
-        wiring.tick(datetime.now(UTC))
-        wiring.tick(datetime.now(UTC))
-        assert Job.objects.filter(kind=lake.HOUSEKEEPING).count() == 1
-        work(handlers)
+    work()
+    before = facts()
+    old = [services.store_folder() / path for path in LakeFile.objects.values_list("path", flat=True)]
+    assert len(old) == 4
+    wiring.tick(datetime.now(UTC))
+    wiring.tick(datetime.now(UTC))
+    assert Job.objects.filter(kind=lake.HOUSEKEEPING).count() == 1
+    work()
     after = facts()
     assert LakeFile.objects.filter(retired_at=None).count() == 1
     same = ("rows", "rows digest", "batches", "tallies", "names", "left in work")
@@ -75,8 +75,7 @@ def test_a_round_joins_files_and_changes_no_fact() -> None:
 
 def test_a_round_makes_indexes_of_another_version_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     receive(table(("8.8.8.8", "Emotet", "US")), "old.csv")
-    with crew() as handlers:
-        work(handlers)
+    work()
     path = services.store_folder() / LakeFile.objects.get().path
     with monkeypatch.context() as older:
         older.setattr(index, "VERSION", b"0 of long ago")
@@ -120,8 +119,7 @@ def unsettled_address() -> str:
 def test_a_decided_country_moves_rows_tallies_and_names() -> None:
     address = unsettled_address()
     receive(table((address, "Emotet", ""), (address, "QakBot", ""), ("8.8.4.4", "Emotet", "US")))
-    with crew() as handlers:
-        work(handlers)
+    work()
     assert Delivery.objects.get().state == Delivery.State.PARSED
     rows = pl.read_parquet(services.store_folder() / LakeFile.objects.get().path)
     unsettled = rows.filter(pl.col("country_basis") == Basis.CONFLICT.value)
@@ -169,8 +167,7 @@ def test_what_killed_processes_left_goes_after_a_day() -> None:
 def test_two_hands_that_join_the_same_files_write_over_nothing_of_each_other() -> None:
     for number in range(3):
         receive(table((f"8.8.8.{number}", "Emotet", "US")), f"{number}.csv")
-    with crew() as handlers:
-        work(handlers)
+    work()
     at = datetime.now(UTC)
     slow = list(LakeFile.objects.filter(retired_at=None).order_by("pk"))
     middle = slow[1]
@@ -185,8 +182,7 @@ def test_two_hands_that_join_the_same_files_write_over_nothing_of_each_other() -
 def test_each_file_with_a_decided_country_has_its_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     address = unsettled_address()
     receive(table((address, "Emotet", ""), (address, "QakBot", "")))
-    with crew() as handlers:
-        work(handlers)
+    work()
     file = LakeFile.objects.get()
     rows = pl.read_parquet(services.store_folder() / file.path)
     change = Recast(rows["batch"][0], rows["network"][0], is_network=True, country="FR")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,30 +12,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from tests import people
+from tests.crew import work
 from tests.doors.conftest import store
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import pending, services
 from tocsin.centre.intake.models import Delivery, SavedProfile
-from tocsin.centre.jobs.worker import Handler, run_one
-from tocsin.site import wiring
 
 __all__ = ["store"]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "crew")]
-HANDLERS: dict[str, Handler] = {}
-
-
-@pytest.fixture(scope="module")
-def crew() -> Iterator[None]:
-    """One reading process for all tests of this file: starting it takes longer than reading."""
-    HANDLERS.update(wiring.handlers())
-    yield
-    wiring.close(HANDLERS)
-
-
-def work() -> None:
-    while run_one("test", HANDLERS):
-        pass
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
 TABLE = (

@@ -196,7 +196,10 @@ def test_an_answer_of_one_kind_is_none_of_another(client: Client, device: Device
 
 
 def test_a_question_is_answered_once(client: Client) -> None:
-    """6.5.1: also with a passkey that does not count its uses, and whether the first answer was good or not."""
+    """6.7.2: no question counts twice, whether its first answer was good or not.
+
+    It is so too with a passkey that does not count its uses.
+    """
     people.let_in(client, "dana_analyst")
     device = Device(counts=False)
     assert _register(client, device)

@@ -12,31 +12,23 @@ from tocsin.credentials.log_tree import leaf_hash
 
 from .models import Entry
 
-_INSERT = (
-    "INSERT INTO audit_entry (at, actor, action, subject, detail, leaf) VALUES (%s, %s, %s, %s, %s, %s) RETURNING id"
-)
+_INSERT = "INSERT INTO audit_entry (at, actor, action, subject, detail, leaf) VALUES (%s, %s, %s, %s, %s, %s)"
 
 
-def record(actor: str, action: str, subject: str, detail: Mapping[str, object] | None = None, *, at: datetime) -> Entry:
+def record(actor: str, action: str, subject: str, detail: Mapping[str, object] | None = None, *, at: datetime) -> None:
     """Append one act: who, what, on what, with which facts."""
-    entry = Entry(
-        at=at,
-        actor=actor,
-        action=action,
-        subject=subject,
-        detail=orjson.dumps(detail or {}, option=orjson.OPT_SORT_KEYS).decode(),
-    )
-    entry.leaf = leaf_hash(body_of(entry))
-    # Every act of every person passes here: the plain statement costs a third of what saving a model does.
-    moment = connection.ops.adapt_datetimefield_value(at)
+    facts = orjson.dumps(detail or {}, option=orjson.OPT_SORT_KEYS).decode()
+    leaf = leaf_hash(_body(at, actor, action, subject, facts))
+    # Every act of every person passes here, and nobody needs the entry back: a plain statement costs a quarter of what
+    # saving a model does.
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, (moment, actor, action, subject, entry.detail, entry.leaf))
-        (entry.pk,) = cursor.fetchone()
-    entry._state.adding = False
-    return entry
+        cursor.execute(_INSERT, (connection.ops.adapt_datetimefield_value(at), actor, action, subject, facts, leaf))
 
 
 def body_of(entry: Entry) -> bytes:
     """The bytes that the entry's leaf is the hash of: JSON of moment (UTC), actor, action, subject and detail."""
-    moment = entry.at.astimezone(UTC).isoformat()
-    return orjson.dumps([moment, entry.actor, entry.action, entry.subject, entry.detail])
+    return _body(entry.at, entry.actor, entry.action, entry.subject, entry.detail)
+
+
+def _body(at: datetime, actor: str, action: str, subject: str, detail: str) -> bytes:
+    return orjson.dumps([at.astimezone(UTC).isoformat(), actor, action, subject, detail])
