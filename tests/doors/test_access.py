@@ -56,6 +56,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "agreement-of": lambda shown, person: ("northwind", shown.agreement.pk),
     "agreement-move": lambda shown, person: ("northwind", shown.agreement.pk),
     "agreement-part": lambda shown, person: ("northwind", shown.agreement.pk, "terms"),
+    "membership": lambda shown, person: (builders.bureau("FR").country,),
     "object": lambda shown, person: (shown.thing.pk,),
     "object-raw": lambda shown, person: (shown.thing.pk,),
     "decide-country": lambda shown, person: (shown.conflict.pk,),

@@ -39,6 +39,8 @@ REASONS: dict[str, str] = {
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
     "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
+    "country-restricted": "The access of this country is restricted: it may read, but hands nothing over and gets no new package. Keep the file, and ask the Centre.",
+    "country-suspended": "The access of this country is suspended: nothing is taken in from it, and no package is made for it. Keep the file until the Centre says otherwise.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",
     # One record.
     "no-value": "The record names no value to keep.",

@@ -102,6 +102,8 @@ PERSON_ROLES: dict[str, str | Promise] = {
     "victim-desk": _("Victim desk"),
     "officer": _("Officer"),
     "head": _("Head of bureau"),
+    "access-manager": _("Access manager"),
+    "investigator": _("Investigator"),
     "manager": _("Manager"),
 }
 
@@ -115,6 +117,7 @@ ACTIONS: dict[str, str | Promise] = {
     "country.decided": _("Decided a country"),
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),
+    "country.status-set": _("Changed how a country takes part"),
     "delivery.duplicate": _("Handed over what was there already"),
     "delivery.original-fetched": _("Fetched an original delivery"),
     "delivery.parsed": _("Read a delivery"),

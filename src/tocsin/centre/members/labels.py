@@ -15,6 +15,35 @@ STATES: dict[str, str | Promise] = {
     "terminated": _("Terminated"),
 }
 
+NOT_ADMITTED: dict[str, str | Promise] = {
+    "account-closed": _("Your account was closed. Ask who manages the people of your organisation."),
+    "organisation-closed": _("The access of your organisation is closed. Ask the Centre."),
+    "authorisation-withdrawn": _("Your bureau has withdrawn the authorisation of your unit. Ask your bureau."),
+    "seat-not-begun": _("Your seat at the Centre has not begun yet."),
+    "seat-over": _("Your seat at the Centre has ended."),
+    "not-confirmed": _("Nobody confirmed your access this year. Ask who manages the people of your organisation."),
+    "country-suspended": _("Your country takes part no longer: its access is suspended. Ask your bureau's head."),
+}
+"""Why somebody who proved who it is may not come in; see `admission.refusal_of`."""
+
+COUNTRY_STATUSES: dict[str, tuple[str, str, str | Promise]] = {
+    "active": ("circle-check", "good", _("Active")),
+    "supervised": ("eye", "accent", _("Supervised")),
+    "restricted": ("player-pause", "warn", _("Restricted")),
+    "suspended": ("lock", "bad", _("Suspended")),
+}
+"""Status of a country → icon, tone, label."""
+
+COUNTRY_EFFECTS: dict[str, str | Promise] = {
+    "active": _("It takes part without restriction."),
+    "supervised": _("It reads as before. What it hands over waits for a check by the Centre before others see it."),
+    "restricted": _("It reads as before. It hands nothing over, and no new package is made for it."),
+    "suspended": _(
+        "Nobody of its bureau, units and sub-bureaus comes in, by page, key or TAXII. What comes in its name is "
+        "refused, and no package is made for it. What it excluded stays excluded."
+    ),
+}
+
 STANDINGS: dict[str, tuple[str, str, str | Promise]] = {
     "prepared": ("hourglass", "accent", _("In preparation")),
     "not-begun": ("clock", "accent", _("Not begun yet")),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from tocsin.handling import Viewer
+from tocsin.handling.sets import CLASSIFICATIONS
+from tocsin.reference.members import territories
 
-from .models import Key, Person
+from . import admission
+from .models import Key, Organisation, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
 NOBODY = Viewer()
@@ -16,10 +20,12 @@ NOBODY = Viewer()
 
 
 def viewer_of(person: Person) -> Viewer:
-    """Who the gate is asked for. Somebody whose roles allow no content (an administrator) sees nothing."""
-    if not may(person, "read"):
+    """Who the gate is asked for, at this moment. Somebody whose roles allow no content (an administrator) sees nothing,
+    nor does who may not come in: a standing query is put without anybody at a door."""
+    refusal = admission.refusal_of(person, timezone.now())
+    if not may(person, "read") or refusal not in {"", "country-suspended"}:
         return NOBODY
-    organisation = person.organisation
+    organisation, employer = person.organisation, person.employer
     parent = organisation.parent
     return Viewer(
         person=person.login,
@@ -30,9 +36,33 @@ def viewer_of(person: Person) -> Viewer:
         is_bureau=organisation.is_bureau,
         is_victim_desk=organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles)),
         bureau=parent.slug if parent is not None and parent.is_bureau else "",
-        clearance=CLEARANCES[side_of(organisation)],
-        country_suspended=parent is not None and not parent.is_active,
+        above=above_of(organisation),
+        employer=employer.slug if employer else "",
+        employer_class=employer.class_name if employer else "",
+        employer_is_bureau=employer is not None and employer.is_bureau,
+        employer_above=above_of(employer) | _country(employer.country) if employer else frozenset(),
+        clearance=clearance_of(person),
+        country_suspended=bool(refusal),
     )
+
+
+def clearance_of(person: Person) -> str:
+    """The highest classification that the person reads: its own, and never more than its side goes."""
+    ceiling = CLEARANCES[side_of(person.organisation)]
+    return min(person.clearance or ceiling, ceiling, key=CLASSIFICATIONS.index)
+
+
+def above_of(organisation: Organisation) -> frozenset[str]:
+    """What stands above it, as an exclusion names it; above a territory its member in any case."""
+    found = _country(territories().get(organisation.country, ""))
+    for each in organisation.above():
+        found |= {each.slug} | _country(each.country)
+    return found
+
+
+def _country(code: str) -> frozenset[str]:
+    """A country, and the member that it is a territory of, as an exclusion names them."""
+    return frozenset(f"country:{each}" for each in (code, territories().get(code, "")) if each)
 
 
 def keys_of(person: Person) -> QuerySet[Key]:

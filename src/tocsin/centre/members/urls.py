@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, factor_views, session_views, views
+from . import agreement_views, country_views, factor_views, session_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -36,5 +36,7 @@ urlpatterns = [
     path("account/sessions/", session_views.sessions_page, name="sessions"),
     path("account/sessions/others/end/", session_views.others_end, name="sessions-end"),
     path("account/sessions/<int:session>/end/", session_views.session_end, name="session-end"),
+    path("membership/", country_views.memberships, name="memberships"),
+    path("membership/<str:code>/", country_views.membership, name="membership"),
     path("language/", views.set_language, name="set-language"),
 ]

@@ -119,6 +119,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "can_deliver": may(person, "deliver") and (own_side or may(person, "deliver-for-others")),
         "can_map": may(person, "map-columns") and reads_contents,
         "can_review": may(person, "review"),
+        "waits_for_check": services.waits_for_check(found),
         "maps": SavedProfile.objects.filter(organisation=found.organisation).order_by("name"),
     }
 
