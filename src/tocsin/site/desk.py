@@ -14,7 +14,7 @@ from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
-from tocsin.centre.members import agreements
+from tocsin.centre.members import agreements, people
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -53,6 +53,9 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         own = len(agreements.ending(now, person.organisation))
         label = _("Your agreement ends within 60 days, or waits for the Centre")
         tasks.append(Task(own, "clock", label, "own-agreement"))
+    if may(person, "manage-people"):
+        waiting = len(people.waiting_for(person, now))
+        tasks.append(Task(waiting, "users", _("People whose access you should confirm or end"), "people", "?show=due"))
     if may(person, "watch"):
         hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))

@@ -6,6 +6,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from tocsin.centre.members import labels as member_labels
+
 ROLES: dict[str, tuple[str, str, str | Promise]] = {
     "ATTACKER_INFRA": ("flame", "bad", _("Attacker's infrastructure")),
     "COMPROMISED_THIRD_PARTY": ("bug", "warn", _("Compromised third party")),
@@ -91,21 +93,7 @@ CLASSES: dict[str, str | Promise] = {
     "academia": _("Academia"),
 }
 
-PERSON_ROLES: dict[str, str | Promise] = {
-    "analyst": _("Analyst"),
-    "reviewer": _("Reviewer"),
-    "legal": _("Legal officer"),
-    "auditor": _("Auditor"),
-    "duty": _("Duty officer"),
-    "administrator": _("Administrator"),
-    "partnership": _("Partnership officer"),
-    "victim-desk": _("Victim desk"),
-    "officer": _("Officer"),
-    "head": _("Head of bureau"),
-    "access-manager": _("Access manager"),
-    "investigator": _("Investigator"),
-    "manager": _("Manager"),
-}
+PERSON_ROLES = member_labels.ROLES
 
 ACTIONS: dict[str, str | Promise] = {
     "agreement.begun": _("Began an agreement that is in force at once"),
@@ -151,8 +139,12 @@ ACTIONS: dict[str, str | Promise] = {
     "passkey.copied": _("A passkey was used that is a copy"),
     "password.changed": _("Changed a password"),
     "person.added": _("Added a person"),
+    "person.changed": _("Changed what a person may"),
+    "person.closed": _("Ended a person's access"),
+    "person.confirmed": _("Confirmed a person's access"),
     "person.factors-reset": _("Took away somebody's second factor"),
     "person.password-reset": _("Reset a password"),
+    "person.reopened": _("Gave a person access again"),
     "preferences.changed": _("Changed preferences"),
     "profile.saved": _("Saved a column map"),
     "proposals.accepted": _("Accepted proposals"),
@@ -165,6 +157,9 @@ ACTIONS: dict[str, str | Promise] = {
     "sign-in.failed": _("Failed to sign in"),
     "sign-in.proved": _("Proved once more who it is"),
     "sign-out": _("Signed out"),
+    "unit.authorised": _("Authorised a national unit"),
+    "unit.placed": _("Moved an organisation below another"),
+    "unit.withdrawn": _("Withdrew the authorisation of a national unit"),
     "watch.added": _("Began to watch a value"),
     "watch.stopped": _("Ended a standing query"),
 }

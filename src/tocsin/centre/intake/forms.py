@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from tocsin.centre.members.models import Organisation
+from tocsin.centre.members.rules import side_of
 from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
@@ -99,6 +100,11 @@ class OrganisationForm(forms.Form):
     )
     class_name = forms.ChoiceField(label=_("Class"))
     country = forms.ChoiceField(label=_("Country"), required=False)
+    parent = forms.ModelChoiceField(
+        label=_("Below"), required=False, queryset=Organisation.objects.none(), to_field_name="slug",
+        empty_label=_("None"), help_text=_("For national units and sub-bureaus: the bureau that answers for it."),
+    )  # fmt: skip
+    is_bureau = forms.BooleanField(label=_("It is a bureau, or a sub-bureau"), required=False)
     contact = forms.CharField(label=_("Contact"), max_length=200, required=False)
     tlp = forms.ChoiceField(
         label=_("Label of what says none"), choices=[(tlp.value, tlp.value) for tlp in Tlp], initial=Tlp.AMBER.value
@@ -110,10 +116,25 @@ class OrganisationForm(forms.Form):
         countries = sorted(((each.code, each.name(language)) for each in all_countries()), key=lambda pair: pair[1])
         _choices(self, "class_name", list(labels.CLASSES.items()))
         _choices(self, "country", [("", _("None")), *countries])
+        parent = self.fields["parent"]
+        assert isinstance(parent, forms.ModelChoiceField)
+        police = Organisation.objects.filter(class_name=Organisation.Class.LAW_ENFORCEMENT, is_centre=False)
+        parent.queryset = police.order_by("-is_bureau", "name")
         if known is not None:
-            for fixed in ("slug", "class_name"):
+            for fixed in ("slug", "class_name", "is_bureau"):
                 del self.fields[fixed]
+            if side_of(known) != "bureau":
+                del self.fields["parent"]
         describe(self)
+
+    def clean(self) -> dict[str, object]:
+        said = super().clean() or {}
+        class_name = said.get("class_name")
+        if class_name and class_name != Organisation.Class.LAW_ENFORCEMENT:
+            for name in ("parent", "is_bureau"):
+                if said.get(name):
+                    self.add_error(name, _("Only police bodies are bureaus or stand below one."))
+        return said
 
 
 def describe(form: forms.Form) -> None:

@@ -26,6 +26,55 @@ NOT_ADMITTED: dict[str, str | Promise] = {
 }
 """Why somebody who proved who it is may not come in; see `admission.refusal_of`."""
 
+ROLES: dict[str, str | Promise] = {
+    "analyst": _("Analyst"),
+    "reviewer": _("Reviewer"),
+    "legal": _("Legal officer"),
+    "auditor": _("Auditor"),
+    "duty": _("Duty officer"),
+    "administrator": _("Administrator"),
+    "partnership": _("Partnership officer"),
+    "victim-desk": _("Victim desk"),
+    "officer": _("Officer"),
+    "head": _("Head of bureau"),
+    "access-manager": _("Access manager"),
+    "investigator": _("Investigator"),
+    "manager": _("Manager"),
+}
+
+CLASSIFICATIONS: dict[str, str | Promise] = {
+    "official-use": _("For official use only"),
+    "restricted": _("Restricted"),
+    "confidential": _("Confidential"),
+}
+
+LANGUAGES: dict[str, str | Promise] = {
+    "ar": _("Arabic"),
+    "zh": _("Chinese"),
+    "en": _("English"),
+    "fr": _("French"),
+    "de": _("German"),
+    "hi": _("Hindi"),
+    "id": _("Indonesian"),
+    "it": _("Italian"),
+    "ja": _("Japanese"),
+    "ko": _("Korean"),
+    "fa": _("Persian"),
+    "pt": _("Portuguese"),
+    "ru": _("Russian"),
+    "es": _("Spanish"),
+    "tr": _("Turkish"),
+    "uk": _("Ukrainian"),
+}
+
+REVIEWS: dict[str, tuple[str, str, str | Promise]] = {
+    "fresh": ("circle-check", "good", _("Confirmed")),
+    "soon": ("clock", "accent", _("To be confirmed soon")),
+    "overdue": ("alert-triangle", "warn", _("Overdue")),
+    "lapsed": ("lock", "bad", _("Access ended: not confirmed")),
+}
+"""How the yearly confirmation of a person stands → icon, tone, label."""
+
 COUNTRY_STATUSES: dict[str, tuple[str, str, str | Promise]] = {
     "active": ("circle-check", "good", _("Active")),
     "supervised": ("eye", "accent", _("Supervised")),

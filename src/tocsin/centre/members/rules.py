@@ -57,7 +57,8 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
             }
         ),
         "partnership": frozenset(
-            _DESK | {"map-columns", "switch-feeds", "edit-organisations", "set-country-status", "appoint"}
+            _DESK
+            | {"map-columns", "switch-feeds", "edit-organisations", "set-country-status", "manage-people", "appoint"}
         ),
         "victim-desk": frozenset(_DESK | {"package", "watch"}),
     },
