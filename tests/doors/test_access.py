@@ -30,6 +30,7 @@ OPEN_TO_ALL = {
     "sign-in-passkey": 405,
     "passkey-challenge": 405,
     "set-language": 405,
+    "apply": 200,
     "health": 200,
     "api-documentation": 200,
 }

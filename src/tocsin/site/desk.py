@@ -14,7 +14,7 @@ from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
-from tocsin.centre.members import agreements, people
+from tocsin.centre.members import agreements, applications, people
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -49,6 +49,8 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         ending = len(agreements.ending(now))
         label = _("Partners whose agreement or vetting ends within 60 days, or lapsed")
         tasks.append(Task(ending, "clock", label, "organisations", "?show=ending"))
+        label = _("Applications of would-be partners")
+        tasks.append(Task(applications.waiting().count(), "inbox", label, "organisations", "?show=applied"))
     if may(person, "read-own-agreement"):
         own = len(agreements.ending(now, person.organisation))
         label = _("Your agreement ends within 60 days, or waits for the Centre")

@@ -86,13 +86,7 @@ VIA: dict[str, str | Promise] = {
     "command": _("Command line"),
 }
 
-CLASSES: dict[str, str | Promise] = {
-    "law-enforcement": _("Law enforcement"),
-    "public-body": _("Public body"),
-    "private": _("Private sector"),
-    "academia": _("Academia"),
-}
-
+CLASSES = member_labels.CLASSES
 PERSON_ROLES = member_labels.ROLES
 
 ACTIONS: dict[str, str | Promise] = {

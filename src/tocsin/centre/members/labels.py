@@ -26,6 +26,13 @@ NOT_ADMITTED: dict[str, str | Promise] = {
 }
 """Why somebody who proved who it is may not come in; see `admission.refusal_of`."""
 
+CLASSES: dict[str, str | Promise] = {
+    "law-enforcement": _("Law enforcement"),
+    "public-body": _("Public body"),
+    "private": _("Private sector"),
+    "academia": _("Academia"),
+}
+
 ROLES: dict[str, str | Promise] = {
     "analyst": _("Analyst"),
     "reviewer": _("Reviewer"),

@@ -121,8 +121,8 @@ class Agreement(models.Model):
     """The last day, which counts whole in UTC; None: without an end."""
     data_types = models.JSONField(default=list)
     """Of `agreement_states.DATA_TYPES`; empty: everything."""
-    application = models.TextField(default="", blank=True)
-    """What the would-be partner wrote when it applied by itself."""
+    application = models.JSONField(default=dict, blank=True)
+    """What a would-be partner wrote when it applied by itself; see `applications`."""
     survival = models.TextField(default="", blank=True)
     """What goes on to bind both sides after its end."""
     ownership = models.TextField(default="", blank=True)

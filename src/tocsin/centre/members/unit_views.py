@@ -26,7 +26,7 @@ def units_page(request: HttpRequest) -> HttpResponse:
     """The units below the reader's own organisation, and a form for another."""
     person = person_of(request)
     own = person.organisation
-    form = UnitForm(request.POST or None, organisation=own)
+    form = UnitForm(request.POST or None, organisation=own, initial={"parent": own})
     if request.method == "POST" and form.is_valid():
         units.add_unit(**form.cleaned_data, by=person.login, at=timezone.now())
         messages.success(request, _("The unit was added and is authorised. Now give its people accounts."))

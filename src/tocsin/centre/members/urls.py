@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, country_views, factor_views, people_views, session_views, unit_views, views
+from . import (
+    agreement_views,
+    application_views,
+    country_views,
+    factor_views,
+    people_views,
+    session_views,
+    unit_views,
+    views,
+)
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -36,6 +45,7 @@ urlpatterns = [
     path("account/sessions/", session_views.sessions_page, name="sessions"),
     path("account/sessions/others/end/", session_views.others_end, name="sessions-end"),
     path("account/sessions/<int:session>/end/", session_views.session_end, name="session-end"),
+    path("apply/", application_views.apply, name="apply"),
     path("people/", people_views.people_page, name="people"),
     path("people/add/", people_views.person_add, name="person-add"),
     path("people/confirm/", people_views.people_confirm, name="people-confirm"),

@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tocsin.centre.members import agreements
+from tocsin.centre.members import agreements, applications
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import may, side_of
@@ -40,6 +40,9 @@ def organisation_list(request: HttpRequest) -> HttpResponse:
     elif show == "ending" and is_centre:
         ending = agreements.ending(now)
         rows = [row for row in rows if row.organisation.pk in ending]
+    elif show == "applied" and is_centre:
+        applied = set(applications.waiting().values_list("organisation", flat=True))
+        rows = [row for row in rows if row.organisation.pk in applied]
     context = {
         "rows": rows,
         "show": show,

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='agreement',
             name='application',
-            field=models.TextField(blank=True, default=''),
+            field=models.JSONField(blank=True, default=dict),
         ),
         migrations.AddField(
             model_name='organisation',
