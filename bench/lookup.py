@@ -50,6 +50,7 @@ def build(rows: int) -> None:
     from tocsin.centre.intake import lake
     from tocsin.centre.intake.models import Batch, Delivery
     from tocsin.centre.intake.services import handling_row, store_folder
+    from tocsin.centre.intake.terms import BY_LABEL, terms_row
     from tocsin.centre.members.models import Organisation
     from tocsin.handling import HandlingSet
     from tocsin.lake import files
@@ -59,6 +60,7 @@ def build(rows: int) -> None:
     now = datetime.now(UTC)
     centre = Organisation.objects.get(is_centre=True)
     handling = handling_row(HandlingSet())
+    terms = terms_row(centre.pk, handling, BY_LABEL)
     codes = [member.code for member in members(now.date())][:COUNTRIES]
     for number in range(0, rows, ROWS_IN_FILE):
         delivery = Delivery.objects.create(
@@ -76,7 +78,13 @@ def build(rows: int) -> None:
         first = delivery.pk * 1000
         Batch.objects.bulk_create(
             Batch(
-                pk=first + each, delivery=delivery, organisation=centre, handling_set=handling, received_at=now, rows=0
+                pk=first + each,
+                delivery=delivery,
+                organisation=centre,
+                handling_set=handling,
+                terms=terms,
+                received_at=now,
+                rows=0,
             )
             for each in range(1, BATCHES + 1)
         )

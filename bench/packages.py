@@ -58,6 +58,7 @@ def ours(lake: Path) -> dict[str, float]:
     from django.conf import settings
 
     from tocsin.centre.intake.models import Batch, Delivery, LakeFile
+    from tocsin.centre.intake.terms import BY_LABEL, terms_row
     from tocsin.centre.members.models import HandlingSet, Organisation
     from tocsin.centre.release.services import make_packages
     from tocsin.handling import HandlingSet as Handling
@@ -67,12 +68,15 @@ def ours(lake: Path) -> dict[str, float]:
     centre = Organisation.objects.get(is_centre=True)
     handling = Handling(codes=("H1",))
     row = HandlingSet.objects.create(digest=handling.digest, tlp=handling.tlp.value, body=handling.as_json())
+    terms = terms_row(centre.pk, row, BY_LABEL)
     for number in range(1, BATCHES + 1):
         delivery = Delivery.objects.create(
             receipt=f"r{number}", organisation=centre, via="command", name="x", sha256=f"{number:064d}", size_bytes=1,
             received_at=now,
         )  # fmt: skip
-        Batch.objects.create(pk=number, delivery=delivery, organisation=centre, handling_set=row, received_at=now)
+        Batch.objects.create(
+            pk=number, delivery=delivery, organisation=centre, handling_set=row, terms=terms, received_at=now
+        )
     store = settings.INSTALLATION.store_folder
     (store / "observations").mkdir(parents=True, exist_ok=True)
     for path in sorted(lake.glob("*.parquet")):

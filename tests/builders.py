@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
+from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.members.agreements import needs_agreement
 from tocsin.centre.members.models import Agreement, HandlingSet, Organisation, Person
 from tocsin.core.words import Tlp
@@ -68,9 +69,10 @@ def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: o
 
 
 def batch(of: Delivery, under: HandlingSet, **said: object) -> Batch:
-    """The part of a delivery under one handling set."""
+    """The part of a delivery under one handling set; released as far as that goes, if nothing else is said."""
+    terms = terms_row(of.organisation_id, under, said.pop("released_to", BY_LABEL))  # type: ignore[arg-type]
     facts = {"received_at": of.received_at, "rows": of.rows, **said}
-    return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, **facts)
+    return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, terms=terms, **facts)
 
 
 def tallies(of: Batch, rows: Iterable[Sequence[object]]) -> None:

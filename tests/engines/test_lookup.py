@@ -18,7 +18,7 @@ from tocsin.lake import files, index
 from tocsin.lake.questions import lookup as questions
 from tocsin.lake.questions.lookup import Asked, Sight, asked_for, lookup
 from tocsin.lake.questions.recent import recent
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Batches, Scope, Snapshot
 
 VALUES = (
     ("ipv4", "192.0.2.1"), ("ipv4", "192.0.2.9"), ("ipv4", "198.51.100.7"), ("network", "192.0.2.0/29"),
@@ -48,8 +48,8 @@ rows = st.fixed_dictionaries(
 )
 scopes = st.builds(
     Scope,
-    batches=st.frozensets(st.integers(1, 4)),
-    own_batches=st.frozensets(st.integers(1, 4), max_size=2),
+    batches=st.frozensets(st.integers(1, 4)).map(Batches),
+    own_batches=st.frozensets(st.integers(1, 4), max_size=2).map(Batches),
     victim_countries=st.frozensets(st.sampled_from(("FR", "DE"))),
     all_victims=st.booleans(),
 )
@@ -174,12 +174,12 @@ def test_many_files_and_a_value_in_all_of_them(tmp_path: Path) -> None:
         paths.append(tmp_path / f"{number}.parquet")
         files.write(frame_of([row] * 40), paths[-1])
     asked = asked_for("ipv4", "192.0.2.1")
-    found = lookup(Snapshot(tuple(paths)), Sight(Scope(frozenset({1}))), asked, columns=index.SHOWN)
+    found = lookup(Snapshot(tuple(paths)), Sight(Scope(Batches({1}))), asked, columns=index.SHOWN)
     assert found.total == 40 * sum(1 for number in range(0, 60, 2) if number % 3 == 2)
     assert found.rows.height == 25
     assert found.rows["last_at"].min() == found.last_at
-    hidden = lookup(Snapshot(tuple(paths)), Sight(Scope(frozenset({9}))), asked, columns=index.SHOWN)
-    absent = lookup(Snapshot(()), Sight(Scope(frozenset({9}))), asked, columns=index.SHOWN)
+    hidden = lookup(Snapshot(tuple(paths)), Sight(Scope(Batches({9}))), asked, columns=index.SHOWN)
+    absent = lookup(Snapshot(()), Sight(Scope(Batches({9}))), asked, columns=index.SHOWN)
     assert (hidden.total, hidden.by_batch, hidden.rows.rows()) == (absent.total, absent.by_batch, absent.rows.rows())
 
 
@@ -194,8 +194,8 @@ def test_victims_on_the_other_side_are_shown_as_on_this_one(tmp_path: Path, colu
     frame = frame_of(drawn).with_columns(note=pl.lit("who was hit"))
     files.write(frame, tmp_path / "peers.parquet")
     snapshot, asked = Snapshot((tmp_path / "peers.parquet",)), asked_for("ipv4", "192.0.2.1")
-    whole = frozenset({1, 2})
-    for scope in (Scope(whole), Scope(whole, whole), Scope(whole, frozenset({1}), frozenset({"FR"})),
+    whole = Batches({1, 2})
+    for scope in (Scope(whole), Scope(whole, whole), Scope(whole, Batches({1}), frozenset({"FR"})),
                   Scope(whole, all_victims=True)):  # fmt: skip
         found = lookup(snapshot, Sight(scope), asked, columns=columns).rows
         assert found.columns == [name for name in SCHEMA if name in columns]
@@ -219,9 +219,9 @@ def test_a_victim_abroad_on_the_other_side_is_as_if_it_were_absent(
         for batch in (1, 2) for role, country in sides
     ]  # fmt: skip
     frame = frame_of(drawn)
-    whole = frozenset({1, 2})
+    whole = Batches({1, 2})
     for number, scope in enumerate(
-        (Scope(whole), Scope(whole, frozenset({1})), Scope(whole, victim_countries=frozenset({"FR"})),
+        (Scope(whole), Scope(whole, Batches({1})), Scope(whole, victim_countries=frozenset({"FR"})),
          Scope(whole, all_victims=True))
     ):  # fmt: skip
         found = []
@@ -261,6 +261,6 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path, monkeypatch: p
         files.write(frame_of([row]), path)
     index.load.cache_clear()
     assert index.load(path) is None
-    found = lookup(Snapshot((path,)), Sight(Scope(frozenset({1}))), Asked(("192.0.2.1",)))
+    found = lookup(Snapshot((path,)), Sight(Scope(Batches({1}))), Asked(("192.0.2.1",)))
     assert found.total == 1
     assert index.load(path) is not None

@@ -12,16 +12,16 @@ from tests.generated_lake import rows
 
 from tocsin.core.words import VICTIM_LIKE
 from tocsin.lake.questions.networks import MOST_NETWORKS, networks
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Batches, Scope, Snapshot
 
 VICTIMS = {role.value for role in VICTIM_LIKE}
 SCOPES = {
-    "nothing": Scope(frozenset()),
-    "some batches": Scope(frozenset({3, 7, 8, 40})),
-    "victims of another country": Scope(frozenset(range(1, 41)), victim_countries=frozenset({"BR"})),
-    "own victims": Scope(frozenset(range(1, 41)), victim_countries=frozenset({"FR"})),
-    "own batch": Scope(frozenset(range(1, 41)), own_batches=frozenset({9})),
-    "victim desk": Scope(frozenset(range(1, 41)), all_victims=True),
+    "nothing": Scope(Batches()),
+    "some batches": Scope(Batches({3, 7, 8, 40})),
+    "victims of another country": Scope(Batches(range(1, 41)), victim_countries=frozenset({"BR"})),
+    "own victims": Scope(Batches(range(1, 41)), victim_countries=frozenset({"FR"})),
+    "own batch": Scope(Batches(range(1, 41)), own_batches=Batches({9})),
+    "victim desk": Scope(Batches(range(1, 41)), all_victims=True),
 }
 
 

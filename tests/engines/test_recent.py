@@ -7,15 +7,15 @@ import pytest
 from tests.generated_lake import rows
 
 from tocsin.lake.questions.recent import Place, recent
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Batches, Scope, Snapshot
 
 COUNTRIES = ("FR", "BR", "JO")
 SCOPES = {
-    "nothing": Scope(frozenset()),
-    "some batches": Scope(frozenset({3, 7, 8, 40})),
-    "all, victims of one country": Scope(frozenset(range(1, 41)), victim_countries=frozenset({"FR"})),
-    "all, own batch": Scope(frozenset(range(1, 41)), own_batches=frozenset({9})),
-    "victim desk": Scope(frozenset(range(1, 41)), all_victims=True),
+    "nothing": Scope(Batches()),
+    "some batches": Scope(Batches({3, 7, 8, 40})),
+    "all, victims of one country": Scope(Batches(range(1, 41)), victim_countries=frozenset({"FR"})),
+    "all, own batch": Scope(Batches(range(1, 41)), own_batches=Batches({9})),
+    "victim desk": Scope(Batches(range(1, 41)), all_victims=True),
 }
 
 
@@ -45,7 +45,7 @@ def test_pages_together_are_the_plain_answer(
         expected = expected.filter(pl.col("country") == country)
     if limit == 1:
         expected = expected.filter(pl.col("batch") >= 39)
-        scope = Scope(scope.batches & {39, 40}, scope.own_batches, scope.victim_countries, scope.all_victims)
+        scope = Scope(scope.batches & Batches({39, 40}), scope.own_batches, scope.victim_countries, scope.all_victims)
     pages: list[pl.DataFrame] = []
     before: Place | None = None
     while True:

@@ -15,7 +15,7 @@ from tests.generated_lake import rows, write_lake
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions import shares
 from tocsin.lake.questions.shares import COLUMNS, deal_shares, joined_shares, write_shares
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Batches, Scope, Snapshot
 
 COUNTRIES = ("FR", "BR", "AE", "KE")
 HIDDEN_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network")
@@ -60,7 +60,7 @@ def scopes_for(batches: range) -> dict[str, Scope]:
     return {
         code: Scope(
             batches=frozenset(batch for batch in batches if batch % (place + 2)),
-            own_batches=frozenset({1}) if code == "BR" else frozenset(),
+            own_batches=Batches({1}) if code == "BR" else frozenset(),
             victim_countries=frozenset({code}),
         )
         for place, code in enumerate(COUNTRIES)
@@ -81,7 +81,7 @@ def test_a_share_larger_than_memory_is_sorted_in_ranges(tmp_path: Path, monkeypa
     monkeypatch.setattr(shares, "CHUNK_ROWS", 300)
     monkeypatch.setattr(shares, "PIECE_ROWS", 150)
     table = rows(3_000, ("FR", "BR"), batches=3)
-    scope = Scope(frozenset({1, 2, 3}), victim_countries=frozenset({"FR"}))
+    scope = Scope(Batches({1, 2, 3}), victim_countries=frozenset({"FR"}))
     made = share_of(tmp_path, table, {"FR": scope})
     assert made["FR"] == reference(table.to_dicts(), "FR", scope)
 
@@ -109,14 +109,14 @@ def test_shares_dealt_apart_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_country_without_rows_gets_an_empty_share(tmp_path: Path) -> None:
     files = write_lake(tmp_path, 50, ("FR",))
-    made = write_shares(Snapshot(files), Scope(frozenset(range(50))), ("TV",), tmp_path / "shares")
+    made = write_shares(Snapshot(files), Scope(Batches(range(50))), ("TV",), tmp_path / "shares")
     assert pl.read_parquet(made["TV"]).height == 0
     assert tuple(pl.read_parquet(made["TV"]).columns) == COLUMNS
 
 
 def test_a_territory_joins_the_package_of_its_member(tmp_path: Path) -> None:
     table = rows(600, ("FR", "RE", "BR"), batches=2)
-    scope = Scope(frozenset({1, 2}), victim_countries=frozenset({"FR"}))
+    scope = Scope(Batches({1, 2}), victim_countries=frozenset({"FR"}))
     found = share_of(tmp_path, table, {"FR": scope})["FR"]
     as_one = table.with_columns(
         pl.col(name).replace("RE", "FR") for name in ("country", "target_country", "peer_country")
@@ -154,7 +154,7 @@ def test_victims_of_another_country_never_appear(
     table = pl.DataFrame(full, schema_overrides={"batch": pl.Int64}).select(
         (pl.col(name) if name in full[0] else pl.lit(None)).cast(dtype).alias(name) for name, dtype in SCHEMA.items()
     )
-    scopes = {code: Scope(frozenset({1, 2}), victim_countries=frozenset({code})) for code in ("FR", "BR")}
+    scopes = {code: Scope(Batches({1, 2}), victim_countries=frozenset({code})) for code in ("FR", "BR")}
     made = share_of(tmp_path_factory.mktemp("lake"), table, scopes)
     for code, found in made.items():
         assert found == reference(table.to_dicts(), code, scopes[code])

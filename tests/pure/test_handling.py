@@ -12,7 +12,7 @@ from tocsin.core.words import Tlp
 from tocsin.handling import Facts, HandlingSet, Viewer, default_set, may_see, may_see_victims, narrowest, tlp_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-FACTS = Facts("acme", named=frozenset({"ana"}))
+FACTS = Facts("acme", named=frozenset({"ana"}), released_to=())
 ORGANISATIONS = ("acme", "centre", "ncb-fr", "ncb-br", "unit", "bank")
 VIEWERS = st.builds(
     Viewer,

@@ -9,7 +9,7 @@ from tocsin.core.words import Tlp
 from tocsin.handling import Facts, HandlingSet, Viewer, may_see
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-P1 = Facts("p1")
+P1 = Facts("p1", released_to=())
 CENTRE = Viewer("analyst", "centre", "law-enforcement", is_centre=True, clearance="confidential")
 SECONDEE = Viewer("secondee", "centre", "law-enforcement", is_centre=True, clearance="confidential", employer="p2")
 XA, XB, XC, XD = (
@@ -49,15 +49,15 @@ def test_w01c_amber_gives_no_claim_to_strict() -> None:
 def test_w02_exclusions_hold_for_countries_their_units_and_sub_bureaus() -> None:
     for against in (("country:XC", "country:XD"), ("ncb-xc", "ncb-xd")):
         green = HandlingSet(tlp=Tlp.GREEN, audience=("all-members",), exclusions=against)
-        assert seen(green, Facts("ncb-xa")) & {"ncb-xc", "sb-xc", "ncb-xd"} == set()
-        assert {"ncb-xa", "ncb-xb", "nu-xb1"} <= seen(green, Facts("ncb-xa"))
+        assert seen(green, Facts("ncb-xa", released_to=())) & {"ncb-xc", "sb-xc", "ncb-xd"} == set()
+        assert {"ncb-xa", "ncb-xb", "nu-xb1"} <= seen(green, Facts("ncb-xa", released_to=()))
     later = HandlingSet(tlp=Tlp.GREEN, audience=("all-members",), exclusions=("country:XC",))
-    assert "ncb-xd" in seen(later, Facts("ncb-xa"))
+    assert "ncb-xd" in seen(later, Facts("ncb-xa", released_to=()))
 
 
 def test_w06_each_source_decides_for_its_own_word_alone() -> None:
     clear, red = HandlingSet(tlp=Tlp.CLEAR), HandlingSet(tlp=Tlp.RED)
-    of_xa = Facts("ncb-xa", named=frozenset({"officer-xb", "analyst"}))
+    of_xa = Facts("ncb-xa", named=frozenset({"officer-xb", "analyst"}), released_to=())
     for viewer in EVERYBODY:
         assert may_see(viewer, clear, P1, NOW), "what is clear stays clear beside it"
     assert seen(red, of_xa) == {"ncb-xa", "ncb-xb", "centre"}, "and what is red stays red"
@@ -76,12 +76,12 @@ def test_w19_a_suspended_country_sees_nothing_and_its_exclusions_stand() -> None
     suspended = replace(XB, country_suspended=True)
     assert not may_see(suspended, HandlingSet(tlp=Tlp.CLEAR), P1, NOW)
     its_own = HandlingSet(tlp=Tlp.GREEN, exclusions=("country:XC",))
-    assert "ncb-xc" not in seen(its_own, Facts("ncb-xb"))
+    assert "ncb-xc" not in seen(its_own, Facts("ncb-xb", released_to=()))
 
 
 def test_w05_what_has_expired_is_invisible_to_all() -> None:
     ends = datetime(2027, 2, 1, tzinfo=UTC)  # 2027-01-31 24:00 UTC
-    facts = Facts("p1", expires_at=ends)
+    facts = Facts("p1", expires_at=ends, released_to=())
     assert seen(HandlingSet(tlp=Tlp.CLEAR), facts, ends - timedelta(microseconds=1)) != set()
     assert seen(HandlingSet(tlp=Tlp.CLEAR), facts, ends) == set()
     assert seen(HandlingSet(tlp=Tlp.CLEAR), facts, ends - timedelta(hours=1)) != set(), "the clock may be set back"

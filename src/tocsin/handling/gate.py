@@ -46,6 +46,9 @@ class Facts:
     expires_at: datetime | None = None
     named: frozenset[str] = frozenset()
     """Logins named by the source, for TLP:RED."""
+    released_to: tuple[str, ...] | None = None
+    """None: not released, it stays between its source and the Centre. Empty: released to whomever its handling set
+    lets have it. Else to these of them only: organisation slugs, `country:FR`, `class:academia`, `all-members`."""
 
 
 def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) -> bool:
@@ -63,12 +66,22 @@ def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
         return False
     if viewer.organisation == facts.source:
         return True
+    if not viewer.is_centre and not _released(viewer, facts.released_to):
+        return False
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):
         return False
     if viewer.employer and not _by_label(_at_employer(viewer), handling, facts) and handling.tlp is not Tlp.AMBER:
         # A secondee sees what both the seat and the employer may see; AMBER to the Centre covers its seat.
         return False
     return _by_label(viewer, handling, facts)
+
+
+def _released(viewer: Viewer, released_to: tuple[str, ...] | None) -> bool:
+    """Whether two people, or an order that two people signed, let it go to the viewer (DOMAIN 0, rule 5)."""
+    if not released_to:
+        return released_to is not None
+    names = {viewer.organisation, f"country:{viewer.country}", f"class:{viewer.class_name}"} - {"", "country:"}
+    return bool(names & set(released_to)) or (viewer.is_bureau and "all-members" in released_to)
 
 
 def _excluded(viewer: Viewer, handling: HandlingSet) -> bool:

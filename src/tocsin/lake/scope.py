@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE
@@ -26,13 +29,60 @@ class Snapshot:
     files: tuple[Path, ...]
 
 
+class Batches(Collection[int]):
+    """A set of batch numbers as a sorted array: there may be a million of them."""
+
+    __slots__ = ("_hash", "numbers")
+
+    def __init__(self, numbers: Collection[int] | npt.NDArray[np.int64] = ()) -> None:
+        """An array is taken as it is: sorted, each number once."""
+        if not isinstance(numbers, np.ndarray):
+            numbers = np.array(sorted(set(numbers)), np.int64)
+        self.numbers: npt.NDArray[np.int64] = numbers
+        self._hash = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self.numbers.tolist()
+
+    def __contains__(self, number: object) -> bool:
+        place = int(np.searchsorted(self.numbers, number)) if isinstance(number, int) else len(self.numbers)
+        return place < len(self.numbers) and self.numbers[place] == number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Batches) and np.array_equal(self.numbers, other.numbers)
+
+    def __hash__(self) -> int:
+        self._hash = self._hash or hash(self.numbers.tobytes())
+        return self._hash
+
+    def __and__(self, other: Batches) -> Batches:
+        return Batches(np.intersect1d(self.numbers, other.numbers, assume_unique=True))
+
+    def __sub__(self, other: Batches) -> Batches:
+        return Batches(np.setdiff1d(self.numbers, other.numbers, assume_unique=True))
+
+    def __le__(self, other: Batches) -> bool:
+        return len(self) <= len(other) and len(self & other) == len(self)
+
+    def __repr__(self) -> str:
+        return f"Batches({self.numbers.tolist()})"
+
+    @property
+    def series(self) -> pl.Series:
+        """For Polars, without a copy."""
+        return pl.Series(self.numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The gate, compiled: which batches, and which victim rows in them. Joined before counting or paging."""
 
-    batches: frozenset[int]
+    batches: Batches
     """Batches the viewer may see at all."""
-    own_batches: frozenset[int] = frozenset()
+    own_batches: Batches = field(default_factory=Batches)
     """Batches that the viewer's organisation handed over: their victim rows are visible to it."""
     victim_countries: frozenset[str] = frozenset()
     """Countries whose victim rows are visible."""
@@ -41,12 +91,12 @@ class Scope:
 
     def row_filter(self) -> pl.Expr:
         """The same rule as a Polars expression over columns `batch`, `role`, `country`."""
-        seen = pl.col("batch").is_in(list(self.batches))
+        seen = pl.col("batch").is_in(self.batches.series.implode())
         if self.all_victims:
             return seen
         hidden = (
             pl.col("role").is_in(_VICTIMS)
-            & ~pl.col("batch").is_in(list(self.own_batches))
+            & ~pl.col("batch").is_in(self.own_batches.series.implode())
             & ~pl.col("country").fill_null("").is_in(list(self.victim_countries))
         )
         return seen & ~hidden
@@ -55,7 +105,7 @@ class Scope:
         """Visible rows, with SHIELDED_BY among their columns, without who was hit on the other side elsewhere."""
         if self.all_victims or not rows.height:
             return rows
-        free = pl.col("batch").is_in(list(self.own_batches)) | pl.col("peer_country").fill_null("").is_in(
+        free = pl.col("batch").is_in(self.own_batches.series.implode()) | pl.col("peer_country").fill_null("").is_in(
             list(self.victim_countries)
         )
         names = [name for name in HIDDEN_WITH_PEER if name in rows.columns]

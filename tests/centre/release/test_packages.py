@@ -15,6 +15,7 @@ from tests.generated_lake import rows
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
+from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.centre.release import services
 from tocsin.centre.release.models import Fetch, Package
@@ -54,7 +55,11 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
         )  # fmt: skip
         numbers.append(
             Batch.objects.create(
-                delivery=delivery, organisation=source, handling_set=row, received_at=NOW - timedelta(days=1)
+                delivery=delivery,
+                organisation=source,
+                handling_set=row,
+                received_at=NOW - timedelta(days=1),
+                terms=terms_row(source.pk, row, BY_LABEL),
             ).pk
         )
     table = rows(800, ("FR", "BR"), batches=4).with_columns(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +18,16 @@ from django.utils import timezone
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import LakeFile
-from tocsin.centre.intake.selectors import batches_of, victim_countries, visible_pairs
+from tocsin.centre.intake.register import Register, register
+from tocsin.centre.intake.selectors import scope_in
 from tocsin.centre.knowledge import selectors as knowledge
 from tocsin.centre.knowledge.models import Object
-from tocsin.centre.members.models import HandlingSet, Organisation
+from tocsin.centre.members.models import Organisation
 from tocsin.core.typed import recognise_value
 from tocsin.handling import Viewer
 from tocsin.lake.index import SHOWN
 from tocsin.lake.questions.lookup import Asked, Found, Sight, asked_for, lookup
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Snapshot
 from tocsin.reference import names, warnings
 
 from .selectors import seat_of
@@ -65,22 +66,12 @@ def snapshot() -> Snapshot:
 class Reach:
     """What a viewer may see at one moment, as arrays; kept while nothing arrives and nothing is hidden."""
 
-    def __init__(self, viewer: Viewer, allowed: Mapping[int, set[int]], now: datetime) -> None:
-        seen = batches_of(allowed, now).order_by("pk")
-        columns = list(seen.values_list("pk", "organisation_id", "handling_set_id", "received_at"))
-        pairs: dict[tuple[int, int], int] = {}
-        self.pair = np.array([pairs.setdefault(row[1:3], len(pairs)) for row in columns], dtype=np.int64)
-        self.received_at = np.array([row[3].timestamp() for row in columns], dtype=np.float64)
-        self.pairs = list(pairs)
-        own = set(Organisation.objects.filter(slug=viewer.organisation).values_list("pk", flat=True))
-        self.sight = Sight(
-            Scope(
-                batches=frozenset(row[0] for row in columns),
-                own_batches=frozenset(row[0] for row in columns if row[1] in own),
-                victim_countries=victim_countries(viewer),
-                all_victims=viewer.is_victim_desk,
-            )
-        )
+    def __init__(self, viewer: Viewer, known: Register, now: datetime) -> None:
+        rows = known.rows[known.shown_to(viewer, now)] if viewer.class_name else known.rows[:0]
+        self.terms = rows["terms"]
+        self.received_at = rows["received_at"]
+        self.held = known.memory.held[:]
+        self.sight = Sight(scope_in(known, viewer, now))
 
 
 _reaches: OrderedDict[str, Reach] = OrderedDict()
@@ -90,12 +81,12 @@ _lock = threading.Lock()
 def reach_of(viewer: Viewer) -> Reach:
     """The gate is asked anew every time; only the list of batches that follows from its answer is kept."""
     now = timezone.now()
-    allowed = visible_pairs(viewer, now) if viewer.class_name else {}
-    seat = seat_of(viewer, allowed, now)
+    known = register()
+    seat = seat_of(viewer, known, now)
     with _lock:
         kept = _reaches.get(seat)
     if kept is None:
-        kept = Reach(viewer, allowed, now)
+        kept = Reach(viewer, known, now)
     with _lock:
         _reaches[seat] = kept
         _reaches.move_to_end(seat)
@@ -150,28 +141,24 @@ def answer(
 def _sources(found: Found, reach: Reach, viewer: Viewer) -> list[dict[str, Any]]:
     """Who said it. A partner's name is shown inside the Centre only: by default sources must not be named."""
     places = np.searchsorted(reach.sight.batches, np.fromiter(found.by_batch, np.int64, len(found.by_batch)))
-    pairs = reach.pair[places]
-    counts = np.bincount(pairs, np.fromiter(found.by_batch.values(), np.int64, len(pairs)), len(reach.pairs))
-    newest = np.zeros(len(reach.pairs))
-    np.maximum.at(newest, pairs, reach.received_at[places])
+    terms = reach.terms[places]
+    counts = np.bincount(terms, np.fromiter(found.by_batch.values(), np.int64, len(terms)), len(reach.held))
+    newest = np.zeros(len(reach.held))
+    np.maximum.at(newest, terms, reach.received_at[places])
     rows = {place: int(counts[place]) for place in np.flatnonzero(counts).tolist()}
     last_at = {place: datetime.fromtimestamp(newest[place], UTC) for place in rows}
-    organisations = Organisation.objects.in_bulk({reach.pairs[pair][0] for pair in rows}) if rows else {}
-    sets = HandlingSet.objects.in_bulk({reach.pairs[pair][1] for pair in rows}) if rows else {}
+    organisations = Organisation.objects.in_bulk({reach.held[place].organisation for place in rows}) if rows else {}
     grouped: dict[tuple[str, str], dict[str, Any]] = {}
-    for pair, count in rows.items():
-        organisation, handling = organisations[reach.pairs[pair][0]], sets[reach.pairs[pair][1]]
+    for place, count in rows.items():
+        held = reach.held[place]
+        organisation, tlp = organisations[held.organisation], held.handling.tlp.value
         is_named = (
-            viewer.is_centre
-            or organisation.slug == viewer.organisation
-            or handling.body.get("attribution") in {"may", "must"}
+            viewer.is_centre or organisation.slug == viewer.organisation or held.handling.attribution in {"may", "must"}
         )
         name = organisation.name if is_named else ""
-        entry = grouped.setdefault(
-            (name, handling.tlp), {"name": name, "tlp": handling.tlp, "rows": 0, "last_at": last_at[pair]}
-        )
+        entry = grouped.setdefault((name, tlp), {"name": name, "tlp": tlp, "rows": 0, "last_at": last_at[place]})
         entry["rows"] += count
-        entry["last_at"] = max(entry["last_at"], last_at[pair])
+        entry["last_at"] = max(entry["last_at"], last_at[place])
     return sorted(grouped.values(), key=lambda entry: -entry["rows"])
 
 

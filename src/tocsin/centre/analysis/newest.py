@@ -18,6 +18,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import InputError
 from tocsin.lake.questions.recent import Place, recent
+from tocsin.lake.scope import Batches
 from tocsin.products.observations import COLUMNS
 from tocsin.reference.countries import country as country_of
 
@@ -39,7 +40,7 @@ def newest(person: Person, *, country: str, since: datetime | None, cursor: str,
     """
     scope = scope_of(viewer_of(person), at)
     if since is not None:
-        late = frozenset(Batch.objects.filter(received_at__gte=since).values_list("pk", flat=True))
+        late = Batches(Batch.objects.filter(received_at__gte=since).values_list("pk", flat=True))
         scope = replace(scope, batches=scope.batches & late)
     code = _code(country)
     page = recent(snapshot(), scope, country=code, before=_place(cursor), limit=limit)

@@ -15,12 +15,14 @@ from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from tocsin.centre.intake.models import Batch, NameTally, Tally
-from tocsin.centre.intake.selectors import victim_countries, visible_batches, visible_pairs
+from tocsin.centre.intake.register import Register, register
+from tocsin.centre.intake.selectors import scope_in, victim_countries, visible_batches
 from tocsin.core.words import VICTIM_LIKE, Role
 from tocsin.handling import Viewer
+from tocsin.lake.scope import Batches
 
 T = TypeVar("T")
 SPANS: dict[str, int | None] = {"24h": 1, "7d": 7, "90d": 90, "all": None}
@@ -190,7 +192,7 @@ def cached(viewer: Viewer, now: datetime, name: str, ask: Callable[[], T]) -> T:
     The gate is asked anew every time: what is kept belongs to the pairs that it allows at this moment, so that a
     changed label, role or recall is never answered from memory.
     """
-    seat = f"{name}:{now.date()}:{seat_of(viewer, visible_pairs(viewer, now), now)}"
+    seat = f"{name}:{now.date()}:{seat_of(viewer, register(), now)}"
     found: T | None = cache.get(seat)
     if found is None:
         found = ask()
@@ -198,27 +200,22 @@ def cached(viewer: Viewer, now: datetime, name: str, ask: Callable[[], T]) -> T:
     return found
 
 
-def seat_of(viewer: Viewer, allowed: Mapping[int, set[int]], now: datetime) -> str:
+def seat_of(viewer: Viewer, known: Register, now: datetime) -> str:
     """The same for all who see the same: what the gate allows at this moment, and what there is."""
-    hidden = Q(hidden_at__lte=now)
-    state = Batch.objects.aggregate(
-        n=Count("pk"), last=Max("pk"), hidden=Count("pk", filter=hidden), hidden_at=Max("hidden_at", filter=hidden),
-        recast_at=Max("recast_at"),
-    )  # fmt: skip
-    return _digest(viewer, allowed, state)
+    return _digest(viewer, known, (known.change, int((known.rows["hidden_at"] <= now.timestamp()).sum())))
 
 
-def _digest(viewer: Viewer, allowed: Mapping[int, set[int]], state: object) -> str:
-    pairs = sorted((source, sorted(sets)) for source, sets in allowed.items())
+def _digest(viewer: Viewer, known: Register, state: object) -> str:
+    held = [each.number for each in known.held_by(viewer)] if viewer.class_name else []
     rule = (viewer.is_victim_desk, viewer.organisation, sorted(victim_countries(viewer)))
-    return hashlib.sha256(repr((pairs if viewer.class_name else [], state, rule)).encode()).hexdigest()
+    return hashlib.sha256(repr((sorted(held), state, rule)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
     """Sums over exactly these batches."""
 
-    batches: frozenset[int]
+    batches: Batches
     sums: Sums
 
 
@@ -229,9 +226,10 @@ def summed(viewer: Viewer, now: datetime, name: str, countable: QuerySet[Any], *
     to what was counted before under the same rule; when a batch is hidden, or any other may be seen, all is counted
     anew.
     """
-    recast_at = Batch.objects.aggregate(at=Max("recast_at"))["at"]
-    seat = f"sums:{name}:{'+'.join(keys)}:{now.date()}:{_digest(viewer, visible_pairs(viewer, now), recast_at)}"
-    visible = _visible(viewer, now)
+    there = register()
+    recast_at = float(there.rows["recast_at"].max(initial=0))
+    seat = f"sums:{name}:{'+'.join(keys)}:{now.date()}:{_digest(viewer, there, recast_at)}"
+    visible = scope_in(there, viewer, now).batches
     known: _Counted | None = cache.get(seat)
     if known is not None and known.batches <= visible and len(visible - known.batches) <= ADDED_MOST:
         new = visible - known.batches
@@ -241,14 +239,10 @@ def summed(viewer: Viewer, now: datetime, name: str, countable: QuerySet[Any], *
         # The sum keeps databases from looking up one batch after the other, where one stretch of days answers.
         by_day = countable.alias(of=F("batch_id") + 0)
         sums = _sums(by_day.filter(of__in=visible_batches(viewer, now).values("pk")), keys)
-        if _visible(viewer, now) != visible:
+        if register().change != there.change:
             return sums  # Something arrived meanwhile, and nobody knows whether it was counted.
     cache.set(seat, _Counted(visible, sums), COUNTED_SECONDS)
     return sums
-
-
-def _visible(viewer: Viewer, now: datetime) -> frozenset[int]:
-    return frozenset(visible_batches(viewer, now).values_list("pk", flat=True))
 
 
 def _sums(rows: QuerySet[Any], keys: Sequence[str]) -> Counter[tuple[Any, ...]]:

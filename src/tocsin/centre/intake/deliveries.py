@@ -21,7 +21,8 @@ from tocsin.core.words import VICTIM_LIKE
 from tocsin.handling import Viewer, default_set, may_see, tlp_of
 
 from .models import Batch, Delivery, Tally
-from .selectors import facts_of, victim_countries, visible_batches
+from .register import facts_of
+from .selectors import victim_countries, visible_batches
 from .services import READ, store_folder
 
 PER_PAGE = 50
@@ -65,7 +66,7 @@ def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
     stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
     handling, _ = default_set(delivery.organisation.defaults, stated)
-    return may_see(viewer, handling, facts_of(delivery.organisation.slug, handling), timezone.now())
+    return may_see(viewer, handling, facts_of(delivery.organisation.slug, handling, None), timezone.now())
 
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:

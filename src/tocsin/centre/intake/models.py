@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import secrets
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
-from django.db import models
+from django.db import connection, models, transaction
 
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 
@@ -79,12 +81,91 @@ class Delivery(models.Model):
         ]
 
 
+class Audience(models.Model):
+    """To whom a release lets something go: equal audiences are one row."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    entries = models.JSONField(null=True)
+    """As `handling.Facts.released_to`: None for what is not released, empty for all whom the handling set lets."""
+
+
+class Terms(models.Model):
+    """Under what a batch is held: whose it is, its handling set, to whom it was released. Interned, never changed.
+
+    The gate is put once to each of these and not to each batch: there are few, however many batches there are.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    handling_set = models.ForeignKey(HandlingSet, on_delete=models.PROTECT, related_name="+")
+    audience = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "handling_set", "audience"], name="terms_once"),
+        ]
+
+
+class Change(models.Model):
+    """Something about batches changed. The newest of them tells a process whether what it remembers still holds."""
+
+    stamp = models.BigIntegerField()
+    """Random: after a rollback or from a restored backup, the same number means something else."""
+
+    KEPT = 1_000
+
+    @classmethod
+    def next(cls) -> int:
+        """The number for what the caller's transaction changes. Numbers become visible in their order."""
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:  # Until the transaction ends: who comes after has a later number.
+                cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+        number = cls.objects.create(stamp=secrets.randbits(63)).pk
+        cls.objects.filter(pk__lte=number - cls.KEPT).delete()
+        return number
+
+
+class BatchSet(models.QuerySet["Batch"]):
+    """Batches. Whatever changes some of them marks them as changed, so that nobody can forget it."""
+
+    def update(self, **values: Any) -> int:
+        """As ever; a new handling set or source brings the terms with it, each batch keeping its audience."""
+        with transaction.atomic():
+            number = Change.next()
+            if "terms" not in values and values.keys() & {"handling_set", "organisation"}:
+                changed = 0
+                for terms in Terms.objects.filter(pk__in=self.order_by().values("terms").distinct()):
+                    source, under = (
+                        getattr(value, "pk", value)
+                        for value in (
+                            values.get("organisation", terms.organisation_id),
+                            values.get("handling_set", terms.handling_set_id),
+                        )
+                    )
+                    new = Terms.objects.get_or_create(
+                        organisation_id=source, handling_set_id=under, audience_id=terms.audience_id
+                    )[0]
+                    changed += super(BatchSet, self.filter(terms=terms)).update(**values, terms=new, changed=number)
+                return changed
+            return super().update(**values, changed=number)
+
+    def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
+        """As ever, for batches whose terms are set."""
+        made = list(objs)
+        with transaction.atomic():
+            number = Change.next()
+            for each in made:
+                each.changed = number
+            return super().bulk_create(made, *args, **options)
+
+
 class Batch(models.Model):
     """The part of a delivery that shares source, handling set and profile: the unit of visibility."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="batches")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     handling_set = models.ForeignKey(HandlingSet, on_delete=models.PROTECT, related_name="+")
+    terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+")
+    """Source, handling set and audience as one: what the gate is asked about."""
     received_at = models.DateTimeField()
     rows = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
@@ -92,9 +173,25 @@ class Batch(models.Model):
     """When recalled or expired: readers see nothing of it from that moment."""
     recast_at = models.DateTimeField(null=True)
     """When a country that somebody decided was last written into its rows and tallies, which never change else."""
+    changed = models.BigIntegerField(default=0)
+    """Number of the last `Change` that touched it."""
+
+    objects = BatchSet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["received_at"]), models.Index(fields=["handling_set"])]
+        indexes = [
+            models.Index(fields=["received_at"]),
+            models.Index(fields=["handling_set"]),
+            models.Index(fields=["changed"]),
+        ]
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever, marked as changed."""
+        with transaction.atomic():
+            self.changed = Change.next()
+            if options.get("update_fields") is not None:
+                options["update_fields"] = {*options["update_fields"], "changed"}
+            super().save(*args, **options)
 
 
 class LakeFile(models.Model):

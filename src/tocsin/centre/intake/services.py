@@ -30,6 +30,7 @@ from tocsin.lake import files
 from . import store
 from .models import Batch, Delivery, LakeFile, NameTally, Tally
 from .reading import profile_to_json
+from .terms import BY_LABEL, terms_row
 
 log = logging.getLogger(__name__)
 READ = "read-delivery"
@@ -197,19 +198,24 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     profile_label = tlp_of(str(delivery.profile.get("marking", "")))
     overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
+    batches = []
     for made in outcome["batches"]:
         stated = tlp_of(made["marking"] or "") or overall or profile_label
         handling, by_default = default_set(delivery.organisation.defaults, stated)
         applied.update(by_default)
-        Batch.objects.create(
+        under = handling_row(handling)
+        batch = Batch(
             pk=made["number"],
             delivery=delivery,
             organisation=delivery.organisation,
-            handling_set=handling_row(handling),
+            handling_set=under,
+            terms=terms_row(delivery.organisation_id, under, BY_LABEL),
             received_at=delivery.received_at,
             rows=made["rows"],
             objects_count=made["things"],
         )
+        batches.append(batch)
+    Batch.objects.bulk_create(batches)
     return sorted(applied)
 
 

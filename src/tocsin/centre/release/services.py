@@ -36,7 +36,7 @@ from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, Viewer, narrowest
 from tocsin.handling.sets import PAP
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.products.archive import Made, make_package_of
 from tocsin.products.order import Centre, Label, Order, Previous
 from tocsin.reference import addresses
@@ -85,7 +85,7 @@ def make_packages(
     work = Path(tempfile.mkdtemp(prefix=".packages-", dir=store))
     try:
         handling = _handling_of_batches(arrived_from, arrived_until)
-        scopes = {code: _scope(code, frozenset(handling), at) for code in codes}
+        scopes = {code: _scope(code, Batches(handling), at) for code in codes}
 
         def alive(_rows: int) -> None:
             if progress is not None:
@@ -185,7 +185,7 @@ def _handling_of_batches(arrived_from: datetime, arrived_until: datetime) -> dic
     return found
 
 
-def _scope(code: str, batches: frozenset[int], now: datetime) -> Scope:
+def _scope(code: str, batches: Batches, now: datetime) -> Scope:
     bureau = Organisation.objects.filter(is_bureau=True, country=code).order_by("pk").first()
     viewer = Viewer(
         organisation=bureau.slug if bureau else f"bureau-{code.lower()}",
@@ -196,12 +196,7 @@ def _scope(code: str, batches: frozenset[int], now: datetime) -> Scope:
         clearance="restricted",
     )
     scope = scope_of(viewer, now)
-    return Scope(
-        batches=scope.batches & batches,
-        own_batches=scope.own_batches & batches,
-        victim_countries=scope.victim_countries,
-        all_victims=scope.all_victims,
-    )
+    return replace(scope, batches=scope.batches & batches, own_batches=scope.own_batches & batches)
 
 
 def _snapshot(store: Path, batches: frozenset[int]) -> Snapshot:

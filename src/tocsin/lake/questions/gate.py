@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE
-from tocsin.lake.scope import HIDDEN_WITH_PEER, Scope
+from tocsin.lake.scope import HIDDEN_WITH_PEER, Batches, Scope
 
 PACKAGE = "_package"
 _VICTIMS = {role.value for role in VICTIM_LIKE}
@@ -43,20 +43,21 @@ class Gate:
         for territory, code in territories.items():
             if code in self.place:
                 self.place.setdefault(territory, self.place[code])
-        every = sorted(frozenset().union(*(scope.batches for scope in scopes.values())))
-        self.batches = np.array(every, np.int64)
+        empty = np.zeros(0, np.int64)
+        every = np.unique(np.concatenate([empty, *(scope.batches.numbers for scope in scopes.values())]))
+        self.batches = every
         # One past the end for a batch that nobody may see, as the last of this table is, and those beyond it.
-        self.place_of_batch = np.full(max(every, default=0) + 2, len(every), np.intp)
+        self.place_of_batch = np.full(int(every.max(initial=0)) + 2, len(every), np.intp)
         self.place_of_batch[self.batches] = np.arange(len(every))
-        sets: dict[tuple[frozenset[int], frozenset[int]], int] = {}
+        sets: dict[tuple[Batches, Batches], int] = {}
         self.set_of = np.array(
             [sets.setdefault((scope.batches, scope.own_batches), len(sets)) for scope in scopes.values()], np.intp
         )
         self.open_batches = np.zeros((len(sets), len(every) + 1), bool)
         self.own_batches = np.zeros((len(sets), len(every) + 1), bool)
         for (opened, own), number in sets.items():
-            self.open_batches[number, np.searchsorted(self.batches, sorted(opened))] = True
-            self.own_batches[number, np.searchsorted(self.batches, sorted(own & opened))] = True
+            self.open_batches[number, np.searchsorted(self.batches, opened.numbers)] = True
+            self.own_batches[number, np.searchsorted(self.batches, (own & opened).numbers)] = True
         self.desks = np.array([scope.all_victims for scope in scopes.values()], bool)
         # A package shows the victims of its own country only, however many countries the viewer may see.
         self.own_victims = np.array([code in scope.victim_countries for code, scope in scopes.items()], bool)

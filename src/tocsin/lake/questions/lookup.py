@@ -80,8 +80,8 @@ class Sight:
     """A scope as sorted arrays, ready for many look-ups."""
 
     def __init__(self, scope: Scope) -> None:
-        self.batches = np.array(sorted(scope.batches), dtype=np.int64)
-        self.own = np.array(sorted(scope.own_batches), dtype=np.int64)
+        self.batches = scope.batches.numbers
+        self.own = scope.own_batches.numbers
         self.countries = np.zeros(index.COUNTRY_CODES, dtype=bool)
         self.countries[[COUNTRY_INDEX[code] for code in scope.victim_countries if code in COUNTRY_INDEX]] = True
         self.kinds = np.repeat(~IS_VICTIM, index.COUNTRY_CODES) | np.tile(self.countries, len(index.ROLES))

@@ -55,7 +55,7 @@ def recent(
         first, last = _batches_in(path)
         if kept.height > page.height and last < int(kept["batch"][-1]):
             break  # This file and all that follow hold only older rows than the page and the one behind it.
-        if first > max(scope.batches) or last < min(scope.batches):
+        if first > scope.batches.numbers[-1] or last < scope.batches.numbers[0]:
             continue
         found = _keys(path, number, wanted)
         ordered = pl.concat([kept, found]).sort(

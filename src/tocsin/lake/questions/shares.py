@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions.gate import Gate
-from tocsin.lake.scope import Scope, Snapshot
+from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.reference.members import territories
 
 DROPPED = ("ipv4", "ipv6", "peer_ipv4")
@@ -145,7 +145,7 @@ def deal_shares(
     `batch` stays in the pieces, because labels hang on it: exports leave it out. `on_rows` hears of rows read.
     """
     scopes = {
-        code: batches if isinstance(batches, Scope) else batches.get(code, Scope(frozenset())) for code in countries
+        code: batches if isinstance(batches, Scope) else batches.get(code, Scope(Batches())) for code in countries
     }
     folder.mkdir(parents=True, exist_ok=True)
     coding = _Coding()
