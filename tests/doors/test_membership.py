@@ -11,10 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from tests import builders, people
-from tests.doors.conftest import GiveKey
+from tests.doors.conftest import work
 
 from tocsin.centre.audit.models import Entry
-from tocsin.centre.intake import services
+from tocsin.centre.intake import checks, services
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.jobs.models import Job
@@ -23,7 +23,7 @@ from tocsin.centre.members.models import CountryStatus, Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.members.services import add_key
 from tocsin.centre.release.services import make_packages
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, Refused
 from tocsin.core.reasons import REASONS
 from tocsin.taxii.answers import MEDIA_TYPE
 
@@ -99,7 +99,7 @@ def test_w19_supervised_then_restricted_then_suspended_at_every_door(
     bound = ("bureau", "unit", "sub")
     set_status("XE", "supervised")
     assert met(1) == dict.fromkeys(country, OPEN)
-    waiting = {each.organisation.slug for each in Delivery.objects.all() if services.waits_for_check(each)}
+    waiting = {each.organisation.slug for each in Delivery.objects.all() if services.came_supervised(each)}
     assert waiting == {"ncb-xe", "nu-xe-2", "sb-xe"}, "they receive; what they hand over waits for a check"
     marked = Entry.objects.filter(action="delivery.received", detail__contains='"supervised":true').count()
     assert marked == Delivery.objects.exclude(organisation__slug="acme-xe").count() == 9
@@ -216,11 +216,51 @@ def test_the_centre_decides_on_the_page_in_two_steps_with_a_fresh_proof(client: 
     assert client.get(reverse("memberships") + "?code=JO")["Location"] == address
 
 
-def test_a_receipt_says_that_it_waits(client: Client, country: dict[str, Person], give_key: GiveKey) -> None:
-    set_status("XE", "supervised")
+def test_w19_what_a_supervised_country_hands_over_waits_for_a_check(client: Client, country: dict[str, Person]) -> None:
     bureau = country["bureau"].organisation
+    Organisation.objects.filter(pk=bureau.pk).update(defaults={"tlp": "TLP:GREEN"})
+    set_status("XE", "supervised")
     at = datetime.now(UTC)
     made = services.receive(organisation=bureau, via="api", name="a.csv", chunks=[table(1)], at=at)
-    set_status("XE", "active")
+    set_status("XE", "active")  # Whatever it is later: what came in before is checked.
+    address, page = reverse("delivery-check", args=[made.receipt]), reverse("delivery", args=[made.receipt])
+    people.let_in(client, "lena_legal")
+    client.post(address)
+    assert not Entry.objects.filter(action="delivery.checked").exists(), "nothing was read yet"
+    work()
+    readers = [people.call("fleur_officer"), people.call("dana_analyst"), country["bureau"]]
+
+    def seen() -> dict[str, int]:
+        return {person.login: visible_batches(viewer_of(person)).count() for person in readers}
+
+    assert seen() == {"fleur_officer": 0, "dana_analyst": 1, "bureau_xe": 1}
+    client.force_login(country["bureau"])
+    assert "was supervised when it came in" in client.get(page).content.decode()
+    assert client.post(address).status_code == 404
     client.force_login(people.call("dana_analyst"))
-    assert "was supervised when it came in" in client.get(reverse("delivery", args=[made.receipt])).content.decode()
+    assert "It passed the check" not in client.get(page).content.decode()
+    assert client.post(address).status_code == 404
+    people.let_in(client, "rui_reviewer")
+    assert "Deliveries of supervised countries, to check" in client.get(reverse("home")).content.decode()
+    assert made.receipt in client.get(reverse("deliveries") + "?state=held").content.decode()
+    assert "It passed the check" in client.get(page).content.decode()
+    said = client.post(address, follow=True).content.decode()
+    assert "It passed the check: others see it" in said
+    assert "was supervised when it came in" not in said
+    assert seen() == {"fleur_officer": 1, "dana_analyst": 1, "bureau_xe": 1}
+    client.force_login(people.call("rui_reviewer"))
+    client.post(address)
+    assert Entry.objects.filter(action="delivery.checked").count() == 1
+    assert made.receipt not in client.get(reverse("deliveries") + "?state=held").content.decode()
+
+
+def test_nobody_lets_go_what_the_gate_keeps_from_him(country: dict[str, Person]) -> None:
+    set_status("XE", "supervised")
+    bureau = country["bureau"].organisation
+    Organisation.objects.filter(pk=bureau.pk).update(defaults={"tlp": "TLP:RED"})
+    at = datetime.now(UTC)
+    made = services.receive(organisation=bureau, via="api", name="a.csv", chunks=[table(1)], at=at)
+    work()
+    with pytest.raises(Refused):
+        checks.let_go(made, by=people.call("rui_reviewer"), at=at)
+    assert checks.held_batches().count() == 1

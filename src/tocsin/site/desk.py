@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
+from tocsin.centre.intake import checks
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
@@ -42,6 +43,9 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
+    if may(person, "check-supervised"):
+        held = checks.waiting_for(person).count()
+        tasks.append(Task(held, "eye", _("Deliveries of supervised countries, to check"), "deliveries", "?state=held"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

@@ -100,6 +100,7 @@ ACTIONS: dict[str, str | Promise] = {
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),
     "country.status-set": _("Changed how a country takes part"),
+    "delivery.checked": _("Passed the check of a supervised country's delivery"),
     "delivery.duplicate": _("Handed over what was there already"),
     "delivery.original-fetched": _("Fetched an original delivery"),
     "delivery.parsed": _("Read a delivery"),

@@ -16,6 +16,7 @@ from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
 from . import labels
+from .checks import held_batches
 from .models import Delivery
 
 SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
@@ -24,6 +25,7 @@ STATES = {
     "received": pgettext_lazy("state", "Received"),
     "parsed": pgettext_lazy("state", "Read"),
     "refusals": _("Read, with refused records"),
+    "held": _("Waiting for a check by the Centre"),
     "quarantined": pgettext_lazy("state", "Quarantined"),
     "duplicate": pgettext_lazy("state", "Duplicate"),
 }
@@ -51,7 +53,12 @@ class FilterForm(forms.Form):
         if slug := said.get("organisation"):
             found = found.filter(organisation__slug=slug)
         if state := said.get("state"):
-            found = found.filter(state="parsed", rejections__gt=0) if state == "refusals" else found.filter(state=state)
+            if state == "refusals":
+                found = found.filter(state="parsed", rejections__gt=0)
+            elif state == "held":
+                found = found.filter(pk__in=held_batches().values("delivery"))
+            else:
+                found = found.filter(state=state)
         if name := said.get("format"):
             found = found.filter(format=name)
         if days := said.get("days"):

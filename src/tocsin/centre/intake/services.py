@@ -87,7 +87,7 @@ def receive(
                 agreements.require_in_force(organisation, at)  # It may have been suspended while the bytes came.
             delivery = Delivery.objects.create(**values)
             jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
-            facts = {"sha256": kept.sha256, "via": via} | ({"supervised": True} if waits_for_check(delivery) else {})
+            facts = {"sha256": kept.sha256, "via": via} | ({"supervised": True} if came_supervised(delivery) else {})
             record(actor, "delivery.received", f"delivery:{delivery.pk}", facts, at=at)
         return delivery
     except IntegrityError:
@@ -114,8 +114,8 @@ def sent_before(*, organisation: Organisation, idempotency_key: str, chunks: Ite
     return known
 
 
-def waits_for_check(delivery: Delivery) -> bool:
-    """Whether it came in while its country was supervised: somebody at the Centre looks at it before others see it."""
+def came_supervised(delivery: Delivery) -> bool:
+    """Whether its country was supervised when it came in: somebody at the Centre checks it before others see it."""
     return countries.is_supervised(delivery.organisation, delivery.received_at)
 
 
@@ -199,6 +199,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
     batches = []
+    # What a supervised country hands over stays between it and the Centre until somebody there has checked it.
+    audience = None if came_supervised(delivery) else BY_LABEL
     for made in outcome["batches"]:
         stated = tlp_of(made["marking"] or "") or overall or profile_label
         handling, by_default = default_set(delivery.organisation.defaults, stated)
@@ -209,7 +211,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, BY_LABEL),
+            terms=terms_row(delivery.organisation_id, under, audience),
             received_at=delivery.received_at,
             rows=made["rows"],
             objects_count=made["things"],

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from . import countries
 from .agreement_states import day_of
-from .models import Person
+from .models import Organisation, Person
 
 CONFIRMED_FOR = timedelta(days=365)
 """How long a confirmation of somebody's access holds."""
@@ -20,21 +20,25 @@ GRACE = timedelta(days=30)
 
 def refusal_of(person: Person, at: datetime) -> str:
     """Why the person may not come in at this moment, as a key of `labels.NOT_ADMITTED`; empty: it may."""
-    organisation = person.organisation
     if not person.is_active:
         return "account-closed"
-    chain = (organisation, *organisation.above())
-    if organisation.has_circle() or not all(each.is_active for each in chain):
-        return "organisation-closed"
-    if any(each.withdrawn_at is not None and each.withdrawn_at <= at for each in chain):
-        return "authorisation-withdrawn"
+    if refusal := refusal_of_organisation(person.organisation, at):
+        return refusal
     today = day_of(at)
     if person.seat_from is not None and today < person.seat_from:
         return "seat-not-begun"
     if person.seat_until is not None and today > person.seat_until:
         return "seat-over"
-    if at >= ends_at(person):
-        return "not-confirmed"
+    return "not-confirmed" if at >= ends_at(person) else ""
+
+
+def refusal_of_organisation(organisation: Organisation, at: datetime) -> str:
+    """Why nobody of the organisation may come in at this moment; empty: they may."""
+    chain = (organisation, *organisation.above())
+    if organisation.has_circle() or not all(each.is_active for each in chain):
+        return "organisation-closed"
+    if any(each.withdrawn_at is not None and each.withdrawn_at <= at for each in chain):
+        return "authorisation-withdrawn"
     if countries.status_for(organisation, at) == countries.Status.SUSPENDED:
         return "country-suspended"
     return ""

@@ -25,6 +25,7 @@ ABILITIES = (
     "switch-feeds",
     "read-organisations",
     "edit-organisations",
+    "check-supervised",  # Let go what a supervised country handed over.
     "set-country-status",  # Supervise, restrict, suspend a member country.
     "manage-people",  # Accounts of one's own organisation and of units below it.
     "manage-units",  # National units below one's own bureau: add them, authorise them.
@@ -40,8 +41,8 @@ _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations"}
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
-        "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "set-country-status"}),
+        "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised"}),
+        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "set-country-status", "check-supervised"}),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
         "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
         "administrator": frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -26,23 +27,31 @@ def viewer_of(person: Person) -> Viewer:
     if not may(person, "read") or refusal not in {"", "country-suspended"}:
         return NOBODY
     organisation, employer = person.organisation, person.employer
-    parent = organisation.parent
-    return Viewer(
+    return replace(
+        _viewer(organisation),
         person=person.login,
-        organisation=organisation.slug,
-        class_name=organisation.class_name,
-        country=organisation.country,
-        is_centre=organisation.is_centre,
-        is_bureau=organisation.is_bureau,
         is_victim_desk=organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles)),
-        bureau=parent.slug if parent is not None and parent.is_bureau else "",
-        above=above_of(organisation),
         employer=employer.slug if employer else "",
         employer_class=employer.class_name if employer else "",
         employer_is_bureau=employer is not None and employer.is_bureau,
         employer_above=above_of(employer) | _country(employer.country) if employer else frozenset(),
         clearance=clearance_of(person),
         country_suspended=bool(refusal),
+    )
+
+
+def _viewer(organisation: Organisation) -> Viewer:
+    """What an organisation as a whole may see, nobody of it named."""
+    parent = organisation.parent
+    return Viewer(
+        organisation=organisation.slug,
+        class_name=organisation.class_name,
+        country=organisation.country,
+        is_centre=organisation.is_centre,
+        is_bureau=organisation.is_bureau,
+        bureau=parent.slug if parent is not None and parent.is_bureau else "",
+        above=above_of(organisation),
+        clearance=CLEARANCES[side_of(organisation)],
     )
 
 
