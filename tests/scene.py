@@ -18,10 +18,12 @@ from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
-from tocsin.centre.members.models import Agreement, Key, Person
+from tocsin.centre.members.models import Agreement, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
+from tocsin.centre.recall.models import Recall
 from tocsin.centre.release.models import Package
 from tocsin.lake.objects import Way, blocks_of, key_of
+from tocsin.lake.scope import Batches
 from tocsin.site.act_log import log_of_acts
 
 from . import builders
@@ -38,6 +40,7 @@ class Scene:
     conflict: CountryConflict
     package: Package
     agreement: Agreement
+    recall: Recall
 
 
 TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
@@ -75,6 +78,7 @@ def make() -> Scene:
         ),
         package=_package(),
         agreement=northwind.agreements.get(),
+        recall=_recall(northwind),
     )
 
 
@@ -99,6 +103,21 @@ def _refuse_line(delivery: Delivery, line: int) -> None:
         "excerpt": "192.0.2.999",
     }
     pl.DataFrame([row]).write_parquet(folder / "rejections-0.parquet")
+
+
+def _recall(source: Organisation) -> Recall:
+    """Of another delivery: NCB FR took it and has not answered, NCB JO never did."""
+    gone = builders.delivery(source, "withdrawn.csv")
+    hidden = builders.batch(gone, builders.handling(), hidden_at=builders.NOW)
+    made = Recall.objects.create(
+        number="RC-2026-0001", delivery=gone, batches=Batches([hidden.pk]).packed(), reason="wrong-data",
+        action="correct", note="Columns swapped", asked_by="pia_partner", organisation=source,
+        asked_at=builders.NOW, confirm_by=builders.NOW + timedelta(hours=72), certificate="{}",
+    )  # fmt: skip
+    taken = [["api", "", "2026-11-20"], ["package", "FR-2026-0009", "2026-11-20"]]
+    for code, state, how in (("FR", "informed", taken), ("JO", "nothing-taken", [])):
+        made.notices.create(organisation=builders.bureau(code), state=state, taken=how, informed_at=builders.NOW)
+    return made
 
 
 def _package() -> Package:

@@ -70,6 +70,10 @@ ARGUMENTS: dict[str, Arguments] = {
     "passkey-remove": lambda shown, person: (1,),
     "key-revoke": lambda shown, person: (scene.own_things(person)[0].pk,),
     "package-download": lambda shown, person: (shown.package.number,),
+    "recall": lambda shown, person: (shown.recall.number,),
+    "recall-answer": lambda shown, person: (shown.recall.number,),
+    "recall-certificate": lambda shown, person: (shown.recall.number,),
+    "delivery-recall": lambda shown, person: (shown.delivery.receipt,),
     "act": lambda shown, person: (scene.signed_act().pk,),
     "act-proof": lambda shown, person: (scene.signed_act().pk,),
 }

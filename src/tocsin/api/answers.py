@@ -105,7 +105,7 @@ def _answers(person: Person, values: list[str]) -> list[dict[str, Any]]:
     found = []
     for text in values:
         reply = lookups.answer(text, viewer, reach=reach, columns=tuple(SCHEMA))
-        lookups.log_lookup(person.login, reply)
+        lookups.log_lookup(person.login, reply, person, "api")
         found.append(_plain(reply))
     return found
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 
 import click
 
@@ -32,6 +33,7 @@ def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
     _require_current()
+    _recall_again()
     from tocsin.centre.jobs.worker import work as run
     from tocsin.site import wiring
 
@@ -53,8 +55,18 @@ def serve(host: str, port: int, workers: int) -> None:
     """Serve the portal and do waiting work, until stopped."""
     setup()
     _require_current()
+    _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers)
+
+
+def _recall_again() -> None:
+    """What was recalled after a restored backup was made is hidden before anybody is served."""
+    from tocsin.centre.recall.services import replay
+
+    count = replay(datetime.now(UTC))
+    if count:
+        click.echo(f"{count} recalls were made again: this database is older than they are.")
 
 
 def _require_current() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import zstandard
 
 from tocsin.core.words import VICTIM_LIKE
 
@@ -64,11 +65,30 @@ class Batches(Collection[int]):
     def __sub__(self, other: Batches) -> Batches:
         return Batches(np.setdiff1d(self.numbers, other.numbers, assume_unique=True))
 
+    def __or__(self, other: Batches) -> Batches:
+        return Batches(np.union1d(self.numbers, other.numbers))
+
     def __le__(self, other: Batches) -> bool:
         return len(self) <= len(other) and len(self & other) == len(self)
 
     def __repr__(self) -> str:
         return f"Batches({self.numbers.tolist()})"
+
+    def packed(self) -> bytes:
+        """As few bytes as its stretches of following numbers need; `unpacked` reads them back."""
+        starts = np.flatnonzero(np.diff(self.numbers, prepend=self.numbers[:1] - 2) != 1)
+        lengths = np.diff(starts, append=len(self.numbers))
+        runs = np.stack([np.diff(self.numbers[starts], prepend=0), lengths]).astype("<i8")
+        return zstandard.compress(runs.tobytes())
+
+    @classmethod
+    def unpacked(cls, body: bytes) -> Batches:
+        """What `packed` made."""
+        gaps, lengths = np.frombuffer(zstandard.decompress(body), "<i8").reshape(2, -1)
+        starts = np.cumsum(gaps)
+        before = np.cumsum(lengths) - lengths
+        numbers = np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+        return cls(numbers.astype(np.int64))
 
     @property
     def series(self) -> pl.Series:

@@ -19,6 +19,7 @@ from tocsin.centre.members import agreements, applications, people
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.recall.selectors import notices_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     if may(person, "manage-people"):
         waiting = len(people.waiting_for(person, now))
         tasks.append(Task(waiting, "users", _("People whose access you should confirm or end"), "people", "?show=due"))
+    if may(person, "read"):
+        asked = notices_for(person).filter(state="informed").count()
+        tasks.append(Task(asked, "rotate", _("Recalls that wait for your answer"), "recalls"))
     if may(person, "watch"):
         hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))

@@ -45,6 +45,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
         _("Sharing"),
         (
             Entry("package-list", "package", _("Country packages"), "package"),
+            Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
         ),
     ),

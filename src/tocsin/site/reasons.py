@@ -7,6 +7,8 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
+    gettext_noop("Confirm too that this holds for the units that you authorised: they may have copies."),
     gettext_noop("The file is empty. Send it again once it holds data."),
     gettext_noop("No known format was recognised. Choose a column map, or send one of the formats listed under Help."),
     gettext_noop("The file is larger than this installation accepts. Split it, or ask for a higher limit."),

@@ -27,10 +27,12 @@ INSTALLED_APPS = [
     "tocsin.centre.audit",
     "tocsin.centre.jobs",
     "tocsin.centre.members",
+    "tocsin.centre.ledger",
     "tocsin.centre.intake",
     "tocsin.centre.knowledge",
     "tocsin.centre.analysis",
     "tocsin.centre.release",
+    "tocsin.centre.recall",
     "tocsin.site",
 ]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -22,7 +23,9 @@ from tocsin.centre.intake.register import Register, register
 from tocsin.centre.intake.selectors import scope_in
 from tocsin.centre.knowledge import selectors as knowledge
 from tocsin.centre.knowledge.models import Object
-from tocsin.centre.members.models import Organisation
+from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.services import took
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.core.typed import recognise_value
 from tocsin.handling import Viewer
 from tocsin.lake.index import SHOWN
@@ -188,12 +191,11 @@ def _together(rows: pl.DataFrame, value: str) -> list[tuple[str, str, int]]:
     return beside
 
 
-def log_lookup(actor: str, reply: Answer) -> None:
-    """A search is an act: who asked for what, without the answer."""
-    record(
-        actor,
-        "lookup",
-        f"value:{reply.kind}",
-        {"value": reply.value[:200], "rows": reply.found.total},
-        at=datetime.now(UTC),
-    )
+def log_lookup(actor: str, reply: Answer, shown_to: Person | None = None, channel: str = Taking.Channel.PAGE) -> None:
+    """A search is an act: who asked for what, without the answer. What was shown of it reached an organisation."""
+    now = datetime.now(UTC)
+    with transaction.atomic():
+        if shown_to is not None:
+            took(shown_to, channel, {*reply.found.by_batch, *(each.batch_id for each in reply.objects)}, now)
+        facts = {"value": reply.value[:200], "rows": reply.found.total}
+        record(actor, "lookup", f"value:{reply.kind}", facts, at=now)

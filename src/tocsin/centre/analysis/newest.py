@@ -14,6 +14,8 @@ from django.conf import settings
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.selectors import scope_of
+from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import InputError
@@ -44,6 +46,7 @@ def newest(person: Person, *, country: str, since: datetime | None, cursor: str,
         scope = replace(scope, batches=scope.batches & late)
     code = _code(country)
     page = recent(snapshot(), scope, country=code, before=_place(cursor), limit=limit)
+    took(person, Taking.Channel.API, page.rows["batch"].unique().to_list(), at)
     record(person.login, "observations.read", f"country:{code}", {"rows": page.rows.height}, at=at)
     return Newest(rows_of(page.rows.to_dicts()), _cursor(page.after) if page.after else "")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import connection, models, transaction
+from django.utils import timezone
 
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 
@@ -144,8 +145,12 @@ class BatchSet(models.QuerySet["Batch"]):
                     new = Terms.objects.get_or_create(
                         organisation_id=source, handling_set_id=under, audience_id=terms.audience_id
                     )[0]
-                    changed += super(BatchSet, self.filter(terms=terms)).update(**values, terms=new, changed=number)
+                    moved = self.filter(terms=terms)
+                    Former.note(moved, new)
+                    changed += super(BatchSet, moved).update(**values, terms=new, changed=number)
                 return changed
+            if "terms" in values:
+                Former.note(self, values["terms"])
             return super().update(**values, changed=number)
 
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
@@ -189,9 +194,26 @@ class Batch(models.Model):
         """As ever, marked as changed."""
         with transaction.atomic():
             self.changed = Change.next()
+            if self.pk is not None:
+                Former.note(Batch.objects.filter(pk=self.pk), self.terms)
             if options.get("update_fields") is not None:
                 options["update_fields"] = {*options["update_fields"], "changed"}
             super().save(*args, **options)
+
+
+class Former(models.Model):
+    """Terms under which a batch was held once: to whom it was open before it was hidden from them."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="former_terms")
+    terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+")
+    until_at = models.DateTimeField()
+
+    @staticmethod
+    def note(batches: models.QuerySet[Batch], new: Terms) -> None:
+        """Keep the terms that these batches are about to leave for new ones."""
+        left = batches.order_by().exclude(terms=new).values_list("pk", "terms_id")
+        now = timezone.now()
+        Former.objects.bulk_create(Former(batch_id=batch, terms_id=terms, until_at=now) for batch, terms in left)
 
 
 class LakeFile(models.Model):

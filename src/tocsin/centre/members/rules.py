@@ -21,6 +21,7 @@ ABILITIES = (
     "review",  # Decide proposals and country conflicts.
     "package",  # Make country packages.
     "watch",  # Keep standing queries.
+    "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
     "switch-feeds",
     "read-organisations",
@@ -42,9 +43,11 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
         "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "set-country-status", "check-supervised"}),
+        "legal": frozenset(
+            _DESK | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised"}
+        ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
-        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
+        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall"}),
         "administrator": frozenset(
             {
                 "administer",
@@ -64,7 +67,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "victim-desk": frozenset(_DESK | {"package", "watch"}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch"}),
+        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
         "head": frozenset(
             {
                 "read",
@@ -72,6 +75,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "map-columns",
                 "package",
                 "watch",
+                "recall",
                 "read-organisations",
                 "manage-people",
                 "manage-units",
@@ -81,8 +85,10 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "investigator": frozenset({"read", "watch"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement"}),
-        "manager": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement", "manage-people"}),
+        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
+        "manager": frozenset(
+            {"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement", "manage-people"}
+        ),
     },
 }
 """Side → role → abilities."""

@@ -40,8 +40,15 @@ def viewer_of(person: Person) -> Viewer:
     )
 
 
+def viewer_for(organisation: Organisation) -> Viewer:
+    """What an organisation as a whole may see: as any of its people, none of them named. Inactive: nothing.
+
+    One whose country is suspended, or whose authorisation was withdrawn, is meant to hear of a recall all the same.
+    """
+    return _viewer(organisation) if organisation.is_active else NOBODY
+
+
 def _viewer(organisation: Organisation) -> Viewer:
-    """What an organisation as a whole may see, nobody of it named."""
     parent = organisation.parent
     return Viewer(
         organisation=organisation.slug,

@@ -22,6 +22,10 @@ class Package(models.Model):
     rows = models.BigIntegerField()
     summary = models.JSONField(default=dict)
     previous = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
+    batches = models.BinaryField(null=True)
+    """Those that are in it, as `lake.scope.Batches` packs them; None: made before this was kept."""
+    recalled_at = models.DateTimeField(null=True)
+    """When something in it was recalled: nobody gets it from that moment."""
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
 

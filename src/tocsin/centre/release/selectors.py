@@ -33,7 +33,7 @@ def packages_for(person: Person) -> QuerySet[Package]:
 
 def package_for(person: Person, number: str) -> Package:
     """The package with this number. NotFound whether it is absent or another country's."""
-    found = packages_for(person).filter(number=number).first()
+    found = packages_for(person).filter(number=number, recalled_at=None).first()
     if found is None:
         raise NotFound
     return found

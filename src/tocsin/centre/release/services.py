@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +28,8 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.services import took
 from tocsin.centre.members.countries import without_packages
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import above_of
@@ -99,7 +101,9 @@ def make_packages(
         packages: list[Package] = []
         for made, order in _all_made(made_in, shares, orders, processes):
             if made is not None:
-                packages.append(_registered(made, order, partial(made_in, shares[order.country]), store, by, at))
+                share = shares[order.country]
+                make = partial(made_in, share)
+                packages.append(_registered(made, order, make, share.batches, store, by, at))
             if progress is not None:
                 progress(len(packages), len(codes), order.country)
         return packages
@@ -157,7 +161,16 @@ def run_job(claim: jobs.Claim) -> None:
 def note_fetch(package: Package, person: Person, via: str, at: datetime) -> None:
     """Record that somebody takes a package away, before the first byte leaves."""
     Fetch.objects.create(package=package, person=person, via=via, at=at)
+    took(person, Taking.Channel.PACKAGE, batches_of(package), at, reference=package.number)
     record(person.login, "package.fetched", f"package:{package.number}", {"via": via}, at=at)
+
+
+def batches_of(package: Package) -> Batches:
+    """What is in the package. Of one made before this was kept: all that arrived in its span."""
+    if package.batches is not None:
+        return Batches.unpacked(bytes(package.batches))
+    arrived = Batch.objects.filter(received_at__gte=package.arrived_from, received_at__lt=package.arrived_until)
+    return Batches(list(arrived.values_list("pk", flat=True)))
 
 
 def _check(codes: Sequence[str], arrived_from: datetime, arrived_until: datetime) -> None:
@@ -349,20 +362,28 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _registered(
-    made: Made, order: Order, make: Callable[[Order], Made], store: Path, by: Person | None, at: datetime
+    made: Made,
+    order: Order,
+    make: Callable[[Order], Made],
+    batches: Collection[int],
+    store: Path,
+    by: Person | None,
+    at: datetime,
 ) -> Package:
     """Enter the package and move its archive into the store; made anew where its number was taken meanwhile."""
     for _attempt in range(_ATTEMPTS):
         try:
-            return _entered(made, order, store, by, at)
+            return _entered(made, order, batches, store, by, at)
         except IntegrityError:
             order = replace(order, number=_next_number(order.country, at))
             made = make(order)
-    return _entered(made, order, store, by, at)
+    return _entered(made, order, batches, store, by, at)
 
 
 @transaction.atomic
-def _entered(made: Made, order: Order, store: Path, by: Person | None, at: datetime) -> Package:
+def _entered(
+    made: Made, order: Order, batches: Collection[int], store: Path, by: Person | None, at: datetime
+) -> Package:
     target = store / "packages" / made.country / made.path.name
     previous = Package.objects.filter(number=order.previous.number).first() if order.previous else None
     package = Package.objects.create(
@@ -377,6 +398,7 @@ def _entered(made: Made, order: Order, store: Path, by: Person | None, at: datet
         rows=made.rows,
         summary={**made.summary, "tlp": order.label.tlp.value},
         previous=previous,
+        batches=Batches(batches).packed(),
         created_at=at,
         created_by=by,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,6 +21,8 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
+from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.services import took
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -43,7 +46,7 @@ def lookup(request: HttpRequest) -> HttpResponse:
         return render(request, "analysis/lookup.html", {"asked": ""})
     person = person_of(request)
     reply = lookups.answer(asked, viewer_of(person), most_rows=ROWS_SHOWN)
-    lookups.log_lookup(person.login, reply)
+    lookups.log_lookup(person.login, reply, person)
     return render(request, "analysis/lookup.html", _answer_context(reply) | {"can_watch": may(person, "watch")})
 
 
@@ -103,6 +106,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
     }
+    took(person_of(request), Taking.Channel.PAGE, [found.batch_id], timezone.now())
     return render(request, "analysis/object.html", context)
 
 
@@ -111,7 +115,10 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
 def object_download(request: HttpRequest, key: int) -> HttpResponse:
     """Exactly the bytes that were received."""
     found = _object_for(request, key)
-    record(person_of(request).login, "object.fetched", f"object:{found.pk}", {}, at=timezone.now())
+    person, now = person_of(request), timezone.now()
+    with transaction.atomic():
+        took(person, Taking.Channel.FILE, [found.batch_id], now)
+        record(person.login, "object.fetched", f"object:{found.pk}", {}, at=now)
     response = HttpResponse(body_of(found).raw, content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="object-{found.pk}.json"'
     return response

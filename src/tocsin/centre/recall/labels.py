@@ -1,0 +1,37 @@
+"""Words for people: reasons, answers, channels."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+REASONS: dict[str, str | Promise] = {
+    "source-withdrawal": _("The source withdraws it"),
+    "wrong-data": _("The data are wrong"),
+    "wrong-recipients": _("It reached somebody who should not have it"),
+    "legal": _("A legal ground"),
+    "court-order": _("A court ordered it"),
+}
+
+ACTIONS: dict[str, str | Promise] = {
+    "destroy": _("Destroy it"),
+    "correct": _("Undo what was done with it; a corrected version follows"),
+}
+
+STATES: dict[str, str | Promise] = {
+    "informed": _("Answer awaited"),
+    "nothing-taken": _("Took nothing"),
+    "destroyed": _("Destroyed"),
+    "corrected": _("Corrected and undone"),
+    "objected": _("Kept under a legal duty"),
+}
+
+TONES = {"informed": "warn", "objected": "warn"}
+"""State → the tone of its badge; the others are done."""
+
+CHANNELS: dict[str, str | Promise] = {
+    "package": _("Country package"),
+    "api": _("Program (API)"),
+    "page": _("Shown on a page"),
+    "file": _("Downloaded file"),
+}
