@@ -157,6 +157,17 @@ def own_things(person: Person) -> tuple[Key, StandingQuery]:
     return key, query
 
 
+def somebody_below(person: Person) -> Person:
+    """Somebody whom this person manages, if it manages anybody: of its own organisation, else whom it appoints."""
+    login = f"below-{person.login}"
+    found = Person.objects.filter(login=login).first()
+    if found is not None:
+        return found
+    if person.has_role("partnership"):
+        return builders.person(login, builders.organisation("southgate"), "manager")
+    return builders.person(login, person.organisation, *([] if person.has_role("administrator") else ["analyst"]))
+
+
 def signed_act() -> Entry:
     """An act that a checkpoint covers."""
     now = timezone.now()

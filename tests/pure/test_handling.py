@@ -25,6 +25,11 @@ VIEWERS = st.builds(
     is_victim_desk=st.booleans(),
     clearance=st.sampled_from(["official-use", "restricted", "confidential"]),
     country_suspended=st.booleans(),
+    above=st.frozensets(st.sampled_from(["ncb-fr", "country:FR", "mid"])),
+    employer=st.sampled_from(["", "bank", "ncb-br"]),
+    employer_class=st.sampled_from(["private", "law-enforcement"]),
+    employer_is_bureau=st.booleans(),
+    employer_above=st.frozensets(st.sampled_from(["country:BR", "holding"])),
 )
 LABELS = st.sampled_from(list(Tlp))
 
@@ -40,9 +45,27 @@ def test_a_narrower_label_never_shows_more(viewer: Viewer, audience: set[str], o
 
 @given(VIEWERS, LABELS)
 def test_an_exclusion_beats_every_grant(viewer: Viewer, tlp: Tlp) -> None:
-    for excluded in (viewer.organisation, f"country:{viewer.country}"):
-        if excluded != "country:":
+    above = {f"class:{viewer.employer_class}", viewer.employer} if viewer.employer else set()
+    against = {viewer.organisation, f"country:{viewer.country}", f"class:{viewer.class_name}", *viewer.above, *above}
+    for excluded in against | viewer.employer_above:
+        if excluded not in {"country:", "class:"}:
             assert not may_see(viewer, HandlingSet(tlp=tlp, exclusions=(excluded,)), FACTS, NOW)
+
+
+@given(VIEWERS, LABELS, st.sets(st.sampled_from(ORGANISATIONS)))
+def test_a_secondment_never_shows_more(viewer: Viewer, tlp: Tlp, audience: set[str]) -> None:
+    handling = HandlingSet(tlp=tlp, audience=tuple(audience))
+    alone = replace(viewer, employer="", employer_above=frozenset())
+    assert may_see(alone, handling, FACTS, NOW) or not may_see(viewer, handling, FACTS, NOW)
+
+
+def test_a_secondee_of_a_bureau_sees_what_its_bureau_may_see() -> None:
+    seat = Viewer(person="ben", organisation="centre", class_name="law-enforcement", is_centre=True)
+    police = replace(seat, employer="ncb-br", employer_class="law-enforcement", employer_is_bureau=True)
+    company = replace(seat, employer="bank")
+    seen = {name: may_see(each, HandlingSet(tlp=Tlp.GREEN), FACTS, NOW)
+            for name, each in (("seat", seat), ("police", police), ("company", company))}  # fmt: skip
+    assert seen == {"seat": True, "police": True, "company": False}
 
 
 @given(VIEWERS, LABELS)

@@ -15,7 +15,10 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
-STATUS_OF_REASON = {"too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403}
+STATUS_OF_REASON = {
+    "too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403,
+    "country-restricted": 403, "country-suspended": 403,
+}  # fmt: skip
 RETRY_SECONDS = 30
 
 

@@ -55,23 +55,28 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
 @click.argument("login")
 def password(login: str) -> None:
     """Set a new first password and end all sessions."""
-    from django.db import transaction
-
-    from tocsin.centre.audit.services import record
-    from tocsin.centre.members.browsers import end_all
     from tocsin.centre.members.models import Person
+    from tocsin.centre.members.people import new_password
 
     found = Person.objects.filter(login=login).first()
     if found is None:
         raise click.ClickException(f"Nobody signs in as {login!r}.")
-    fresh = secrets.token_urlsafe(12)
-    found.set_password(fresh)
-    found.must_change_password = True
-    with transaction.atomic():
-        found.save(update_fields=["password", "must_change_password"])
-        end_all(found)
-        record("command", "person.password-reset", f"person:{found.pk}", {}, at=datetime.now(UTC))
+    fresh = new_password(found, by="command", at=datetime.now(UTC))
     click.echo(f"{login}: new first password {fresh}")
+
+
+@person.command("confirm")
+@click.argument("login")
+def confirm(login: str) -> None:
+    """Confirm for another year that somebody still needs access, where nobody above can: who lapsed comes in again."""
+    from tocsin.centre.members.models import Person
+    from tocsin.centre.members.people import note_confirmed
+
+    found = Person.objects.filter(login=login).first()
+    if found is None:
+        raise click.ClickException(f"Nobody signs in as {login!r}.")
+    note_confirmed(found, by="command", at=datetime.now(UTC))
+    click.echo(f"{login}: access confirmed for a year.")
 
 
 @person.command("reset-factors")

@@ -41,6 +41,8 @@ REASONS: dict[str, str] = {
     "recall-objection-without-ground": "To keep what was recalled, name the legal duty under which you keep it.",
     "recall-answer-without-units": "Confirm too that this holds for the units that you authorised: they may have copies.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
+    "country-restricted": "The access of this country is restricted: it may read, but hands nothing over and gets no new package. Keep the file, and ask the Centre.",
+    "country-suspended": "The access of this country is suspended: nothing is taken in from it, and no package is made for it. Keep the file until the Centre says otherwise.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",
     # One record.
     "no-value": "The record names no value to keep.",

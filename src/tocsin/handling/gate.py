@@ -24,8 +24,14 @@ class Viewer:
     is_victim_desk: bool = False
     bureau: str = ""
     """Slug of the bureau that authorised a national unit; empty for others."""
+    above: frozenset[str] = frozenset()
+    """Slugs of every organisation that the viewer's own stands below, and `country:FR` for the countries of these."""
     employer: str = ""
     """Slug of a secondee's employer."""
+    employer_class: str = "private"
+    employer_is_bureau: bool = False
+    employer_above: frozenset[str] = frozenset()
+    """What stands above the employer, with its country, as in `above`."""
     clearance: str = "official-use"
     country_suspended: bool = False
 
@@ -64,11 +70,7 @@ def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
         return False
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):
         return False
-    if (
-        viewer.employer
-        and not _by_label(Viewer(organisation=viewer.employer, class_name="private"), handling, facts)
-        and handling.tlp is not Tlp.AMBER
-    ):
+    if viewer.employer and not _by_label(_at_employer(viewer), handling, facts) and handling.tlp is not Tlp.AMBER:
         # A secondee sees what both the seat and the employer may see; AMBER to the Centre covers its seat.
         return False
     return _by_label(viewer, handling, facts)
@@ -83,11 +85,20 @@ def _released(viewer: Viewer, released_to: tuple[str, ...] | None) -> bool:
 
 
 def _excluded(viewer: Viewer, handling: HandlingSet) -> bool:
-    against = {viewer.organisation, viewer.bureau, viewer.employer, f"country:{viewer.country}"} - {
-        "",
-        "country:",
-    }
-    return bool(against & set(handling.exclusions))
+    """An exclusion of an organisation, a country or a class reaches whatever stands below it, and whom it seconded."""
+    against = {viewer.organisation, viewer.bureau, f"country:{viewer.country}", f"class:{viewer.class_name}"}
+    against |= viewer.above | viewer.employer_above
+    if viewer.employer:
+        against |= {viewer.employer, f"class:{viewer.employer_class}"}
+    return not against.isdisjoint(handling.exclusions)
+
+
+def _at_employer(viewer: Viewer) -> Viewer:
+    """A secondee as if still with the employer."""
+    return Viewer(
+        person=viewer.person, organisation=viewer.employer, class_name=viewer.employer_class,
+        is_bureau=viewer.employer_is_bureau,
+    )  # fmt: skip
 
 
 def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:

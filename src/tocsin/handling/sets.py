@@ -47,7 +47,8 @@ class HandlingSet:
     audience: tuple[str, ...] = ()
     """Who may have it beyond what the label says: organisation slugs, `country:FR`, `all-members`; empty: by label."""
     exclusions: tuple[str, ...] = ()
-    """Who may never have it nor learn that it exists: `country:XC`, organisation slugs. Beats every grant."""
+    """Who may never have it nor learn that it exists: `country:XC`, `class:private`, organisation slugs. Beats every
+    grant, and reaches whatever stands below and whom it seconded."""
     codes: tuple[str, ...] = ("H2",)
     pap: str = "PAP:AMBER"
     purposes: tuple[str, ...] = ("PROTECT",)

@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
+from tocsin.centre.intake import checks
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
-from tocsin.centre.members import agreements
+from tocsin.centre.members import agreements, applications, people
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -43,6 +44,9 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
+    if may(person, "check-supervised"):
+        held = checks.waiting_for(person).count()
+        tasks.append(Task(held, "eye", _("Deliveries of supervised countries, to check"), "deliveries", "?state=held"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))
@@ -50,10 +54,15 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         ending = len(agreements.ending(now))
         label = _("Partners whose agreement or vetting ends within 60 days, or lapsed")
         tasks.append(Task(ending, "clock", label, "organisations", "?show=ending"))
+        label = _("Applications of would-be partners")
+        tasks.append(Task(applications.waiting().count(), "inbox", label, "organisations", "?show=applied"))
     if may(person, "read-own-agreement"):
         own = len(agreements.ending(now, person.organisation))
         label = _("Your agreement ends within 60 days, or waits for the Centre")
         tasks.append(Task(own, "clock", label, "own-agreement"))
+    if may(person, "manage-people"):
+        waiting = len(people.waiting_for(person, now))
+        tasks.append(Task(waiting, "users", _("People whose access you should confirm or end"), "people", "?show=due"))
     if may(person, "read"):
         asked = notices_for(person).filter(state="informed").count()
         tasks.append(Task(asked, "rotate", _("Recalls that wait for your answer"), "recalls"))

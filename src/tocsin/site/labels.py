@@ -6,6 +6,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from tocsin.centre.members import labels as member_labels
+
 ROLES: dict[str, tuple[str, str, str | Promise]] = {
     "ATTACKER_INFRA": ("flame", "bad", _("Attacker's infrastructure")),
     "COMPROMISED_THIRD_PARTY": ("bug", "warn", _("Compromised third party")),
@@ -84,26 +86,8 @@ VIA: dict[str, str | Promise] = {
     "command": _("Command line"),
 }
 
-CLASSES: dict[str, str | Promise] = {
-    "law-enforcement": _("Law enforcement"),
-    "public-body": _("Public body"),
-    "private": _("Private sector"),
-    "academia": _("Academia"),
-}
-
-PERSON_ROLES: dict[str, str | Promise] = {
-    "analyst": _("Analyst"),
-    "reviewer": _("Reviewer"),
-    "legal": _("Legal officer"),
-    "auditor": _("Auditor"),
-    "duty": _("Duty officer"),
-    "administrator": _("Administrator"),
-    "partnership": _("Partnership officer"),
-    "victim-desk": _("Victim desk"),
-    "officer": _("Officer"),
-    "head": _("Head of bureau"),
-    "manager": _("Manager"),
-}
+CLASSES = member_labels.CLASSES
+PERSON_ROLES = member_labels.ROLES
 
 ACTIONS: dict[str, str | Promise] = {
     "agreement.begun": _("Began an agreement that is in force at once"),
@@ -115,6 +99,8 @@ ACTIONS: dict[str, str | Promise] = {
     "country.decided": _("Decided a country"),
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),
+    "country.status-set": _("Changed how a country takes part"),
+    "delivery.checked": _("Passed the check of a supervised country's delivery"),
     "delivery.duplicate": _("Handed over what was there already"),
     "delivery.original-fetched": _("Fetched an original delivery"),
     "delivery.parsed": _("Read a delivery"),
@@ -153,8 +139,12 @@ ACTIONS: dict[str, str | Promise] = {
     "passkey.copied": _("A passkey was used that is a copy"),
     "password.changed": _("Changed a password"),
     "person.added": _("Added a person"),
+    "person.changed": _("Changed what a person may"),
+    "person.closed": _("Ended a person's access"),
+    "person.confirmed": _("Confirmed a person's access"),
     "person.factors-reset": _("Took away somebody's second factor"),
     "person.password-reset": _("Reset a password"),
+    "person.reopened": _("Gave a person access again"),
     "preferences.changed": _("Changed preferences"),
     "profile.saved": _("Saved a column map"),
     "proposals.accepted": _("Accepted proposals"),
@@ -167,6 +157,9 @@ ACTIONS: dict[str, str | Promise] = {
     "sign-in.failed": _("Failed to sign in"),
     "sign-in.proved": _("Proved once more who it is"),
     "sign-out": _("Signed out"),
+    "unit.authorised": _("Authorised a national unit"),
+    "unit.placed": _("Moved an organisation below another"),
+    "unit.withdrawn": _("Withdrew the authorisation of a national unit"),
     "watch.added": _("Began to watch a value"),
     "watch.stopped": _("Ended a standing query"),
 }

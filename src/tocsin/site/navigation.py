@@ -53,6 +53,9 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
         _("House"),
         (
             Entry("organisations", "building", _("Organisations"), "read-organisations"),
+            Entry("people", "users", _("People"), "manage-people"),
+            Entry("units", "building-bank", _("National units"), "manage-units"),
+            Entry("memberships", "world", _("Membership"), "set-country-status"),
             Entry("own-agreement", "file-text", _("Our agreement"), "read-own-agreement"),
             Entry("acts", "history", _("Log of acts"), "read-audit"),
             Entry("settings", "settings", _("Settings"), "administer"),

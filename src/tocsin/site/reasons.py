@@ -54,6 +54,12 @@ SENTENCES = (
     gettext_noop(
         "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing."
     ),
+    gettext_noop(
+        "The access of this country is restricted: it may read, but hands nothing over and gets no new package. Keep the file, and ask the Centre."
+    ),
+    gettext_noop(
+        "The access of this country is suspended: nothing is taken in from it, and no package is made for it. Keep the file until the Centre says otherwise."
+    ),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),

@@ -7,11 +7,13 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.utils import timezone
 
-from tocsin.centre.members import browsers
+from tocsin.centre.members import admission, browsers
+from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
 
 POLICY = "; ".join(
@@ -80,16 +82,21 @@ class NotTaken:
 
 
 class SessionsEnd:
-    """Notes who is here from where, and ends sessions that have been open or idle for too long."""
+    """Notes who is here from where, and ends sessions that have been open or idle for too long, or of somebody who may
+    not come in any more."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        person = request.user
-        if isinstance(person, Person) and not browsers.is_open(request, person=person, at=timezone.now()):
-            browsers.forget(request)
-            logout(request)
+        person, now = request.user, timezone.now()
+        if isinstance(person, Person):
+            refusal = admission.refusal_of(person, now)
+            if refusal or not browsers.is_open(request, person=person, at=now):
+                browsers.forget(request)
+                logout(request)
+            if refusal:
+                messages.error(request, str(NOT_ADMITTED[refusal]))
         return self.get_response(request)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from tocsin import __version__
 from tocsin.centre.analysis import selectors as figures
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.members.models import Person
+from tocsin.centre.members.people_views import people_page
 from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.formats import all_formats
@@ -41,10 +43,10 @@ def sides() -> list[tuple[str, str]]:
 
 @requires()
 def home(request: HttpRequest) -> HttpResponseBase:
-    """The first page: what is new, what waits, what came of it; who reads no content looks at the house or its log."""
+    """The first page: what is new, what waits, what came of it; who reads no content looks at its own work."""
     person = person_of(request)
     if not may(person, "read"):
-        return settings_page(request) if may(person, "administer") else acts(request)
+        return _without_content(person)(request)
     now = timezone.now()
     viewer = viewer_of(person)
     asked = request.GET.get("span", "")
@@ -78,6 +80,12 @@ def home(request: HttpRequest) -> HttpResponseBase:
     if person.organisation.country and context["side_of"] == "bureau":
         context |= _own_country(person, now, span)
     return render(request, "site/home.html", context)
+
+
+def _without_content(person: Person) -> Callable[[HttpRequest], HttpResponseBase]:
+    """The first page of who reads no content: the first of these that its roles open."""
+    pages = {"administer": settings_page, "read-audit": acts, "manage-people": people_page}
+    return next((page for ability, page in pages.items() if may(person, ability)), help_formats)
 
 
 def _since(now: datetime, span: str) -> datetime | None:

@@ -26,7 +26,10 @@ MEDIA_TYPE = "application/taxii+json;version=2.1"
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]
 Door = Callable[Concatenate[HttpRequest, P], HttpResponse]
-STATUS_OF_REASON = {"too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403}
+STATUS_OF_REASON = {
+    "too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403,
+    "country-restricted": 403, "country-suspended": 403,
+}  # fmt: skip
 RETRY_SECONDS = 30
 
 

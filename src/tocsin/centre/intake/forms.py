@@ -11,10 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from tocsin.centre.members.models import Organisation
+from tocsin.centre.members.rules import side_of
 from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
 from . import labels
+from .checks import held_batches
 from .models import Delivery
 
 SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
@@ -23,6 +25,7 @@ STATES = {
     "received": pgettext_lazy("state", "Received"),
     "parsed": pgettext_lazy("state", "Read"),
     "refusals": _("Read, with refused records"),
+    "held": _("Waiting for a check by the Centre"),
     "quarantined": pgettext_lazy("state", "Quarantined"),
     "duplicate": pgettext_lazy("state", "Duplicate"),
 }
@@ -50,7 +53,12 @@ class FilterForm(forms.Form):
         if slug := said.get("organisation"):
             found = found.filter(organisation__slug=slug)
         if state := said.get("state"):
-            found = found.filter(state="parsed", rejections__gt=0) if state == "refusals" else found.filter(state=state)
+            if state == "refusals":
+                found = found.filter(state="parsed", rejections__gt=0)
+            elif state == "held":
+                found = found.filter(pk__in=held_batches().values("delivery"))
+            else:
+                found = found.filter(state=state)
         if name := said.get("format"):
             found = found.filter(format=name)
         if days := said.get("days"):
@@ -99,6 +107,11 @@ class OrganisationForm(forms.Form):
     )
     class_name = forms.ChoiceField(label=_("Class"))
     country = forms.ChoiceField(label=_("Country"), required=False)
+    parent = forms.ModelChoiceField(
+        label=_("Below"), required=False, queryset=Organisation.objects.none(), to_field_name="slug",
+        empty_label=_("None"), help_text=_("For national units and sub-bureaus: the bureau that answers for it."),
+    )  # fmt: skip
+    is_bureau = forms.BooleanField(label=_("It is a bureau, or a sub-bureau"), required=False)
     contact = forms.CharField(label=_("Contact"), max_length=200, required=False)
     tlp = forms.ChoiceField(
         label=_("Label of what says none"), choices=[(tlp.value, tlp.value) for tlp in Tlp], initial=Tlp.AMBER.value
@@ -110,10 +123,25 @@ class OrganisationForm(forms.Form):
         countries = sorted(((each.code, each.name(language)) for each in all_countries()), key=lambda pair: pair[1])
         _choices(self, "class_name", list(labels.CLASSES.items()))
         _choices(self, "country", [("", _("None")), *countries])
+        parent = self.fields["parent"]
+        assert isinstance(parent, forms.ModelChoiceField)
+        police = Organisation.objects.filter(class_name=Organisation.Class.LAW_ENFORCEMENT, is_centre=False)
+        parent.queryset = police.order_by("-is_bureau", "name")
         if known is not None:
-            for fixed in ("slug", "class_name"):
+            for fixed in ("slug", "class_name", "is_bureau"):
                 del self.fields[fixed]
+            if side_of(known) != "bureau":
+                del self.fields["parent"]
         describe(self)
+
+    def clean(self) -> dict[str, object]:
+        said = super().clean() or {}
+        class_name = said.get("class_name")
+        if class_name and class_name != Organisation.Class.LAW_ENFORCEMENT:
+            for name in ("parent", "is_bureau"):
+                if said.get(name):
+                    self.add_error(name, _("Only police bodies are bureaus or stand below one."))
+        return said
 
 
 def describe(form: forms.Form) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.members import units
 from tocsin.centre.members.agreements import Held, held_by_all
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import side_of
@@ -109,9 +110,13 @@ def _series(counted: QuerySet[Delivery], today: date) -> dict[int, tuple[int, ..
 @transaction.atomic
 def change_organisation(
     organisation: Organisation, *, name: str, country: str, contact: str, tlp: str, is_active: bool, by: Person,
-    at: datetime,
+    at: datetime, parent: Organisation | None = None,
 ) -> None:  # fmt: skip
-    """New facts of an agreement; its class and short name never change. Raises InputError for contradictions."""
+    """New facts of an agreement; its class and short name never change. `parent` is where a police body stands.
+
+    Raises InputError for contradictions.
+    """
+    units.place(organisation, parent, by=by.login, at=at)
     defaults = {**organisation.defaults, "tlp": tlp}
     default_set(defaults, None)
     organisation.name, organisation.country, organisation.contact = name, country, contact

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
-from tocsin.centre.members import agreements
+from tocsin.centre.members import agreements, countries
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
@@ -65,7 +65,8 @@ def receive(
     The same key, or the same bytes from the same organisation, change nothing: the first receipt comes back,
     or a row in state `duplicate` that points to it. What an organisation hands over anew needs its agreement in force
     at `at`; what the Centre draws from an earlier delivery (`drawn_from`) was agreed on when that one came.
-    Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force").
+    Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force" | "country-restricted" |
+    "country-suspended").
     """
     if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
         return known
@@ -86,7 +87,8 @@ def receive(
                 agreements.require_in_force(organisation, at)  # It may have been suspended while the bytes came.
             delivery = Delivery.objects.create(**values)
             jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
-            record(actor, "delivery.received", f"delivery:{delivery.pk}", {"sha256": kept.sha256, "via": via}, at=at)
+            facts = {"sha256": kept.sha256, "via": via} | ({"supervised": True} if came_supervised(delivery) else {})
+            record(actor, "delivery.received", f"delivery:{delivery.pk}", facts, at=at)
         return delivery
     except IntegrityError:
         if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
@@ -110,6 +112,11 @@ def sent_before(*, organisation: Organisation, idempotency_key: str, chunks: Ite
     if digest.hexdigest() != known.sha256:
         raise Conflict("this idempotency key was used for other bytes")
     return known
+
+
+def came_supervised(delivery: Delivery) -> bool:
+    """Whether its country was supervised when it came in: somebody at the Centre checks it before others see it."""
+    return countries.is_supervised(delivery.organisation, delivery.received_at)
 
 
 def _by_key(organisation: Organisation, key: str) -> Delivery | None:
@@ -192,6 +199,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
     batches = []
+    # What a supervised country hands over stays between it and the Centre until somebody there has checked it.
+    audience = None if came_supervised(delivery) else BY_LABEL
     for made in outcome["batches"]:
         stated = tlp_of(made["marking"] or "") or overall or profile_label
         handling, by_default = default_set(delivery.organisation.defaults, stated)
@@ -202,7 +211,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, BY_LABEL),
+            terms=terms_row(delivery.organisation_id, under, audience),
             received_at=delivery.received_at,
             rows=made["rows"],
             objects_count=made["things"],

@@ -17,6 +17,7 @@ from tocsin.centre.audit.services import record
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.handling import default_set
 
+from . import countries
 from .agreement_states import (
     DATA_TYPES,
     EDITABLE,
@@ -55,13 +56,15 @@ def agreements_of(organisation: Organisation) -> QuerySet[Agreement]:
 
 def refusal_of(organisation: Organisation, at: datetime) -> str:
     """The reason code with which nothing is taken in from it at this moment; empty: its deliveries are welcome."""
+    if code := countries.refusal_of(organisation, at):
+        return code
     if not needs_agreement(organisation):
         return ""
     return refusal((each.facts for each in agreements_of(organisation)), at)
 
 
 def require_in_force(organisation: Organisation, at: datetime) -> None:
-    """Raises InputError("agreement-expired" | "agreement-not-in-force")."""
+    """Raises InputError with the code: of an agreement that is over or not in force, of a country that is held off."""
     if code := refusal_of(organisation, at):
         raise InputError(code, field="agreement", excerpt=organisation.slug)
 

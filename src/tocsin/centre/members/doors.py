@@ -10,11 +10,11 @@ from django.http import HttpRequest
 
 from tocsin.core.errors import Refused
 
-from . import factors
+from . import admission, factors
 from .models import Key, Person
 from .rules import may
 from .services import key_digest
-from .sessions import check_password
+from .sessions import NotAdmitted, check_password
 
 KEY_PREFIX = "toc_"
 USED_EVERY = timedelta(minutes=1)
@@ -48,7 +48,7 @@ def by_key(secret: str, at: datetime) -> Caller | None:
     in_force = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=at))
     people = "person__organisation__parent"
     key = Key.objects.select_related(people).filter(in_force, digest=key_digest(secret)).first()
-    if key is None or not key.person.is_active or not key.person.organisation.is_active:
+    if key is None or not admission.is_admitted(key.person, at):
         return None
     if key.organisation_id != key.person.organisation_id:  # The person moved; the key was given to the old seat.
         return None
@@ -67,7 +67,10 @@ def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Cal
         caller = by_key(secret, at)
         return caller if caller and caller.person.login.casefold() == login.casefold() else None
     address = request.META.get("REMOTE_ADDR", "")
-    person = check_password(request, name=login, password=secret, address=address, at=at)
+    try:
+        person = check_password(request, name=login, password=secret, address=address, at=at)
+    except NotAdmitted:
+        return None
     if person is None or person.must_change_password:
         return None
     if factors.has_factor(person) or factors.is_demanded(person):

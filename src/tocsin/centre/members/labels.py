@@ -15,6 +15,91 @@ STATES: dict[str, str | Promise] = {
     "terminated": _("Terminated"),
 }
 
+NOT_ADMITTED: dict[str, str | Promise] = {
+    "account-closed": _("Your account was closed. Ask who manages the people of your organisation."),
+    "organisation-closed": _("The access of your organisation is closed. Ask the Centre."),
+    "authorisation-withdrawn": _("Your bureau has withdrawn the authorisation of your unit. Ask your bureau."),
+    "seat-not-begun": _("Your seat at the Centre has not begun yet."),
+    "seat-over": _("Your seat at the Centre has ended."),
+    "not-confirmed": _("Nobody confirmed your access this year. Ask who manages the people of your organisation."),
+    "country-suspended": _("Your country takes part no longer: its access is suspended. Ask your bureau's head."),
+}
+"""Why somebody who proved who it is may not come in; see `admission.refusal_of`."""
+
+CLASSES: dict[str, str | Promise] = {
+    "law-enforcement": _("Law enforcement"),
+    "public-body": _("Public body"),
+    "private": _("Private sector"),
+    "academia": _("Academia"),
+}
+
+ROLES: dict[str, str | Promise] = {
+    "analyst": _("Analyst"),
+    "reviewer": _("Reviewer"),
+    "legal": _("Legal officer"),
+    "auditor": _("Auditor"),
+    "duty": _("Duty officer"),
+    "administrator": _("Administrator"),
+    "partnership": _("Partnership officer"),
+    "victim-desk": _("Victim desk"),
+    "officer": _("Officer"),
+    "head": _("Head of bureau"),
+    "access-manager": _("Access manager"),
+    "investigator": _("Investigator"),
+    "manager": _("Manager"),
+}
+
+CLASSIFICATIONS: dict[str, str | Promise] = {
+    "official-use": _("For official use only"),
+    "restricted": _("Restricted"),
+    "confidential": _("Confidential"),
+}
+
+LANGUAGES: dict[str, str | Promise] = {
+    "ar": _("Arabic"),
+    "zh": _("Chinese"),
+    "en": _("English"),
+    "fr": _("French"),
+    "de": _("German"),
+    "hi": _("Hindi"),
+    "id": _("Indonesian"),
+    "it": _("Italian"),
+    "ja": _("Japanese"),
+    "ko": _("Korean"),
+    "fa": _("Persian"),
+    "pt": _("Portuguese"),
+    "ru": _("Russian"),
+    "es": _("Spanish"),
+    "tr": _("Turkish"),
+    "uk": _("Ukrainian"),
+}
+
+REVIEWS: dict[str, tuple[str, str, str | Promise]] = {
+    "fresh": ("circle-check", "good", _("Confirmed")),
+    "soon": ("clock", "accent", _("To be confirmed soon")),
+    "overdue": ("alert-triangle", "warn", _("Overdue")),
+    "lapsed": ("lock", "bad", _("Access ended: not confirmed")),
+}
+"""How the yearly confirmation of a person stands → icon, tone, label."""
+
+COUNTRY_STATUSES: dict[str, tuple[str, str, str | Promise]] = {
+    "active": ("circle-check", "good", _("Active")),
+    "supervised": ("eye", "accent", _("Supervised")),
+    "restricted": ("player-pause", "warn", _("Restricted")),
+    "suspended": ("lock", "bad", _("Suspended")),
+}
+"""Status of a country → icon, tone, label."""
+
+COUNTRY_EFFECTS: dict[str, str | Promise] = {
+    "active": _("It takes part without restriction."),
+    "supervised": _("It reads as before. What it hands over waits for a check by the Centre before others see it."),
+    "restricted": _("It reads as before. It hands nothing over, and no new package is made for it."),
+    "suspended": _(
+        "Nobody of its bureau, units and sub-bureaus comes in, by page, key or TAXII. What comes in its name is "
+        "refused, and no package is made for it. What it excluded stays excluded."
+    ),
+}
+
 STANDINGS: dict[str, tuple[str, str, str | Promise]] = {
     "prepared": ("hourglass", "accent", _("In preparation")),
     "not-begun": ("clock", "accent", _("Not begun yet")),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 
 from .agreement_states import Basis, Facts, State
@@ -40,6 +41,9 @@ class Organisation(models.Model):
     is_active = models.BooleanField(default=True)
     contact = models.CharField(max_length=200, default="", blank=True)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    """The bureau, or unit of it, that a national unit or a sub-bureau stands below."""
+    withdrawn_at = models.DateTimeField(null=True)
+    """When the bureau took the authorisation of this unit away; None: it has it."""
     defaults = models.JSONField(default=dict)
     """What holds for whatever a delivery does not say: fields of `handling.HandlingSet`. Nowhere else is it kept."""
     created_at = models.DateTimeField()
@@ -49,6 +53,60 @@ class Organisation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **said: Any) -> None:
+        """Raises InputError("invalid-object") where the organisation would come to stand below itself."""
+        if self.has_circle():
+            raise InputError("invalid-object", field="parent", excerpt=self.slug)
+        super().save(*args, **said)
+
+    def above(self) -> tuple[Organisation, ...]:
+        """Every organisation that it stands below, the nearest first; each once, even in a circle."""
+        found: dict[int, Organisation] = {}
+        each = self.parent
+        while each is not None and each.pk not in found and each.pk != self.pk:
+            found[each.pk] = each
+            each = each.parent
+        return tuple(found.values())
+
+    def has_circle(self) -> bool:
+        """Whether going up from here comes back to where it was. Nobody of such an organisation is let in, however the
+        circle came into the database."""
+        last = (self, *self.above())[-1]
+        return last.parent is not None
+
+    def below(self) -> set[int]:
+        """Numbers of all that stand below it, at any depth, without itself."""
+        children: dict[int, list[int]] = {}
+        for key, parent in Organisation.objects.exclude(parent=None).values_list("pk", "parent_id"):
+            children.setdefault(parent or 0, []).append(key)
+        found: set[int] = set()
+        waiting = [self.pk]
+        while waiting:
+            fresh = [key for key in children.get(waiting.pop(), ()) if key not in found]
+            found.update(fresh)
+            waiting += fresh
+        return found - {self.pk}
+
+
+class CountryStatus(models.Model):
+    """How a member country takes part from a moment on. The last row that has begun holds; without any it is active."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUPERVISED = "supervised"  # What it hands over waits for a check by the Centre.
+        RESTRICTED = "restricted"  # Reads; hands nothing over, and no new package is made for it.
+        SUSPENDED = "suspended"  # Nobody of its bureau, units and sub-bureaus comes in.
+
+    code = models.CharField(max_length=2)
+    status = models.CharField(max_length=12, choices=Status)
+    from_at = models.DateTimeField()
+    reason = models.TextField()
+    set_by = models.CharField(max_length=120)
+    """Login."""
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["code", "from_at"])]
 
 
 class Agreement(models.Model):
@@ -63,6 +121,8 @@ class Agreement(models.Model):
     """The last day, which counts whole in UTC; None: without an end."""
     data_types = models.JSONField(default=list)
     """Of `agreement_states.DATA_TYPES`; empty: everything."""
+    application = models.JSONField(default=dict, blank=True)
+    """What a would-be partner wrote when it applied by itself; see `applications`."""
     survival = models.TextField(default="", blank=True)
     """What goes on to bind both sides after its end."""
     ownership = models.TextField(default="", blank=True)
@@ -130,6 +190,19 @@ class Person(AbstractBaseUser):
     time_zone = models.CharField(max_length=40, default="UTC")
     is_active = models.BooleanField(default=True)
     must_change_password = models.BooleanField(default=False)
+    clearance = models.CharField(max_length=16, default="", blank=True)
+    """Of `handling.CLASSIFICATIONS`; empty: as high as the side goes. Never more than that."""
+    languages = models.JSONField(default=list)
+    """Of `rules.LANGUAGES`: what the person reads and speaks."""
+    teams = models.JSONField(default=list)
+    employer = models.ForeignKey(Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="seconded")
+    """Who seconded the person to its seat at the Centre; None: nobody did."""
+    seat_from = models.DateField(null=True)
+    seat_until = models.DateField(null=True)
+    """The last day of the seat, which counts whole in UTC; None: without an end."""
+    confirmed_at = models.DateTimeField(null=True)
+    """When somebody above said last that the person still needs access."""
+    confirmed_by = models.CharField(max_length=120, default="", blank=True)
     created_at = models.DateTimeField()
 
     USERNAME_FIELD = "login"

@@ -26,6 +26,11 @@ ABILITIES = (
     "switch-feeds",
     "read-organisations",
     "edit-organisations",
+    "check-supervised",  # Let go what a supervised country handed over.
+    "set-country-status",  # Supervise, restrict, suspend a member country.
+    "manage-people",  # Accounts of one's own organisation and of units below it.
+    "manage-units",  # National units below one's own bureau: add them, authorise them.
+    "appoint",  # The first people of other organisations, who then manage their own.
     "read-own-agreement",  # What one's own organisation agreed on with the Centre.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
@@ -37,13 +42,17 @@ _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations"}
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
-        "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "recall"}),
+        "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised"}),
+        "legal": frozenset(
+            _DESK | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised"}
+        ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
         "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall"}),
         "administrator": frozenset(
             {
                 "administer",
+                "manage-people",
+                "appoint",
                 "read-feeds",
                 "switch-feeds",
                 "read-organisations",
@@ -51,19 +60,58 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "read-audit",
             }
         ),
-        "partnership": frozenset(_DESK | {"map-columns", "switch-feeds", "edit-organisations"}),
+        "partnership": frozenset(
+            _DESK
+            | {"map-columns", "switch-feeds", "edit-organisations", "set-country-status", "manage-people", "appoint"}
+        ),
         "victim-desk": frozenset(_DESK | {"package", "watch"}),
     },
     "bureau": {
         "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
-        "head": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall", "read-organisations"}),
+        "head": frozenset(
+            {
+                "read",
+                "deliver",
+                "map-columns",
+                "package",
+                "watch",
+                "recall",
+                "read-organisations",
+                "manage-people",
+                "manage-units",
+            }
+        ),
+        "access-manager": frozenset({"manage-people", "manage-units"}),
+        "investigator": frozenset({"read", "watch"}),
     },
     "partner": {
         "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
-        "manager": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
+        "manager": frozenset(
+            {"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement", "manage-people"}
+        ),
     },
 }
 """Side → role → abilities."""
+
+GIVES: dict[str, dict[str, frozenset[str]]] = {
+    "centre": {"administrator": frozenset(ROLES["centre"])},
+    "bureau": {
+        "head": frozenset({"access-manager", "officer", "investigator"}),
+        "access-manager": frozenset({"officer", "investigator"}),
+    },
+    "partner": {"manager": frozenset({"analyst"})},
+}
+"""Side → role → the roles of that side that it sits above: it gives them, and manages who has no others."""
+
+APPOINTED = {
+    "centre": frozenset[str](),
+    "bureau": frozenset({"head", "access-manager"}),
+    "partner": frozenset({"manager"}),
+}
+"""Side → the roles that the Centre gives there: who holds them manages the others."""
+
+LANGUAGES = ("ar", "zh", "en", "fr", "de", "hi", "id", "it", "ja", "ko", "fa", "pt", "ru", "es", "tr", "uk")
+"""What people can say that they read and speak."""
 
 VICTIM_DESK_ROLES = frozenset({"victim-desk", "analyst"})
 """Roles of the Centre whose holders read victim rows of every country."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from tocsin.handling import Viewer
+from tocsin.handling.sets import CLASSIFICATIONS
+from tocsin.reference.members import territories
 
+from . import admission
 from .models import Key, Organisation, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
@@ -17,22 +21,34 @@ NOBODY = Viewer()
 
 
 def viewer_of(person: Person) -> Viewer:
-    """Who the gate is asked for. Somebody whose roles allow no content (an administrator) sees nothing."""
-    if not may(person, "read"):
+    """Who the gate is asked for, at this moment. Somebody whose roles allow no content (an administrator) sees nothing,
+    nor does who may not come in: a standing query is put without anybody at a door."""
+    refusal = admission.refusal_of(person, timezone.now())
+    if not may(person, "read") or refusal not in {"", "country-suspended"}:
         return NOBODY
-    organisation = person.organisation
-    at_victim_desk = organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles))
-    return _viewer(organisation, person=person.login, is_victim_desk=at_victim_desk)
+    organisation, employer = person.organisation, person.employer
+    return replace(
+        _viewer(organisation),
+        person=person.login,
+        is_victim_desk=organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles)),
+        employer=employer.slug if employer else "",
+        employer_class=employer.class_name if employer else "",
+        employer_is_bureau=employer is not None and employer.is_bureau,
+        employer_above=above_of(employer) | _country(employer.country) if employer else frozenset(),
+        clearance=clearance_of(person),
+        country_suspended=bool(refusal),
+    )
 
 
 def viewer_for(organisation: Organisation) -> Viewer:
-    """What an organisation as a whole may see: as any of its people, none of them named. Inactive: nothing."""
-    if not organisation.is_active:
-        return NOBODY
-    return _viewer(organisation)
+    """What an organisation as a whole may see: as any of its people, none of them named. Inactive: nothing.
+
+    One whose country is suspended, or whose authorisation was withdrawn, is meant to hear of a recall all the same.
+    """
+    return _viewer(organisation) if organisation.is_active else NOBODY
 
 
-def _viewer(organisation: Organisation, **of_person: Any) -> Viewer:
+def _viewer(organisation: Organisation) -> Viewer:
     parent = organisation.parent
     return Viewer(
         organisation=organisation.slug,
@@ -41,10 +57,28 @@ def _viewer(organisation: Organisation, **of_person: Any) -> Viewer:
         is_centre=organisation.is_centre,
         is_bureau=organisation.is_bureau,
         bureau=parent.slug if parent is not None and parent.is_bureau else "",
+        above=above_of(organisation),
         clearance=CLEARANCES[side_of(organisation)],
-        country_suspended=parent is not None and not parent.is_active,
-        **of_person,
     )
+
+
+def clearance_of(person: Person) -> str:
+    """The highest classification that the person reads: its own, and never more than its side goes."""
+    ceiling = CLEARANCES[side_of(person.organisation)]
+    return min(person.clearance or ceiling, ceiling, key=CLASSIFICATIONS.index)
+
+
+def above_of(organisation: Organisation) -> frozenset[str]:
+    """What stands above it, as an exclusion names it; above a territory its member in any case."""
+    found = _country(territories().get(organisation.country, ""))
+    for each in organisation.above():
+        found |= {each.slug} | _country(each.country)
+    return found
+
+
+def _country(code: str) -> frozenset[str]:
+    """A country, and the member that it is a territory of, as an exclusion names them."""
+    return frozenset(f"country:{each}" for each in (code, territories().get(code, "")) if each)
 
 
 def keys_of(person: Person) -> QuerySet[Key]:

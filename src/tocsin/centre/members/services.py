@@ -13,7 +13,7 @@ from tocsin.centre.audit.services import record
 from tocsin.core.errors import InputError
 from tocsin.reference.members import members
 
-from . import agreements
+from . import agreements, units
 from .agreement_states import Basis
 from .models import Key, Organisation, Person
 from .rules import ROLES, side_of
@@ -53,31 +53,44 @@ def add_organisation(
     contact: str = "",
     defaults: Mapping[str, object] | None = None,
     is_exercise: bool = False,
+    is_bureau: bool = False,
+    parent: Organisation | None = None,
     basis: Basis | None = None,
     by: str,
     at: datetime,
 ) -> Organisation:
     """A partner. Its class fixes what it may ever see; `defaults` are what holds where it says nothing.
 
-    With a `basis` its agreement is in force at once; without, it is yet to be concluded and nothing is taken in before.
+    A police body may be a bureau, or stand below one. With a `basis` its agreement is in force at once; without, it is
+    yet to be concluded and nothing is taken in before.
     """
     from tocsin.handling import default_set
 
     if class_name not in Organisation.Class.values:
         raise InputError("invalid-object", field="class_name", excerpt=class_name)
+    draft = Organisation(class_name=class_name)
+    units.check_place(draft, parent)
+    if is_bureau and side_of(draft) != "bureau":
+        raise InputError("invalid-object", field="is_bureau")
     default_set(defaults or {}, None)  # Contradictions are refused before anything is kept.
     organisation, made = Organisation.objects.get_or_create(
         slug=slug,
         defaults={
             "name": name, "class_name": class_name, "country": country, "contact": contact,
             "defaults": dict(defaults or {}), "is_exercise": is_exercise, "created_at": at,
+            "is_bureau": is_bureau, "parent": parent,
         },
     )  # fmt: skip
     if made:
-        record(by, "organisation.added", f"organisation:{organisation.pk}", {"class": class_name}, at=at)
+        record(by, "organisation.added", f"organisation:{organisation.pk}", _kind(organisation), at=at)
         if agreements.needs_agreement(organisation):
             agreements.begin(organisation, basis, by=by, at=at)
     return organisation
+
+
+def _kind(organisation: Organisation) -> dict[str, object]:
+    parent = {"parent": organisation.parent.slug} if organisation.parent else {}
+    return {"class": organisation.class_name, **parent, **({"bureau": True} if organisation.is_bureau else {})}
 
 
 @transaction.atomic

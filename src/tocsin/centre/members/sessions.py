@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
 
-from . import browsers
+from . import admission, browsers
 from .models import Guesses, Person
 
 FAILURES_ALLOWED = 5
@@ -41,8 +41,15 @@ class TooManyFailures(Exception):  # noqa: N818 - named as the other answers of 
     minutes: int
 
 
+@dataclass
+class NotAdmitted(Exception):  # noqa: N818 - as above.
+    """The password is right, and the person may not come in all the same: a key of `labels.NOT_ADMITTED`."""
+
+    refusal: str
+
+
 def check_password(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
-    """Who this is; None when login and password do not fit. Raises TooManyFailures.
+    """Who this is; None when login and password do not fit. Raises TooManyFailures, NotAdmitted.
 
     A try is counted before the password is compared and given back when it was right: however many come at the same
     time, in whatever processes, no more than the limit are compared.
@@ -57,10 +64,13 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
         give_back(everybody)  # Who hammers at one login shuts out nobody else behind the same address.
         raise
     person = authenticate(request, username=name, password=password)
-    if not isinstance(person, Person) or not person.organisation.is_active:
+    if not isinstance(person, Person):
         record(name[:120] or "-", FAILED, subject, {"address": address}, at=at)
         return None
     give_back(subject, everybody)
+    if refusal := admission.refusal_of(person, at):
+        record(person.login, FAILED, subject, {"address": address, "refused": refusal}, at=at)
+        raise NotAdmitted(refusal)
     return person
 
 

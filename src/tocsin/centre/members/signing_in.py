@@ -13,7 +13,7 @@ from django.utils.crypto import constant_time_compare
 
 from tocsin.centre.audit.services import record
 
-from . import browsers, factors, passkeys, sessions
+from . import admission, browsers, factors, passkeys, sessions
 from .models import Person
 
 HALF_LASTS = timedelta(minutes=5)
@@ -22,7 +22,7 @@ PASSWORD, PASSKEY = "password", "passkey"  # Words of the log.
 
 
 def by_password(request: HttpRequest, *, name: str, password: str, at: datetime) -> Person | None:
-    """Who this is; None when login and password do not fit. Raises TooManyFailures.
+    """Who this is; None when login and password do not fit. Raises TooManyFailures, NotAdmitted.
 
     The session is open unless the person has a second factor: then `half_in` says who is asked for it.
     """
@@ -44,7 +44,7 @@ def half_in(request: HttpRequest, at: datetime) -> Person | None:
     if not isinstance(half, dict) or not 0 <= at.timestamp() - half["at"] < HALF_LASTS.total_seconds():
         return None
     person = Person.objects.select_related("organisation").filter(pk=half["person"]).first()
-    if person is None or not _may_enter(person):
+    if person is None or not admission.is_admitted(person, at):
         return None
     return person if constant_time_compare(half["hash"], person.get_session_auth_hash()) else None
 
@@ -65,7 +65,7 @@ def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: da
     place = sessions.subject_of(sessions.network_of(address))
     sessions.count_try(place, sessions.FAILURES_OF_ADDRESS, at)
     answered = passkeys.check(request, person, said, at)
-    if answered is None or not _may_enter(answered.passkey.person):
+    if answered is None or not admission.is_admitted(answered.passkey.person, at):
         if person is None:
             record("-", sessions.FAILED, place, {"address": address, "by": PASSKEY}, at=at)
         else:
@@ -84,10 +84,6 @@ def _in(request: HttpRequest, person: Person, proved_by: list[str], at: datetime
     return True
 
 
-def _may_enter(person: Person) -> bool:
-    return person.is_active and person.organisation.is_active
-
-
 def prove(request: HttpRequest, *, person: Person, password: str, code: str, passkey: str, at: datetime) -> bool:
     """Whether somebody who is signed in is still who it was: password and second factor, or a passkey that verified.
 
@@ -99,7 +95,10 @@ def prove(request: HttpRequest, *, person: Person, password: str, code: str, pas
     if passkey and not answered:
         return False
     if answered is None or not answered.is_verified:
-        known = sessions.check_password(request, name=person.login, password=password, address=address, at=at)
+        try:
+            known = sessions.check_password(request, name=person.login, password=password, address=address, at=at)
+        except sessions.NotAdmitted:
+            return False
         if known is None or known.pk != person.pk:
             return False
         proved_by = [PASSWORD, *proved_by]

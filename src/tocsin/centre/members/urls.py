@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, factor_views, session_views, views
+from . import (
+    agreement_views,
+    application_views,
+    country_views,
+    factor_views,
+    people_views,
+    session_views,
+    unit_views,
+    views,
+)
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -36,5 +45,15 @@ urlpatterns = [
     path("account/sessions/", session_views.sessions_page, name="sessions"),
     path("account/sessions/others/end/", session_views.others_end, name="sessions-end"),
     path("account/sessions/<int:session>/end/", session_views.session_end, name="session-end"),
+    path("apply/", application_views.apply, name="apply"),
+    path("people/", people_views.people_page, name="people"),
+    path("people/add/", people_views.person_add, name="person-add"),
+    path("people/confirm/", people_views.people_confirm, name="people-confirm"),
+    path("people/<int:key>/", people_views.person_page, name="person"),
+    path("people/<int:key>/<slug:act>/", people_views.person_act, name="person-act"),
+    path("units/", unit_views.units_page, name="units"),
+    path("units/<slug:slug>/<slug:act>/", unit_views.unit_act, name="unit-act"),
+    path("membership/", country_views.memberships, name="memberships"),
+    path("membership/<str:code>/", country_views.membership, name="membership"),
     path("language/", views.set_language, name="set-language"),
 ]

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from . import passkeys, selectors, services, sessions, signing_in
 from .access import fresh_proof, is_fresh, person_of, requires
 from .forms import SCOPE_NAMES, KeyForm, PasswordForm, PreferencesForm, SignInForm
+from .labels import NOT_ADMITTED
 from .rules import scopes_of
 
 KEYS_SHOWN = 50
@@ -42,6 +43,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         except sessions.TooManyFailures as limit:
             status = 429
             form.add_error(None, limit_said(limit))
+        except sessions.NotAdmitted as error:
+            form.add_error(None, str(NOT_ADMITTED[error.refusal]))
         else:
             if person is not None:
                 is_in = request.user.is_authenticated
@@ -90,6 +93,8 @@ def change_password(request: HttpRequest) -> HttpResponse:
             known = sessions.check_password(request, name=person.login, password=old, address=address, at=at)
         except sessions.TooManyFailures as limit:
             raise ValidationError(limit_said(limit)) from limit
+        except sessions.NotAdmitted as error:
+            raise ValidationError(str(NOT_ADMITTED[error.refusal])) from error
         return known is not None and known.pk == person.pk
 
     form = PasswordForm(person, fits, request.POST or None)

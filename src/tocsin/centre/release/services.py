@@ -30,7 +30,9 @@ from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
+from tocsin.centre.members.countries import without_packages
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.selectors import above_of
 from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, Viewer, narrowest
@@ -70,10 +72,14 @@ def make_packages(
 ) -> list[Package]:
     """One package for each country, of what arrived in [arrived_from, arrived_until); all in one pass.
 
-    Raises InputError for an unknown country or an empty span.
+    Countries that are suspended or restricted get none. Raises InputError for an unknown country or an empty span.
     """
     codes = list(dict.fromkeys(countries))
     _check(codes, arrived_from, arrived_until)
+    barred = without_packages(codes, at)
+    codes = [code for code in codes if code not in barred]
+    if not codes:
+        return []
     installation: Any = settings.INSTALLATION
     store = installation.store_folder
     key = load_or_make(installation.home / "keys", installation.organisation)
@@ -111,6 +117,10 @@ def request_packages(
     """Put the work into the queue; the same request twice is one."""
     codes = sorted(set(countries))
     _check(codes, arrived_from, arrived_until)
+    barred = without_packages(codes, at)
+    if len(barred) == len(codes):
+        code, reason = next(iter(barred.items()))
+        raise InputError(reason, field="country", excerpt=code)
     payload = {
         "countries": codes,
         "arrived_from": arrived_from.isoformat(),
@@ -195,6 +205,7 @@ def _scope(code: str, batches: Batches, now: datetime) -> Scope:
         class_name="law-enforcement",
         country=code,
         is_bureau=True,
+        above=above_of(bureau) if bureau else frozenset(),
         clearance="restricted",
     )
     scope = scope_of(viewer, now)

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Person
-from tocsin.core.errors import NotFound
+from tocsin.centre.reasons import sentence
+from tocsin.core.errors import InputError, NotFound
 from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
@@ -67,8 +68,12 @@ def package_create(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     chosen = form.cleaned_data["country"]
     wanted = [member.code for member in members(now.date())] if chosen == "*" else [chosen]
-    request_packages(wanted, *form.span(now), person, now)
-    messages.success(request, _("The package is being made. It will be listed here when it is ready."))
+    try:
+        request_packages(wanted, *form.span(now), person, now)
+    except InputError as error:
+        messages.error(request, sentence(error.reason))
+    else:
+        messages.success(request, _("The package is being made. It will be listed here when it is ready."))
     return redirect("package-list")
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tocsin.centre.members import agreements
+from tocsin.centre.members import agreements, applications
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import may, side_of
@@ -40,6 +40,9 @@ def organisation_list(request: HttpRequest) -> HttpResponse:
     elif show == "ending" and is_centre:
         ending = agreements.ending(now)
         rows = [row for row in rows if row.organisation.pk in ending]
+    elif show == "applied" and is_centre:
+        applied = set(applications.waiting().values_list("organisation", flat=True))
+        rows = [row for row in rows if row.organisation.pk in applied]
     context = {
         "rows": rows,
         "show": show,
@@ -83,7 +86,8 @@ def organisation_add(request: HttpRequest) -> HttpResponse:
         else:
             made = add_organisation(
                 slug=said["slug"], name=said["name"], class_name=said["class_name"], country=said["country"],
-                contact=said["contact"], defaults={"tlp": said["tlp"]}, by=person_of(request).login,
+                contact=said["contact"], defaults={"tlp": said["tlp"]}, parent=said["parent"],
+                is_bureau=said["is_bureau"], by=person_of(request).login,
                 at=timezone.now(),
             )  # fmt: skip
             messages.success(request, _("The organisation was added."))
@@ -98,7 +102,7 @@ def organisation_edit(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Organisation, slug=slug)
     initial = {
         "name": found.name, "country": found.country, "contact": found.contact, "is_active": found.is_active,
-        "tlp": found.defaults.get("tlp", Tlp.AMBER.value),
+        "tlp": found.defaults.get("tlp", Tlp.AMBER.value), "parent": found.parent,
     }  # fmt: skip
     data = request.POST if request.method == "POST" else None
     form = OrganisationForm(data, language=get_language() or "en", known=found, initial=initial)
@@ -106,7 +110,10 @@ def organisation_edit(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             organisations.change_organisation(found, **form.cleaned_data, by=person_of(request), at=timezone.now())
         except InputError as error:
-            form.add_error(None, sentence(error.reason))
+            if error.field == "parent":
+                form.add_error("parent", _("It cannot stand below itself, or below what stands below it."))
+            else:
+                form.add_error(None, sentence(error.reason))
         else:
             messages.success(request, _("The changes were saved."))
             return redirect("organisation", found.slug)
