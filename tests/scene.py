@@ -132,7 +132,10 @@ def _objects(of: Delivery, batch: Batch) -> Object:
 
 def own_things(person: Person) -> tuple[Key, StandingQuery]:
     """A key and a standing query of this person."""
-    key, _ = add_key(person=person, name="own", scopes=("read",), expires_at=None, by="test", at=builders.NOW)
+    now = timezone.now()
+    key, _ = add_key(
+        person=person, name="own", scopes=("read",), expires_at=now + timedelta(days=90), by="test", at=now
+    )
     query = StandingQuery.objects.create(person=person, organisation=person.organisation, kind="ipv4",
                                          value="192.0.2.7", created_at=builders.NOW)  # fmt: skip
     return key, query

@@ -28,6 +28,8 @@ class Viewer:
     """Slug of a secondee's employer."""
     clearance: str = "official-use"
     country_suspended: bool = False
+    ceiling: Tlp | None = None
+    """Narrowest label that may be read this way, as a key for programs says it; None: whatever the rest allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
         return False
     if _excluded(viewer, handling):
         return False
+    if viewer.ceiling is not None and handling.tlp.rank > viewer.ceiling.rank:
+        return False  # Before the source's own right: a key says what may be read through it, whoever handed it over.
     if viewer.organisation == facts.source:
         return True
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):

@@ -130,6 +130,7 @@ ACTIONS: dict[str, str | Promise] = {
     "feed.run": _("Had a feed fetched"),
     "installation.founded": _("Founded the installation"),
     "key.added": _("Made a key"),
+    "key.refused": _("A key was refused that is known"),
     "key.revoked": _("Revoked a key"),
     "lake.compacted": _("Tidied the observation files"),
     "lake.joined": _("Joined observation files"),

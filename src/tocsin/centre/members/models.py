@@ -122,6 +122,9 @@ class PersonManager(BaseUserManager["Person"]):
 class Person(AbstractBaseUser):
     """Somebody who signs in. Belongs to one organisation; roles are words of `members.rules.ROLES`."""
 
+    through: Key | None = None
+    """The key with which a program acts for the person in this request; no column holds it."""
+
     login = models.CharField(max_length=120, unique=True)
     name = models.CharField(max_length=160)
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="people")
@@ -152,11 +155,24 @@ class Key(models.Model):
     name = models.CharField(max_length=80)
     digest = models.CharField(max_length=64, unique=True)
     scopes = models.JSONField(default=list)
-    """Of: deliver, read."""
+    """Of `rules.SCOPES`."""
+    ceiling = models.CharField(max_length=16, default="", blank=True, choices=[(tlp.value, tlp.value) for tlp in Tlp])
+    """Narrowest label that can be read through it; empty: all that its owner may read."""
+    ranges = models.JSONField(default=list)
+    """Networks that it may be used from; empty: anywhere."""
+    certificate = models.CharField(max_length=64, default="", blank=True)
+    """SHA-256 of the client certificate (DER) that must be shown beside it; empty: none."""
+    certificate_subject = models.CharField(max_length=200, default="", blank=True)
+    certificate_ends_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
-    expires_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    """When it was shown last where or when it opens nothing; of a stream of tries one each minute."""
+    refused_for = models.CharField(max_length=20, default="", blank=True)
+    """Of `key_rules.Refusal`."""
+    refused_from = models.CharField(max_length=45, default="", blank=True)
 
 
 class Guesses(models.Model):

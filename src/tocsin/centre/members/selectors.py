@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
+from tocsin.core.words import Tlp
 from tocsin.handling import Viewer
 
+from .key_rules import ENDING_WITHIN
 from .models import Key, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
@@ -32,7 +34,13 @@ def viewer_of(person: Person) -> Viewer:
         bureau=parent.slug if parent is not None and parent.is_bureau else "",
         clearance=CLEARANCES[side_of(organisation)],
         country_suspended=parent is not None and not parent.is_active,
+        ceiling=ceiling_of(person),
     )
+
+
+def ceiling_of(person: Person) -> Tlp | None:
+    """The narrowest label that may be read through the key in hand; None without a key, or where it sets no bound."""
+    return Tlp(person.through.ceiling) if person.through is not None and person.through.ceiling else None
 
 
 def keys_of(person: Person) -> QuerySet[Key]:
@@ -42,5 +50,9 @@ def keys_of(person: Person) -> QuerySet[Key]:
 
 def keys_in_force(person: Person, now: datetime) -> QuerySet[Key]:
     """Those that still open a door; a key given to another seat of the person opens none."""
-    valid = Q(expires_at=None) | Q(expires_at__gt=now)
-    return keys_of(person).filter(valid, revoked_at=None, organisation=person.organisation_id)
+    return keys_of(person).filter(expires_at__gt=now, revoked_at=None, organisation=person.organisation_id)
+
+
+def keys_ending(person: Person, now: datetime) -> QuerySet[Key]:
+    """Those in force that end soon, the first to end first."""
+    return keys_in_force(person, now).filter(expires_at__lte=now + ENDING_WITHIN).order_by("expires_at", "pk")

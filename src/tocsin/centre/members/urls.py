@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, factor_views, session_views, views
+from . import agreement_views, factor_views, key_views, session_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -14,8 +14,8 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign-out"),
     path("account/password/", views.change_password, name="change-password"),
     path("account/preferences/", views.preferences, name="preferences"),
-    path("account/keys/", views.keys, name="keys"),
-    path("account/keys/<int:key>/revoke/", views.key_revoke, name="key-revoke"),
+    path("account/keys/", key_views.keys, name="keys"),
+    path("account/keys/<int:key>/revoke/", key_views.key_revoke, name="key-revoke"),
     path("agreement/", agreement_views.own_agreement, name="own-agreement"),
     path("organisations/<slug:slug>/agreement/", agreement_views.agreement, name="agreement"),
     path("organisations/<slug:slug>/agreement/prepare/", agreement_views.agreement_prepare, name="agreement-prepare"),
