@@ -54,6 +54,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("organisations", "building", _("Organisations"), "read-organisations"),
             Entry("own-agreement", "file-text", _("Our agreement"), "read-own-agreement"),
             Entry("acts", "history", _("Log of acts"), "read-audit"),
+            Entry("emergencies", "flame", _("Emergency access"), "read-emergencies"),
             Entry("settings", "settings", _("Settings"), "administer"),
             Entry("help-formats", "help", _("Help")),
         ),

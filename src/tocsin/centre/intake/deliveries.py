@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -73,11 +74,20 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
         return may(person, "read")
     if not (person.organisation.is_centre and person.has_role("analyst") and may(person, "read-all-deliveries")):
         return False
-    first, viewer = delivery.duplicate_of or delivery, viewer_of(person)
-    keys = set(Batch.objects.filter(delivery=first).values_list("pk", flat=True))
-    if not keys:
-        return _may_see_unread(viewer, first)
-    return keys == set(visible_batches(viewer).filter(delivery=first).values_list("pk", flat=True))
+    return bool(shown_whole(viewer_of(person), [delivery]))
+
+
+def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Those of which the gate shows this viewer every part, in their order."""
+    first = {each.pk: each.duplicate_of or each for each in deliveries}
+    of_these = Batch.objects.filter(delivery__in=[each.pk for each in first.values()])
+    parts = Counter(of_these.values_list("delivery_id", flat=True))
+    shown = Counter(of_these.filter(pk__in=visible_batches(viewer)).values_list("delivery_id", flat=True))
+
+    def is_shown(one: Delivery) -> bool:
+        return parts[one.pk] == shown[one.pk] if parts[one.pk] else _may_see_unread(viewer, one)
+
+    return [each for each in deliveries if is_shown(first[each.pk])]
 
 
 def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:

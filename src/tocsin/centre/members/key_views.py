@@ -20,7 +20,6 @@ from . import selectors, services
 from .access import fresh_proof, is_fresh, person_of, requires
 from .key_forms import REFUSALS, SCOPE_NAMES, KeyForm
 from .models import Key, Person
-from .rules import scopes_of
 
 KEYS_SHOWN = 50
 
@@ -45,8 +44,7 @@ class Shown:
 def keys(request: HttpRequest) -> HttpResponse:
     """The person's keys for programs, and a form for another. The secret of a new one stands in this answer alone."""
     person, now = person_of(request), timezone.now()
-    first = {"scopes": scopes_of(person)}
-    form = KeyForm(person, now, request.POST or None, initial=first)
+    form = KeyForm(person, now, request.POST or None)
     secret = ""
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
@@ -54,7 +52,7 @@ def keys(request: HttpRequest) -> HttpResponse:
             person=person, name=said["name"], scopes=sorted(said["scopes"]), expires_at=now + form.lifetime,
             ceiling=said["ceiling"], ranges=said["ranges"], certificate=said["certificate"], by=person.login, at=now,
         )  # fmt: skip
-        form = KeyForm(person, now, initial=first)
+        form = KeyForm(person, now)
     context = {
         "form": form, "secret": secret, "keys": _listed(person, now), "origin": settings.INSTALLATION.public_origin,
         "is_proved": is_fresh(request), "ending": selectors.keys_ending(person, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -10,6 +11,8 @@ from django.db import models
 from tocsin.core.words import Tlp
 
 from .agreement_states import Basis, Facts, State
+from .emergency_states import HOURS_MOST
+from .emergency_states import Facts as EmergencyFacts
 
 
 class HandlingSet(models.Model):
@@ -231,3 +234,48 @@ class OpenSession(models.Model):
     system = models.CharField(max_length=20, default="")
     began_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+
+
+class EmergencyAccess(models.Model):
+    """What one person of the Centre asked to read in an emergency, and whether a second one let it."""
+
+    asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    reason = models.TextField()
+    hours = models.PositiveSmallIntegerField()
+    receipt = models.CharField(max_length=60, default="", blank=True)
+    """Of the delivery; empty where all of an organisation are meant."""
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    """Nobody, where its time went by."""
+    ended_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(approved_by=models.F("asked_by")), name="emergency_by_two"),
+            models.CheckConstraint(condition=models.Q(hours__range=(1, HOURS_MOST)), name="emergency_hours"),
+        ]
+
+    @property
+    def subject(self) -> str:
+        """How the log names it."""
+        return f"emergency:{self.pk}"
+
+    @property
+    def what(self) -> str:
+        """What it is about, in the words of the log."""
+        return f"organisation:{self.organisation.slug}" if self.organisation else f"receipt:{self.receipt}"
+
+    @property
+    def facts(self) -> EmergencyFacts:
+        """What the rules look at."""
+        return EmergencyFacts(
+            self.asked_by_id, self.asked_at, self.hours, self.approved_by_id or 0, self.approved_at, self.ended_at
+        )
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it is over or lapses at the latest."""
+        return self.facts.ends_at

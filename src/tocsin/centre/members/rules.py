@@ -28,18 +28,24 @@ ABILITIES = (
     "read-own-agreement",  # What one's own organisation agreed on with the Centre.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
+    "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
+    "approve-emergency",  # Be that second person: only who reads content may open it to another.
+    "read-emergencies",  # See who asked for what and who approved.
     "administer",  # The installation: settings, jobs, accounts. No content.
 )
 
-_DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations"}
+_DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
+_ASKS, _APPROVES = "ask-emergency", "approve-emergency"
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
-        "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
-        "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches"}),
-        "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
-        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
+        "analyst": frozenset(
+            _DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", _APPROVES}
+        ),
+        "reviewer": frozenset(_DESK | {"review", "package", "watch", _ASKS, _APPROVES}),
+        "legal": frozenset(_DESK | {"read-audit", "audit-searches", _ASKS, _APPROVES}),
+        "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
+        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", _ASKS, _APPROVES}),
         "administrator": frozenset(
             {
                 "administer",
@@ -48,10 +54,12 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "read-organisations",
                 "edit-organisations",
                 "read-audit",
+                "read-emergencies",
+                _ASKS,
             }
         ),
-        "partnership": frozenset(_DESK | {"map-columns", "switch-feeds", "edit-organisations"}),
-        "victim-desk": frozenset(_DESK | {"package", "watch"}),
+        "partnership": frozenset(_DESK | {"map-columns", "switch-feeds", "edit-organisations", _ASKS}),
+        "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },
     "bureau": {
         "officer": frozenset({"read", "deliver", "map-columns", "package", "watch"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, factor_views, key_views, session_views, views
+from . import agreement_views, emergency_views, factor_views, key_views, session_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -36,5 +36,8 @@ urlpatterns = [
     path("account/sessions/", session_views.sessions_page, name="sessions"),
     path("account/sessions/others/end/", session_views.others_end, name="sessions-end"),
     path("account/sessions/<int:session>/end/", session_views.session_end, name="session-end"),
+    path("emergency/", emergency_views.emergencies, name="emergencies"),
+    path("emergency/<int:key>/approve/", emergency_views.emergency_approve, name="emergency-approve"),
+    path("emergency/<int:key>/end/", emergency_views.emergency_end, name="emergency-end"),
     path("language/", views.set_language, name="set-language"),
 ]

@@ -1,7 +1,9 @@
-"""Keys for programs get bounds, and every one an end."""
+"""Keys for programs get bounds, and every one an end; emergency accesses."""
 
 from datetime import timedelta
 
+import django.db.models.deletion
+from django.conf import settings
 from django.db import migrations, models
 from django.utils import timezone
 
@@ -31,5 +33,24 @@ class Migration(migrations.Migration):
         migrations.AddField("key", "refused_for", models.CharField(blank=True, default="", max_length=20)),
         migrations.AddField("key", "refused_from", models.CharField(blank=True, default="", max_length=45)),
         migrations.RunPython(keep_what_keys_could, migrations.RunPython.noop),
+        migrations.CreateModel(
+            name='EmergencyAccess',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked_at', models.DateTimeField()),
+                ('reason', models.TextField()),
+                ('hours', models.PositiveSmallIntegerField()),
+                ('receipt', models.CharField(blank=True, default='', max_length=60)),
+                ('approved_at', models.DateTimeField(null=True)),
+                ('ended_at', models.DateTimeField(db_index=True, null=True)),
+                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('ended_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('organisation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.organisation')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('approved_by', models.F('asked_by')), _negated=True), name='emergency_by_two'), models.CheckConstraint(condition=models.Q(('hours__range', (1, 4))), name='emergency_hours')],
+            },
+        ),
         migrations.AlterField("key", "expires_at", models.DateTimeField()),
     ]
