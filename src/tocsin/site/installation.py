@@ -41,6 +41,8 @@ class Installation:
     """Who must have a second factor; a word of SECOND_FACTOR."""
     key_days: int = 365
     """Longest life of a key for programs."""
+    client_certificate_header: str = ""
+    """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -80,6 +82,7 @@ def load(home: Path | None = None) -> Installation:
         workers=int(said.get("workers", 2)),
         second_place=said.get("second_place", ""),
         second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", "offered")),
+        client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
     )
 
