@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -16,9 +17,10 @@ from tests import builders, people, scene
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.members import emergency
+from tocsin.centre.intake.store import delivery_path
+from tocsin.centre.members import doors, emergency
 from tocsin.centre.members.models import EmergencyAccess, Person
-from tocsin.core.errors import Conflict, Refused
+from tocsin.core.errors import Conflict, NotFound, Refused
 from tocsin.core.words import Tlp
 from tocsin.site import wiring
 
@@ -125,6 +127,18 @@ def test_either_of_the_two_ends_it_at_once(login: str, shown: scene.Scene) -> No
     assert [ada.get(page).status_code for page in pages_of(access, shown.delivery)] == [404, 404]
     client_of("lena_legal").post(reverse("emergency-approve", args=[access.pk]))
     assert ada.get(pages_of(access, shown.delivery)[0]).status_code == 404, "what ended is not opened anew"
+
+
+def test_an_original_under_way_breaks_off_when_it_ends(shown: scene.Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "ASKED_AGAIN_SECONDS", 0)
+    content = delivery_path(settings.INSTALLATION.store_folder, shown.delivery.sha256)
+    content.write_bytes(b"x" * 200_000)
+    access, ada, lena = opened(shown.delivery)
+    pieces = iter(ada.get(pages_of(access, shown.delivery)[1]).streaming_content)
+    assert next(pieces)
+    lena.post(reverse("emergency-end", args=[access.pk]))
+    with pytest.raises(NotFound):
+        list(pieces)
 
 
 def _red(batch: Batch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -15,6 +14,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from tocsin.centre.analysis import lookups, newest
+from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.intake.catalogue import feeds_with_states
 from tocsin.centre.members.doors import require_open, while_open
 from tocsin.centre.members.models import Person
@@ -33,7 +33,6 @@ from .errors import Problem
 router = Router()
 MOST_VALUES = 100
 PACKAGES_MOST = 500
-PIECE_BYTES = 1 << 16
 
 
 class Source(Schema):
@@ -230,17 +229,11 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     if package.country != code.upper() or not path.is_file():
         raise NotFound
     note_fetch(package, person, "api", timezone.now())
-    response = StreamingHttpResponse(while_open(person, _pieces(path)), content_type="application/zip")
+    response = StreamingHttpResponse(while_open(person, file_chunks(path)), content_type="application/zip")
     response["Content-Length"] = str(path.stat().st_size)
     response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as archive:
-        while piece := archive.read(PIECE_BYTES):
-            yield piece
 
 
 class FeedLine(Schema):

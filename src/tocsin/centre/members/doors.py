@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ KEY_PREFIX = "toc_"
 NOTED_EVERY = timedelta(minutes=1)
 """How exactly it is known when a key was used or refused last; a row is not written for every request."""
 ASKED_AGAIN_SECONDS = 1.0
-"""How often it is asked, while a long answer leaves, whether the key still opens the door."""
+"""How often it is asked, while a long answer leaves, whether it may still leave."""
 HANDING_OVER = frozenset({"deliver", "taxii"})
 """Scopes under which an agreement that ended is answered by the receipt's own rule, and old receipts stay readable."""
 
@@ -97,11 +97,16 @@ def require_open(person: Person) -> None:
 
 
 def while_open(person: Person, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of a long answer. It breaks off where the key ends meanwhile: what came is not taken for whole."""
+    """The pieces of a long answer, as long as the key that asked for it opens the door."""
+    return while_holds(lambda: require_open(person), pieces)
+
+
+def while_holds(require: Callable[[], object], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a long answer. It breaks off where `require` raises: what came is not taken for the whole."""
     asked_at = time.monotonic()
     for piece in pieces:
         if time.monotonic() - asked_at >= ASKED_AGAIN_SECONDS:
-            require_open(person)
+            require()
             asked_at = time.monotonic()
         yield piece
 

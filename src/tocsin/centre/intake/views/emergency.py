@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -14,6 +14,7 @@ from tocsin.centre.audit.selectors import found as acts
 from tocsin.centre.audit.services import record
 from tocsin.centre.members import emergency
 from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.doors import while_holds
 from tocsin.centre.members.emergency_states import opens_for
 from tocsin.centre.members.emergency_views import facts_for
 from tocsin.centre.members.models import EmergencyAccess
@@ -21,6 +22,7 @@ from tocsin.core.errors import NotFound
 
 from .. import deliveries as selectors
 from .. import services
+from ..bodies import file_chunks
 from ..models import Batch, Delivery
 from ..store import delivery_path
 
@@ -95,11 +97,17 @@ def emergency_delivery(request: HttpRequest, key: int, receipt: str) -> HttpResp
 @require_GET
 def emergency_original(request: HttpRequest, key: int, receipt: str) -> HttpResponseBase:
     """Its bytes as received, as an attachment that no browser opens by itself."""
-    _access, found = _opened_one(request, key, receipt, "original")
+    access, found = _opened_one(request, key, receipt, "original")
     path = delivery_path(services.store_folder(), found.sha256)
     if not path.is_file():
         raise Http404
-    response = FileResponse(path.open("rb"), content_type="application/octet-stream")
+
+    def require() -> None:
+        emergency.open_to(access.asked_by, access.pk, timezone.now())
+
+    pieces = while_holds(require, file_chunks(path))
+    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
+    response["Content-Length"] = str(path.stat().st_size)
     response["Content-Disposition"] = content_disposition_header(True, found.name) or "attachment"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
