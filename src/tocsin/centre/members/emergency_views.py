@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tocsin.core.errors import Conflict, Refused
@@ -31,6 +31,10 @@ WHY_NOT = {
 """Why somebody whose role approves cannot approve this one."""
 
 
+def _lengths() -> list[tuple[int, str]]:
+    return [(n, ngettext("%(hours)s hour", "%(hours)s hours", n) % {"hours": n}) for n in range(1, HOURS_MOST + 1)]
+
+
 class AskForm(forms.Form):
     """What must be opened, why, and for how long."""
 
@@ -47,11 +51,7 @@ class AskForm(forms.Form):
         help_text=gettext_lazy("What happened, what you must know, and whom you could not reach. It stays in the log."),
         widget=forms.Textarea(attrs={"rows": 4, "dir": "auto"}),
     )  # fmt: skip
-    hours = forms.TypedChoiceField(
-        label=gettext_lazy("For how long"), coerce=int,
-        choices=[(n, ngettext_lazy("%(hours)s hour", "%(hours)s hours", n) % {"hours": n})
-                 for n in range(1, HOURS_MOST + 1)],
-    )  # fmt: skip
+    hours = forms.TypedChoiceField(label=gettext_lazy("For how long"), coerce=int, choices=_lengths)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext
 
 from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
@@ -43,10 +43,10 @@ REFUSALS: dict[str, str | Promise] = {
 LIFETIMES_DAYS = (30, 90, 180, 365, 730)
 
 
-def _lifetimes() -> list[tuple[int, str | Promise]]:
+def _lifetimes() -> list[tuple[int, str]]:
     most = settings.INSTALLATION.key_days
     offered = [days for days in LIFETIMES_DAYS if days < most] + [most]
-    return [(days, ngettext_lazy("%(days)s day", "%(days)s days", days) % {"days": days}) for days in offered]
+    return [(days, ngettext("%(days)s day", "%(days)s days", days) % {"days": days}) for days in offered]
 
 
 class KeyForm(forms.Form):
