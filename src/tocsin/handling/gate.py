@@ -97,7 +97,7 @@ def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
         case Tlp.AMBER_STRICT:
             return viewer.is_centre or viewer.organisation in handling.audience
         case Tlp.RED:
-            return viewer.person in facts.named
+            return bool(viewer.person) and viewer.person in facts.named
 
 
 def may_see_victims(viewer: Viewer, facts: Facts, row_country: str) -> bool:
