@@ -18,7 +18,7 @@ from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
-from tocsin.centre.members.models import Agreement, Key, Organisation, Person
+from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.release.models import Package
@@ -151,7 +151,10 @@ def _objects(of: Delivery, batch: Batch) -> Object:
 
 def own_things(person: Person) -> tuple[Key, StandingQuery]:
     """A key and a standing query of this person."""
-    key, _ = add_key(person=person, name="own", scopes=("read",), expires_at=None, by="test", at=builders.NOW)
+    now = timezone.now()
+    key, _ = add_key(
+        person=person, name="own", scopes=("read",), expires_at=now + timedelta(days=90), by="test", at=now
+    )
     query = StandingQuery.objects.create(person=person, organisation=person.organisation, kind="ipv4",
                                          value="192.0.2.7", created_at=builders.NOW)  # fmt: skip
     return key, query
@@ -166,6 +169,18 @@ def somebody_below(person: Person) -> Person:
     if person.has_role("partnership"):
         return builders.person(login, builders.organisation("southgate"), "manager")
     return builders.person(login, person.organisation, *([] if person.has_role("administrator") else ["analyst"]))
+
+
+def emergency(person: Person, delivery: Delivery) -> EmergencyAccess:
+    """An access of this person to the delivery, opened by somebody else a minute ago."""
+    at = timezone.now() - timedelta(minutes=1)
+    other = Person.objects.filter(login="yara_second").first() or builders.person(
+        "yara_second", builders.centre(), "legal"
+    )
+    return EmergencyAccess.objects.create(
+        asked_by=person, asked_at=at, reason="Nobody of the desk answers.", hours=2, receipt=delivery.receipt,
+        approved_by=other, approved_at=at,
+    )  # fmt: skip
 
 
 def signed_act() -> Entry:

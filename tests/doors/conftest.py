@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
 from tests import people
 from tests.crew import work
 
@@ -18,6 +19,8 @@ from tocsin.centre.members.services import add_key
 
 __all__ = ["GiveKey", "give_key", "store", "work"]
 GiveKey = Callable[..., str]
+EVERY_SCOPE = ("deliver", "taxii", "read", "packages")
+YEAR = timedelta(days=365)
 
 
 @pytest.fixture
@@ -34,9 +37,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def give_key() -> GiveKey:
     """Gives one of the cast a key and returns its secret."""
 
-    def give(login: str = "pia_partner", scopes: Sequence[str] = ("deliver", "read"), **changed: object) -> str:
-        at = datetime.now(UTC)
-        key, secret = add_key(person=people.call(login), name="test", scopes=scopes, expires_at=None, by="test", at=at)
+    def give(login: str = "pia_partner", scopes: Sequence[str] = EVERY_SCOPE, **changed: object) -> str:
+        at = timezone.now()
+        key, secret = add_key(
+            person=people.call(login), name="test", scopes=scopes, expires_at=at + YEAR, by="test", at=at
+        )
         Key.objects.filter(pk=key.pk).update(**changed)
         return secret
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from tests import people
@@ -15,6 +17,7 @@ from tocsin.centre.members.models import Key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 ASKED = {"name": "collector", "scopes": ["deliver", "read"], "days": "90"}
+BOUND = {"ceiling": "TLP:GREEN", "ranges": "192.0.2.0/24\n2001:db8::/32"}
 
 
 def _secret(page: str) -> str:
@@ -46,13 +49,47 @@ def test_a_key_is_shown_once_and_opens_the_door(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"name": ""}, {"scopes": []}, {"scopes": ["administer"]}, {"days": "36500"}, {"days": "x"}]
+    "changed",
+    [
+        {"name": ""},
+        {"scopes": []},
+        {"scopes": ["administer"]},
+        {"days": "36500"},
+        {"days": "x"},
+        {"days": "366"},
+        {"ceiling": "TLP:BLUE"},
+        {"ranges": "192.0.2.1/24"},
+        {"certificate": "x"},
+        {"scopes": ["packages"]},
+    ],
 )
 def test_what_was_not_offered_makes_no_key(client: Client, changed: dict[str, object]) -> None:
     people.let_in(client, "pia_partner")
     page = client.post(reverse("keys"), {**ASKED, **changed}).content.decode()
     assert "field-error" in page
     assert not Key.objects.exists()
+
+
+def test_bounds_are_kept_and_shown(client: Client) -> None:
+    people.let_in(client, "pia_partner")
+    client.post(reverse("keys"), {**ASKED, **BOUND})
+    key = Key.objects.get()
+    assert (key.ceiling, key.ranges) == ("TLP:GREEN", ["192.0.2.0/24", "2001:db8::/32"])
+    page = client.get(reverse("keys")).content.decode()
+    assert all(said in page for said in ("TLP:GREEN", "192.0.2.0/24", "2001:db8::/32"))
+    detail = Entry.objects.get(action="key.added").detail
+    assert '"ceiling":"TLP:GREEN"' in detail
+
+
+def test_the_installation_may_allow_less_than_a_year(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, key_days=60))
+    people.let_in(client, "pia_partner")
+    page = client.get(reverse("keys")).content.decode()
+    assert re.findall(r'<option value="(\d+)"', page) == ["30", "60"]
+    client.post(reverse("keys"), ASKED)
+    assert not Key.objects.exists()
+    client.post(reverse("keys"), {**ASKED, "days": "60"})
+    assert Key.objects.count() == 1
 
 
 def test_nobody_gives_a_key_more_than_he_may(client: Client) -> None:

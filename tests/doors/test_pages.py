@@ -23,6 +23,7 @@ FILES = {
     "delivery-mend",
     "delivery-original",
     "delivery-rejections",
+    "emergency-original",
     "object-raw",
     "package-download",
     "receipt",

@@ -86,6 +86,12 @@ def test_strict_stays_with_the_one_who_received_it() -> None:
     assert narrowest([Tlp.AMBER, Tlp.AMBER_STRICT]) is Tlp.AMBER_STRICT
 
 
+def test_who_is_named_nowhere_reads_nothing_that_names_its_readers() -> None:
+    nameless = Viewer(organisation="centre", class_name="law-enforcement", is_centre=True, clearance="confidential")
+    red = HandlingSet(tlp=Tlp.RED, audience=("person:",))
+    assert not may_see(nameless, red, Facts("acme", named=frozenset({""})), NOW)
+
+
 @given(VIEWERS, st.sampled_from(["FR", "BR", ""]))
 def test_victims_are_for_their_country_the_desk_and_the_source(viewer: Viewer, country: str) -> None:
     own = viewer.class_name == "law-enforcement" and viewer.country == country != ""

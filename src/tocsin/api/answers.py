@@ -8,20 +8,23 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
-from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
 from tocsin.centre.analysis import lookups, newest
+from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.intake.catalogue import feeds_with_states
+from tocsin.centre.members.doors import require_open, while_open
 from tocsin.centre.members.models import Person
-from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.members.selectors import ceiling_of, viewer_of
 from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import note_fetch
 from tocsin.core.errors import InputError, NotFound
 from tocsin.core.observations import SCHEMA
+from tocsin.core.words import Tlp
 
 from .callers import caller_of
 from .deliveries import LINES
@@ -104,6 +107,7 @@ def _answers(person: Person, values: list[str]) -> list[dict[str, Any]]:
     reach = lookups.reach_of(viewer)
     found = []
     for text in values:
+        require_open(person)
         reply = lookups.answer(text, viewer, reach=reach, columns=tuple(SCHEMA))
         lookups.log_lookup(person.login, reply, person, "api")
         found.append(_plain(reply))
@@ -185,7 +189,7 @@ class CountryPackage(Schema):
 @router.get("/countries/{code}/packages", response={200: list[CountryPackage], (403, 404): Problem}, tags=["packages"])
 def packages(request: HttpRequest, code: str) -> list[dict[str, Any]]:
     """A country's packages, newest first: a bureau's own, any for the Centre's desk."""
-    person = caller_of(request).require("package", "read")
+    person = caller_of(request).require("package", "packages")
     if code.upper() not in release.countries_for(person):
         raise NotFound
     return [_package(each) for each in release.packages_for(person).filter(country=code.upper())[:PACKAGES_MOST]]
@@ -219,15 +223,15 @@ def _package(each: Package) -> dict[str, Any]:
 )
 def package_download(request: HttpRequest, code: str, number: str) -> HttpResponseBase:
     """The archive itself. Who took it is recorded before the first byte leaves."""
-    person = caller_of(request).require("package", "read")
+    person = caller_of(request).require("package", "packages")
     package = release.package_for(person, number)
     path = release.file_of(package)
     if package.country != code.upper() or not path.is_file():
         raise NotFound
     note_fetch(package, person, "api", timezone.now())
-    response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=f"tocsin-{package.number}.zip", content_type="application/zip"
-    )
+    response = StreamingHttpResponse(while_open(person, file_chunks(path)), content_type="application/zip")
+    response["Content-Length"] = str(path.stat().st_size)
+    response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
     response["Cache-Control"] = "private, no-store"
     return response
 
@@ -252,9 +256,12 @@ class FeedLine(Schema):
 @router.get("/feeds", response={200: list[FeedLine], 403: Problem}, tags=["feeds"])
 def feeds(request: HttpRequest) -> list[dict[str, Any]]:
     """The catalogue of public feeds with the state of each."""
-    caller_of(request).require("read-feeds", "read")
+    ceiling = ceiling_of(caller_of(request).require("read-feeds", "read"))
     lines = []
     for each in feeds_with_states():
+        label = Tlp(each.feed.profile.marking or Tlp.CLEAR)
+        if ceiling is not None and label.rank > ceiling.rank:
+            continue
         facts = {name: getattr(each.feed, name) for name in ("slug", "title", "provider", "address", "licence")}
         state = {name: getattr(each.state, name, None) for name in ("run_at", "ok_at")}
         counts = {name: getattr(each.state, name, 0) for name in ("rows", "failures")}

@@ -19,7 +19,7 @@ class KeyAuth(HttpBearer):
     """`Authorization: Bearer toc_...`. A wrong key is refused even beside a good session."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        caller = by_key(token.strip(), timezone.now())
+        caller = by_key(request, token.strip(), timezone.now())
         if caller is None:
             raise AuthenticationError
         return caller

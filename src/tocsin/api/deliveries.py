@@ -17,7 +17,8 @@ from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.intake import profiles, services
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.members.models import Organisation
+from tocsin.centre.members.doors import while_open
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
@@ -163,10 +164,14 @@ def _found(request: HttpRequest, receipt: str) -> Delivery:
     return selectors.delivery_for(caller_of(request).require("read", "read", "deliver"), receipt)
 
 
+def _receipt_of(person: Person, other: Delivery | None) -> str:
+    return other.receipt if other is not None and selectors.is_within_ceiling(person, other) else ""
+
+
 @router.get("/{receipt}", response={200: Status, 404: Problem})
 def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
     """What became of a delivery: of one's own organisation, or of any for the Centre's desk."""
-    found = _found(request, receipt)
+    found, person = _found(request, receipt), caller_of(request).person
     counts = ("rows", "repeats", "rejections", "conflicts", "countries")
     return {
         **receipt_of(found),
@@ -174,8 +179,7 @@ def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
         "name": found.name, "received_at": found.received_at, "finished_at": found.finished_at,
         "reason": found.reason, "text": sentence(found.reason) if found.reason else "", "where": found.reason_where,
         "format": found.format, "title": found.title,
-        "duplicate_of": found.duplicate_of.receipt if found.duplicate_of else "",
-        "mends": found.mends.receipt if found.mends else "",
+        "duplicate_of": _receipt_of(person, found.duplicate_of), "mends": _receipt_of(person, found.mends),
         "objects": found.objects_count, "proposals": found.proposals_count,
         "defaults_applied": found.defaults_applied, "rejections_url": f"{ADDRESS}{found.receipt}/rejections",
     }  # fmt: skip
@@ -190,7 +194,7 @@ def rejections(request: HttpRequest, receipt: str) -> HttpResponseBase:
     facts = {"excerpts": shows_excerpts}
     record(person.login, "delivery.rejections-fetched", f"delivery:{found.pk}", facts, at=timezone.now())
     lines = _lines(found, shows_excerpts, translation.get_language() or "en")
-    response = StreamingHttpResponse(lines, content_type="application/x-ndjson")
+    response = StreamingHttpResponse(while_open(person, lines), content_type="application/x-ndjson")
     response["Cache-Control"] = "private, no-store"
     return response
 

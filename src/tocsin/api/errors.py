@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tocsin.centre.members.doors import KeyEnded
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
@@ -52,7 +53,7 @@ def install(api: NinjaAPI) -> None:
         response["Retry-After"] = str(seconds)
         return response
 
-    def not_signed_in(request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+    def not_signed_in(request: HttpRequest, _error: Exception) -> HttpResponse:
         response = answer(request, 401, "not-signed-in", _("Send a valid key: Authorization: Bearer toc_…"))
         response["WWW-Authenticate"] = 'Bearer realm="Tocsin"'
         return response
@@ -75,6 +76,7 @@ def install(api: NinjaAPI) -> None:
         Unavailable: lambda request, error: unavailable(request, error.retry_after_seconds),
         OperationalError: lambda request, _error: unavailable(request, RETRY_SECONDS),
         AuthenticationError: not_signed_in,
+        KeyEnded: not_signed_in,
         ValidationError: wrong_parameters,
         HttpError: lambda request, error: answer(request, error.status_code, "not-understood", error.message),
         RequestDataTooBig: lambda request, _error: refused_input(request, InputError("too-large")),

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import TextIO
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from tocsin.core.words import Tlp
+
 from . import setup
+
+SCOPES = ("deliver", "taxii", "read", "packages")
+LABELS = tuple(tlp.value for tlp in Tlp if tlp is not Tlp.RED)
 
 
 @click.group()
@@ -95,22 +101,36 @@ def reset_factors(login: str) -> None:
 
 @person.command("key")
 @click.argument("login")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(["deliver", "read"]))
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES))
 @click.option("--name", default="command line", show_default=True, help="What the key is for.")
 @click.option("--days", type=click.IntRange(min=1), default=365, show_default=True, help="Days until it expires.")
-def key(login: str, scopes: tuple[str, ...], name: str, days: int) -> None:
+@click.option("--ceiling", type=click.Choice(LABELS), help="Narrowest label that can be read through it.")
+@click.option("--from", "ranges", multiple=True, help="Network that it may be used from, such as 192.0.2.0/24.")
+@click.option("--certificate", "pem", type=click.File(), help="Client certificate (PEM) that must be shown beside it.")
+def key(
+    login: str, scopes: tuple[str, ...], name: str, days: int, ceiling: str | None, ranges: tuple[str, ...],
+    pem: TextIO | None,
+) -> None:  # fmt: skip
     """Make a key for the API and TAXII and print it; it is shown this once."""
     from tocsin.centre.members.models import Person
     from tocsin.centre.members.services import add_key
+    from tocsin.core.errors import InputError
+    from tocsin.credentials import certificates
 
     found = Person.objects.select_related("organisation").filter(login=login).first()
     if found is None:
         raise click.ClickException(f"Nobody signs in as {login!r}.")
     at = datetime.now(UTC)
-    made, secret = add_key(
-        person=found, name=name[:80], scopes=sorted(set(scopes)), expires_at=at + timedelta(days=days),
-        by="command", at=at,
-    )  # fmt: skip
+    try:
+        made, secret = add_key(
+            person=found, name=name[:80], scopes=sorted(set(scopes)), expires_at=at + timedelta(days=days),
+            ceiling=ceiling or "", ranges=ranges, certificate=certificates.from_pem(pem.read()) if pem else None,
+            by="command", at=at,
+        )  # fmt: skip
+    except InputError as error:
+        raise click.ClickException(f"No such key can be made: {error}") from error
+    except ValueError as error:
+        raise click.ClickException("The file holds no certificate in PEM form.") from error
     click.echo(f"{login}: key number {made.pk}, valid until {at + timedelta(days=days):%Y-%m-%d}")
     click.echo(secret)
 

@@ -34,6 +34,8 @@ class Viewer:
     """What stands above the employer, with its country, as in `above`."""
     clearance: str = "official-use"
     country_suspended: bool = False
+    ceiling: Tlp | None = None
+    """Narrowest label that may be read this way, as a key for programs says it; None: whatever the rest allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
         return False
     if _excluded(viewer, handling):
         return False
+    if viewer.ceiling is not None and handling.tlp.rank > viewer.ceiling.rank:
+        return False  # Before the source's own right: a key says what may be read through it, whoever handed it over.
     if viewer.organisation == facts.source:
         return True
     if not viewer.is_centre and not _released(viewer, facts.released_to):
@@ -117,7 +121,7 @@ def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
         case Tlp.AMBER_STRICT:
             return viewer.is_centre or viewer.organisation in handling.audience
         case Tlp.RED:
-            return viewer.person in facts.named
+            return bool(viewer.person) and viewer.person in facts.named
 
 
 def may_see_victims(viewer: Viewer, facts: Facts, row_country: str) -> bool:

@@ -8,9 +8,10 @@ from functools import cache
 import pyarrow.parquet as parquet
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils import translation
+from django.utils import timezone, translation
 
 from tocsin import __version__
+from tocsin.centre.members.emergency import alarms_for
 from tocsin.reference import addresses
 
 
@@ -31,5 +32,6 @@ def frame(request: HttpRequest) -> dict[str, object]:
         "installation_name": settings.INSTALLATION.organisation,
         "version": __version__,
         "address_tables_on": address_tables_on(),
+        "alarms": lambda: alarms_for(request.user, timezone.now()),
         "direction": "rtl" if translation.get_language_bidi() else "ltr",
     }

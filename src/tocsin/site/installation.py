@@ -39,6 +39,10 @@ class Installation:
     """Folder on another machine or medium that gets the signed checkpoints of the log; empty: none."""
     second_factor: str = "offered"
     """Who must have a second factor; a word of SECOND_FACTOR."""
+    key_days: int = 365
+    """Longest life of a key for programs."""
+    client_certificate_header: str = ""
+    """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -78,6 +82,8 @@ def load(home: Path | None = None) -> Installation:
         workers=int(said.get("workers", 2)),
         second_place=said.get("second_place", ""),
         second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", "offered")),
+        client_certificate_header=str(said.get("client_certificate_header", "")),
+        key_days=int(said.get("key_days", 365)),
     )
 
 
@@ -103,6 +109,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
             '# second_factor = "centre"                   # must have one; or "everyone", "offered"\n'
+            "# key_days = 365                             # longest life of a key for programs\n"
             '# public_origin = "https://tocsin.example"\n'
             '# allowed_hosts = ["tocsin.example"]\n'
         )

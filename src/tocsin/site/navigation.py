@@ -58,6 +58,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("memberships", "world", _("Membership"), "set-country-status"),
             Entry("own-agreement", "file-text", _("Our agreement"), "read-own-agreement"),
             Entry("acts", "history", _("Log of acts"), "read-audit"),
+            Entry("emergencies", "flame", _("Emergency access"), "read-emergencies"),
             Entry("settings", "settings", _("Settings"), "administer"),
             Entry("help-formats", "help", _("Help")),
         ),

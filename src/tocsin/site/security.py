@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,6 +17,9 @@ from django.utils import timezone
 from tocsin.centre.members import admission, browsers
 from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
+from tocsin.credentials.certificates import fingerprint_in_header
+
+log = logging.getLogger(__name__)
 
 POLICY = "; ".join(
     (
@@ -58,13 +63,33 @@ class BehindProxy:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         said, is_https = request.META, settings.INSTALLATION.public_origin.startswith("https:")
-        if is_https and said.get("REMOTE_ADDR") in LOOPBACK:
+        is_proxy = is_https and said.get("REMOTE_ADDR") in LOOPBACK
+        _take_certificate(said, is_proxy)
+        if is_proxy:
             client = said.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
             with suppress(ValueError):
                 said["REMOTE_ADDR"] = str(ip_address(client))
             if said.get("HTTP_X_FORWARDED_PROTO") == "https":
                 said["wsgi.url_scheme"] = "https"
         return self.get_response(request)
+
+
+def _take_certificate(said: dict[str, Any], is_proxy: bool) -> None:
+    """The client certificate that the proxy names in its header; from anybody else the header says nothing.
+
+    It is taken only where the installation names the header: then its proxy sets or empties it in every request.
+    """
+    name = settings.INSTALLATION.client_certificate_header
+    value = said.pop(f"HTTP_{name.upper().replace('-', '_')}", "") if name else ""
+    if not value:
+        return
+    fingerprint = fingerprint_in_header(value) if is_proxy else ""
+    if fingerprint:
+        said["tocsin.certificate"] = fingerprint
+    elif is_proxy:
+        log.warning("The proxy sent a header %s that holds no certificate.", name)
+    else:
+        log.warning("%s sent a header %s, which is for the proxy alone.", said.get("REMOTE_ADDR", ""), name)
 
 
 class NotTaken:

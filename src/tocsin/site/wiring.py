@@ -12,7 +12,7 @@ from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
-from tocsin.centre.members import browsers
+from tocsin.centre.members import browsers, emergency
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import services as release
 
@@ -45,6 +45,7 @@ def tick(now: datetime) -> None:
     lake.tick(now)
     pending.sweep(now.timestamp())
     browsers.sweep(now)
+    emergency.sweep(now)
     recall.tick(now)
     act_log.tick(now)
 

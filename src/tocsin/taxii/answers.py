@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from tocsin.centre.members.doors import Caller
+from tocsin.centre.members.doors import Caller, KeyEnded
 from tocsin.centre.members.sessions import TooManyFailures
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
@@ -66,12 +66,13 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
             try:
                 caller = caller_of(request, timezone.now())
                 if caller is None:
-                    signs = 'Basic realm="Tocsin", charset="UTF-8", Bearer realm="Tocsin"'
-                    return problem(401, _("Sign in with a login and password, or with a key."), WWW_Authenticate=signs)
+                    raise KeyEnded
                 if not accepts(request.headers.get("Accept", "")):
                     return problem(406, _("This server answers as %(type)s only.") % {"type": MEDIA_TYPE})
                 if request.method not in methods:
                     return problem(405, _("This method is not offered here."), Allow=", ".join(methods))
+                if not caller.has_scope("taxii"):
+                    raise Refused("the key lacks the scope taxii")
                 return view(request, caller, *args, **kwargs)
             except Exception as error:
                 said = _mapped(error)
@@ -86,6 +87,9 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
 
 def _mapped(error: Exception) -> HttpResponse | None:
     match error:
+        case KeyEnded():
+            signs = 'Basic realm="Tocsin", charset="UTF-8", Bearer realm="Tocsin"'
+            return problem(401, _("Sign in with a login and password, or with a key."), WWW_Authenticate=signs)
         case NotFound():
             return problem(404, _("There is nothing here."))
         case Refused():

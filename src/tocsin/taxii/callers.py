@@ -16,7 +16,7 @@ def caller_of(request: HttpRequest, at: datetime) -> Caller | None:
     scheme, _space, said = request.headers.get("Authorization", "").strip().partition(" ")
     match scheme.lower():
         case "bearer":
-            return by_key(said.strip(), at)
+            return by_key(request, said.strip(), at)
         case "basic":
             try:
                 login, colon, secret = base64.b64decode(said.strip(), validate=True).decode().partition(":")

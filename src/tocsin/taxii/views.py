@@ -73,7 +73,7 @@ def objects(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpR
     organisation = _collection(caller, slug, name)
     if request.method == "GET":
         raise Refused("this collection takes objects and gives none out")
-    person = caller.require("deliver", "deliver")
+    person = caller.require("deliver", "taxii")
     if not is_taxii(request.headers.get("Content-Type", "")):
         return problem(415, _("Send the envelope as %(type)s.") % {"type": MEDIA_TYPE})
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -91,7 +91,7 @@ def objects(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpR
 def status(request: HttpRequest, caller: Caller, slug: str, receipt: str) -> HttpResponse:
     """What became of an envelope."""
     organisation = _own(caller, slug)
-    person = caller.require("read", "deliver", "read")
+    person = caller.require("read", "taxii")
     delivery = selectors.delivery_for(person, receipt)
     if delivery.organisation_id != organisation.pk or delivery.via != Delivery.Via.TAXII:
         raise NotFound

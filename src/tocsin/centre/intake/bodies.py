@@ -1,8 +1,9 @@
-"""The body of a request as pieces that never fill the memory, for doors that keep it as it came."""
+"""Bodies of requests and answers as pieces that never fill the memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from django.http import HttpRequest, UnreadablePostError
@@ -10,6 +11,9 @@ from django.http import HttpRequest, UnreadablePostError
 from tocsin.core.errors import InputError
 
 from .store import CHUNK_BYTES
+
+ANSWERED_BYTES = 1 << 16
+"""Size of the pieces in which a file leaves."""
 
 
 def body_chunks(request: HttpRequest, limit_bytes: int) -> Iterator[bytes]:
@@ -40,6 +44,13 @@ def body_chunks(request: HttpRequest, limit_bytes: int) -> Iterator[bytes]:
         raise InputError("truncated", position=f"byte {size}")
     if size == 0:
         raise InputError("empty-file")
+
+
+def file_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file as pieces, for answers that may have to break off."""
+    with path.open("rb") as file:
+        while piece := file.read(ANSWERED_BYTES):
+            yield piece
 
 
 def _announced(request: HttpRequest) -> int | None:

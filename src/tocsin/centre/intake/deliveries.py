@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +15,11 @@ from django.utils import timezone
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
-from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.members.selectors import ceiling_of, viewer_of
 from tocsin.centre.pages import Page
 from tocsin.core.errors import NotFound
-from tocsin.core.words import VICTIM_LIKE
-from tocsin.handling import Viewer, default_set, may_see, tlp_of
+from tocsin.core.words import VICTIM_LIKE, Tlp
+from tocsin.handling import HandlingSet, Viewer, default_set, may_see, narrowest, tlp_of
 
 from .models import Batch, Delivery, Tally
 from .register import facts_of
@@ -40,9 +41,26 @@ def deliveries_for(person: Person) -> QuerySet[Delivery]:
 def delivery_for(person: Person, receipt: str) -> Delivery:
     """The delivery with this receipt. NotFound whether it is absent or another's."""
     found = deliveries_for(person).select_related("duplicate_of", "mends").filter(receipt=receipt).first()
-    if found is None:
+    if found is None or not (is_within_ceiling(person, found) or _was_sent_by(person, found)):
         raise NotFound
     return found
+
+
+def is_within_ceiling(person: Person, delivery: Delivery) -> bool:
+    """Whether the key in hand, if any, may read everything of the delivery: else it does not exist for it."""
+    ceiling = ceiling_of(person)
+    if ceiling is None:
+        return True
+    first = delivery.duplicate_of or delivery
+    labels = set(Batch.objects.filter(delivery=first).values_list("handling_set__tlp", flat=True))
+    return narrowest(map(Tlp, labels or {_unread_handling(first).tlp})).rank <= ceiling.rank
+
+
+def _was_sent_by(person: Person, delivery: Delivery) -> bool:
+    """Whether a program handed it over in this person's name: it may follow that, whatever the label is."""
+    machine_doors = {Delivery.Via.API, Delivery.Via.TAXII}
+    hands_over = person.through is not None and bool({"deliver", "taxii"} & set(person.through.scopes))
+    return hands_over and delivery.person_id == person.pk and delivery.via in machine_doors
 
 
 def may_read_contents(person: Person, delivery: Delivery) -> bool:
@@ -51,22 +69,37 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
     The source's own people, and the Centre's analysts unless the gate keeps a part of it from them. A repeat has no
     batches of its own: what it repeats decides.
     """
+    if not is_within_ceiling(person, delivery):
+        return False
     if delivery.organisation_id == person.organisation_id:
         return may(person, "read")
     if not (person.organisation.is_centre and person.has_role("analyst") and may(person, "read-all-deliveries")):
         return False
-    first, viewer = delivery.duplicate_of or delivery, viewer_of(person)
-    keys = set(Batch.objects.filter(delivery=first).values_list("pk", flat=True))
-    if not keys:
-        return _may_see_unread(viewer, first)
-    return keys == set(visible_batches(viewer).filter(delivery=first).values_list("pk", flat=True))
+    return bool(shown_whole(viewer_of(person), [delivery]))
+
+
+def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Those of which the gate shows this viewer every part, in their order."""
+    first = {each.pk: each.duplicate_of or each for each in deliveries}
+    of_these = Batch.objects.filter(delivery__in=[each.pk for each in first.values()])
+    parts = Counter(of_these.values_list("delivery_id", flat=True))
+    shown = Counter(of_these.filter(pk__in=visible_batches(viewer)).values_list("delivery_id", flat=True))
+
+    def is_shown(one: Delivery) -> bool:
+        return parts[one.pk] == shown[one.pk] if parts[one.pk] else _may_see_unread(viewer, one)
+
+    return [each for each in deliveries if is_shown(first[each.pk])]
 
 
 def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
-    stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
-    handling, _ = default_set(delivery.organisation.defaults, stated)
+    handling = _unread_handling(delivery)
     return may_see(viewer, handling, facts_of(delivery.organisation.slug, handling, None), timezone.now())
+
+
+def _unread_handling(delivery: Delivery) -> HandlingSet:
+    stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
+    return default_set(delivery.organisation.defaults, stated)[0]
 
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:

@@ -19,6 +19,7 @@ from tocsin.centre import rows
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members import agreements, countries
+from tocsin.centre.members.doors import require_open
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
@@ -83,8 +84,11 @@ def receive(
     }  # fmt: skip
     try:
         with transaction.atomic():
+            # While the bytes came, the agreement may have been suspended, or the sender's key revoked.
             if drawn_from is None:
-                agreements.require_in_force(organisation, at)  # It may have been suspended while the bytes came.
+                agreements.require_in_force(organisation, at)
+            if person is not None:
+                require_open(person)
             delivery = Delivery.objects.create(**values)
             jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
             facts = {"sha256": kept.sha256, "via": via} | ({"supervised": True} if came_supervised(delivery) else {})

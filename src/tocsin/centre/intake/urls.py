@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, feeds, organisations, upload
+from .views import deliveries, emergency, feeds, organisations, upload
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("upload/", upload.upload, name="upload"),
     path("map-columns/", upload.map_columns, name="map-columns"),
     path("map-columns/<str:token>/", upload.map_columns_table, name="map-columns-table"),
+    path("emergency/<int:key>/", emergency.emergency_page, name="emergency"),
+    path("emergency/<int:key>/<str:receipt>/", emergency.emergency_delivery, name="emergency-delivery"),
+    path("emergency/<int:key>/<str:receipt>/original", emergency.emergency_original, name="emergency-original"),
     path("feeds/", feeds.feed_list, name="feeds"),
     path("feeds/switch/", feeds.feed_switch, name="feed-switch"),
     path("feeds/run/", feeds.feed_run, name="feed-run"),

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
+from tocsin.centre.audit.services import record
 from tocsin.core.errors import Refused
 
-from . import admission, factors
+from . import admission, agreements, factors
+from .key_rules import Bounds, Refusal, refusal
 from .models import Key, Person
 from .rules import may
 from .services import key_digest
 from .sessions import NotAdmitted, check_password
 
 KEY_PREFIX = "toc_"
-USED_EVERY = timedelta(minutes=1)
-"""How exactly the last use of a key is known; a row is not written for every request."""
+NOTED_EVERY = timedelta(minutes=1)
+"""How exactly it is known when a key was used or refused last; a row is not written for every request."""
+ASKED_AGAIN_SECONDS = 1.0
+"""How often it is asked, while a long answer leaves, whether it may still leave."""
+HANDING_OVER = frozenset({"deliver", "taxii"})
+"""Scopes under which an agreement that ended is answered by the receipt's own rule, and old receipts stay readable."""
+
+
+class KeyEnded(Exception):  # noqa: N818 - named as the other answers of `core.errors` are.
+    """The key opened the door and opens it no longer; answered as a wrong key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +40,75 @@ class Caller:
     """A person, or a machine with one of the person's keys: it may do what both the key and the person may."""
 
     person: Person
-    key: Key | None = None
 
     def has_scope(self, *scopes: str) -> bool:
         """Whether the key was given any of these scopes; a person's own session has all."""
-        return self.key is None or bool(set(scopes) & set(self.key.scopes))
+        key = self.person.through
+        return key is None or bool(set(scopes) & set(key.scopes))
 
     def require(self, ability: str, *scopes: str) -> Person:
-        """The person. Raises Refused unless the key has one of the scopes and the person has the ability."""
+        """The person. Raises Refused unless the key has one of the scopes and the person has the ability.
+
+        A partner's key reads only while its agreement is in force: InputError("agreement-...") otherwise.
+        """
         if not self.has_scope(*scopes):
             raise Refused(f"the key lacks the scope {scopes[0]}")
         if not may(self.person, ability):
             raise Refused(f"the account lacks the ability {ability}")
+        if self.person.through is not None and not HANDING_OVER & set(scopes):
+            agreements.require_in_force(self.person.organisation, timezone.now())
         return self.person
 
 
-def by_key(secret: str, at: datetime) -> Caller | None:
-    """Whose key this is; None when it is unknown, expired or revoked, or when its owner may no longer come in."""
+def by_key(request: HttpRequest, secret: str, at: datetime) -> Caller | None:
+    """Whose key this is; None when it is unknown, or when it opens nothing now, from there.
+
+    The caller hears the same of either. What a key that is known was refused for is logged and shown to its owner.
+    """
     if not secret.startswith(KEY_PREFIX):
         return None
-    in_force = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=at))
-    people = "person__organisation__parent"
-    key = Key.objects.select_related(people).filter(in_force, digest=key_digest(secret)).first()
-    if key is None or not admission.is_admitted(key.person, at):
+    key = _keys().filter(digest=key_digest(secret)).first()
+    if key is None:
         return None
-    if key.organisation_id != key.person.organisation_id:  # The person moved; the key was given to the old seat.
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    word = _refusal(key, at, address, certificate_of(request))
+    if word is not None:
+        _note_refusal(key, word, address, at)
         return None
-    if key.used_at is None or key.used_at <= at - USED_EVERY:
+    if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         Key.objects.filter(pk=key.pk).update(used_at=at)
-    return Caller(key.person, key)
+    key.person.through = key
+    return Caller(key.person)
+
+
+def certificate_of(request: HttpRequest) -> str:
+    """SHA-256 of the client certificate that stands behind this request; empty without one."""
+    return str(request.META.get("tocsin.certificate", ""))
+
+
+def require_open(person: Person) -> None:
+    """Asked anew before each further step of something long. Raises KeyEnded; people of the portal are not asked."""
+    if person.through is None:
+        return
+    key = _keys().filter(pk=person.through.pk).first()
+    # Address and certificate belong to the connection: they were looked at when it was accepted.
+    if key is None or _refusal(key, timezone.now(), None, key.certificate) is not None:
+        raise KeyEnded
+
+
+def while_open(person: Person, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a long answer, as long as the key that asked for it opens the door."""
+    return while_holds(lambda: require_open(person), pieces)
+
+
+def while_holds(require: Callable[[], object], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a long answer. It breaks off where `require` raises: what came is not taken for the whole."""
+    asked_at = time.monotonic()
+    for piece in pieces:
+        if time.monotonic() - asked_at >= ASKED_AGAIN_SECONDS:
+            require()
+            asked_at = time.monotonic()
+        yield piece
 
 
 def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Caller | None:
@@ -64,7 +118,7 @@ def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Cal
     who has a second factor or must have one: it would be the way around it. Raises Refused, to those alone who know it.
     """
     if secret.startswith(KEY_PREFIX):
-        caller = by_key(secret, at)
+        caller = by_key(request, secret, at)
         return caller if caller and caller.person.login.casefold() == login.casefold() else None
     address = request.META.get("REMOTE_ADDR", "")
     try:
@@ -76,3 +130,32 @@ def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Cal
     if factors.has_factor(person) or factors.is_demanded(person):
         raise Refused("the account has a second factor, so that its password opens no machine door: use a key")
     return Caller(person)
+
+
+def _keys() -> QuerySet[Key]:
+    return Key.objects.select_related("person__organisation__parent")
+
+
+def _refusal(key: Key, at: datetime, address: str | None, certificate: str) -> Refusal | None:
+    """Why the key opens nothing; without an address, where it is used from is not asked."""
+    person = key.person
+    organisation_is_open = not admission.refusal_of_organisation(person.organisation, at)
+    bounds = Bounds(
+        expires_at=key.expires_at, is_revoked=key.revoked_at is not None,
+        person_is_active=not organisation_is_open or admission.is_admitted(person, at),
+        organisation_is_active=organisation_is_open,
+        has_moved=key.organisation_id != person.organisation_id,
+        ranges=tuple(key.ranges) if address is not None else (),
+        certificate=key.certificate, certificate_ends_at=key.certificate_ends_at,
+    )  # fmt: skip
+    return refusal(bounds, at, address or "", certificate)
+
+
+def _note_refusal(key: Key, word: Refusal, address: str, at: datetime) -> None:
+    """Of a stream of tries one each minute is noted: who has a stolen key shall not fill the log with it."""
+    # A moment in the future was noted before the clock was set back.
+    due = Q(refused_at=None) | Q(refused_at__lte=at - NOTED_EVERY) | Q(refused_at__gt=at)
+    noted = {"refused_at": at, "refused_for": word.value, "refused_from": address[:45]}
+    with transaction.atomic():
+        if Key.objects.filter(due, pk=key.pk).update(**noted):
+            record(key.person.login, "key.refused", f"key:{key.pk}", {"for": word.value, "address": address}, at=at)

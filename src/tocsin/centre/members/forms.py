@@ -13,7 +13,6 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from .models import Person
-from .rules import scopes_of
 
 
 class SignInForm(forms.Form):
@@ -127,30 +126,3 @@ class PreferencesForm(forms.Form):
 
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=_zones, help_text=_("Dates and times are shown in it."))
-
-
-SCOPE_NAMES = {
-    "deliver": _("Hand over deliveries and fetch their receipts"),
-    "read": _("Read what I may read: look-ups, observations, packages"),
-}
-
-
-class KeyForm(forms.Form):
-    """A new key: what it is for, what it may do, until when."""
-
-    name = forms.CharField(
-        label=_("What it is for"), max_length=80, help_text=_("The program or machine that will hold it."),
-        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
-    )  # fmt: skip
-    scopes = forms.MultipleChoiceField(label=_("What it may do"), widget=forms.CheckboxSelectMultiple)
-    days = forms.TypedChoiceField(
-        label=_("Valid for"), coerce=int, initial=365,
-        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("One year")), (730, _("Two years"))],
-    )  # fmt: skip
-
-    def __init__(self, person: Person, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        offered = [(scope, SCOPE_NAMES[scope]) for scope in scopes_of(person)]
-        field = self.fields["scopes"]
-        assert isinstance(field, forms.MultipleChoiceField)
-        field.choices = offered

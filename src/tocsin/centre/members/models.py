@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -11,6 +12,8 @@ from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 
 from .agreement_states import Basis, Facts, State
+from .emergency_states import HOURS_MOST
+from .emergency_states import Facts as EmergencyFacts
 
 
 class HandlingSet(models.Model):
@@ -182,6 +185,9 @@ class PersonManager(BaseUserManager["Person"]):
 class Person(AbstractBaseUser):
     """Somebody who signs in. Belongs to one organisation; roles are words of `members.rules.ROLES`."""
 
+    through: Key | None = None
+    """The key with which a program acts for the person in this request; no column holds it."""
+
     login = models.CharField(max_length=120, unique=True)
     name = models.CharField(max_length=160)
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="people")
@@ -225,11 +231,24 @@ class Key(models.Model):
     name = models.CharField(max_length=80)
     digest = models.CharField(max_length=64, unique=True)
     scopes = models.JSONField(default=list)
-    """Of: deliver, read."""
+    """Of `rules.SCOPES`."""
+    ceiling = models.CharField(max_length=16, default="", blank=True, choices=[(tlp.value, tlp.value) for tlp in Tlp])
+    """Narrowest label that can be read through it; empty: all that its owner may read."""
+    ranges = models.JSONField(default=list)
+    """Networks that it may be used from; empty: anywhere."""
+    certificate = models.CharField(max_length=64, default="", blank=True)
+    """SHA-256 of the client certificate (DER) that must be shown beside it; empty: none."""
+    certificate_subject = models.CharField(max_length=200, default="", blank=True)
+    certificate_ends_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
-    expires_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    """When it was shown last where or when it opens nothing; of a stream of tries one each minute."""
+    refused_for = models.CharField(max_length=20, default="", blank=True)
+    """Of `key_rules.Refusal`."""
+    refused_from = models.CharField(max_length=45, default="", blank=True)
 
 
 class Guesses(models.Model):
@@ -288,3 +307,48 @@ class OpenSession(models.Model):
     system = models.CharField(max_length=20, default="")
     began_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+
+
+class EmergencyAccess(models.Model):
+    """What one person of the Centre asked to read in an emergency, and whether a second one let it."""
+
+    asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    reason = models.TextField()
+    hours = models.PositiveSmallIntegerField()
+    receipt = models.CharField(max_length=60, default="", blank=True)
+    """Of the delivery; empty where all of an organisation are meant."""
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    """Nobody, where its time went by."""
+    ended_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~models.Q(approved_by=models.F("asked_by")), name="emergency_by_two"),
+            models.CheckConstraint(condition=models.Q(hours__range=(1, HOURS_MOST)), name="emergency_hours"),
+        ]
+
+    @property
+    def subject(self) -> str:
+        """How the log names it."""
+        return f"emergency:{self.pk}"
+
+    @property
+    def what(self) -> str:
+        """What it is about, in the words of the log."""
+        return f"organisation:{self.organisation.slug}" if self.organisation else f"receipt:{self.receipt}"
+
+    @property
+    def facts(self) -> EmergencyFacts:
+        """What the rules look at."""
+        return EmergencyFacts(
+            self.asked_by_id, self.asked_at, self.hours, self.approved_by_id or 0, self.approved_at, self.ended_at
+        )
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it is over or lapses at the latest."""
+        return self.facts.ends_at

@@ -34,20 +34,27 @@ ABILITIES = (
     "read-own-agreement",  # What one's own organisation agreed on with the Centre.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
+    "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
+    "approve-emergency",  # Be that second person: only who reads content may open it to another.
+    "read-emergencies",  # See who asked for what and who approved.
     "administer",  # The installation: settings, jobs, accounts. No content.
 )
 
-_DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations"}
+_DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
+_ASKS, _APPROVES = "ask-emergency", "approve-emergency"
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
-        "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
-        "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised"}),
-        "legal": frozenset(
-            _DESK | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised"}
+        "analyst": frozenset(
+            _DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", _APPROVES}
         ),
-        "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
-        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall"}),
+        "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised", _ASKS, _APPROVES}),
+        "legal": frozenset(
+            _DESK
+            | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised", _ASKS, _APPROVES}
+        ),
+        "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
+        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall", _ASKS, _APPROVES}),
         "administrator": frozenset(
             {
                 "administer",
@@ -58,13 +65,16 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "read-organisations",
                 "edit-organisations",
                 "read-audit",
+                "read-emergencies",
+                _ASKS,
             }
         ),
         "partnership": frozenset(
             _DESK
             | {"map-columns", "switch-feeds", "edit-organisations", "set-country-status", "manage-people", "appoint"}
+            | {_ASKS}
         ),
-        "victim-desk": frozenset(_DESK | {"package", "watch"}),
+        "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },
     "bureau": {
         "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
@@ -144,7 +154,7 @@ def may(person: Person, ability: str) -> bool:
     return ability in abilities_of(side_of(person.organisation), person.roles)
 
 
-SCOPES = {"deliver": "deliver", "read": "read"}
+SCOPES = {"deliver": "deliver", "taxii": "deliver", "read": "read", "packages": "package"}
 """What a key may be given → the ability that its owner needs for it."""
 
 

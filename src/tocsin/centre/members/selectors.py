@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from tocsin.core.words import Tlp
 from tocsin.handling import Viewer
 from tocsin.handling.sets import CLASSIFICATIONS
 from tocsin.reference.members import territories
 
 from . import admission
+from .key_rules import ENDING_WITHIN
 from .models import Key, Organisation, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
@@ -37,6 +39,7 @@ def viewer_of(person: Person) -> Viewer:
         employer_above=above_of(employer) | _country(employer.country) if employer else frozenset(),
         clearance=clearance_of(person),
         country_suspended=bool(refusal),
+        ceiling=ceiling_of(person),
     )
 
 
@@ -81,6 +84,11 @@ def _country(code: str) -> frozenset[str]:
     return frozenset(f"country:{each}" for each in (code, territories().get(code, "")) if each)
 
 
+def ceiling_of(person: Person) -> Tlp | None:
+    """The narrowest label that may be read through the key in hand; None without a key, or where it sets no bound."""
+    return Tlp(person.through.ceiling) if person.through is not None and person.through.ceiling else None
+
+
 def keys_of(person: Person) -> QuerySet[Key]:
     """The person's own keys, the newest first."""
     return Key.objects.filter(person=person).order_by("-created_at", "-pk")
@@ -88,5 +96,9 @@ def keys_of(person: Person) -> QuerySet[Key]:
 
 def keys_in_force(person: Person, now: datetime) -> QuerySet[Key]:
     """Those that still open a door; a key given to another seat of the person opens none."""
-    valid = Q(expires_at=None) | Q(expires_at__gt=now)
-    return keys_of(person).filter(valid, revoked_at=None, organisation=person.organisation_id)
+    return keys_of(person).filter(expires_at__gt=now, revoked_at=None, organisation=person.organisation_id)
+
+
+def keys_ending(person: Person, now: datetime) -> QuerySet[Key]:
+    """Those in force that end soon, the first to end first."""
+    return keys_in_force(person, now).filter(expires_at__lte=now + ENDING_WITHIN).order_by("expires_at", "pk")

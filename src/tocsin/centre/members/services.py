@@ -6,17 +6,22 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import InputError
+from tocsin.core.words import Tlp
+from tocsin.credentials.certificates import Certificate
 from tocsin.reference.members import members
 
 from . import agreements, units
 from .agreement_states import Basis
+from .key_rules import parsed_ranges, require_lifetime
 from .models import Key, Organisation, Person
-from .rules import ROLES, side_of
+from .rules import ROLES, SCOPES, side_of
 
 CENTRE = "centre"
 
@@ -123,15 +128,37 @@ def add_person(
 
 @transaction.atomic
 def add_key(
-    *, person: Person, name: str, scopes: Sequence[str], expires_at: datetime | None, by: str, at: datetime
+    *,
+    person: Person,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime,
+    ceiling: str = "",
+    ranges: Sequence[str] = (),
+    certificate: Certificate | None = None,
+    by: str,
+    at: datetime,
 ) -> tuple[Key, str]:
-    """A machine's key; the secret is returned once and only its digest is kept."""
+    """A machine's key; the secret is returned once and only its digest is kept. Raises InputError."""
+    wrong = set(scopes) - set(SCOPES)
+    if wrong or not scopes:
+        raise InputError("invalid-object", field="scopes", excerpt=", ".join(sorted(wrong)))
+    if ceiling and ceiling not in set(Tlp):
+        raise InputError("unknown-label", field="ceiling", excerpt=ceiling[:40])
+    require_lifetime(at, expires_at, settings.INSTALLATION.key_days)
     secret = "toc_" + secrets.token_urlsafe(32)
+    bound: dict[str, Any] = {"ceiling": ceiling, "ranges": parsed_ranges(" ".join(ranges))}
+    if certificate is not None:
+        bound["certificate"] = certificate.fingerprint
+        bound["certificate_subject"] = certificate.subject[:200]
+        bound["certificate_ends_at"] = certificate.ends_at
     key = Key.objects.create(
         organisation=person.organisation, person=person, name=name, digest=key_digest(secret), scopes=list(scopes),
-        created_at=at, expires_at=expires_at,
+        created_at=at, expires_at=expires_at, **bound,
     )  # fmt: skip
-    record(by, "key.added", f"key:{key.pk}", {"scopes": list(scopes)}, at=at)
+    facts = {"scopes": list(scopes), "until": expires_at.isoformat()}
+    facts |= {name: str(value) if name == "certificate_ends_at" else value for name, value in bound.items() if value}
+    record(by, "key.added", f"key:{key.pk}", facts, at=at)
     return key, secret
 
 

@@ -14,12 +14,13 @@ from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
 
-from . import admission, browsers
+from . import admission, browsers, selectors
 from .models import Guesses, Person
 
 FAILURES_ALLOWED = 5
@@ -29,6 +30,8 @@ WINDOW_MINUTES = 15
 FAILED = "sign-in.failed"
 FACTOR_FAILED = "sign-in.factor-failed"
 RESET = "person.factors-reset"
+KEYS_NAMED = 3
+"""Keys that end soon and are named at the sign-in; their page lists all."""
 PROVED_AT = "proved_at"
 HOME_PREFIX_V6 = 64
 """Who has one address of version 6 has all of its network."""
@@ -115,11 +118,11 @@ def open_session(request: HttpRequest, *, person: Person, proved_by: Sequence[st
     mark_proved(request, at)
     browsers.begin(request, person=person, at=at)
     record(person.login, "sign-in", f"person:{person.pk}", {"address": address, "by": list(proved_by)}, at=at)
-    _tell(request, person, since)
+    _tell(request, person, since, at)
 
 
-def _tell(request: HttpRequest, person: Person, since: datetime) -> None:
-    """What befell the account since its owner was here last."""
+def _tell(request: HttpRequest, person: Person, since: datetime, at: datetime) -> None:
+    """What befell the account since its owner was here last, and which of its keys end soon."""
     met = set(found(subject=f"person:{person.pk}", since=since).values_list("action", flat=True))
     with translation.override(person.language):
         if RESET in met:
@@ -127,6 +130,9 @@ def _tell(request: HttpRequest, person: Person, since: datetime) -> None:
         if FACTOR_FAILED in met:
             said = _("Since you were here last, somebody knew your password and failed at the second factor.")
             messages.warning(request, said + " " + _("If it was not you, change your password."))
+        for key in selectors.keys_ending(person, at)[:KEYS_NAMED]:
+            said = _("Your key %(name)s for programs ends on %(day)s. Make a new one before then.")
+            messages.warning(request, said % {"name": key.name, "day": date_format(key.expires_at)})
 
 
 def mark_proved(request: HttpRequest, at: datetime) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,15 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from . import passkeys, selectors, services, sessions, signing_in
-from .access import fresh_proof, is_fresh, person_of, requires
-from .forms import SCOPE_NAMES, KeyForm, PasswordForm, PreferencesForm, SignInForm
+from . import passkeys, sessions, signing_in
+from .access import fresh_proof, person_of, requires
+from .forms import PasswordForm, PreferencesForm, SignInForm
 from .labels import NOT_ADMITTED
-from .rules import scopes_of
-
-KEYS_SHOWN = 50
 
 
 @sensitive_post_parameters("password")
@@ -117,45 +112,6 @@ def preferences(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Your preferences were saved."))
         return redirect("preferences")
     return render(request, "members/preferences.html", {"form": form})
-
-
-@requires("read")
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@fresh_proof(only_post=True)
-def keys(request: HttpRequest) -> HttpResponse:
-    """The person's keys for programs, and a form for another. The secret of a new one stands in this answer alone."""
-    person, now = person_of(request), timezone.now()
-    form = KeyForm(person, request.POST or None, initial={"scopes": scopes_of(person)})
-    secret = ""
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        _key, secret = services.add_key(
-            person=person, name=said["name"], scopes=sorted(said["scopes"]),
-            expires_at=now + timedelta(days=said["days"]), by=person.login, at=now,
-        )  # fmt: skip
-        form = KeyForm(person, initial={"scopes": scopes_of(person)})
-    in_force = set(selectors.keys_in_force(person, now).values_list("pk", flat=True))
-    listed = [
-        (key, key.pk in in_force, [SCOPE_NAMES.get(scope, scope) for scope in key.scopes])
-        for key in selectors.keys_of(person)[:KEYS_SHOWN]
-    ]
-    context = {
-        "form": form, "secret": secret, "keys": listed, "origin": settings.INSTALLATION.public_origin,
-        "is_proved": is_fresh(request),
-    }  # fmt: skip
-    return render(request, "members/keys.html", context)
-
-
-@requires("read")
-@require_POST
-def key_revoke(request: HttpRequest, key: int) -> HttpResponse:
-    """End one of the person's own keys at once."""
-    person = person_of(request)
-    found = get_object_or_404(selectors.keys_of(person), pk=key)
-    services.revoke_key(key=found, by=person.login, at=timezone.now())
-    messages.success(request, _("The key %(name)s opens nothing any more.") % {"name": found.name})
-    return redirect("keys")
 
 
 @require_POST

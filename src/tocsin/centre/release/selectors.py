@@ -9,7 +9,9 @@ from django.db.models import QuerySet
 
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may, side_of
+from tocsin.centre.members.selectors import ceiling_of
 from tocsin.core.errors import NotFound
+from tocsin.core.words import Tlp
 
 from .models import Package
 
@@ -23,6 +25,9 @@ def packages_for(person: Person) -> QuerySet[Package]:
     if not may(person, "package"):
         return none
     newest = Package.objects.select_related("created_by").order_by("-created_at", "-pk")
+    ceiling = ceiling_of(person)
+    if ceiling is not None:
+        newest = newest.filter(summary__tlp__in=[tlp.value for tlp in Tlp if tlp.rank <= ceiling.rank])
     organisation = person.organisation
     if organisation.is_centre:
         return newest
