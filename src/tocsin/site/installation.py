@@ -39,6 +39,8 @@ class Installation:
     """Folder on another machine or medium that gets the signed checkpoints of the log; empty: none."""
     second_factor: str = "offered"
     """Who must have a second factor; a word of SECOND_FACTOR."""
+    inner_providers: bool = False
+    """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -78,6 +80,7 @@ def load(home: Path | None = None) -> Installation:
         workers=int(said.get("workers", 2)),
         second_place=said.get("second_place", ""),
         second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", "offered")),
+        inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
     )
 
 
@@ -88,6 +91,13 @@ def _one_of(words: tuple[str, ...], name: str, said: object) -> str:
             "invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not {' or '.join(words)}"
         )
     return str(said)
+
+
+def _yes_or_no(name: str, said: object) -> bool:
+    """The answer; "false" in quotes must not quietly mean yes. Raises InputError."""
+    if not isinstance(said, bool):
+        raise InputError("invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not true or false")
+    return said
 
 
 def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
@@ -103,6 +113,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
             '# second_factor = "centre"                   # must have one; or "everyone", "offered"\n'
+            "# inner_providers = true                     # providers of sign-in may lie in your own network\n"
             '# public_origin = "https://tocsin.example"\n'
             '# allowed_hosts = ["tocsin.example"]\n'
         )

@@ -18,9 +18,10 @@ from django.utils.translation import gettext as _
 
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
+from tocsin.core.errors import Refused
 
 from . import browsers
-from .models import Guesses, Person
+from .models import Guesses, Person, Provider
 
 FAILURES_ALLOWED = 5
 FAILURES_OF_ADDRESS = 50
@@ -30,6 +31,8 @@ FAILED = "sign-in.failed"
 FACTOR_FAILED = "sign-in.factor-failed"
 RESET = "person.factors-reset"
 PROVED_AT = "proved_at"
+PROVED_BY = "proved_by"
+PROVIDER, PROVIDED_FACTOR = "provider", "provider's factor"  # Words of the log.
 HOME_PREFIX_V6 = 64
 """Who has one address of version 6 has all of its network."""
 
@@ -42,7 +45,8 @@ class TooManyFailures(Exception):  # noqa: N818 - named as the other answers of 
 
 
 def check_password(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
-    """Who this is; None when login and password do not fit. Raises TooManyFailures.
+    """Who this is; None when login and password do not fit. Raises TooManyFailures; and Refused, to those alone who
+    know the password, where the person's organisation lets its people in by its own provider only.
 
     A try is counted before the password is compared and given back when it was right: however many come at the same
     time, in whatever processes, no more than the limit are compared.
@@ -61,7 +65,17 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
         record(name[:120] or "-", FAILED, subject, {"address": address}, at=at)
         return None
     give_back(subject, everybody)
+    if is_closed_to_passwords(person):
+        detail = {"address": address, "reason": "only by provider"}
+        record(person.login, FAILED, f"person:{person.pk}", detail, at=at)
+        raise Refused("the organisation's people sign in with its own provider only")
     return person
+
+
+def is_closed_to_passwords(person: Person) -> bool:
+    """Whether only its organisation's provider lets this person in."""
+    only = Provider.objects.filter(organisation=person.organisation_id, is_on=True, is_only=True)
+    return only.exclude(break_glass=person.pk).exists()
 
 
 def count_try(subject: str, allowed: int, at: datetime) -> None:
@@ -103,7 +117,8 @@ def open_session(request: HttpRequest, *, person: Person, proved_by: Sequence[st
     since = person.last_login or person.created_at
     login(request, person)
     mark_proved(request, at)
-    browsers.begin(request, person=person, at=at)
+    request.session[PROVED_BY] = list(proved_by)
+    browsers.begin(request, person=person, at=at, proved_by=proved_by)
     record(person.login, "sign-in", f"person:{person.pk}", {"address": address, "by": list(proved_by)}, at=at)
     _tell(request, person, since)
 
@@ -128,6 +143,11 @@ def is_proved(request: HttpRequest, within: timedelta, at: datetime) -> bool:
     """Whether that was so lately. A moment in the future proves nothing: the clock was set back since."""
     proved_at = request.session.get(PROVED_AT)
     return isinstance(proved_at, float) and 0 <= at.timestamp() - proved_at < within.total_seconds()
+
+
+def came_by(request: HttpRequest) -> tuple[str, ...]:
+    """How the person of this session came in."""
+    return tuple(request.session.get(PROVED_BY, ()))
 
 
 @transaction.atomic

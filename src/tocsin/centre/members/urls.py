@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import agreement_views, factor_views, session_views, views
+from . import agreement_views, factor_views, provider_setup_views, provider_views, session_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-in/second/", factor_views.sign_in_second, name="sign-in-second"),
     path("sign-in/passkey/", factor_views.sign_in_passkey, name="sign-in-passkey"),
     path("sign-in/challenge/", factor_views.passkey_challenge, name="passkey-challenge"),
+    path("sign-in/organisation/", provider_views.sign_in_organisation, name="sign-in-organisation"),
+    path("sign-in/provider/<slug:key>/", provider_views.start, name="provider-start"),
+    path("sign-in/provider/<slug:key>/back/", provider_views.back, name="provider-back"),
+    path("organisations/<slug:slug>/provider/", provider_setup_views.provider_page, name="provider"),
+    path("organisations/<slug:slug>/provider/switch/", provider_setup_views.provider_switch, name="provider-switch"),
+    path("organisations/<slug:slug>/provider/remove/", provider_setup_views.provider_remove, name="provider-remove"),
+    path(
+        "organisations/<slug:slug>/provider/unlink/<int:identity>/",
+        provider_setup_views.provider_unlink,
+        name="provider-unlink",
+    ),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("account/password/", views.change_password, name="change-password"),
     path("account/preferences/", views.preferences, name="preferences"),
