@@ -27,6 +27,9 @@ def new_key() -> RSAPrivateKey:
     return generate_private_key(65537, 2048)
 
 
+FIRST_KEY = new_key()
+
+
 @dataclass
 class OpenIdProvider:
     """Whoever comes is the person that `claims` says; what it signs and publishes can be bent."""
@@ -34,7 +37,7 @@ class OpenIdProvider:
     origin: str = ""
     claims: dict[str, Any] = field(default_factory=lambda: {"sub": "0001", "preferred_username": "pia_partner"})
     user_info: dict[str, Any] = field(default_factory=dict)
-    key: RSAPrivateKey = field(default_factory=new_key)
+    key: RSAPrivateKey = field(default_factory=lambda: FIRST_KEY)
     number: str = "first"
     bent: dict[str, Any] = field(default_factory=dict)
     """Claims of the token in place of the right ones; None leaves one out."""
@@ -100,7 +103,12 @@ class OpenIdProvider:
                   **self.claims}  # fmt: skip
         if begun.get("prompt") == "login":
             claims["auth_time"] = now
-        token = jwt.encode(_bent(claims, self.bent), self.signs_with or self.key, self.algorithm, {"kid": self.number})
+        token = jwt.encode(
+            _bent(claims, self.bent),
+            self.key if self.signs_with is None else self.signs_with,
+            self.algorithm,
+            {"kid": self.number},
+        )
         return 200, {"access_token": "opaque", "token_type": "Bearer", "id_token": token}
 
     def answer(self, path: str, form: dict[str, str] | None, authorization: str) -> tuple[int, dict[str, Any]]:

@@ -29,10 +29,15 @@ OPEN_TO_ALL = {
     "sign-in-second": 302,
     "sign-in-passkey": 405,
     "passkey-challenge": 405,
+    "sign-in-organisation": 200,
+    "provider-start": 404,
+    "provider-back": 404,
     "set-language": 405,
     "health": 200,
     "api-documentation": 200,
 }
+OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",)}
+"""Arguments of the same."""
 MACHINE_DOORS = ("api/v1/", "taxii2/")
 """Doors for programs answer by their own rules: test_api.py and test_taxii.py."""
 STATUS = {"+": 200, ".": 404, "p": 405}
@@ -56,6 +61,10 @@ ARGUMENTS: dict[str, Arguments] = {
     "agreement-of": lambda shown, person: ("northwind", shown.agreement.pk),
     "agreement-move": lambda shown, person: ("northwind", shown.agreement.pk),
     "agreement-part": lambda shown, person: ("northwind", shown.agreement.pk, "terms"),
+    "provider": lambda shown, person: ("northwind",),
+    "provider-switch": lambda shown, person: ("northwind",),
+    "provider-remove": lambda shown, person: ("northwind",),
+    "provider-unlink": lambda shown, person: ("northwind", 1),
     "object": lambda shown, person: (shown.thing.pk,),
     "object-raw": lambda shown, person: (shown.thing.pk,),
     "decide-country": lambda shown, person: (shown.conflict.pk,),
@@ -120,7 +129,7 @@ def test_strangers_are_asked_to_sign_in(name: str, client: Client, shown: scene.
 
 @pytest.mark.parametrize(("name", "status"), OPEN_TO_ALL.items())
 def test_what_is_open_to_all(name: str, status: int, client: Client) -> None:
-    assert client.get(reverse(name)).status_code == status
+    assert client.get(reverse(name, args=OF_NOBODY.get(name))).status_code == status
 
 
 def test_a_first_password_opens_nothing_but_its_change(client: Client, shown: scene.Scene) -> None:

@@ -224,9 +224,7 @@ def test_who_moved_to_another_organisation_leaves_the_old_provider(
     assert reasons() == ["other-organisation"]
 
 
-def test_the_answer_of_one_provider_counts_at_no_other(
-    client: Client, idp: OpenIdProvider, provider: Provider
-) -> None:
+def test_the_answer_of_one_provider_counts_at_no_other(client: Client, idp: OpenIdProvider, provider: Provider) -> None:
     """Mix-up: the browser was sent to the first and comes back to the address of the second."""
     people.call("omar_partner")
     with openid_provider.running() as another:
@@ -295,7 +293,8 @@ def test_the_second_factor_follows_unless_the_providers_counts(
     assert who(client) == "pia_partner"
     assert OpenSession.objects.get().proved_by == "provider,code"
     trusting = set_up(idp, provider.organisation, counts_as_factor=True, factor_words=("mfa",))
-    for said, login in (({}, ""), ({"amr": ["pwd"]}, ""), ({"amr": "mfa"}, ""), ({"amr": ["pwd", "mfa"]}, "pia_partner"),
+    for said, login in (({}, ""), ({"amr": ["pwd"]}, ""), ({"amr": "mfa"}, ""),
+                        ({"amr": ["pwd", "mfa"]}, "pia_partner"),
                         ({"acr": "mfa"}, "pia_partner")):  # fmt: skip
         other = Client()
         idp.bent = said
@@ -327,7 +326,7 @@ def test_only_by_the_provider(client: Client, idp: OpenIdProvider) -> None:
     assert "by its own provider only" not in wrong.content.decode()
     assert who(client) == ""
     basic = {"HTTP_AUTHORIZATION": "Basic cGlhX3BhcnRuZXI6Zm91ciBwbGFpbiB3b3JkcyBzdWZmaWNl"}
-    assert client.get("/taxii2/", **basic).status_code == 401
+    assert client.get("/taxii2/", **basic).status_code == 403
     go(client, idp, provider)
     assert who(client) == "pia_partner"
     providers.switch(provider=provider, is_on=False, by="test", at=timezone.now())
@@ -412,10 +411,12 @@ def test_the_secret_is_sealed_and_never_shown(client: Client, idp: OpenIdProvide
 
 
 @pytest.mark.parametrize(("document", "code"), [
-    ({"issuer": "https://other.example"}, "issuer"), ({"issuer": None}, "issuer"), ({"token_endpoint": None}, "provider"),
+    ({"issuer": "https://other.example"}, "issuer"), ({"issuer": None}, "issuer"),
+    ({"token_endpoint": None}, "provider"),
     ({"token_endpoint": "ftp://127.0.0.1/token"}, "not-allowed"), ({"jwks_uri": 7}, "provider"),
     ({"token_endpoint": "http://192.0.2.7@203.0.113.9/token"}, "not-allowed"),
-    ({"response_types_supported": ["id_token"]}, "provider"), ({"code_challenge_methods_supported": ["plain"]}, "provider"),
+    ({"response_types_supported": ["id_token"]}, "provider"),
+    ({"code_challenge_methods_supported": ["plain"]}, "provider"),
     ({"id_token_signing_alg_values_supported": ["HS256", "none"]}, "provider"),
     ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "provider"),
 ])  # fmt: skip

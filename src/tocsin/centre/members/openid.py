@@ -158,6 +158,8 @@ def _tokens(provider: Provider, departure: Departure, code: str) -> dict[str, An
     else:
         form |= {"client_id": provider.client, "client_secret": secret}
     answer = _asked(provider.published["token_endpoint"], form, headers, may_fail=True)
+    if answer.status >= 500:
+        raise NotProved("unreachable", f"token address: {answer.status}")
     said = _document(answer)
     if answer.status != 200:
         error = str(said.get("error", ""))
