@@ -100,7 +100,8 @@ def test_a_link_is_undone(administrator: Client, idp: OpenIdProvider) -> None:
 
 
 @pytest.mark.parametrize(("changed", "text"), [
-    ({"issuer": "https://idp.example/wrong"}, "does not answer"), ({"issuer": "http://login.example"}, "inner_providers"),
+    ({"issuer": "https://idp.example/wrong"}, "does not answer"),
+    ({"issuer": "http://login.example"}, "inner_providers"),
     ({"issuer": "javascript:alert(1)"}, "inner_providers"), ({"secret": ""}, "Enter the secret"),
     ({"counts_as_factor": "on"}, "by which word"), ({"factor_words": "mfä"}, "at most 20 words"),
     ({"client": ""}, "required"),

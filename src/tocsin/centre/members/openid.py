@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -152,8 +152,8 @@ def _tokens(provider: Provider, departure: Departure, code: str) -> dict[str, An
     }
     headers, secret = {}, providers.secret_of(provider)
     if provider.published["authentication"] == "basic":
-        # Both are written as in a form first (RFC 6749, section 2.3.1).
-        pair = f"{quote_plus(provider.client)}:{quote_plus(secret)}"
+        # Both are written as in a form first (RFC 6749, section 2.3.1); a space as all read it.
+        pair = f"{quote(provider.client, safe='')}:{quote(secret, safe='')}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     else:
         form |= {"client_id": provider.client, "client_secret": secret}
