@@ -32,11 +32,14 @@ OPEN_TO_ALL = {
     "sign-in-organisation": 200,
     "provider-start": 404,
     "provider-back": 404,
+    "provider-assertion": 405,
+    "provider-metadata": 200,
     "set-language": 405,
     "health": 200,
     "api-documentation": 200,
 }
-OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",)}
+OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
+             "provider-assertion": ("no-such-key",), "provider-metadata": ("no-such-key",)}  # fmt: skip
 """Arguments of the same."""
 MACHINE_DOORS = ("api/v1/", "taxii2/")
 """Doors for programs answer by their own rules: test_api.py and test_taxii.py."""

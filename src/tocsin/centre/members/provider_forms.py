@@ -111,6 +111,50 @@ class OpenIdForm(_ProviderForm):
         return bool(self.provider and self.provider.kind == Provider.Kind.OPENID and self.provider.sealed)
 
 
+class SamlForm(_ProviderForm):
+    """A provider of SAML 2.0."""
+
+    kind = Provider.Kind.SAML
+    metadata = forms.CharField(
+        label=_("Metadata of the provider"), max_length=500_000, required=False,
+        widget=forms.Textarea(attrs={**TECHNICAL, "rows": 8}),
+        help_text=_("The whole XML that the provider publishes of itself: its entity id, address and certificates."),
+    )  # fmt: skip
+    claim = forms.CharField(
+        label=_("Attribute that holds the login"), max_length=120, widget=forms.TextInput(attrs=TECHNICAL),
+        help_text=_(
+            "Name of an attribute, or NameID. At somebody's first sign-in it must be the login of an account of this "
+            "organisation; afterwards the NameID counts, which must be persistent."
+        ),
+    )  # fmt: skip
+    field_order = ("metadata", "claim", "counts_as_factor", "factor_words", "is_only")
+
+    def __init__(self, organisation: Organisation, provider: Provider | None, *args: Any, **said: Any) -> None:
+        super().__init__(organisation, provider, *args, **said)
+        self.order_fields([*self.field_order, "break_glass"])
+        if self._has_metadata():
+            self.fields["metadata"].help_text = _("The provider's metadata is kept. Leave this empty to keep it.")
+        self.fields["factor_words"].help_text = _(
+            "Classes of the context (AuthnContextClassRef), with spaces between them, such as "
+            "https://refeds.org/profile/mfa."
+        )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if not said.get("metadata") and not self._has_metadata() and "metadata" not in self.errors:
+            self.add_error("metadata", _("Paste the provider's metadata."))
+        return said
+
+    def _has_metadata(self) -> bool:
+        return bool(self.provider and self.provider.kind == Provider.Kind.SAML)
+
+
+FORMS: dict[str, type[OpenIdForm | SamlForm]] = {
+    Provider.Kind.OPENID.value: OpenIdForm,
+    Provider.Kind.SAML.value: SamlForm,
+}
+
+
 def _initial(provider: Provider | None) -> dict[str, object]:
     if provider is None:
         return {}

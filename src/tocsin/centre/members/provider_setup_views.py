@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tocsin.core.errors import Refused
 from tocsin.credentials.proofs import NotProved
 
-from . import openid, providers
+from . import openid, providers, saml
 from .access import fresh_proof, is_fresh, person_of, requires
 from .models import Organisation, Provider
-from .provider_forms import OpenIdForm
+from .provider_forms import FORMS, OpenIdForm, SamlForm
 from .provider_labels import CHECKS, KINDS
 
 LINKS_SHOWN = 200
@@ -35,20 +35,23 @@ def provider_page(request: HttpRequest, slug: str) -> HttpResponse:
     """How an organisation's people sign in with their own provider, and the form to set that up."""
     organisation = get_object_or_404(Organisation, slug=slug)
     provider = providers.provider_of(organisation)
-    form = OpenIdForm(organisation, provider, request.POST if request.method == "POST" else None)
+    asked = request.POST.get("kind") or request.GET.get("kind") or (provider.kind if provider else "")
+    chosen = FORMS.get(asked, OpenIdForm)
+    form = chosen(organisation, provider, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and _kept(request, organisation, form):
         return redirect("provider", slug)
     return _page(request, organisation, provider, form)
 
 
 def _page(
-    request: HttpRequest, organisation: Organisation, provider: Provider | None, form: OpenIdForm
+    request: HttpRequest, organisation: Organisation, provider: Provider | None, form: OpenIdForm | SamlForm
 ) -> HttpResponse:  # fmt: skip
     context = {
         "organisation": organisation,
         "provider": provider,
         "kind": KINDS[provider.kind] if provider else "",
-        "addresses": _addresses(providers.key_of(organisation)),
+        "kinds": KINDS.items(),
+        "addresses": _addresses(providers.key_of(organisation), form.kind),
         "links": list(providers.links_of(provider)[:LINKS_SHOWN]) if provider else [],
         "form": form,
         "is_proved": is_fresh(request),
@@ -57,33 +60,52 @@ def _page(
     return render(request, "members/provider.html", context, status=422 if form.errors else 200)
 
 
-def _addresses(key: str) -> list[tuple[str, str]]:
+def _addresses(key: str, kind: str) -> list[tuple[str, str]]:
     """What the provider's administrators have to enter there."""
-    return [
-        (_("Redirect address"), providers.address(key, "provider-back")),
-        (_("Address to start from, for bookmarks and the like"), providers.address(key, "provider-start")),
-    ]  # fmt: skip
+    start = (_("Address to start from, for bookmarks and the like"), providers.address(key, "provider-start"))
+    if kind == Provider.Kind.SAML:
+        entity, service = saml.audience_of(key), saml.recipient_of(key)
+        return [(_("Entity id, and address of our metadata"), entity), (_("Address for assertions"), service), start]
+    return [(_("Redirect address"), providers.address(key, "provider-back")), start]
 
 
-def _kept(request: HttpRequest, organisation: Organisation, form: OpenIdForm) -> bool:
+def _kept(request: HttpRequest, organisation: Organisation, form: OpenIdForm | SamlForm) -> bool:
     said: dict[str, Any] = form.cleaned_data
+    first = next(iter(form.fields))
     try:
-        setup = providers.Setup(
-            kind=Provider.Kind.OPENID, issuer=said["issuer"], claim=said["claim"], client=said["client"],
-            secret=said["secret"], published=openid.read(said["issuer"]), is_only=said["is_only"],
-            break_glass=said.get("break_glass"), counts_as_factor=said["counts_as_factor"],
-            factor_words=said["factor_words"],
-        )  # fmt: skip
+        is_saml = form.kind == Provider.Kind.SAML
+        setup = _saml_setup(form, said) if is_saml else _openid_setup(said)
         providers.set_up(organisation=organisation, said=setup, by=person_of(request).login, at=timezone.now())
     except NotProved as why:
-        form.add_error("issuer", str(CHECKS.get(why.code, CHECKS["provider"])))
-        form.add_error("issuer", _("In detail: %(detail)s") % {"detail": why.detail})
+        form.add_error(first, str(CHECKS.get(why.code, CHECKS["provider"])))
+        form.add_error(first, _("In detail: %(detail)s") % {"detail": why.detail})
         return False
     except Refused:
         form.add_error("break_glass", _("Choose somebody, or nobody could come in when the provider fails."))
         return False
     messages.success(request, _("The provider was looked at and kept."))
     return True
+
+
+def _openid_setup(said: dict[str, Any]) -> providers.Setup:
+    return providers.Setup(
+        kind=Provider.Kind.OPENID, issuer=said["issuer"], client=said["client"], secret=said["secret"],
+        published=openid.read(said["issuer"]), **_shared(said),
+    )  # fmt: skip
+
+
+def _saml_setup(form: OpenIdForm | SamlForm, said: dict[str, Any]) -> providers.Setup:
+    known = form.provider
+    if not said["metadata"] and known:
+        issuer, published = known.issuer, known.published
+    else:
+        issuer, published = saml.read(said["metadata"])
+    return providers.Setup(kind=Provider.Kind.SAML, issuer=issuer, published=published, **_shared(said))
+
+
+def _shared(said: dict[str, Any]) -> dict[str, Any]:
+    names = ("claim", "is_only", "counts_as_factor", "factor_words")
+    return {"break_glass": said.get("break_glass"), **{name: said[name] for name in names}}
 
 
 @requires("administer")

@@ -8,11 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tocsin.credentials.proofs import NotProved, Proof
 
-from . import arrivals, departures, openid, providers, sessions
+from . import arrivals, departures, openid, providers, saml, sessions
 from .departures import Departure
 from .models import Person, Provider
 from .provider_forms import WhoForm
@@ -64,22 +65,55 @@ def start(request: HttpRequest, key: str) -> HttpResponse:
         return redirect(target)
     purpose = departures.PROVE if is_proof else departures.ENTER
     departure = departures.begin(request, provider=provider, purpose=purpose, target=target, at=at)
+    if provider.kind == Provider.Kind.SAML:
+        return redirect(saml.departs_to(provider, departure, at))
     return redirect(openid.departs_to(provider, departure))
 
 
 @never_cache
 @require_safe
 def back(request: HttpRequest, key: str) -> HttpResponse:
-    """The browser comes back from a provider of OpenID Connect."""
+    """The browser is back: with a code of OpenID Connect, or with the ticket for a SAML assertion."""
     provider, at = _provider(key), timezone.now()
-    if provider.kind != Provider.Kind.OPENID:
-        raise Http404
+    if provider.kind == Provider.Kind.SAML and request.GET.get("failed") in REFUSALS:
+        return refusal(request, request.GET["failed"])  # `assertion` has noted it.
     said = {name: request.GET[name] for name in ("state", "code", "iss", "error") if name in request.GET}
     try:
+        if provider.kind == Provider.Kind.SAML:
+            answered, proof = saml.proof_of(provider, request.GET.get("ticket", ""))
+            departure = departures.take(request, provider=provider, state=answered, at=at)
+            return _arrived(request, provider, departure, proof)
         departure = departures.take(request, provider=provider, state=said.get("state", ""), at=at)
         return _arrived(request, provider, departure, openid.proof_of(provider, departure, said, at))
     except NotProved as why:
         return _refused(request, provider, why)
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+def assertion(request: HttpRequest, key: str) -> HttpResponse:
+    """Take in a SAML assertion. It comes from another host, so our cookie is not with it: the page after this has it.
+
+    Nothing but the provider's signature, for a request of ours, gets further: no token against forged requests needed.
+    """
+    provider, at = _provider(key), timezone.now()
+    if provider.kind != Provider.Kind.SAML:
+        raise Http404
+    try:
+        query = {"ticket": saml.keep(provider, request.POST.get("SAMLResponse", ""), at)}
+    except NotProved as why:
+        arrivals.note_failure(request, provider=provider, why=why, at=at)
+        query = {"failed": why.code}
+    onward = redirect(reverse("provider-back", args=[key], query=query))
+    onward.status_code = 303
+    return onward
+
+
+@require_safe
+def metadata(request: HttpRequest, key: str) -> HttpResponse:
+    """What a SAML provider reads about us. It is there before the provider is set up, and says nothing of anybody."""
+    return HttpResponse(saml.own_metadata(key), content_type="application/samlmetadata+xml")
 
 
 def _arrived(request: HttpRequest, provider: Provider, departure: Departure, proof: Proof) -> HttpResponse:

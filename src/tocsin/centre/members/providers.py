@@ -113,14 +113,14 @@ def set_up(*, organisation: Organisation, said: Setup, by: str, at: datetime) ->
     }  # fmt: skip
     for name, value in facts.items():
         setattr(provider, name, value)
-    if said.secret:
-        provider.sealed = _key().seal(said.secret.encode(), _about(organisation.pk))
+    sealed = _key().seal(said.secret.encode(), _about(organisation.pk)) if said.secret else ""
+    provider.sealed = sealed or provider.sealed
     detail = {
         "kind": said.kind, "issuer": said.issuer, "only": said.is_only, "factor": said.counts_as_factor,
         "claim": said.claim, "break_glass": break_glass.login if break_glass else "", "secret": bool(said.secret),
     }  # fmt: skip
     if is_other:
-        provider.is_on = False
+        provider.is_on, provider.sealed = False, sealed
         detail["unlinked"] = provider.identities.all().delete()[0]
         detail["sessions"] = _end_sessions(organisation)
     provider.save()
