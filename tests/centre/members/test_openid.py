@@ -347,6 +347,40 @@ def test_one_administrator_of_the_centre_keeps_a_password(client: Client, idp: O
     assert who(client) == "ada_administrator"
 
 
+def test_a_passkey_alone_is_no_way_past_the_provider(
+    client: Client, idp: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.centre.members import test_passkeys as passkeys
+
+    named = replace(settings.INSTALLATION, public_origin=passkeys.ORIGIN)
+    monkeypatch.setattr(settings, "INSTALLATION", named)
+    people.let_in(client, "pia_partner")
+    device = passkeys.Device()
+    made = {"name": "key", "passkey": device.made(passkeys._asked(client, "new"))}
+    client.post(reverse("passkey-add"), made)
+    client.post(reverse("sign-out"))
+    door = reverse("sign-in-passkey")
+    client.post(door, {"passkey": device.answered(passkeys._asked(client))})
+    assert who(client) == "pia_partner"
+    client.post(reverse("sign-out"))
+    set_up(idp, people.call("pia_partner").organisation, is_only=True)
+    client.post(door, {"passkey": device.answered(passkeys._asked(client))})
+    assert who(client) == ""
+    assert "only by provider" in Entry.objects.filter(action="sign-in.failed").latest("pk").detail
+
+
+def test_the_command_line_opens_to_passwords_again(client: Client, idp: OpenIdProvider) -> None:
+    from click.testing import CliRunner
+
+    from tocsin.cli.people import provider_off
+
+    set_up(idp, people.call("pia_partner").organisation, is_only=True)
+    assert CliRunner().invoke(provider_off, ["no-such-slug"]).exit_code == 1
+    assert "passwords do again" in CliRunner().invoke(provider_off, ["northwind"]).output
+    client.post(reverse("sign-in"), {"login": "pia_partner", "password": builders.PASSWORD})
+    assert who(client) == "pia_partner"
+
+
 def test_step_up_asks_the_provider_anew(client: Client, idp: OpenIdProvider, provider: Provider) -> None:
     go(client, idp, provider)
     _grow_old(client)

@@ -9,6 +9,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.credentials.saml import NAME_ID
+
 from . import providers
 from .models import Organisation, Provider
 
@@ -134,6 +136,8 @@ class SamlForm(_ProviderForm):
         self.order_fields([*self.field_order, "break_glass"])
         if self._has_metadata():
             self.fields["metadata"].help_text = _("The provider's metadata is kept. Leave this empty to keep it.")
+        else:
+            self.initial["claim"] = NAME_ID
         self.fields["factor_words"].help_text = _(
             "Classes of the context (AuthnContextClassRef), with spaces between them, such as "
             "https://refeds.org/profile/mfa."
@@ -157,7 +161,7 @@ FORMS: dict[str, type[OpenIdForm | SamlForm]] = {
 
 def _initial(provider: Provider | None) -> dict[str, object]:
     if provider is None:
-        return {}
+        return {"claim": "preferred_username"}
     return {
         "issuer": provider.issuer, "client": provider.client, "claim": provider.claim, "is_only": provider.is_only,
         "break_glass": str(provider.break_glass_id or ""), "counts_as_factor": provider.counts_as_factor,

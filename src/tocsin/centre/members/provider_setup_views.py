@@ -51,7 +51,7 @@ def _page(
         "provider": provider,
         "kind": KINDS[provider.kind] if provider else "",
         "kinds": KINDS.items(),
-        "addresses": _addresses(providers.key_of(organisation), form.kind),
+        "addresses": _addresses(provider.key if provider else providers.key_of(organisation), form.kind),
         "links": list(providers.links_of(provider)[:LINKS_SHOWN]) if provider else [],
         "form": form,
         "is_proved": is_fresh(request),

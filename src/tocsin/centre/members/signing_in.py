@@ -96,7 +96,10 @@ def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: da
     answered = passkeys.check(request, person, said, at)
     if answered is None or not _opens(answered, alone=person is None):
         if person is None:
-            record("-", sessions.FAILED, place, {"address": address, "by": PASSKEY}, at=at)
+            detail = {"address": address, "by": PASSKEY}
+            if answered and sessions.is_closed_to_passwords(answered.passkey.person):
+                detail["reason"] = "only by provider"
+            record("-", sessions.FAILED, place, detail, at=at)
         else:
             subject = f"person:{person.pk}"
             record(person.login, sessions.FACTOR_FAILED, subject, {"address": address, "by": PASSKEY}, at=at)
