@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from .fetching import AGENT, FetchError, host_of, leads_inside, reached_inside
+from .fetching import AGENT, FetchError, goes_directly, host_of, is_inner, leads_inside
 
 SIZE_BYTES = 1 << 20
 CONNECT_SECONDS = 5.0
@@ -41,14 +42,20 @@ def ask(
     until = time.monotonic() + TOTAL_SECONDS
     said = {"User-Agent": AGENT, "Accept": "application/json", **(headers or {})}
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+
+    def require_outside(event: str, facts: dict[str, Any]) -> None:
+        # A name may lead elsewhere when it is asked again. Nothing, a secret least of all, is sent before this.
+        if event == "connection.connect_tcp.complete" and goes_directly(address):
+            reached = facts["return_value"].get_extra_info("server_addr")
+            if reached is not None and is_inner(reached[0]):
+                raise FetchError("not-allowed", address[:200])
+
+    watch = {} if may_lie_inside else {"trace": require_outside}
     try:
         with (
             httpx.Client(timeout=timeout, headers=said, follow_redirects=False) as client,
-            client.stream("GET" if form is None else "POST", address, data=form) as response,
+            client.stream("GET" if form is None else "POST", address, data=form, extensions=watch) as response,
         ):
-            # A name may lead elsewhere when it is asked again: what was reached in the end counts.
-            if not may_lie_inside and reached_inside(response):
-                raise FetchError("not-allowed", address[:200])
             return Answer(response.status_code, _body(response, until))
     except httpx.TimeoutException as error:
         raise FetchError("timeout", type(error).__name__) from error

@@ -169,16 +169,20 @@ def _require_reached(response: httpx.Response, first: str) -> None:
     parts, asked = urlsplit(str(response.url)), urlsplit(first)
     if host_of(parts) == host_of(asked) or is_inner(host_of(asked)):
         return
-    if reached_inside(response):
+    if _reached_inside(response):
         raise FetchError("not-allowed", str(response.url)[:200])
 
 
-def reached_inside(response: httpx.Response) -> bool:
+def _reached_inside(response: httpx.Response) -> bool:
     """Whether the answer came from an inner address. Behind a proxy it is not known: that one decides."""
-    parts, reached = urlsplit(str(response.url)), response.extensions["network_stream"].get_extra_info("server_addr")
-    proxies = getproxies()
-    is_direct = not {parts.scheme, "all"} & set(proxies) or bool(proxy_bypass(host_of(parts)))
-    return reached is not None and is_direct and is_inner(reached[0])
+    reached = response.extensions["network_stream"].get_extra_info("server_addr")
+    return reached is not None and goes_directly(str(response.url)) and is_inner(reached[0])
+
+
+def goes_directly(address: str) -> bool:
+    """Whether no proxy stands between."""
+    parts = urlsplit(address)
+    return not {parts.scheme, "all"} & set(getproxies()) or bool(proxy_bypass(host_of(parts)))
 
 
 def host_of(parts: SplitResult) -> str:
