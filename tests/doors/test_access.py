@@ -29,11 +29,19 @@ OPEN_TO_ALL = {
     "sign-in-second": 302,
     "sign-in-passkey": 405,
     "passkey-challenge": 405,
+    "sign-in-organisation": 200,
+    "provider-start": 404,
+    "provider-back": 404,
+    "provider-assertion": 405,
+    "provider-metadata": 200,
     "set-language": 405,
     "apply": 200,
     "health": 200,
     "api-documentation": 200,
 }
+OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
+             "provider-assertion": ("no-such-key",), "provider-metadata": ("no-such-key",)}  # fmt: skip
+"""Arguments of the same."""
 MACHINE_DOORS = ("api/v1/", "taxii2/")
 """Doors for programs answer by their own rules: test_api.py and test_taxii.py."""
 STATUS = {"+": 200, ".": 404, "p": 405}
@@ -67,6 +75,10 @@ ARGUMENTS: dict[str, Arguments] = {
     "emergency-end": lambda shown, person: (scene.emergency(person, shown.delivery).pk,),
     "emergency-delivery": lambda shown, person: (scene.emergency(person, shown.delivery).pk, shown.delivery.receipt),
     "emergency-original": lambda shown, person: (scene.emergency(person, shown.delivery).pk, shown.delivery.receipt),
+    "provider": lambda shown, person: ("northwind",),
+    "provider-switch": lambda shown, person: ("northwind",),
+    "provider-remove": lambda shown, person: ("northwind",),
+    "provider-unlink": lambda shown, person: ("northwind", 1),
     "object": lambda shown, person: (shown.thing.pk,),
     "object-raw": lambda shown, person: (shown.thing.pk,),
     "decide-country": lambda shown, person: (shown.conflict.pk,),
@@ -135,7 +147,7 @@ def test_strangers_are_asked_to_sign_in(name: str, client: Client, shown: scene.
 
 @pytest.mark.parametrize(("name", "status"), OPEN_TO_ALL.items())
 def test_what_is_open_to_all(name: str, status: int, client: Client) -> None:
-    assert client.get(reverse(name)).status_code == status
+    assert client.get(reverse(name, args=OF_NOBODY.get(name))).status_code == status
 
 
 def test_a_first_password_opens_nothing_but_its_change(client: Client, shown: scene.Scene) -> None:

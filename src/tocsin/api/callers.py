@@ -10,8 +10,8 @@ from django.utils import timezone
 from ninja.errors import AuthenticationError
 from ninja.security import APIKeyCookie, HttpBearer
 
+from tocsin.centre.members.access import must_first
 from tocsin.centre.members.doors import Caller, by_key
-from tocsin.centre.members.factors import is_wanting
 from tocsin.centre.members.models import Person
 
 
@@ -35,7 +35,7 @@ class SessionAuth(APIKeyCookie):
         if not isinstance(person, Person) or not person.is_active:
             return None
         # Who has still to change a first password or to set up a second factor gets at that page, and nothing else.
-        return None if person.must_change_password or is_wanting(person) else Caller(person)
+        return None if must_first(request, person) else Caller(person)
 
 
 def caller_of(request: HttpRequest) -> Caller:

@@ -99,6 +99,20 @@ def reset_factors(login: str) -> None:
     click.echo(f"{login}: {gone} taken away. The password alone opens the account until another one is set up.")
 
 
+@person.command("provider-off")
+@click.argument("slug")
+def provider_off(slug: str) -> None:
+    """Switch off an organisation's own sign-in, for the day it fails and nobody comes in: passwords count again."""
+    from tocsin.centre.members import providers
+    from tocsin.centre.members.models import Provider
+
+    found = Provider.objects.select_related("organisation").filter(organisation__slug=slug, is_on=True).first()
+    if found is None:
+        raise click.ClickException(f"No provider of an organisation {slug!r} is switched on.")
+    providers.switch(provider=found, is_on=False, by="command", at=datetime.now(UTC))
+    click.echo(f"{slug}: its provider lets nobody in any more, and passwords do again. Its sessions were ended.")
+
+
 @person.command("key")
 @click.argument("login")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES))

@@ -43,6 +43,8 @@ class Installation:
     """Longest life of a key for programs."""
     client_certificate_header: str = ""
     """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
+    inner_providers: bool = False
+    """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -84,6 +86,7 @@ def load(home: Path | None = None) -> Installation:
         second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", "offered")),
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
+        inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
     )
 
 
@@ -94,6 +97,13 @@ def _one_of(words: tuple[str, ...], name: str, said: object) -> str:
             "invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not {' or '.join(words)}"
         )
     return str(said)
+
+
+def _yes_or_no(name: str, said: object) -> bool:
+    """The answer; "false" in quotes must not quietly mean yes. Raises InputError."""
+    if not isinstance(said, bool):
+        raise InputError("invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not true or false")
+    return said
 
 
 def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
@@ -110,6 +120,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
             '# second_factor = "centre"                   # must have one; or "everyone", "offered"\n'
             "# key_days = 365                             # longest life of a key for programs\n"
+            "# inner_providers = true                     # providers of sign-in may lie in your own network\n"
             '# public_origin = "https://tocsin.example"\n'
             '# allowed_hosts = ["tocsin.example"]\n'
         )

@@ -155,43 +155,54 @@ def require_allowed(address: str, first: str) -> None:
     The feed's own host is trusted wherever it lies, since who runs the installation named it. Raises FetchError.
     """
     parts, asked = urlsplit(address), urlsplit(first)
-    host = _host(parts)
+    host = host_of(parts)
     if parts.scheme not in {"http", "https"} or not host:
         raise FetchError("not-allowed", address[:200])
     if asked.scheme == "https" and parts.scheme == "http":
         raise FetchError("not-allowed", address[:200])
-    if host != _host(asked) and not _is_inner(_host(asked)) and _leads_inside(host):
+    if host != host_of(asked) and not is_inner(host_of(asked)) and leads_inside(host):
         raise FetchError("not-allowed", address[:200])
 
 
 def _require_reached(response: httpx.Response, first: str) -> None:
     """The same of the address that was reached in the end: a name may lead elsewhere when it is asked again."""
     parts, asked = urlsplit(str(response.url)), urlsplit(first)
-    host, reached = _host(parts), response.extensions["network_stream"].get_extra_info("server_addr")
-    if host == _host(asked) or _is_inner(_host(asked)) or reached is None:
+    if host_of(parts) == host_of(asked) or is_inner(host_of(asked)):
         return
-    proxies = getproxies()
-    is_direct = not {parts.scheme, "all"} & set(proxies) or proxy_bypass(host)
-    if is_direct and _is_inner(reached[0]):  # Else it is the address of the proxy, and that one decides.
+    if _reached_inside(response):
         raise FetchError("not-allowed", str(response.url)[:200])
 
 
-def _host(parts: SplitResult) -> str:
+def _reached_inside(response: httpx.Response) -> bool:
+    """Whether the answer came from an inner address. Behind a proxy it is not known: that one decides."""
+    reached = response.extensions["network_stream"].get_extra_info("server_addr")
+    return reached is not None and goes_directly(str(response.url)) and is_inner(reached[0])
+
+
+def goes_directly(address: str) -> bool:
+    """Whether no proxy stands between."""
+    parts = urlsplit(address)
+    return not {parts.scheme, "all"} & set(getproxies()) or bool(proxy_bypass(host_of(parts)))
+
+
+def host_of(parts: SplitResult) -> str:
+    """The name of the host, without the dot that may end it."""
     return (parts.hostname or "").rstrip(".")
 
 
-def _leads_inside(host: str) -> bool:
+def leads_inside(host: str) -> bool:
     """Whether the name, or a number in one of the many ways to write it, stands for an inner address."""
-    if _is_inner(host):
+    if is_inner(host):
         return True
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False  # Nobody is reached, unless a proxy knows more.
-    return any(_is_inner(str(address[0])) for *_, address in found)
+    return any(is_inner(str(address[0])) for *_, address in found)
 
 
-def _is_inner(host: str) -> bool:
+def is_inner(host: str) -> bool:
+    """Whether a name or an address is one of one's own network or machine, as far as it says so itself."""
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True
     try:

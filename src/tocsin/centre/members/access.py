@@ -48,15 +48,27 @@ def requires(
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             if ability and not may(person, ability):
                 raise Http404
-            if person.must_change_password and opens_before != "password":
+            first = must_first(request, person)
+            if first == "password" and opens_before != "password":
                 return redirect("change-password")
-            if not opens_before and factors.is_wanting(person):
+            if first == "factor" and not opens_before:
                 return redirect("factors")
             return view(request, *args, **kwargs)
 
         return cast(View[P], guarded)
 
     return around
+
+
+def must_first(request: HttpRequest, person: Person) -> Literal["", "password", "factor"]:
+    """What the person of this session has to do before anything else opens: choose a password, set up a second factor.
+
+    A first password is no matter to who came by a provider, nor a factor here where the provider's counted.
+    """
+    came_by = sessions.came_by(request)
+    if person.must_change_password and sessions.PROVIDER not in came_by:
+        return "password"
+    return "factor" if sessions.PROVIDED_FACTOR not in came_by and factors.is_wanting(person) else ""
 
 
 def is_fresh(request: HttpRequest, within: timedelta = PROOF_LASTS) -> bool:

@@ -7,7 +7,7 @@ a session by.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session
@@ -52,14 +52,16 @@ def family_of(agent: str) -> tuple[str, str]:
     return browser, next((name for name, looks in _SYSTEMS if looks.search(agent)), "")
 
 
-def begin(request: HttpRequest, *, person: Person, at: datetime) -> None:
+def begin(request: HttpRequest, *, person: Person, at: datetime, proved_by: Sequence[str] = ()) -> None:
     """Note a session that was opened this moment."""
     if not request.session.session_key:
         request.session.save()
     browser, system = family_of(request.headers.get("User-Agent", ""))
     seen = {"person": person, "address": _address(request), "browser": browser, "system": system, "seen_at": at}
     OpenSession.objects.update_or_create(
-        session_key=request.session.session_key, defaults=seen, create_defaults={**seen, "began_at": at}
+        session_key=request.session.session_key,
+        defaults=seen,
+        create_defaults={**seen, "began_at": at, "proved_by": ",".join(proved_by)},
     )
 
 
@@ -99,7 +101,7 @@ def open_sessions(person: Person, at: datetime) -> QuerySet[OpenSession]:
 @transaction.atomic
 def end(*, session: OpenSession, by: str, at: datetime) -> None:
     """End one session at once."""
-    if _end(OpenSession.objects.filter(pk=session.pk)):
+    if end_chosen(OpenSession.objects.filter(pk=session.pk)):
         record(by, SESSION_ENDED, f"person:{session.person_id}", {"sessions": 1}, at=at)
 
 
@@ -114,12 +116,12 @@ def end_rest(request: HttpRequest, *, person: Person, at: datetime) -> int:
 
 def end_others(request: HttpRequest, *, person: Person) -> int:
     """End all of the person's sessions but this one: what proves who the person is has changed."""
-    return _end(OpenSession.objects.filter(person=person).exclude(session_key=request.session.session_key))
+    return end_chosen(OpenSession.objects.filter(person=person).exclude(session_key=request.session.session_key))
 
 
 def end_all(person: Person) -> int:
     """End all of the person's sessions."""
-    return _end(OpenSession.objects.filter(person=person))
+    return end_chosen(OpenSession.objects.filter(person=person))
 
 
 def sweep(at: datetime) -> None:
@@ -128,7 +130,8 @@ def sweep(at: datetime) -> None:
     OpenSession.objects.filter(seen_at__lte=at - ENDS_AFTER).delete()
 
 
-def _end(chosen: QuerySet[OpenSession]) -> int:
+def end_chosen(chosen: QuerySet[OpenSession]) -> int:
+    """End these sessions at once; give how many there were."""
     keys = list(chosen.values_list("session_key", flat=True))
     Session.objects.filter(session_key__in=keys).delete()
     return OpenSession.objects.filter(session_key__in=keys).delete()[0]

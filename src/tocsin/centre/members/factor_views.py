@@ -16,13 +16,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from tocsin.core.errors import Refused
 from tocsin.credentials import one_time
 
-from . import browsers, factors, passkeys, sessions, signing_in
+from . import browsers, factors, passkeys, providers, sessions, signing_in
 from .access import fresh_proof, is_fresh, person_of, requires
 from .forms import AppForm, PasskeyForm, ProofForm, SecondStepForm
 from .models import Person
-from .views import limit_said, target_of
+from .views import PROVIDER_ONLY, limit_said, target_of
 
 _PROPOSED = "proposed-secret"
 
@@ -55,6 +56,7 @@ def sign_in_second(request: HttpRequest) -> HttpResponse:
         status = 429
         messages.error(request, limit_said(limit))
     context = {"form": form, "next": target, "has_passkeys": _may_answer(person), "person": person}
+    context["by_provider"] = signing_in.half_by(request) == sessions.PROVIDER
     return render(request, "members/sign_in_second.html", context, status=status)
 
 
@@ -106,24 +108,32 @@ def passkey_challenge(request: HttpRequest) -> JsonResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def prove(request: HttpRequest) -> HttpResponse:
     """Ask somebody who is signed in once more for password and second factor, before something dangerous."""
-    person, target = person_of(request), target_of(request)
-    form = ProofForm(factors.has_factor(person), request.POST or None)
+    person, target, now = person_of(request), target_of(request), timezone.now()
+    is_half_proved = signing_in.is_half_proved(request, person, now)
+    needs_password = not is_half_proved and not sessions.is_closed_to_passwords(person)
+    form = ProofForm(factors.has_factor(person), needs_password, request.POST or None)
+    identity = None if is_half_proved else providers.identity_of(person)
     status = 200
     if request.method == "POST" and form.is_valid():
         said = form.cleaned_data
         try:
             is_proved = signing_in.prove(
-                request, person=person, password=said["password"], code=said.get("code", ""),
-                passkey=request.POST.get("passkey", ""), at=timezone.now(),
+                request, person=person, password=said.get("password", ""), code=said.get("code", ""),
+                passkey=request.POST.get("passkey", ""), at=now,
             )  # fmt: skip
         except sessions.TooManyFailures as limit:
             status = 429
             form.add_error(None, limit_said(limit))
+        except Refused:
+            form.add_error(None, PROVIDER_ONLY)
         else:
             if is_proved:
                 return redirect(target)
             form.add_error(None, _("This does not fit. Check what you typed and try again."))
-    context = {"form": form, "next": target, "has_passkeys": _may_answer(person)}
+    context = {
+        "form": form, "next": target, "has_passkeys": _may_answer(person), "is_half_proved": is_half_proved,
+        "provider": identity.provider if identity else None, "shows_form": needs_password or is_half_proved,
+    }  # fmt: skip
     return render(request, "members/prove.html", context, status=status)
 
 

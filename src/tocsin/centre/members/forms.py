@@ -51,7 +51,7 @@ class AppForm(forms.Form):
 
 
 class ProofForm(forms.Form):
-    """Password and second factor once more; a passkey may stand for either."""
+    """Password and second factor once more; a passkey may stand for either, a provider for the password."""
 
     password = forms.CharField(
         label=_("Password"), max_length=1024, strip=False, required=False,
@@ -61,8 +61,10 @@ class ProofForm(forms.Form):
         label=_("Code of your app, or a recovery code"), max_length=60, required=False, widget=_for_code(False)
     )
 
-    def __init__(self, has_factor: bool, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, has_factor: bool, needs_password: bool, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not needs_password:
+            del self.fields["password"]
         if not has_factor:
             del self.fields["code"]
 

@@ -305,6 +305,8 @@ class OpenSession(models.Model):
     address = models.CharField(max_length=45, default="")
     browser = models.CharField(max_length=20, default="")
     system = models.CharField(max_length=20, default="")
+    proved_by = models.CharField(max_length=80, default="")
+    """How the person came in: words of `signing_in`, with commas."""
     began_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
@@ -352,3 +354,64 @@ class EmergencyAccess(models.Model):
     def ends_at(self) -> datetime:
         """When it is over or lapses at the latest."""
         return self.facts.ends_at
+
+
+class Provider(models.Model):
+    """Where an organisation's people prove who they are: its own provider of sign-in."""
+
+    class Kind(models.TextChoices):
+        OPENID = "openid"
+        SAML = "saml"
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.CASCADE, related_name="provider")
+    kind = models.CharField(max_length=8, choices=Kind)
+    key = models.CharField(max_length=32, unique=True)
+    """Stands in its addresses: each provider has its own, so that no other's answer is taken for its."""
+    is_on = models.BooleanField(default=False)
+    is_only = models.BooleanField(default=False)
+    """Whether passwords and passkeys of its people let nobody in."""
+    break_glass = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    """The administrator of the Centre whose password goes on to count."""
+    issuer = models.CharField(max_length=400)
+    """How the provider names itself in what it signs (SAML: its entity id)."""
+    client = models.CharField(max_length=200, default="", blank=True)
+    """How the provider names us; SAML needs none."""
+    sealed = models.CharField(max_length=1000, default="", blank=True)
+    """The secret that it gave us, sealed with a key that no database holds."""
+    published = models.JSONField(default=dict)
+    """What the provider says of itself: addresses, keys."""
+    read_at = models.DateTimeField()
+    """When that was read last."""
+    claim = models.CharField(max_length=120)
+    """What the provider must say of a person to be taken for the account of that login, the first time."""
+    counts_as_factor = models.BooleanField(default=False)
+    factor_words = models.JSONField(default=list)
+    """What the provider says when it saw a second factor."""
+    created_at = models.DateTimeField()
+
+
+class Identity(models.Model):
+    """By which lasting name a provider knows a person."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="identities")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="identities")
+    subject = models.CharField(max_length=255)
+    linked_at = models.DateTimeField()
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "subject"], name="identity_of_one_person"),
+            models.UniqueConstraint(fields=["provider", "person"], name="identity_one_for_person"),
+        ]
+
+
+class SeenAssertion(models.Model):
+    """A SAML assertion that was taken: it opens nothing twice. What it said waits here for the browser to come on."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="assertions")
+    digest = models.CharField(max_length=64, unique=True)
+    ticket = models.CharField(max_length=64, unique=True)
+    """Digest of what the browser comes on with."""
+    body = models.JSONField(default=dict)
+    expires_at = models.DateTimeField(db_index=True)

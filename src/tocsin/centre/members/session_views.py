@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from . import browsers
 from .access import fresh_proof, is_fresh, person_of, requires
+from .provider_labels import WAYS
 
 SESSIONS_SHOWN = 50
 
@@ -24,7 +25,7 @@ def sessions_page(request: HttpRequest) -> HttpResponse:
     """Where the person is signed in."""
     here = request.session.session_key
     listed = [
-        (each, each.session_key == here)
+        (each, each.session_key == here, [WAYS[word] for word in each.proved_by.split(",") if word in WAYS])
         for each in browsers.open_sessions(person_of(request), timezone.now())[:SESSIONS_SHOWN]
     ]
     context = {"sessions": listed, "is_proved": is_fresh(request), "has_others": len(listed) > 1}

@@ -19,9 +19,10 @@ from django.utils.translation import gettext as _
 
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
+from tocsin.core.errors import Refused
 
 from . import admission, browsers, selectors
-from .models import Guesses, Person
+from .models import Guesses, Person, Provider
 
 FAILURES_ALLOWED = 5
 FAILURES_OF_ADDRESS = 50
@@ -33,6 +34,8 @@ RESET = "person.factors-reset"
 KEYS_NAMED = 3
 """Keys that end soon and are named at the sign-in; their page lists all."""
 PROVED_AT = "proved_at"
+PROVED_BY = "proved_by"
+PROVIDER, PROVIDED_FACTOR = "provider", "provider's factor"  # Words of the log.
 HOME_PREFIX_V6 = 64
 """Who has one address of version 6 has all of its network."""
 
@@ -52,7 +55,8 @@ class NotAdmitted(Exception):  # noqa: N818 - as above.
 
 
 def check_password(request: HttpRequest, *, name: str, password: str, address: str, at: datetime) -> Person | None:
-    """Who this is; None when login and password do not fit. Raises TooManyFailures, NotAdmitted.
+    """Who this is; None when login and password do not fit. Raises TooManyFailures; and to those alone who know the
+    password NotAdmitted, and Refused where the person's organisation lets its people in by its own provider only.
 
     A try is counted before the password is compared and given back when it was right: however many come at the same
     time, in whatever processes, no more than the limit are compared.
@@ -74,7 +78,17 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
     if refusal := admission.refusal_of(person, at):
         record(person.login, FAILED, subject, {"address": address, "refused": refusal}, at=at)
         raise NotAdmitted(refusal)
+    if is_closed_to_passwords(person):
+        detail = {"address": address, "reason": "only by provider"}
+        record(person.login, FAILED, f"person:{person.pk}", detail, at=at)
+        raise Refused("the organisation's people sign in with its own provider only")
     return person
+
+
+def is_closed_to_passwords(person: Person) -> bool:
+    """Whether only its organisation's provider lets this person in."""
+    only = Provider.objects.filter(organisation=person.organisation_id, is_on=True, is_only=True)
+    return only.exclude(break_glass=person.pk).exists()
 
 
 def count_try(subject: str, allowed: int, at: datetime) -> None:
@@ -116,7 +130,8 @@ def open_session(request: HttpRequest, *, person: Person, proved_by: Sequence[st
     since = person.last_login or person.created_at
     login(request, person)
     mark_proved(request, at)
-    browsers.begin(request, person=person, at=at)
+    request.session[PROVED_BY] = list(proved_by)
+    browsers.begin(request, person=person, at=at, proved_by=proved_by)
     record(person.login, "sign-in", f"person:{person.pk}", {"address": address, "by": list(proved_by)}, at=at)
     _tell(request, person, since, at)
 
@@ -144,6 +159,11 @@ def is_proved(request: HttpRequest, within: timedelta, at: datetime) -> bool:
     """Whether that was so lately. A moment in the future proves nothing: the clock was set back since."""
     proved_at = request.session.get(PROVED_AT)
     return isinstance(proved_at, float) and 0 <= at.timestamp() - proved_at < within.total_seconds()
+
+
+def came_by(request: HttpRequest) -> tuple[str, ...]:
+    """How the person of this session came in."""
+    return tuple(request.session.get(PROVED_BY, ()))
 
 
 @transaction.atomic

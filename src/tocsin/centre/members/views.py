@@ -11,15 +11,19 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from . import passkeys, sessions, signing_in
+from tocsin.core.errors import Refused
+
+from . import passkeys, providers, sessions, signing_in
 from .access import fresh_proof, person_of, requires
 from .forms import PasswordForm, PreferencesForm, SignInForm
 from .labels import NOT_ADMITTED
+
+PROVIDER_ONLY = gettext_lazy("Your organisation lets its people in by its own provider only. Sign in with that.")
 
 
 @sensitive_post_parameters("password")
@@ -40,12 +44,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, limit_said(limit))
         except sessions.NotAdmitted as error:
             form.add_error(None, str(NOT_ADMITTED[error.refusal]))
+        except Refused:
+            form.add_error(None, PROVIDER_ONLY)
         else:
             if person is not None:
                 is_in = request.user.is_authenticated
                 return redirect(target if is_in else reverse("sign-in-second", query={"next": target}))
             form.add_error(None, _("Login and password do not fit. Check both and try again."))
-    context = {"form": form, "next": target, "has_passkeys": passkeys.are_possible()}
+    context = {
+        "form": form,
+        "next": target,
+        "has_passkeys": passkeys.are_possible(),
+        "has_providers": providers.are_any(),
+    }
     return render(request, "members/sign_in.html", context, status=status)
 
 
@@ -69,8 +80,13 @@ def target_of(request: HttpRequest) -> str:
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """End the session."""
+    """End the session. That at the organisation's provider goes on: other portals may need it."""
+    has_provider = sessions.PROVIDER in sessions.came_by(request)
     sessions.sign_out(request, at=timezone.now())
+    if has_provider:
+        messages.info(
+            request, _("You are signed out here. At your organisation's provider you may still be signed in.")
+        )
     return redirect("sign-in")
 
 
@@ -90,6 +106,8 @@ def change_password(request: HttpRequest) -> HttpResponse:
             raise ValidationError(limit_said(limit)) from limit
         except sessions.NotAdmitted as error:
             raise ValidationError(str(NOT_ADMITTED[error.refusal])) from error
+        except Refused as rule:
+            raise ValidationError(PROVIDER_ONLY) from rule
         return known is not None and known.pk == person.pk
 
     form = PasswordForm(person, fits, request.POST or None)

@@ -69,6 +69,7 @@ def organisation(request: HttpRequest, slug: str) -> HttpResponse:
         "people": found.people.filter(is_active=True).count(),
         "held": agreements.held_by(found, timezone.now()) if shows_agreement else None,
         "can_edit": may(person, "edit-organisations"),
+        "can_administer": may(person, "administer"),
     }
     return render(request, "intake/organisation.html", context)
 
