@@ -23,7 +23,7 @@ from . import setup
 if TYPE_CHECKING:
     from tocsin.centre.intake.models import Delivery
 
-STATES = {"quarantined": "set aside", "duplicate": "twice"}
+STATES = {"quarantined": "set aside", "duplicate": "twice", "held": "under review"}
 FIGURES = {
     "Rows": "rows", "Repeats": "repeats", "Objects": "objects_count", "Proposals": "proposals_count",
     "Rejected": "rejections",

@@ -39,6 +39,12 @@ REASONS: dict[str, str] = {
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
     "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
+    "legal-political": "This was refused because its political side outweighs the ordinary crime in it (article 3). Nothing of it was used.",
+    "legal-military": "This was refused because its military side outweighs the ordinary crime in it (article 3). Nothing of it was used.",
+    "legal-religious": "This was refused because its religious side outweighs the ordinary crime in it (article 3). Nothing of it was used.",
+    "legal-racial": "This was refused because its racial side outweighs the ordinary crime in it (article 3). Nothing of it was used.",
+    "legal-human-rights": "This was refused because using it would go against the spirit of human rights (article 2). Nothing of it was used.",
+    "legal-facts-missing": "This was refused because the facts given do not show an ordinary crime. Send it again with facts that do.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",
     # One record.
     "no-value": "The record names no value to keep.",

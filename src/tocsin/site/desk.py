@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
+from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members import agreements
@@ -42,6 +43,9 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
+    if may(person, "decide-legal"):
+        waiting = queue_for(person).count()
+        tasks.append(Task(waiting, "scale", _("Deliveries held for a legal decision"), "holds"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

@@ -52,6 +52,24 @@ SENTENCES = (
     gettext_noop(
         "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing."
     ),
+    gettext_noop(
+        "This was refused because its political side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because its military side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because its religious side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because its racial side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because using it would go against the spirit of human rights (article 2). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because the facts given do not show an ordinary crime. Send it again with facts that do."
+    ),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),

@@ -24,6 +24,7 @@ STATES = {
     "parsed": pgettext_lazy("state", "Read"),
     "refusals": _("Read, with refused records"),
     "quarantined": pgettext_lazy("state", "Quarantined"),
+    "held": pgettext_lazy("state", "Under review"),
     "duplicate": pgettext_lazy("state", "Duplicate"),
 }
 LABELS = [("", _("As the file says, else as agreed")), *((tlp.value, tlp.value) for tlp in Tlp)]

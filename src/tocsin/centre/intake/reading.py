@@ -30,6 +30,7 @@ from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
 from tocsin.transport import opening
 
+from .screening import MACHINE_FORMATS, Screening
 from .thing_frames import storable, thing_frames
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,8 @@ class Outcome:
     documents: list[dict[str, Any]] = field(default_factory=list)
     parts: dict[str, list[str]] = field(default_factory=dict)
     """Names of parts: things, blocks, mentions, proposals, rejections, tallies, names, conflicts → Parquet files."""
+    finds: list[dict[str, Any]] = field(default_factory=list)
+    """Triggers of articles 2 and 3, each with its place and the words around it."""
     rows: int = 0
     repeats: int = 0
     things: int = 0
@@ -127,6 +130,7 @@ class Reading:
         self.name_tallies: list[pl.DataFrame] = []
         self.conflicts: list[pl.DataFrame] = []
         self.countries: set[str] = set()
+        self.screening = Screening()
         self.first_error: InputError | None = None
         self.file_name = ""
         self.file_label: Tlp | None = None
@@ -152,6 +156,7 @@ class Reading:
         try:
             found = opening.format_of(source, self.order.profile, formats)
             self.outcome.format = self.outcome.format or found.name
+            self.screening.is_machine = found.name in MACHINE_FORMATS
             profile = self._profile_for(source, found.name)
             self.context = dataclasses.replace(self.context, profile=profile)
             for item in opening.read_source(source, profile, formats, self.order.limits):
@@ -185,6 +190,7 @@ class Reading:
         self._reject(Rejection(0, Unit.FILE, error.reason, error.field, shown[:200]))
 
     def _take(self, item: object) -> None:
+        self.screening.look(item)
         match item:
             case Rows():
                 self._take_rows(item)
@@ -379,6 +385,7 @@ class Reading:
     def _conclude(self) -> None:
         """Quarantined when nothing could be used and something was wrong with a file as a whole, or on an attack."""
         outcome = self.outcome
+        outcome.finds = self.screening.finds
         used = outcome.rows or outcome.things or outcome.proposals or outcome.documents or outcome.repeats
         hostile = self.first_error is not None and self.first_error.reason == "archive-bomb"
         if self.first_error is not None and (hostile or not used):

@@ -28,7 +28,7 @@ from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 
 from . import store
-from .models import Batch, Delivery, LakeFile, NameTally, Tally
+from .models import Batch, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import profile_to_json
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,8 @@ def receive(
         "idempotency_key": idempotency_key, "received_at": at, "source_at": source_at, "mends": mends,
         "stated_marking": marking, "profile": profile_to_json(profile) if profile else {},
         "profile_name": profile.name if profile else "",
+        # The questions were asked of what it was drawn from.
+        "passes": [] if drawn_from is None else Hold.Kind.values,
     }  # fmt: skip
     try:
         with transaction.atomic():
@@ -193,6 +195,9 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     for made in outcome["batches"]:
         stated = tlp_of(made["marking"] or "") or overall or profile_label
         handling, by_default = default_set(delivery.organisation.defaults, stated)
+        least = tlp_of(delivery.least_marking)
+        if least is not None and least.rank > handling.tlp.rank:
+            handling, by_default = default_set(delivery.organisation.defaults, least)
         applied.update(by_default)
         Batch.objects.create(
             pk=made["number"],

@@ -19,6 +19,7 @@ ABILITIES = (
     "read-all-deliveries",  # Receipts of every organisation, not only one's own.
     "map-columns",  # Teach a column map for unknown files.
     "review",  # Decide proposals and country conflicts.
+    "decide-legal",  # Decide on what is held under articles 2 and 3.
     "package",  # Make country packages.
     "watch",  # Keep standing queries.
     "read-feeds",
@@ -37,7 +38,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
         "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches"}),
+        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "decide-legal"}),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
         "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
         "administrator": frozenset(

@@ -34,7 +34,7 @@ from tocsin.core.errors import InputError, NotFound
 from tocsin.products.text_safety import cell
 
 from .. import deliveries as selectors
-from .. import mending, profiles, services
+from .. import holding, mending, profiles, services
 from ..forms import FilterForm
 from ..models import Batch, Delivery, SavedProfile
 from ..selectors import visible_batches
@@ -103,8 +103,13 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     things = found.things.filter(batch__in=seen).order_by("pk")
     countries = selectors.countries_of(found, viewer)
     own_side = found.organisation_id == person.organisation_id
+    known = selectors.deliveries_for(person)
     return {
         "delivery": found,
+        # One of two may be held while the other is seen by all.
+        "mends": known.filter(pk=found.mends_id).first() if found.mends_id else None,
+        "mended_by": known.filter(mends=found).order_by("pk"),
+        "refusal_text": holding.refusal_text(found),
         "job": selectors.progress_of([found]).get(found.pk),
         "refusals": selectors.refusals_of(found, with_samples=reads_contents) if found.rejections else [],
         "reads_contents": reads_contents,
