@@ -1,4 +1,7 @@
-"""What sends a delivery to the legal officer, as data: articles 2 and 3 (DOMAIN 2.6). Written for Tocsin."""
+"""What sends a delivery to the legal officer, and by which words a text puts a deed down to a State, as data.
+
+Articles 2 and 3 (DOMAIN 2.6). Written for Tocsin.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).with_name("triggers.toml")
-LANGUAGES = ("en", "fr", "es", "ar")
+FOLDER = Path(__file__).parent
+LANGUAGES = ("en", "fr", "es", "ar", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,25 @@ def all_triggers() -> tuple[Trigger, ...]:
             types=frozenset(each.get("types", ())),
             sectors=tuple(each.get("sectors", ())),
         )
-        for each in _file()["trigger"]
+        for each in _file("triggers.toml")["trigger"]
     )
 
 
 @cache
 def acts() -> tuple[str, ...]:
     """What somebody did to somebody, in all languages."""
-    return _in_all_languages(_file()["acts"])
+    return _in_all_languages(_file("triggers.toml")["acts"])
 
 
 @cache
-def _file() -> dict[str, Any]:
-    return tomllib.loads(PATH.read_text(encoding="utf-8"))
+def attribution(part: str) -> tuple[str, ...]:
+    """One list of attribution.toml, in all languages: relations, authorities, deeds, turned, owned, services, bonds."""
+    return _in_all_languages(_file("attribution.toml")[part])
+
+
+@cache
+def _file(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
 
 
 def _in_all_languages(lists: Mapping[str, list[str]]) -> tuple[str, ...]:
