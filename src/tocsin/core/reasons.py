@@ -45,6 +45,8 @@ REASONS: dict[str, str] = {
     "legal-racial": "This was refused because its racial side outweighs the ordinary crime in it (article 3). Nothing of it was used.",
     "legal-human-rights": "This was refused because using it would go against the spirit of human rights (article 2). Nothing of it was used.",
     "legal-facts-missing": "This was refused because the facts given do not show an ordinary crime. Send it again with facts that do.",
+    "personal-data": "This was refused because it shows the data of people under a label that is too wide. Send it again under TLP:AMBER or stricter, or without these columns.",
+    "withdrawn": "Its source withdrew this when it was asked about people's data in it. Nothing of it was used.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",
     # One record.
     "no-value": "The record names no value to keep.",

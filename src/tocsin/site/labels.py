@@ -132,6 +132,7 @@ ACTIONS: dict[str, str | Promise] = {
     "feed.off": _("Switched a feed off"),
     "feed.on": _("Switched a feed on"),
     "feed.run": _("Had a feed fetched"),
+    "hold.answered": _("Answered what was asked about a delivery"),
     "hold.cleared": _("Cleared a held delivery"),
     "hold.noted": _("Kept notes on a held delivery"),
     "hold.opened": _("Opened a held delivery"),

@@ -70,6 +70,10 @@ SENTENCES = (
     gettext_noop(
         "This was refused because the facts given do not show an ordinary crime. Send it again with facts that do."
     ),
+    gettext_noop(
+        "This was refused because it shows the data of people under a label that is too wide. Send it again under TLP:AMBER or stricter, or without these columns."
+    ),
+    gettext_noop("Its source withdrew this when it was asked about people's data in it. Nothing of it was used."),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),

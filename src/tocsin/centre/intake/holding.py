@@ -18,15 +18,21 @@ from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.core.errors import Conflict, InputError, NotFound
+from tocsin.core.words import Tlp
+from tocsin.handling import tlp_of
 from tocsin.handling.neutrality import CHECKLIST, GROUNDS, LONGEST_NOTE, unanswered
+from tocsin.handling.personal import PersonalFind, must_be_asked
 
 from .models import Delivery, Hold
-from .services import READ
+from .services import READ, handling_of
 
 DECIDED_WITHIN = timedelta(hours=72)
 """A hold that is older is shown as late. Nothing is ever cleared by the clock."""
 SEALED = (Delivery.State.HELD, Delivery.State.REFUSED, Delivery.State.WITHDRAWN)
 """States in which a delivery exists for nobody but its source and the legal officers."""
+PERSONAL_GROUND = "personal-data"
+WIDE = frozenset({Tlp.CLEAR, Tlp.GREEN})
+"""Labels under which people's data would be read beyond those who must act."""
 FACTS = ("format", "title", "language", "rows", "things", "proposals", "countries")
 
 
@@ -50,14 +56,25 @@ def without_sealed(found: QuerySet[Delivery], person: Person) -> QuerySet[Delive
     return found.filter(own | (~Q(state__in=SEALED) & repeated))
 
 
-def question_of(delivery: Delivery, outcome: Mapping[str, Any]) -> Hold.Kind | None:
-    """What must be answered before the outcome of a reading may be committed."""
+def question_of(delivery: Delivery, outcome: dict[str, Any]) -> tuple[Hold.Kind, list[dict[str, Any]]] | None:
+    """What must be answered before the outcome of a reading may be committed, and what it is about."""
     if outcome["finds"] and Hold.Kind.LEGAL not in delivery.passes:
-        return Hold.Kind.LEGAL
+        return Hold.Kind.LEGAL, outcome["finds"]
+    if outcome["personal"] and Hold.Kind.PERSONAL not in delivery.passes:
+        wide = [each for each in outcome["personal"] if handling_of(delivery, outcome, each["marking"])[0].tlp in WIDE]
+        if must_be_asked(PersonalFind(each["kind"], each["field"], each["count"], each["excerpt"]) for each in wide):
+            return Hold.Kind.PERSONAL, wide
     return None
 
 
-def hold(delivery: Delivery, kind: Hold.Kind, outcome: Mapping[str, Any], claim: jobs.Claim, at: datetime) -> Hold:
+def hold(
+    delivery: Delivery,
+    kind: Hold.Kind,
+    finds: list[dict[str, Any]],
+    outcome: Mapping[str, Any],
+    claim: jobs.Claim,
+    at: datetime,
+) -> Hold:
     """Set a delivery aside until somebody answers. Of the reading only what the officer needs is kept, in the hold."""
     facts = {name: outcome[name] for name in FACTS}
     with transaction.atomic():
@@ -68,10 +85,69 @@ def hold(delivery: Delivery, kind: Hold.Kind, outcome: Mapping[str, Any], claim:
         made, _ = Hold.objects.update_or_create(
             delivery=delivery,
             kind=kind,
-            defaults={"state": Hold.State.OPEN, "held_at": at, "facts": facts, "finds": outcome["finds"]},
+            defaults={"state": Hold.State.OPEN, "held_at": at, "facts": facts, "finds": finds},
         )
         record("system", "delivery.held", f"delivery:{delivery.pk}", {"hold": made.pk}, at=at)
     return made
+
+
+def may_answer(person: Person, delivery: Delivery) -> bool:
+    """Whether this person speaks for the source: its people who hand over, and who handed this over."""
+    if not may(person, "deliver"):
+        return False
+    return delivery.person_id == person.pk or delivery.organisation_id == person.organisation_id
+
+
+def question_for(person: Person, delivery: Delivery) -> Hold | None:
+    """What this person is asked about the delivery; None for whom nothing is to answer."""
+    if delivery.state != Delivery.State.HELD or not may_answer(person, delivery):
+        return None
+    return delivery.holds.filter(kind=Hold.Kind.PERSONAL, state=Hold.State.OPEN, answer="").first()
+
+
+def answer(delivery: Delivery, choice: str, *, marking: str = "", text: str = "", by: Person, at: datetime) -> None:
+    """What the source says about people's data under a wide label: relabel, withdraw, or that they are the attackers'.
+
+    A stricter label is the source's own to set: the delivery is read on. That the values are the attackers' opens
+    nothing by itself: a legal officer decides on it. Raises NotFound where nothing is asked of this person, InputError
+    for an answer that is none.
+    """
+    with transaction.atomic():
+        delivery = Delivery.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=delivery.pk)
+        asked = question_for(by, delivery)
+        if asked is None:
+            raise NotFound
+        asked.answer, asked.answer_text = choice, text.strip()[:LONGEST_NOTE]
+        asked.answered_by, asked.answered_at = by, at
+        if choice == "relabel":
+            label = tlp_of(marking)
+            if label is None or label in WIDE:
+                raise InputError("missing-field", field="marking")
+            delivery.least_marking = label.value
+            delivery.save(update_fields=["least_marking"])
+            asked.state, asked.decided_by, asked.decided_at = Hold.State.CLEARED, by, at
+            _read_on(asked, at)
+        elif choice == "withdraw":
+            asked.state, asked.decided_by, asked.decided_at = Hold.State.WITHDRAWN, by, at
+            Delivery.objects.filter(pk=delivery.pk).update(
+                state=Delivery.State.WITHDRAWN, reason="withdrawn", finished_at=at
+            )
+        elif choice != "attackers" or not asked.answer_text:
+            raise InputError("missing-field", field="text")
+        asked.save()
+        facts = {"hold": asked.pk, "answer": choice, "marking": delivery.least_marking}
+        record(by.login, "hold.answered", f"delivery:{delivery.pk}", facts, at=at)
+
+
+def may_clear(held: Hold) -> bool:
+    """Whether an officer may let it pass as it is: people's data only when the source said whose they are.
+
+    A source without people of its own, such as a feed, cannot be asked.
+    """
+    if held.kind != Hold.Kind.PERSONAL or held.answer == "attackers":
+        return True
+    people = Person.objects.filter(organisation=held.delivery.organisation_id, is_active=True)
+    return not any(may_answer(each, held.delivery) for each in people.select_related("organisation"))
 
 
 def may_decide(person: Person, delivery: Delivery) -> bool:
@@ -133,6 +209,8 @@ def clear(held: Hold, *, text: str, by: Person, at: datetime) -> None:
     """
     with transaction.atomic():
         held = _open(held, by)
+        if not may_clear(held):
+            raise InputError("missing-field", field="answer")
         if held.kind == Hold.Kind.LEGAL and (left := unanswered(held.checklist)):
             raise InputError("missing-field", field=left[0])
         _decide(held, Hold.State.CLEARED, text, by, at)
@@ -147,7 +225,7 @@ def refuse(held: Hold, *, ground: str, text: str, by: Person, at: datetime) -> N
     """
     with transaction.atomic():
         held = _open(held, by)
-        if ground not in GROUNDS:
+        if ground not in GROUNDS and ground != PERSONAL_GROUND:
             raise InputError("missing-field", field="ground")
         if held.kind == Hold.Kind.LEGAL and (left := unanswered(held.checklist)):
             raise InputError("missing-field", field=left[0])

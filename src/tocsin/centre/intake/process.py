@@ -220,7 +220,7 @@ class Reader:
             return
         question = holding.question_of(delivery, outcome)
         if question is not None:
-            holding.hold(delivery, question, outcome, claim, datetime.now(UTC))
+            holding.hold(delivery, *question, outcome, claim, datetime.now(UTC))
             return
         services.commit(delivery, outcome, work, claim, datetime.now(UTC), self.keepers)
 

@@ -189,15 +189,9 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
 
 def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     """The batches with their handling sets; returns the names of the defaults that were applied."""
-    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
-    overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
     for made in outcome["batches"]:
-        stated = tlp_of(made["marking"] or "") or overall or profile_label
-        handling, by_default = default_set(delivery.organisation.defaults, stated)
-        least = tlp_of(delivery.least_marking)
-        if least is not None and least.rank > handling.tlp.rank:
-            handling, by_default = default_set(delivery.organisation.defaults, least)
+        handling, by_default = handling_of(delivery, outcome, made["marking"])
         applied.update(by_default)
         Batch.objects.create(
             pk=made["number"],
@@ -209,6 +203,17 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             objects_count=made["things"],
         )
     return sorted(applied)
+
+
+def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None) -> tuple[Handling, tuple[str, ...]]:
+    """What holds for the part of a delivery that bears this label, and the names of the defaults in it."""
+    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
+    stated = tlp_of(marking or "") or _label_of(delivery, outcome, profile_label) or profile_label
+    handling, by_default = default_set(delivery.organisation.defaults, stated)
+    least = tlp_of(delivery.least_marking)
+    if least is not None and least.rank > handling.tlp.rank:
+        return default_set(delivery.organisation.defaults, least)
+    return handling, by_default
 
 
 def _label_of(delivery: Delivery, outcome: dict[str, Any], profile_label: Tlp | None) -> Tlp | None:

@@ -31,6 +31,7 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
+from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
 from .. import deliveries as selectors
@@ -109,6 +110,8 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         # One of two may be held while the other is seen by all.
         "mends": known.filter(pk=found.mends_id).first() if found.mends_id else None,
         "mended_by": known.filter(mends=found).order_by("pk"),
+        "asked": holding.question_for(person, found),
+        "stricter": [label.value for label in Tlp if label not in holding.WIDE],
         "refusal_text": holding.refusal_text(found),
         "job": selectors.progress_of([found]).get(found.pk),
         "refusals": selectors.refusals_of(found, with_samples=reads_contents) if found.rejections else [],

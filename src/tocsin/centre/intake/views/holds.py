@@ -20,7 +20,8 @@ from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.handling.neutrality import CHECKLIST, GROUNDS, LONGEST_NOTE, unanswered
 
 from .. import holding, labels
-from ..models import Hold
+from ..models import Delivery, Hold
+from .deliveries import of_receipt
 
 P = ParamSpec("P")
 PER_PAGE = 25
@@ -74,7 +75,8 @@ def hold(request: HttpRequest, found: Hold) -> HttpResponse:
         "is_late": holding.is_late(found, now),
         "questions": questions,
         "left": len(unanswered(found.checklist)),
-        "grounds": GROUNDS,
+        "grounds": GROUNDS if found.kind == Hold.Kind.LEGAL else (holding.PERSONAL_GROUND, *GROUNDS),
+        "can_clear": holding.may_clear(found),
         "can_decide": found.state == Hold.State.OPEN and holding.may_decide(person, found.delivery),
         "longest": LONGEST_NOTE,
     }
@@ -83,8 +85,8 @@ def hold(request: HttpRequest, found: Hold) -> HttpResponse:
 
 def _triggers(found: Hold) -> list[tuple[str, list[dict[str, str]]]]:
     """Trigger → its places, in the order of the list of triggers."""
-    named = [name for name in labels.TRIGGERS if any(each["trigger"] == name for each in found.finds)]
-    return [(name, [each for each in found.finds if each["trigger"] == name]) for name in named]
+    named = [name for name in labels.TRIGGERS if any(each.get("trigger") == name for each in found.finds)]
+    return [(name, [each for each in found.finds if each.get("trigger") == name]) for name in named]
 
 
 @requires("decide-legal")
@@ -125,7 +127,28 @@ def hold_decide(request: HttpRequest, found: Hold) -> HttpResponse:
     return redirect("holds")
 
 
+@requires("deliver")
+@require_POST
+@of_receipt
+def delivery_answer(request: HttpRequest, found: Delivery) -> HttpResponse:
+    """What the source says about people's data in a delivery of its own."""
+    said = {name: request.POST.get(name, "").replace("\x00", "") for name in ("answer", "marking", "text")}
+    try:
+        holding.answer(
+            found, said["answer"], marking=said["marking"], text=said["text"], by=person_of(request), at=timezone.now()
+        )
+    except InputError as error:
+        messages.error(request, _missing(error.field))
+    else:
+        messages.success(request, _("Thank you. Your answer is kept."))
+    return redirect("delivery", found.receipt)
+
+
 def _missing(field: str) -> str:
+    if field == "marking":
+        return _("Choose a label: TLP:AMBER or stricter.")
+    if field == "answer":
+        return _("Its source was asked and has not answered yet.")
     if field == "ground":
         return _("Choose the ground of the refusal.")
     if field == "text":
