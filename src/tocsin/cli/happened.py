@@ -31,7 +31,7 @@ def show(console: Console, seconds: float, *, quiet: bool = False) -> dict[str, 
     names = ("Deliveries", *COLUMNS[:-1], "seconds")
     total = {name: sum(each[name] for each in sums.values()) for name in names}
     table = Table(title="Deliveries by partner", show_footer=True)
-    table.add_column("Partner", footer="Together", max_width=34, overflow="ellipsis", no_wrap=True)
+    table.add_column("Partner", footer="Together", max_width=27, overflow="ellipsis", no_wrap=True)
     for name in ("Deliveries", *COLUMNS):
         table.add_column(name, footer=_cell(total, name), justify="right", no_wrap=True)
     for partner in sorted(sums):
