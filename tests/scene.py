@@ -13,7 +13,7 @@ from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQue
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.audit.tree import keep
-from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.models import Batch, Delivery, Hold
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
@@ -147,6 +147,14 @@ def _objects(of: Delivery, batch: Batch) -> Object:
     Block.objects.bulk_create(Block(first=first + place, body=body) for place, body in blocks_of(bodies, links).rows())
     Mention.objects.create(key=key_of(Way.ID, "tool--1"), object_id=first + 1)
     return crew
+
+
+def held() -> Hold:
+    """A delivery that waits for a legal officer, by somebody else than the rest."""
+    made = builders.delivery(builders.organisation("southgate"), "held.csv", state="held", format="")
+    find = {"trigger": "speech", "field": "note", "excerpt": "spreading false information"}
+    return Hold.objects.create(delivery=made, kind="legal", held_at=builders.NOW, finds=[find],
+                               facts={"format": "delimited", "rows": 1, "things": 0})  # fmt: skip
 
 
 def own_things(person: Person) -> tuple[Key, StandingQuery]:

@@ -242,7 +242,7 @@ def test_w19_what_a_supervised_country_hands_over_waits_for_a_check(client: Clie
     assert client.post(address).status_code == 404
     people.let_in(client, "rui_reviewer")
     assert "Deliveries of supervised countries, to check" in client.get(reverse("home")).content.decode()
-    assert made.receipt in client.get(reverse("deliveries") + "?state=held").content.decode()
+    assert made.receipt in client.get(reverse("deliveries") + "?state=to-check").content.decode()
     assert "It passed the check" in client.get(page).content.decode()
     said = client.post(address, follow=True).content.decode()
     assert "It passed the check: others see it" in said
@@ -251,7 +251,7 @@ def test_w19_what_a_supervised_country_hands_over_waits_for_a_check(client: Clie
     client.force_login(people.call("rui_reviewer"))
     client.post(address)
     assert Entry.objects.filter(action="delivery.checked").count() == 1
-    assert made.receipt not in client.get(reverse("deliveries") + "?state=held").content.decode()
+    assert made.receipt not in client.get(reverse("deliveries") + "?state=to-check").content.decode()
 
 
 def test_nobody_lets_go_what_the_gate_keeps_from_him(country: dict[str, Person]) -> None:

@@ -36,6 +36,8 @@ def differences(planned: Planned, delivery: Delivery) -> list[str]:
         outcome = Outcome.DUPLICATE
     elif delivery.state == Delivery.State.QUARANTINED:
         outcome = Outcome.QUARANTINED
+    elif delivery.state == Delivery.State.HELD:
+        outcome = Outcome.HELD
     else:
         outcome = Outcome.ACCEPTED_WITH_REJECTIONS if delivery.rejections else Outcome.ACCEPTED
     if outcome != expected.outcome:

@@ -16,6 +16,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.intake import profiles, services
 from tocsin.centre.intake.bodies import body_chunks
+from tocsin.centre.intake.holding import is_sealed, refusal_text
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members.doors import while_open
 from tocsin.centre.members.models import Organisation, Person
@@ -160,6 +161,11 @@ def receipt_of(delivery: Delivery) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _text_of(delivery: Delivery) -> str:
+    """Why it was set aside or refused; of a refusal, what the officer wrote as well."""
+    return f"{sentence(delivery.reason)} {refusal_text(delivery)}".strip() if delivery.reason else ""
+
+
 def _found(request: HttpRequest, receipt: str) -> Delivery:
     return selectors.delivery_for(caller_of(request).require("read", "read", "deliver"), receipt)
 
@@ -177,9 +183,10 @@ def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
         **receipt_of(found),
         **{name: getattr(found, name) for name in counts},
         "name": found.name, "received_at": found.received_at, "finished_at": found.finished_at,
-        "reason": found.reason, "text": sentence(found.reason) if found.reason else "", "where": found.reason_where,
+        "reason": found.reason, "text": _text_of(found), "where": found.reason_where,
         "format": found.format, "title": found.title,
-        "duplicate_of": _receipt_of(person, found.duplicate_of), "mends": _receipt_of(person, found.mends),
+        "duplicate_of": _receipt_of(person, found.duplicate_of),
+        "mends": _receipt_of(person, None if found.mends and is_sealed(found.mends) else found.mends),
         "objects": found.objects_count, "proposals": found.proposals_count,
         "defaults_applied": found.defaults_applied, "rejections_url": f"{ADDRESS}{found.receipt}/rejections",
     }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("Accepted", "Repeats", "Objects", "Proposals", "Rejected", "Set aside", "Twice", "Rows/s")
+COLUMNS = ("Accepted", "Repeats", "Objects", "Proposals", "Rejected", "Set aside", "Held", "Twice", "Rows/s")
 
 
 def show(console: Console, seconds: float, *, quiet: bool = False) -> dict[str, Any]:
@@ -25,12 +25,13 @@ def show(console: Console, seconds: float, *, quiet: bool = False) -> dict[str, 
         mine["Proposals"] += each.proposals_count
         mine["Rejected"] += each.rejections
         mine["Set aside"] += each.state == Delivery.State.QUARANTINED
+        mine["Held"] += each.state == Delivery.State.HELD
         mine["Twice"] += each.state == Delivery.State.DUPLICATE
         mine["seconds"] += each.seconds
     names = ("Deliveries", *COLUMNS[:-1], "seconds")
     total = {name: sum(each[name] for each in sums.values()) for name in names}
     table = Table(title="Deliveries by partner", show_footer=True)
-    table.add_column("Partner", footer="Together", max_width=34, overflow="ellipsis", no_wrap=True)
+    table.add_column("Partner", footer="Together", max_width=27, overflow="ellipsis", no_wrap=True)
     for name in ("Deliveries", *COLUMNS):
         table.add_column(name, footer=_cell(total, name), justify="right", no_wrap=True)
     for partner in sorted(sums):

@@ -23,7 +23,7 @@ from . import setup
 if TYPE_CHECKING:
     from tocsin.centre.intake.models import Delivery
 
-STATES = {"quarantined": "set aside", "duplicate": "twice"}
+STATES = {"quarantined": "set aside", "duplicate": "twice", "held": "under review"}
 FIGURES = {
     "Rows": "rows", "Repeats": "repeats", "Objects": "objects_count", "Proposals": "proposals_count",
     "Rejected": "rejections",
@@ -149,8 +149,9 @@ def _explain(console: Console, delivery: Delivery) -> None:
     from tocsin.centre.intake.deliveries import refusals_of
 
     console.print()
-    if delivery.state == "quarantined":
-        console.print(f"{visible(delivery.name)} was set aside. {REASONS[delivery.reason]}", markup=False)
+    if delivery.state in {"quarantined", "refused", "withdrawn"}:
+        said = STATES.get(delivery.state, delivery.state)
+        console.print(f"{visible(delivery.name)} was {said}. {REASONS[delivery.reason]}", markup=False)
         if delivery.reason_where:
             console.print(f"  Where: {visible(delivery.reason_where)}", markup=False, style="dim")
         return

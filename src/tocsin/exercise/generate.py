@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from . import events, exchange, hostile, letters, misp, prose, sinkhole, stix, tables
+from . import events, exchange, hostile, letters, misp, prose, questions, sinkhole, stix, tables
 from .cast import ORGANISATIONS, PEOPLE
 from .drafts import Draft
 from .places import Places, shipped_places
@@ -52,7 +52,7 @@ def generate(
 
 def _drafts(story: Story, observations: int) -> Iterator[Draft]:
     yield from _sinkhole_drafts(story, observations)
-    for module in (tables, exchange, events, stix, misp, prose, letters, hostile):
+    for module in (tables, exchange, events, stix, misp, prose, letters, questions, hostile):
         yield from module.drafts(story)
 
 

@@ -28,6 +28,7 @@ class Outcome(StrEnum):
     ACCEPTED_WITH_REJECTIONS = "accepted-with-rejections"
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake import checks
 from tocsin.centre.intake.deliveries import deliveries_for
+from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members import agreements, applications, people
@@ -46,7 +47,12 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         ]
     if may(person, "check-supervised"):
         held = checks.waiting_for(person).count()
-        tasks.append(Task(held, "eye", _("Deliveries of supervised countries, to check"), "deliveries", "?state=held"))
+        tasks.append(
+            Task(held, "eye", _("Deliveries of supervised countries, to check"), "deliveries", "?state=to-check")
+        )
+    if may(person, "decide-legal"):
+        waiting = queue_for(person).count()
+        tasks.append(Task(waiting, "scale", _("Deliveries held for a legal decision"), "holds"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

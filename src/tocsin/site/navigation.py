@@ -38,6 +38,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("upload", "upload", _("Hand over"), "deliver"),
             Entry("deliveries", "inbox", _("Deliveries"), "read"),
             Entry("review", "list-check", _("Review"), "review"),
+            Entry("holds", "scale", _("Legal review"), "decide-legal"),
             Entry("feeds", "rss", _("Feeds"), "read-feeds"),
         ),
     ),

@@ -60,6 +60,28 @@ SENTENCES = (
     gettext_noop(
         "The access of this country is suspended: nothing is taken in from it, and no package is made for it. Keep the file until the Centre says otherwise."
     ),
+    gettext_noop(
+        "This was refused because its political side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because its military side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because its religious side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because its racial side outweighs the ordinary crime in it (article 3). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because using it would go against the spirit of human rights (article 2). Nothing of it was used."
+    ),
+    gettext_noop(
+        "This was refused because the facts given do not show an ordinary crime. Send it again with facts that do."
+    ),
+    gettext_noop(
+        "This was refused because it shows the data of people under a label that is too wide. Send it again under TLP:AMBER or stricter, or without these columns."
+    ),
+    gettext_noop("Its source withdrew this when it was asked about people's data in it. Nothing of it was used."),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Count, Min, Q, Sum
 
 from tocsin import __version__
+from tocsin.centre.intake.holding import SEALED
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Organisation, Person
@@ -52,7 +53,8 @@ def facts() -> Facts:
     lake = LakeFile.objects.filter(retired_at=None).aggregate(
         files=Count("pk"), rows=Sum("rows"), size=Sum("size_bytes")
     )
-    delivered = Delivery.objects.exclude(state="duplicate").aggregate(n=Count("pk"), size=Sum("size_bytes"))
+    counted = Delivery.objects.exclude(state="duplicate").exclude(state__in=SEALED)
+    delivered = counted.aggregate(n=Count("pk"), size=Sum("size_bytes"))
     return Facts(
         version=__version__,
         python=platform.python_version(),

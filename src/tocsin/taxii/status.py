@@ -38,7 +38,7 @@ def status_of(delivery: Delivery, stated: Sequence[Named] | None = None) -> dict
         "request_timestamp": moment(delivery.received_at),
         "total_count": len(stated),
     }
-    if first.state == Delivery.State.RECEIVED:
+    if first.state in (Delivery.State.RECEIVED, Delivery.State.HELD):
         counts = {"success_count": 0, "failure_count": 0, "pending_count": len(stated)}
         return body | {"status": "pending", **counts, **_listed("pendings", [(each, "") for each in stated])}
     failed = _failed(first, len(stated))
@@ -64,7 +64,7 @@ def _listed(name: str, found: Sequence[tuple[Named, str]]) -> dict[str, Any]:
 
 def _failed(delivery: Delivery, total: int) -> dict[int, str]:
     """Number of the object → why it was refused."""
-    if delivery.state == Delivery.State.QUARANTINED:
+    if delivery.state in (Delivery.State.QUARANTINED, Delivery.State.REFUSED, Delivery.State.WITHDRAWN):
         return dict.fromkeys(range(1, total + 1), sentence(delivery.reason))
     failed: dict[int, str] = {}
     for frame in selectors.rejection_frames(delivery):

@@ -21,6 +21,7 @@ from tocsin.core.errors import NotFound
 from tocsin.core.words import VICTIM_LIKE, Tlp
 from tocsin.handling import HandlingSet, Viewer, default_set, may_see, narrowest, tlp_of
 
+from . import holding
 from .models import Batch, Delivery, Tally
 from .register import facts_of
 from .selectors import victim_countries, visible_batches
@@ -35,7 +36,9 @@ def deliveries_for(person: Person) -> QuerySet[Delivery]:
     if not may(person, "read"):
         return Delivery.objects.none()
     found = Delivery.objects.select_related("organisation", "person")
-    return found if may(person, "read-all-deliveries") else found.filter(organisation=person.organisation)
+    if not may(person, "read-all-deliveries"):
+        found = found.filter(organisation=person.organisation)
+    return holding.without_sealed(found, person)
 
 
 def delivery_for(person: Person, receipt: str) -> Delivery:
@@ -67,10 +70,13 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
     """Whether the person may have the bytes as received, and excerpts of them.
 
     The source's own people, and the Centre's analysts unless the gate keeps a part of it from them. A repeat has no
-    batches of its own: what it repeats decides.
+    batches of its own: what it repeats decides. What is held only who decides on it may read.
     """
     if not is_within_ceiling(person, delivery):
         return False
+    if holding.is_sealed(delivery):
+        first = delivery.duplicate_of or delivery
+        return first.state == Delivery.State.HELD and holding.may_decide(person, first)
     if delivery.organisation_id == person.organisation_id:
         return may(person, "read")
     if not (person.organisation.is_centre and person.has_role("analyst") and may(person, "read-all-deliveries")):

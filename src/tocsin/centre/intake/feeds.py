@@ -28,6 +28,7 @@ from tocsin.reference.feeds import Feed, all_feeds
 from tocsin.transport.fetching import Fetched, FetchError, FetchLimits, fetch
 
 from . import misp_feeds, services
+from .holding import is_sealed
 from .models import Delivery, FeedState
 from .store import read_chunks
 
@@ -61,6 +62,9 @@ def feed_of(slug: str) -> Feed:
 def catalogue(now: datetime) -> list[FeedRow]:
     """Every feed, by provider and title."""
     states = {state.slug: state for state in FeedState.objects.select_related("last_delivery")}
+    for state in states.values():
+        if state.last_delivery is not None and is_sealed(state.last_delivery):
+            state.last_delivery = None  # Held: for those who look after feeds it is not there.
     rows = []
     for feed in sorted(all_feeds(), key=lambda each: (each.provider.lower(), each.title.lower())):
         state = states.get(feed.slug) or FeedState(slug=feed.slug)

@@ -25,8 +25,9 @@ STATES = {
     "received": pgettext_lazy("state", "Received"),
     "parsed": pgettext_lazy("state", "Read"),
     "refusals": _("Read, with refused records"),
-    "held": _("Waiting for a check by the Centre"),
+    "to-check": _("Waiting for a check by the Centre"),
     "quarantined": pgettext_lazy("state", "Quarantined"),
+    "held": pgettext_lazy("state", "Under review"),
     "duplicate": pgettext_lazy("state", "Duplicate"),
 }
 LABELS = [("", _("As the file says, else as agreed")), *((tlp.value, tlp.value) for tlp in Tlp)]
@@ -55,7 +56,7 @@ class FilterForm(forms.Form):
         if state := said.get("state"):
             if state == "refusals":
                 found = found.filter(state="parsed", rejections__gt=0)
-            elif state == "held":
+            elif state == "to-check":
                 found = found.filter(pk__in=held_batches().values("delivery"))
             else:
                 found = found.filter(state=state)

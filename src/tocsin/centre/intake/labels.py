@@ -132,6 +132,49 @@ WARNING_GROUPS: dict[str, str | Promise] = {
 }
 """Groups of warning lists: why a value may be harmless although somebody reported it."""
 
+TRIGGERS: dict[str, str | Promise] = {
+    "speech": _("Offence of speech, association, insult, religion or false news"),
+    "institution": _("Victim or target: government, military, election, media, NGO or faith group"),
+    "state-attribution": _("Attribution to a State, an army or a party"),
+    "conflict": _("Conflict area"),
+    "person": _("Politician, journalist, activist, lawyer or refugee"),
+}
+"""Triggers of articles 2 and 3, as the legal officer reads them."""
+
+CHECKLIST: dict[str, tuple[str | Promise, str | Promise]] = {
+    "offence": (
+        _("Nature of the offence and facts"),
+        _("What was done, to whom, and which ordinary crime is it? Is the ordinary crime the stronger part?"),
+    ),
+    "persons": (_("Status of persons"), _("Is anybody named for an office, a profession, a belief or a flight?")),
+    "source": (_("Identity of the source"), _("Who sent it, in which function, with what interest?")),
+    "countries": (_("Position of other countries"), _("Would other members take it for ordinary crime, too?")),
+    "duties": (
+        _("Duties of international law"),
+        _("Treaties, refugee status, sanctions and human rights that bear on it."),
+    ),
+    "neutrality": (_("Effect on neutrality"), _("What would it look like if it became known that we used it?")),
+    "context": (_("Context"), _("What goes on in the countries concerned: an election, a conflict, a trial?")),
+}
+"""Question → its heading and what it means."""
+
+PERSONAL: dict[str, str | Promise] = {
+    "name": _("Names of persons"),
+    "email": _("E-mail addresses"),
+    "phone": _("Telephone numbers"),
+    "iban": _("Bank accounts"),
+    "card": _("Payment cards"),
+    "national-id": _("Numbers of identity papers or of social security"),
+}
+"""People's data that a scan finds, in the order in which it is shown."""
+
+ANSWERS: dict[str, str | Promise] = {
+    "relabel": _("They are people's data: a stricter label holds for all of it"),
+    "withdraw": _("They are people's data: the delivery is withdrawn"),
+    "attackers": _("They are the attackers' own values, not those of victims or customers"),
+}
+"""What a source may answer when it is asked."""
+
 
 def kind_label(word: str) -> str:
     """The kind in the reader's language; the word itself where there is no label."""

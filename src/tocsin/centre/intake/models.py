@@ -20,6 +20,9 @@ class Delivery(models.Model):
         PARSED = "parsed"  # Read and committed; rejections may exist.
         QUARANTINED = "quarantined"
         DUPLICATE = "duplicate"
+        HELD = "held"  # Nothing of it is used; only its source and legal officers know of it.
+        REFUSED = "refused"  # By a legal officer: its bytes stay sealed.
+        WITHDRAWN = "withdrawn"  # By its source, when it was asked about it.
 
     class Via(models.TextChoices):
         PAGE = "page"
@@ -51,11 +54,15 @@ class Delivery(models.Model):
     """The profile as it stood, so that reading again gives the same result."""
     stated_marking = models.CharField(max_length=20, default="", blank=True)
     """The label that the sender chose when handing over; empty: as in the file, else the agreement's default."""
+    least_marking = models.CharField(max_length=20, default="", blank=True)
+    """The widest label that any part of it may have, whatever it says: chosen by its source when it was asked."""
     format = models.CharField(max_length=40, default="", blank=True)
     title = models.CharField(max_length=300, default="", blank=True)
     language = models.CharField(max_length=12, default="", blank=True)
     defaults_applied = models.JSONField(default=list)
     """Names of what was filled in by default: shown back to the source."""
+    passes = models.JSONField(default=list)
+    """Kinds of holds (`Hold.Kind`) that are not asked of it, or not again."""
     rows = models.BigIntegerField(default=0)
     repeats = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
@@ -214,6 +221,44 @@ class Former(models.Model):
         left = batches.order_by().exclude(terms=new).values_list("pk", "terms_id")
         now = timezone.now()
         Former.objects.bulk_create(Former(batch_id=batch, terms_id=terms, until_at=now) for batch, terms in left)
+
+
+class Hold(models.Model):
+    """Why a delivery is held before anything of it is used, and what was decided. Never deleted."""
+
+    class Kind(models.TextChoices):
+        LEGAL = "legal"  # Articles 2 and 3: a legal officer decides.
+        PERSONAL = "personal-data"  # People's data under a label that is too wide: the source is asked first.
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CLEARED = "cleared"
+        REFUSED = "refused"
+        WITHDRAWN = "withdrawn"
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="holds")
+    kind = models.CharField(max_length=16, choices=Kind)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    held_at = models.DateTimeField()
+    facts = models.JSONField(default=dict)
+    """What the reading told of the delivery: format, title, numbers."""
+    finds = models.JSONField(default=list)
+    """What was found, where, with the words around it."""
+    checklist = models.JSONField(default=dict)
+    """Question of DOMAIN 2.6 → the officer's note."""
+    answer = models.CharField(max_length=12, default="", blank=True)
+    """What the source said when it was asked."""
+    answer_text = models.TextField(default="", blank=True)
+    answered_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    answered_at = models.DateTimeField(null=True)
+    decision = models.TextField(default="", blank=True)
+    """The reason in the officer's words. Of a refusal, the source reads it."""
+    decided_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["delivery", "kind"], name="hold_of_a_kind_once")]
+        indexes: ClassVar = [models.Index(fields=["state", "held_at"])]
 
 
 class LakeFile(models.Model):

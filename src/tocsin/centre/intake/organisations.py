@@ -18,6 +18,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import side_of
 from tocsin.handling import default_set
 
+from .holding import without_sealed
 from .models import Delivery
 
 SCORE_DAYS = 30
@@ -49,7 +50,7 @@ class PartnerRow:
 def counted_for(person: Person) -> QuerySet[Delivery]:
     """Deliveries whose number and size the person may know: all for the Centre, else what the own side handed over."""
     if side_of(person.organisation) == "centre":
-        return Delivery.objects.all()
+        return without_sealed(Delivery.objects.all(), person)
     return Delivery.objects.filter(organisation=person.organisation)
 
 

@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
 
-from . import profiles, services
+from . import holding, profiles, services
 from .models import Delivery
 from .store import delivery_path
 
@@ -217,6 +217,10 @@ class Reader:
             return
         except FailedError as error:
             services.quarantine(delivery, "reader-failed", str(error), claim, datetime.now(UTC))
+            return
+        question = holding.question_of(delivery, outcome)
+        if question is not None:
+            holding.hold(delivery, *question, outcome, claim, datetime.now(UTC))
             return
         services.commit(delivery, outcome, work, claim, datetime.now(UTC), self.keepers)
 

@@ -30,6 +30,8 @@ from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
 from tocsin.transport import opening
 
+from .personal_scan import PersonalScan
+from .screening import MACHINE_FORMATS, Screening
 from .thing_frames import storable, thing_frames
 
 log = logging.getLogger(__name__)
@@ -86,6 +88,10 @@ class Outcome:
     documents: list[dict[str, Any]] = field(default_factory=list)
     parts: dict[str, list[str]] = field(default_factory=dict)
     """Names of parts: things, blocks, mentions, proposals, rejections, tallies, names, conflicts → Parquet files."""
+    finds: list[dict[str, Any]] = field(default_factory=list)
+    """Triggers of articles 2 and 3, each with its place and the words around it."""
+    personal: list[dict[str, Any]] = field(default_factory=list)
+    """People's data: kind, field, how many, the label of the part."""
     rows: int = 0
     repeats: int = 0
     things: int = 0
@@ -127,6 +133,7 @@ class Reading:
         self.name_tallies: list[pl.DataFrame] = []
         self.conflicts: list[pl.DataFrame] = []
         self.countries: set[str] = set()
+        self.screening, self.personal = Screening(), PersonalScan()
         self.first_error: InputError | None = None
         self.file_name = ""
         self.file_label: Tlp | None = None
@@ -153,6 +160,8 @@ class Reading:
             found = opening.format_of(source, self.order.profile, formats)
             self.outcome.format = self.outcome.format or found.name
             profile = self._profile_for(source, found.name)
+            self.screening.is_machine = self.personal.is_machine = found.name in MACHINE_FORMATS
+            self.personal.role_known = bool(profile.defaults.get("role"))
             self.context = dataclasses.replace(self.context, profile=profile)
             for item in opening.read_source(source, profile, formats, self.order.limits):
                 self._take(item)
@@ -185,6 +194,8 @@ class Reading:
         self._reject(Rejection(0, Unit.FILE, error.reason, error.field, shown[:200]))
 
     def _take(self, item: object) -> None:
+        self.screening.look(item)
+        self.personal.look(item)
         match item:
             case Rows():
                 self._take_rows(item)
@@ -379,6 +390,7 @@ class Reading:
     def _conclude(self) -> None:
         """Quarantined when nothing could be used and something was wrong with a file as a whole, or on an attack."""
         outcome = self.outcome
+        outcome.finds, outcome.personal = self.screening.finds, self.personal.finds
         used = outcome.rows or outcome.things or outcome.proposals or outcome.documents or outcome.repeats
         hostile = self.first_error is not None and self.first_error.reason == "archive-bomb"
         if self.first_error is not None and (hostile or not used):

@@ -29,7 +29,7 @@ from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 
 from . import store
-from .models import Batch, Delivery, LakeFile, NameTally, Tally
+from .models import Batch, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import profile_to_json
 from .terms import BY_LABEL, terms_row
 
@@ -81,6 +81,8 @@ def receive(
         "idempotency_key": idempotency_key, "received_at": at, "source_at": source_at, "mends": mends,
         "stated_marking": marking, "profile": profile_to_json(profile) if profile else {},
         "profile_name": profile.name if profile else "",
+        # The questions were asked of what it was drawn from.
+        "passes": [] if drawn_from is None else Hold.Kind.values,
     }  # fmt: skip
     try:
         with transaction.atomic():
@@ -199,15 +201,12 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
 
 def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     """The batches with their handling sets; returns the names of the defaults that were applied."""
-    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
-    overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
     batches = []
     # What a supervised country hands over stays between it and the Centre until somebody there has checked it.
     audience = None if came_supervised(delivery) else BY_LABEL
     for made in outcome["batches"]:
-        stated = tlp_of(made["marking"] or "") or overall or profile_label
-        handling, by_default = default_set(delivery.organisation.defaults, stated)
+        handling, by_default = handling_of(delivery, outcome, made["marking"])
         applied.update(by_default)
         under = handling_row(handling)
         batch = Batch(
@@ -223,6 +222,17 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
         batches.append(batch)
     Batch.objects.bulk_create(batches)
     return sorted(applied)
+
+
+def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None) -> tuple[Handling, tuple[str, ...]]:
+    """What holds for the part of a delivery that bears this label, and the names of the defaults in it."""
+    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
+    stated = tlp_of(marking or "") or _label_of(delivery, outcome, profile_label) or profile_label
+    handling, by_default = default_set(delivery.organisation.defaults, stated)
+    least = tlp_of(delivery.least_marking)
+    if least is not None and least.rank > handling.tlp.rank:
+        return default_set(delivery.organisation.defaults, least)
+    return handling, by_default
 
 
 def _label_of(delivery: Delivery, outcome: dict[str, Any], profile_label: Tlp | None) -> Tlp | None:

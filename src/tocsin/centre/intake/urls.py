@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, emergency, feeds, organisations, upload
+from .views import deliveries, emergency, feeds, holds, organisations, upload
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -14,8 +14,13 @@ urlpatterns = [
     path("deliveries/<str:receipt>/mend/", deliveries.delivery_mend, name="delivery-mend"),
     path("deliveries/<str:receipt>/original", deliveries.delivery_original, name="delivery-original"),
     path("deliveries/<str:receipt>/check/", deliveries.delivery_check, name="delivery-check"),
+    path("deliveries/<str:receipt>/answer/", holds.delivery_answer, name="delivery-answer"),
     path("deliveries/<str:receipt>/read-again/", deliveries.delivery_read_again, name="delivery-read-again"),
     path("deliveries/<str:receipt>/map-columns/", upload.map_columns_of, name="map-columns-of"),
+    path("legal/", holds.hold_list, name="holds"),
+    path("legal/<int:key>/", holds.hold, name="hold"),
+    path("legal/<int:key>/notes/", holds.hold_note, name="hold-note"),
+    path("legal/<int:key>/decide/", holds.hold_decide, name="hold-decide"),
     path("upload/", upload.upload, name="upload"),
     path("map-columns/", upload.map_columns, name="map-columns"),
     path("map-columns/<str:token>/", upload.map_columns_table, name="map-columns-table"),

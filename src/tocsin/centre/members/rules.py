@@ -19,6 +19,7 @@ ABILITIES = (
     "read-all-deliveries",  # Receipts of every organisation, not only one's own.
     "map-columns",  # Teach a column map for unknown files.
     "review",  # Decide proposals and country conflicts.
+    "decide-legal",  # Decide on what is held under articles 2 and 3.
     "package",  # Make country packages.
     "watch",  # Keep standing queries.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
@@ -51,7 +52,8 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised", _ASKS, _APPROVES}),
         "legal": frozenset(
             _DESK
-            | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised", _ASKS, _APPROVES}
+            | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised", "decide-legal"}
+            | {_ASKS, _APPROVES}
         ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
         "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall", _ASKS, _APPROVES}),

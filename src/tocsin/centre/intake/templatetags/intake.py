@@ -50,6 +50,24 @@ def column_name(word: str) -> object:
 
 
 @register.filter
+def trigger_name(word: str) -> object:
+    """What a legal officer is to look at."""
+    return labels.TRIGGERS.get(str(word), word)
+
+
+@register.filter
+def personal_name(word: str) -> object:
+    """What sort of people's data."""
+    return labels.PERSONAL.get(str(word), word)
+
+
+@register.filter
+def answer_name(word: str) -> object:
+    """What a source said about people's data."""
+    return labels.ANSWERS.get(str(word), word)
+
+
+@register.filter
 def default_name(word: str) -> object:
     """What was filled in by default."""
     return labels.DEFAULTS.get(str(word), word)

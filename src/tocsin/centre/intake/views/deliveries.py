@@ -31,9 +31,10 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound, Refused
+from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
-from .. import checks, mending, profiles, services
+from .. import checks, holding, mending, profiles, services
 from .. import deliveries as selectors
 from ..forms import FilterForm
 from ..models import Batch, Delivery, SavedProfile
@@ -103,8 +104,15 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     things = found.things.filter(batch__in=seen).order_by("pk")
     countries = selectors.countries_of(found, viewer)
     own_side = found.organisation_id == person.organisation_id
+    known = selectors.deliveries_for(person)
     return {
         "delivery": found,
+        # One of two may be held while the other is seen by all.
+        "mends": known.filter(pk=found.mends_id).first() if found.mends_id else None,
+        "mended_by": known.filter(mends=found).order_by("pk"),
+        "asked": holding.question_for(person, found),
+        "stricter": [label.value for label in Tlp if label not in holding.WIDE],
+        "refusal_text": holding.refusal_text(found),
         "job": selectors.progress_of([found]).get(found.pk),
         "refusals": selectors.refusals_of(found, with_samples=reads_contents) if found.rejections else [],
         "reads_contents": reads_contents,

@@ -21,7 +21,7 @@ from tocsin.centre.members.models import EmergencyAccess
 from tocsin.core.errors import NotFound
 
 from .. import deliveries as selectors
-from .. import services
+from .. import holding, services
 from ..bodies import file_chunks
 from ..models import Batch, Delivery
 from ..store import delivery_path
@@ -57,7 +57,7 @@ def _opened(access: EmergencyAccess, receipt: str = "") -> list[Delivery]:
         about = about.filter(receipt=access.receipt)
     if receipt:
         about = about.filter(receipt=receipt)
-    newest = list(about.order_by("-received_at", "-pk")[:LISTED])
+    newest = [each for each in about.order_by("-received_at", "-pk")[:LISTED] if not holding.is_sealed(each)]
     return selectors.shown_whole(emergency.viewer_in_emergency(access.asked_by), newest)
 
 
