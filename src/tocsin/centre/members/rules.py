@@ -20,6 +20,10 @@ ABILITIES = (
     "map-columns",  # Teach a column map for unknown files.
     "review",  # Decide proposals and country conflicts.
     "package",  # Make country packages.
+    "read-releases",  # What waits to leave the Centre, and who would get it. Shows who is excluded.
+    "propose-release",
+    "release",  # What another proposed. No role has both (DOMAIN 4.8, I11), and no person uses both on one thing.
+    "sign-orders",
     "watch",  # Keep standing queries.
     "read-feeds",
     "switch-feeds",
@@ -32,14 +36,19 @@ ABILITIES = (
 )
 
 _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations"}
+_PROPOSING = {"read-releases", "propose-release"}
+_RELEASING = {"read-releases", "release", "sign-orders"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
-        "analyst": frozenset(_DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}),
-        "reviewer": frozenset(_DESK | {"review", "package", "watch"}),
-        "legal": frozenset(_DESK | {"read-audit", "audit-searches"}),
+        "analyst": frozenset(
+            _DESK | _PROPOSING | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch"}
+        ),
+        "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch"}),
+        "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch"}),
+        "legal": frozenset(_DESK | {"read-audit", "audit-searches", "read-releases", "sign-orders"}),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations"}),
-        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch"}),
+        "duty": frozenset(_DESK | _PROPOSING | {"deliver", "deliver-for-others", "package", "watch"}),
         "administrator": frozenset(
             {
                 "administer",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
 from tocsin.handling import Viewer
 
-from .models import Key, Person
+from .models import Key, Organisation, Person
 from .rules import CLEARANCES, VICTIM_DESK_ROLES, may, side_of
 
 NOBODY = Viewer()
@@ -19,16 +20,20 @@ def viewer_of(person: Person) -> Viewer:
     """Who the gate is asked for. Somebody whose roles allow no content (an administrator) sees nothing."""
     if not may(person, "read"):
         return NOBODY
-    organisation = person.organisation
+    is_victim_desk = person.organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles))
+    return replace(viewer_of_organisation(person.organisation, person.login), is_victim_desk=is_victim_desk)
+
+
+def viewer_of_organisation(organisation: Organisation, login: str = "") -> Viewer:
+    """What whoever reads there has in common; with a login, that person, as a TLP:RED set may name it."""
     parent = organisation.parent
     return Viewer(
-        person=person.login,
+        person=login,
         organisation=organisation.slug,
         class_name=organisation.class_name,
         country=organisation.country,
         is_centre=organisation.is_centre,
         is_bureau=organisation.is_bureau,
-        is_victim_desk=organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles)),
         bureau=parent.slug if parent is not None and parent.is_bureau else "",
         clearance=CLEARANCES[side_of(organisation)],
         country_suspended=parent is not None and not parent.is_active,
