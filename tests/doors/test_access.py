@@ -64,6 +64,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "passkey-remove": lambda shown, person: (1,),
     "key-revoke": lambda shown, person: (scene.own_things(person)[0].pk,),
     "package-download": lambda shown, person: (shown.package.number,),
+    "release-of": lambda shown, person: (shown.delivery.receipt,),
+    "order": lambda shown, person: (scene.standing_order().pk,),
     "act": lambda shown, person: (scene.signed_act().pk,),
     "act-proof": lambda shown, person: (scene.signed_act().pk,),
 }

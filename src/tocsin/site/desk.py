@@ -18,6 +18,8 @@ from tocsin.centre.members import agreements
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.release import orders
+from tocsin.centre.release.desk import deliveries_of, waiting_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
+    if may(person, "read-releases"):
+        waiting = deliveries_of(waiting_for(person, now)).count()
+        tasks.append(Task(waiting, "shield-check", _("Deliveries that wait for their release"), "release-desk"))
+    if may(person, "sign-orders"):
+        unsigned = orders.half_signed(now).exclude(first_by=person).count()
+        tasks.append(Task(unsigned, "file-text", _("Standing orders that wait for a second signature"), "orders"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

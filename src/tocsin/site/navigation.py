@@ -44,6 +44,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
     (
         _("Sharing"),
         (
+            Entry("release-desk", "shield-check", _("Release"), "read-releases"),
             Entry("package-list", "package", _("Country packages"), "package"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
         ),

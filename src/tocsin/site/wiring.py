@@ -13,6 +13,7 @@ from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers
+from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
 
 from . import act_log
@@ -22,6 +23,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
+    orders.release_under_orders,
 )
 
 

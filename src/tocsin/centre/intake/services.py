@@ -30,7 +30,7 @@ from tocsin.lake import files
 from . import store
 from .models import Batch, Delivery, LakeFile, NameTally, Tally
 from .reading import profile_to_json
-from .terms import BY_LABEL, terms_row
+from .terms import terms_row
 
 log = logging.getLogger(__name__)
 READ = "read-delivery"
@@ -187,7 +187,7 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
 
 
 def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
-    """The batches with their handling sets; returns the names of the defaults that were applied."""
+    """The batches, released to nobody yet; returns the names of the defaults that were applied."""
     profile_label = tlp_of(str(delivery.profile.get("marking", "")))
     overall = _label_of(delivery, outcome, profile_label)
     applied: set[str] = set()
@@ -202,7 +202,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, BY_LABEL),
+            terms=terms_row(delivery.organisation_id, under, None),
             received_at=delivery.received_at,
             rows=made["rows"],
             objects_count=made["things"],

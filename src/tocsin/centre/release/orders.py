@@ -35,6 +35,16 @@ def orders_in_force(at: datetime) -> QuerySet[StandingOrder]:
     return found.select_related("organisation").order_by("pk")
 
 
+def half_signed(at: datetime) -> QuerySet[StandingOrder]:
+    """Those that wait for their second signature."""
+    return StandingOrder.objects.filter(second_at=None, stopped_at=None, ends_on__gte=day_of(at))
+
+
+def case_of(order: StandingOrder) -> Case:
+    """The order as the rules see it, signed once."""
+    return _case_of(order.organisation, order.first_by)
+
+
 def _case_of(organisation: Organisation | None, first: Person | None = None) -> Case:
     return Case(
         source=organisation.slug if organisation else "",
@@ -69,7 +79,7 @@ def sign(order: StandingOrder, *, by: Person, is_proved: bool, at: datetime) -> 
         raise Conflict("somebody else signed meanwhile")
     if found.stopped_at is not None:
         raise Refused(Refusal.ORDER_STOPPED)
-    _refuse(rules.refusal_of_signer(actor_of(by, is_proved=is_proved), _case_of(found.organisation, found.first_by)))
+    _refuse(rules.refusal_of_signer(actor_of(by, is_proved=is_proved), case_of(found)))
     _refuse(rules.refusal_of_terms(found.terms, day_of(at)))
     still = StandingOrder.objects.filter(pk=found.pk, second_at=None, stopped_at=None)
     if not still.update(second_by=by, second_at=at):
