@@ -95,7 +95,7 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
     actor = releasing.actor_of(person, is_proved=True)  # Asked for when the step is taken.
     context = {
         "delivery": delivery,
-        "groups": groups,
+        "parts": groups,
         "waiting": waiting,
         "chosen": [group.number for group in chosen],
         "wanted": wanted,

@@ -49,8 +49,9 @@ def order(request: HttpRequest, key: int) -> HttpResponseBase:
                 attempt(request, _("The order is signed: what it covers leaves from now on by itself."),
                         lambda: orders.sign(found, by=person, is_proved=is_fresh(request), at=now))  # fmt: skip
             case "stop":
+                reason = request.POST.get("reason", "")
                 attempt(request, _("The order is stopped: nothing more leaves under it."),
-                        lambda: orders.stop(found, reason=request.POST.get("reason", ""), by=person, at=now))  # fmt: skip
+                        lambda: orders.stop(found, reason=reason, by=person, at=now))  # fmt: skip
             case _:
                 raise Http404
         return redirect("order", key)
