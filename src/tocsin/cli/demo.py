@@ -156,7 +156,10 @@ def people(plan: Plan) -> None:
 
 
 def sign_orders(at: datetime) -> None:
-    """Two people of the demonstration sign for what each of its sources sends, up to TLP:AMBER; the rest waits."""
+    """Two people of the demonstration sign for what each of its sources sends, up to TLP:AMBER.
+
+    What universities send waits: the release desk has something to show.
+    """
     from tocsin.centre.members.models import Organisation, Person
     from tocsin.centre.members.rules import may
     from tocsin.centre.release import orders
@@ -170,7 +173,8 @@ def sign_orders(at: datetime) -> None:
         if may(person, "sign-orders")
     ][:2]
     signed = StandingOrder.objects.filter(stopped_at=None).values("organisation")
-    sources = Organisation.objects.filter(is_bureau=False).exclude(pk__in=signed)
+    waiting = Organisation.Class.ACADEMIA
+    sources = Organisation.objects.filter(is_bureau=False).exclude(pk__in=signed).exclude(class_name=waiting)
     if len(signers) < 2:
         return
     for source in sources:

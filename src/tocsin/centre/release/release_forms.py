@@ -62,8 +62,15 @@ class AudienceForm(forms.Form):
 
     def __init__(self, *args: Any, **said: Any) -> None:
         super().__init__(*args, **said)
-        choices = audience_choices()
-        for name in ("audience", "addressees", "exclusions"):
+        groups, countries, organisations = audience_choices()
+        members_only = (groups[0], groups[1][:1])
+        known = {
+            "audience": [groups, countries, organisations],
+            # A handling set names no classes, and excludes countries and organisations only.
+            "addressees": [members_only, countries, organisations],
+            "exclusions": [countries, organisations],
+        }
+        for name, choices in known.items():
             if isinstance(field := self.fields.get(name), Several):
                 field.choices = choices
 
