@@ -172,7 +172,7 @@ def sign_orders(at: datetime) -> None:
         for person in Person.objects.select_related("organisation").filter(organisation__is_centre=True).order_by("pk")
         if may(person, "sign-orders")
     ][:2]
-    signed = StandingOrder.objects.filter(stopped_at=None).values("organisation")
+    signed = StandingOrder.objects.filter(stopped_at=None, organisation__isnull=False).values("organisation")
     waiting = Organisation.Class.ACADEMIA
     sources = Organisation.objects.filter(is_bureau=False).exclude(pk__in=signed).exclude(class_name=waiting)
     if len(signers) < 2:

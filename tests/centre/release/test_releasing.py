@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from tests import builders, people
 
 from tocsin.centre.audit.models import Entry
@@ -174,6 +177,27 @@ def test_of_two_releasers_one_wins_and_the_other_is_told(sent: Delivery) -> None
     with pytest.raises(Conflict):
         release(as_seen_by_both[1], "rui_reviewer")
     assert Release.objects.get().released_by == people.call("dora_dissemination")
+    assert Entry.objects.filter(action="release.released").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_releasers_in_the_same_moment() -> None:
+    people.call("fleur_officer")
+    proposed = propose(waiting())
+    both = [people.call("dora_dissemination"), people.call("rui_reviewer")]
+    ready = threading.Barrier(2)
+
+    def act(by: Person) -> str:
+        try:
+            ready.wait(timeout=30)
+            return releasing.release(proposed, by=by, is_proved=True, at=LATER).state
+        except Conflict:
+            return "told"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(act, both)) == ["released", "told"]
     assert Entry.objects.filter(action="release.released").count() == 1
 
 
