@@ -28,6 +28,7 @@ def _at_partner(login: str, slug: str, name: str, role: str = "analyst") -> Pers
 CAST: dict[str, Callable[[], Person]] = {
     "dana_analyst": lambda: _at_centre("dana_analyst", "analyst", "Dana Okafor"),
     "rui_reviewer": lambda: _at_centre("rui_reviewer", "reviewer", "Rui Tanaka"),
+    "dora_dissemination": lambda: _at_centre("dora_dissemination", "dissemination", "Dora Lindt"),
     "lena_legal": lambda: _at_centre("lena_legal", "legal", "Lena Brandt"),
     "dario_duty": lambda: _at_centre("dario_duty", "duty", "Darío Fuentes"),
     "vera_victim_desk": lambda: _at_centre("vera_victim_desk", "victim-desk", "Vera Costa"),

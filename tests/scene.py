@@ -21,12 +21,12 @@ from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
 from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.recall.models import Recall
-from tocsin.centre.release.models import Package
+from tocsin.centre.release.models import Package, StandingOrder
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
 from tocsin.site.act_log import log_of_acts
 
-from . import builders
+from . import builders, people
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,3 +197,13 @@ def signed_act() -> Entry:
     record("dana_analyst", "delivery.received", "delivery:1", {"via": "page"}, at=now)
     keep(log_of_acts(), now)
     return Entry.objects.latest("pk")
+
+
+def standing_order() -> StandingOrder:
+    """An order for what northwind sends, signed once."""
+    today = timezone.now().date()
+    return StandingOrder.objects.create(
+        title="What northwind sends", organisation=builders.organisation("northwind"), ceiling="TLP:GREEN",
+        purposes=["PROTECT"], starts_on=today, ends_on=today + timedelta(days=30),
+        first_by=people.call("dora_dissemination"), first_at=builders.NOW,
+    )  # fmt: skip

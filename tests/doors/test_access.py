@@ -55,7 +55,6 @@ ARGUMENTS: dict[str, Arguments] = {
     "delivery-rejections": lambda shown, person: (shown.delivery.receipt,),
     "delivery-mend": lambda shown, person: (shown.delivery.receipt,),
     "delivery-original": lambda shown, person: (shown.delivery.receipt,),
-    "delivery-check": lambda shown, person: (shown.delivery.receipt,),
     "delivery-answer": lambda shown, person: (shown.delivery.receipt,),
     "delivery-read-again": lambda shown, person: (shown.quarantined.receipt,),
     "map-columns-of": lambda shown, person: (shown.quarantined.receipt,),
@@ -95,6 +94,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "recall-answer": lambda shown, person: (shown.recall.number,),
     "recall-certificate": lambda shown, person: (shown.recall.number,),
     "delivery-recall": lambda shown, person: (shown.delivery.receipt,),
+    "release-of": lambda shown, person: (shown.delivery.receipt,),
+    "order": lambda shown, person: (scene.standing_order().pk,),
     "act": lambda shown, person: (scene.signed_act().pk,),
     "act-proof": lambda shown, person: (scene.signed_act().pk,),
 }

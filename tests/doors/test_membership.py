@@ -14,7 +14,7 @@ from tests import builders, people
 from tests.doors.conftest import work
 
 from tocsin.centre.audit.models import Entry
-from tocsin.centre.intake import checks, services
+from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.jobs.models import Job
@@ -22,9 +22,11 @@ from tocsin.centre.members import countries
 from tocsin.centre.members.models import CountryStatus, Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.members.services import add_key
+from tocsin.centre.release import orders, releasing
 from tocsin.centre.release.services import make_packages
-from tocsin.core.errors import InputError, Refused
+from tocsin.core.errors import InputError
 from tocsin.core.reasons import REASONS
+from tocsin.core.words import Tlp
 from tocsin.taxii.answers import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -216,6 +218,16 @@ def test_the_centre_decides_on_the_page_in_two_steps_with_a_fresh_proof(client: 
     assert client.get(reverse("memberships") + "?code=JO")["Location"] == address
 
 
+def signed_order(source: Organisation, at: datetime) -> None:
+    """Two people let everything of this source go by itself, up to TLP:AMBER."""
+    order = orders.draw_up(
+        title="All", organisation=source, formats=(), audience=(), ceiling=Tlp.AMBER, purposes=("PROTECT",),
+        starts_on=at.date(), ends_on=at.date() + timedelta(days=30), by=people.call("lena_legal"), is_proved=True,
+        at=at,
+    )  # fmt: skip
+    orders.sign(order, by=people.call("rui_reviewer"), is_proved=True, at=at)
+
+
 def test_w19_what_a_supervised_country_hands_over_waits_for_a_check(client: Client, country: dict[str, Person]) -> None:
     bureau = country["bureau"].organisation
     Organisation.objects.filter(pk=bureau.pk).update(defaults={"tlp": "TLP:GREEN"})
@@ -223,44 +235,20 @@ def test_w19_what_a_supervised_country_hands_over_waits_for_a_check(client: Clie
     at = datetime.now(UTC)
     made = services.receive(organisation=bureau, via="api", name="a.csv", chunks=[table(1)], at=at)
     set_status("XE", "active")  # Whatever it is later: what came in before is checked.
-    address, page = reverse("delivery-check", args=[made.receipt]), reverse("delivery", args=[made.receipt])
-    people.let_in(client, "lena_legal")
-    client.post(address)
-    assert not Entry.objects.filter(action="delivery.checked").exists(), "nothing was read yet"
+    page = reverse("delivery", args=[made.receipt])
+    signed_order(bureau, at)
     work()
     readers = [people.call("fleur_officer"), people.call("dana_analyst"), country["bureau"]]
 
     def seen() -> dict[str, int]:
         return {person.login: visible_batches(viewer_of(person)).count() for person in readers}
 
-    assert seen() == {"fleur_officer": 0, "dana_analyst": 1, "bureau_xe": 1}
+    assert seen() == {"fleur_officer": 0, "dana_analyst": 1, "bureau_xe": 1}, "no order lets it go"
     client.force_login(country["bureau"])
     assert "was supervised when it came in" in client.get(page).content.decode()
-    assert client.post(address).status_code == 404
-    client.force_login(people.call("dana_analyst"))
-    assert "It passed the check" not in client.get(page).content.decode()
-    assert client.post(address).status_code == 404
-    people.let_in(client, "rui_reviewer")
-    assert "Deliveries of supervised countries, to check" in client.get(reverse("home")).content.decode()
-    assert made.receipt in client.get(reverse("deliveries") + "?state=to-check").content.decode()
-    assert "It passed the check" in client.get(page).content.decode()
-    said = client.post(address, follow=True).content.decode()
-    assert "It passed the check: others see it" in said
-    assert "was supervised when it came in" not in said
+    proposed = releasing.propose(
+        made, made.batches.all(), audience=[], reason="Looked at", by=people.call("dana_analyst"), at=at
+    )
+    releasing.release(proposed, by=people.call("rui_reviewer"), is_proved=True, at=at)
     assert seen() == {"fleur_officer": 1, "dana_analyst": 1, "bureau_xe": 1}
-    client.force_login(people.call("rui_reviewer"))
-    client.post(address)
-    assert Entry.objects.filter(action="delivery.checked").count() == 1
-    assert made.receipt not in client.get(reverse("deliveries") + "?state=to-check").content.decode()
-
-
-def test_nobody_lets_go_what_the_gate_keeps_from_him(country: dict[str, Person]) -> None:
-    set_status("XE", "supervised")
-    bureau = country["bureau"].organisation
-    Organisation.objects.filter(pk=bureau.pk).update(defaults={"tlp": "TLP:RED"})
-    at = datetime.now(UTC)
-    made = services.receive(organisation=bureau, via="api", name="a.csv", chunks=[table(1)], at=at)
-    work()
-    with pytest.raises(Refused):
-        checks.let_go(made, by=people.call("rui_reviewer"), at=at)
-    assert checks.held_batches().count() == 1
+    assert "was supervised when it came in" not in client.get(page).content.decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,9 @@ from django.conf import settings
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.jobs.worker import run_one
-from tocsin.cli.demo import hand_over, people
+from tocsin.centre.release import releasing
+from tocsin.centre.release.models import Release
+from tocsin.cli.demo import hand_over, people, sign_orders
 from tocsin.exercise import generate
 from tocsin.exercise.plan import Delivery as Planned
 from tocsin.exercise.plan import Outcome
@@ -64,6 +66,7 @@ def test_every_delivery_ends_as_planned(tmp_path: Path) -> None:
     make("Exercise Centre")
     plan = generate(tmp_path, until=date(2026, 11, 1), observations=OBSERVATIONS)
     people(plan)
+    sign_orders(datetime.now(UTC))
     hand_over(plan, tmp_path)
     handlers = wiring.handlers()
     try:
@@ -90,6 +93,13 @@ def test_every_delivery_ends_as_planned(tmp_path: Path) -> None:
         if wrong:
             found[f"{planned.organisation}/{planned.name}"] = wrong
     assert not found, json.dumps(found, indent=1)
+    # What leaves cites an order that two signed; what universities send waits for people.
+    waiting = releasing.waiting_batches()
+    assert set(waiting.values_list("organisation__class_name", flat=True)) == {"academia"}
+    for release in Release.objects.select_related("order"):
+        assert release.order is not None
+        assert release.order.first_by_id != release.order.second_by_id
+    assert Release.objects.exists()
     assert Path(settings.INSTALLATION.home).exists()
 
 

@@ -9,7 +9,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tocsin.core.words import Tlp
-from tocsin.handling import Facts, HandlingSet, Viewer, default_set, may_see, may_see_victims, narrowest, tlp_of
+from tocsin.handling import (
+    Facts,
+    HandlingSet,
+    Viewer,
+    default_set,
+    explain,
+    may_see,
+    may_see_victims,
+    narrowest,
+    tlp_of,
+)
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 FACTS = Facts("acme", named=frozenset({"ana"}), released_to=())
@@ -107,3 +117,51 @@ def test_defaults_fill_what_is_not_stated(agreed: Tlp, stated: Tlp) -> None:
     assert (made.tlp, "tlp" in applied) == (stated, False)
     assert HandlingSet.from_json(made.as_json()).digest == made.digest
     assert default_set({}, None)[0] == HandlingSet()
+
+
+ENTRIES = st.sets(st.sampled_from([*ORGANISATIONS, "country:FR", "country:BR", "all-members"]), max_size=3)
+
+
+def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
+    """The rules of DOMAIN 4.4 once more, one condition after the other, with no thought for reasons."""
+    me, land = {viewer.organisation, viewer.bureau, viewer.employer}, f"country:{viewer.country}"
+    if not viewer.class_name or viewer.country_suspended or facts.hidden_at or facts.expires_at:
+        return False
+    if (me - {""}) & set(handling.exclusions) or (viewer.country and land in handling.exclusions):
+        return False
+    if viewer.organisation == facts.source:
+        return True
+    to = facts.released_to
+    names = {viewer.organisation, f"class:{viewer.class_name}"} | ({land} if viewer.country else set())
+    if not viewer.is_centre and (
+        to is None or (to and not (names & set(to) or (viewer.is_bureau and "all-members" in to)))
+    ):
+        return False
+    ranks = ["official-use", "restricted", "confidential"]
+    if ranks.index(handling.classification) > ranks.index(viewer.clearance):
+        return False
+    asked_by_name = viewer.organisation in handling.audience
+    asked = asked_by_name or (viewer.country and land in handling.audience)
+    asked = asked or (viewer.is_bureau and "all-members" in handling.audience)
+    return bool({
+        Tlp.CLEAR: True,
+        Tlp.GREEN: viewer.is_centre or viewer.class_name in {"law-enforcement", "public-body"} or asked,
+        Tlp.AMBER: viewer.is_centre or asked or (not handling.audience and viewer.is_bureau),
+        Tlp.AMBER_STRICT: viewer.is_centre or asked_by_name,
+        Tlp.RED: viewer.person in facts.named,
+    }[handling.tlp])  # fmt: skip
+
+
+@given(
+    VIEWERS, LABELS, ENTRIES, ENTRIES, st.none() | ENTRIES, st.sampled_from(["official-use", "restricted"]),
+    st.sampled_from(["", "hidden_at", "expires_at"]),
+)  # fmt: skip
+def test_the_reason_that_is_given_is_the_decision(
+    viewer: Viewer, tlp: Tlp, audience: set[str], exclusions: set[str], released: set[str] | None, classification: str,
+    past: str,
+) -> None:  # fmt: skip
+    named = tuple(audience - exclusions - ({"all-members"} if tlp.rank >= Tlp.AMBER_STRICT.rank else set()))
+    handling = HandlingSet(tlp=tlp, audience=named, exclusions=tuple(exclusions), classification=classification)
+    facts = replace(FACTS, released_to=None if released is None else tuple(released), **({past: NOW} if past else {}))
+    reason = explain(viewer, handling, facts, NOW)
+    assert reason.is_shown is may_see(viewer, handling, facts, NOW) is plainly_seen(viewer, handling, facts)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,6 +94,7 @@ def _play(observations: int, until: date, console: Console) -> int:
     folder = home_folder() / "exercise"
     plan = generate(folder, until=until, observations=observations)
     people(plan)
+    sign_orders(datetime.now(UTC))
     hand_over(plan, folder)
     return len(plan.deliveries)
 
@@ -154,6 +155,37 @@ def people(plan: Plan) -> None:
         )
 
 
+def sign_orders(at: datetime) -> None:
+    """Two people of the demonstration sign for what each of its sources sends, up to TLP:AMBER.
+
+    What universities send waits: the release desk has something to show.
+    """
+    from tocsin.centre.members.models import Organisation, Person
+    from tocsin.centre.members.rules import may
+    from tocsin.centre.release import orders
+    from tocsin.centre.release.models import StandingOrder
+    from tocsin.core.words import Tlp
+    from tocsin.handling.sets import PURPOSES
+
+    signers = [
+        person
+        for person in Person.objects.select_related("organisation").filter(organisation__is_centre=True).order_by("pk")
+        if may(person, "sign-orders")
+    ][:2]
+    signed = StandingOrder.objects.filter(stopped_at=None, organisation__isnull=False).values("organisation")
+    waiting = Organisation.Class.ACADEMIA
+    sources = Organisation.objects.filter(is_bureau=False).exclude(pk__in=signed).exclude(class_name=waiting)
+    if len(signers) < 2:
+        return
+    for source in sources:
+        order = orders.draw_up(
+            title=f"EXERCISE: {source.name}"[:200], organisation=source, formats=(), audience=(), ceiling=Tlp.AMBER,
+            purposes=PURPOSES, starts_on=at.date(), ends_on=at.date() + timedelta(days=364), by=signers[0],
+            is_proved=True, at=at,
+        )  # fmt: skip
+        orders.sign(order, by=signers[1], is_proved=True, at=at)
+
+
 def hand_over(plan: Plan, folder: Path) -> None:
     """Every delivery of the plan, at the moment when the plan says that it arrived."""
     from tocsin.centre.intake import profiles, services
@@ -188,6 +220,7 @@ def _hand_over_folder(folder: Path, console: Console) -> list[Delivery]:
     found = files_of((folder,))
     now = datetime.now(UTC)
     delivered = []
+    _two_signers(now)
     for path in found:
         parts = path.relative_to(folder).parts
         source = parts[1] if len(parts) > 2 else "folder"
@@ -207,7 +240,23 @@ def _hand_over_folder(folder: Path, console: Console) -> list[Delivery]:
     from .installation import make
 
     make()
+    sign_orders(now)
     return delivered
+
+
+def _two_signers(at: datetime) -> None:
+    """Two people of the Centre, where there are none yet: somebody has to sign for what leaves."""
+    from tocsin.centre.members.models import Organisation, Person
+    from tocsin.centre.members.services import add_person
+
+    if Person.objects.exists():
+        return
+    centre = Organisation.objects.get(is_centre=True)
+    for login, roles in (("demo-reviewer", ["reviewer", "analyst"]), ("demo-legal", ["legal"])):
+        add_person(
+            login=login, name=login, organisation=centre, roles=roles, password=PASSWORD, language="en",
+            by="demonstration", at=at,
+        )  # fmt: skip
 
 
 def _serve(port: int, console: Console) -> None:

@@ -18,7 +18,12 @@ def init(organisation: str) -> None:
     make(organisation)
     from tocsin.site.installation import load
 
-    click.echo(f"The installation is in {load().home}. Add a person with: tocsin person create")
+    click.echo(f"The installation is in {load().home}. Add people with: tocsin person create")
+    click.echo(
+        "Nothing that arrives leaves the Centre by itself. Either two people release each delivery (roles analyst or "
+        "duty, and reviewer or dissemination), or two of reviewer, dissemination and legal sign standing orders: "
+        "see Release in the portal."
+    )
 
 
 def make(organisation: str = "Tocsin", *, home: Path | None = None) -> None:

@@ -4,14 +4,16 @@ A handling set is six different fields, none derivable from another. `may_see` a
 set; selectors in the centre compile it to small sets of batch numbers that every question joins first.
 """
 
-from .gate import Facts, Viewer, may_see, may_see_victims, purposes_allow
+from .gate import Facts, Reason, Viewer, explain, may_see, may_see_victims, purposes_allow
 from .sets import HandlingSet, default_set, narrowest, tlp_of
 
 __all__ = [
     "Facts",
     "HandlingSet",
+    "Reason",
     "Viewer",
     "default_set",
+    "explain",
     "may_see",
     "may_see_victims",
     "narrowest",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from tocsin.core.words import Tlp
 
@@ -53,30 +54,75 @@ class Facts:
     lets have it. Else to these of them only: organisation slugs, `country:FR`, `class:academia`, `all-members`."""
 
 
+class Reason(StrEnum):
+    """Why somebody sees a batch, or does not. For those who release: nobody else may learn who is excluded."""
+
+    SOURCE = "source"
+    """Who handed it over."""
+    CENTRE = "centre"
+    NAMED = "named"
+    """A person whom the source named, for TLP:RED."""
+    ADDRESSED = "addressed"
+    """The source named the organisation, its country, or all members."""
+    LABEL = "label"
+    """The label itself lets it go there."""
+
+    NOT_SIGNED_IN = "not-signed-in"
+    SUSPENDED = "suspended"
+    HIDDEN = "hidden"
+    EXPIRED = "expired"
+    EXCLUDED = "excluded"
+    NOT_RELEASED = "not-released"
+    NOT_IN_RELEASE = "not-in-release"
+    """It was released, and to others."""
+    CLEARANCE = "clearance"
+    CEILING = "ceiling"
+    """The key in hand reads narrower labels only."""
+    EMPLOYER = "employer"
+    """A secondee's employer may not have it."""
+    LABEL_FORBIDS = "label-forbids"
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is a reason for seeing."""
+        return self in _SHOWN
+
+
+_SHOWN = frozenset({Reason.SOURCE, Reason.CENTRE, Reason.NAMED, Reason.ADDRESSED, Reason.LABEL})
+
+
 def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) -> bool:
     """Whether the viewer may see that the batch exists and what is in it (victim rows have one rule more).
 
     False means: answer exactly as if it did not exist.
     """
-    if not viewer.class_name or viewer.country_suspended:
-        return False
+    return explain(viewer, handling, facts, now) in _SHOWN
+
+
+def explain(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) -> Reason:
+    """The rule that decides whether the viewer may see it: the first that forbids, else the one that allows."""
+    if not viewer.class_name:
+        return Reason.NOT_SIGNED_IN
+    if viewer.country_suspended:
+        return Reason.SUSPENDED
     if facts.hidden_at is not None and facts.hidden_at <= now:
-        return False
+        return Reason.HIDDEN
     if facts.expires_at is not None and facts.expires_at <= now:
-        return False
+        return Reason.EXPIRED
     if _excluded(viewer, handling):
-        return False
+        return Reason.EXCLUDED
     if viewer.ceiling is not None and handling.tlp.rank > viewer.ceiling.rank:
-        return False  # Before the source's own right: a key says what may be read through it, whoever handed it over.
+        return Reason.CEILING  # Before the source's own right: it says what may be read this way, whoever sent it.
     if viewer.organisation == facts.source:
-        return True
+        return Reason.SOURCE
     if not viewer.is_centre and not _released(viewer, facts.released_to):
-        return False
+        return Reason.NOT_RELEASED if facts.released_to is None else Reason.NOT_IN_RELEASE
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):
-        return False
-    if viewer.employer and not _by_label(_at_employer(viewer), handling, facts) and handling.tlp is not Tlp.AMBER:
+        return Reason.CLEARANCE
+    by_employer = not viewer.employer or _by_label(_at_employer(viewer), handling, facts).is_shown
+    if not by_employer and handling.tlp is not Tlp.AMBER:
         # A secondee sees what both the seat and the employer may see; AMBER to the Centre covers its seat.
-        return False
+        return Reason.EMPLOYER
     return _by_label(viewer, handling, facts)
 
 
@@ -105,23 +151,28 @@ def _at_employer(viewer: Viewer) -> Viewer:
     )  # fmt: skip
 
 
-def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
+def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> Reason:
     """The label's own audience (DOMAIN 3.3): the Centre's clients are the bureaus, theirs the national units."""
     addressed = {viewer.organisation, f"country:{viewer.country}"} - {"", "country:"}
     in_audience = bool(addressed & set(handling.audience)) or (viewer.is_bureau and "all-members" in handling.audience)
     match handling.tlp:
         case Tlp.CLEAR:
-            return True
+            by_label = True
         case Tlp.GREEN:
-            return viewer.is_centre or viewer.class_name in {"law-enforcement", "public-body"} or in_audience
+            by_label = viewer.class_name in {"law-enforcement", "public-body"}
         case Tlp.AMBER:
-            if handling.audience:
-                return viewer.is_centre or in_audience
-            return viewer.is_centre or viewer.is_bureau
+            by_label = viewer.is_bureau and not handling.audience
         case Tlp.AMBER_STRICT:
-            return viewer.is_centre or viewer.organisation in handling.audience
+            if viewer.organisation not in handling.audience:
+                return Reason.CENTRE if viewer.is_centre else Reason.LABEL_FORBIDS
+            return Reason.ADDRESSED
         case Tlp.RED:
-            return bool(viewer.person) and viewer.person in facts.named
+            return Reason.NAMED if viewer.person and viewer.person in facts.named else Reason.LABEL_FORBIDS
+    if viewer.is_centre:
+        return Reason.CENTRE
+    if in_audience:
+        return Reason.ADDRESSED
+    return Reason.LABEL if by_label else Reason.LABEL_FORBIDS
 
 
 def may_see_victims(viewer: Viewer, facts: Facts, row_country: str) -> bool:

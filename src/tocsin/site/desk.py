@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
-from tocsin.centre.intake import checks
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import FeedState
@@ -21,6 +20,8 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.recall.selectors import notices_for
+from tocsin.centre.release import orders
+from tocsin.centre.release.desk import deliveries_of, waiting_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,15 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
-    if may(person, "check-supervised"):
-        held = checks.waiting_for(person).count()
-        tasks.append(
-            Task(held, "eye", _("Deliveries of supervised countries, to check"), "deliveries", "?state=to-check")
-        )
     if may(person, "decide-legal"):
         waiting = queue_for(person).count()
         tasks.append(Task(waiting, "scale", _("Deliveries held for a legal decision"), "holds"))
+    if may(person, "read-releases"):
+        waiting = deliveries_of(waiting_for(person, now)).count()
+        tasks.append(Task(waiting, "shield-check", _("Deliveries that wait for their release"), "release-desk"))
+    if may(person, "sign-orders"):
+        unsigned = orders.half_signed(now).exclude(first_by=person).count()
+        tasks.append(Task(unsigned, "file-text", _("Standing orders that wait for a second signature"), "orders"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

@@ -45,6 +45,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
     (
         _("Sharing"),
         (
+            Entry("release-desk", "shield-check", _("Release"), "read-releases"),
             Entry("package-list", "package", _("Country packages"), "package"),
             Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),

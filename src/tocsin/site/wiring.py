@@ -14,6 +14,7 @@ from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
 from tocsin.centre.recall import services as recall
+from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
 
 from . import act_log
@@ -23,6 +24,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
+    orders.release_under_orders,
 )
 
 

@@ -129,8 +129,8 @@ def source_of(feed: Feed, at: datetime) -> Organisation:
     word = re.sub(r"[^a-z0-9]+", "-", feed.provider.lower()).strip("-")[:50]
     return add_organisation(
         slug=f"feed-{word}", name=feed.provider, class_name=Organisation.Class.PRIVATE,
-        defaults={"tlp": feed.profile.marking or Tlp.CLEAR.value, "attribution": "may"}, by="system", at=at,
-        basis=Basis.PUBLIC,
+        defaults={"tlp": feed.profile.marking or Tlp.CLEAR.value, "attribution": "may", "codes": []},
+        basis=Basis.PUBLIC, by="system", at=at,
     )  # fmt: skip
 
 

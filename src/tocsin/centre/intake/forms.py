@@ -16,7 +16,6 @@ from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
 from . import labels
-from .checks import held_batches
 from .models import Delivery
 
 SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
@@ -25,7 +24,6 @@ STATES = {
     "received": pgettext_lazy("state", "Received"),
     "parsed": pgettext_lazy("state", "Read"),
     "refusals": _("Read, with refused records"),
-    "to-check": _("Waiting for a check by the Centre"),
     "quarantined": pgettext_lazy("state", "Quarantined"),
     "held": pgettext_lazy("state", "Under review"),
     "duplicate": pgettext_lazy("state", "Duplicate"),
@@ -56,8 +54,6 @@ class FilterForm(forms.Form):
         if state := said.get("state"):
             if state == "refusals":
                 found = found.filter(state="parsed", rejections__gt=0)
-            elif state == "to-check":
-                found = found.filter(pk__in=held_batches().values("delivery"))
             else:
                 found = found.filter(state=state)
         if name := said.get("format"):

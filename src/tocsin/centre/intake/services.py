@@ -31,7 +31,7 @@ from tocsin.lake import files
 from . import store
 from .models import Batch, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import profile_to_json
-from .terms import BY_LABEL, terms_row
+from .terms import terms_row
 
 log = logging.getLogger(__name__)
 READ = "read-delivery"
@@ -200,11 +200,9 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
 
 
 def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
-    """The batches with their handling sets; returns the names of the defaults that were applied."""
+    """The batches, released to nobody yet; returns the names of the defaults that were applied."""
     applied: set[str] = set()
     batches = []
-    # What a supervised country hands over stays between it and the Centre until somebody there has checked it.
-    audience = None if came_supervised(delivery) else BY_LABEL
     for made in outcome["batches"]:
         handling, by_default = handling_of(delivery, outcome, made["marking"])
         applied.update(by_default)
@@ -214,7 +212,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, audience),
+            terms=terms_row(delivery.organisation_id, under, None),
             received_at=delivery.received_at,
             rows=made["rows"],
             objects_count=made["things"],

@@ -13,7 +13,6 @@ urlpatterns = [
     path("deliveries/<str:receipt>/rejections.csv", deliveries.delivery_rejections, name="delivery-rejections"),
     path("deliveries/<str:receipt>/mend/", deliveries.delivery_mend, name="delivery-mend"),
     path("deliveries/<str:receipt>/original", deliveries.delivery_original, name="delivery-original"),
-    path("deliveries/<str:receipt>/check/", deliveries.delivery_check, name="delivery-check"),
     path("deliveries/<str:receipt>/answer/", holds.delivery_answer, name="delivery-answer"),
     path("deliveries/<str:receipt>/read-again/", deliveries.delivery_read_again, name="delivery-read-again"),
     path("deliveries/<str:receipt>/map-columns/", upload.map_columns_of, name="map-columns-of"),

@@ -36,6 +36,7 @@ CLASSES: dict[str, str | Promise] = {
 ROLES: dict[str, str | Promise] = {
     "analyst": _("Analyst"),
     "reviewer": _("Reviewer"),
+    "dissemination": _("Dissemination officer"),
     "legal": _("Legal officer"),
     "auditor": _("Auditor"),
     "duty": _("Duty officer"),

@@ -21,13 +21,16 @@ ABILITIES = (
     "review",  # Decide proposals and country conflicts.
     "decide-legal",  # Decide on what is held under articles 2 and 3.
     "package",  # Make country packages.
+    "read-releases",  # What waits to leave the Centre, and who would get it. Shows who is excluded.
+    "propose-release",
+    "release",  # What another proposed. No role has both (DOMAIN 4.8, I11), and no person uses both on one thing.
+    "sign-orders",
     "watch",  # Keep standing queries.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
     "switch-feeds",
     "read-organisations",
     "edit-organisations",
-    "check-supervised",  # Let go what a supervised country handed over.
     "set-country-status",  # Supervise, restrict, suspend a member country.
     "manage-people",  # Accounts of one's own organisation and of units below it.
     "manage-units",  # National units below one's own bureau: add them, authorise them.
@@ -43,20 +46,27 @@ ABILITIES = (
 
 _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
+_PROPOSING = {"read-releases", "propose-release"}
+_RELEASING = {"read-releases", "release", "sign-orders"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(
-            _DESK | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", _APPROVES}
+            _DESK
+            | _PROPOSING
+            | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", _APPROVES}
         ),
-        "reviewer": frozenset(_DESK | {"review", "package", "watch", "check-supervised", _ASKS, _APPROVES}),
+        "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch", _ASKS, _APPROVES}),
+        "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", _ASKS}),
         "legal": frozenset(
             _DESK
-            | {"read-audit", "audit-searches", "recall", "set-country-status", "check-supervised", "decide-legal"}
-            | {_ASKS, _APPROVES}
+            | {"read-audit", "audit-searches", "recall", "set-country-status", "decide-legal"}
+            | {"read-releases", "sign-orders", _ASKS, _APPROVES}
         ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
-        "duty": frozenset(_DESK | {"deliver", "deliver-for-others", "package", "watch", "recall", _ASKS, _APPROVES}),
+        "duty": frozenset(
+            _DESK | _PROPOSING | {"deliver", "deliver-for-others", "package", "watch", "recall", _ASKS, _APPROVES}
+        ),
         "administrator": frozenset(
             {
                 "administer",

@@ -30,8 +30,7 @@ def viewer_of(person: Person) -> Viewer:
         return NOBODY
     organisation, employer = person.organisation, person.employer
     return replace(
-        _viewer(organisation),
-        person=person.login,
+        viewer_of_organisation(organisation, person.login),
         is_victim_desk=organisation.is_centre and bool(VICTIM_DESK_ROLES & set(person.roles)),
         employer=employer.slug if employer else "",
         employer_class=employer.class_name if employer else "",
@@ -48,12 +47,14 @@ def viewer_for(organisation: Organisation) -> Viewer:
 
     One whose country is suspended, or whose authorisation was withdrawn, is meant to hear of a recall all the same.
     """
-    return _viewer(organisation) if organisation.is_active else NOBODY
+    return viewer_of_organisation(organisation) if organisation.is_active else NOBODY
 
 
-def _viewer(organisation: Organisation) -> Viewer:
+def viewer_of_organisation(organisation: Organisation, login: str = "") -> Viewer:
+    """What whoever reads there has in common; with a login, that person, as a TLP:RED set may name it."""
     parent = organisation.parent
     return Viewer(
+        person=login,
         organisation=organisation.slug,
         class_name=organisation.class_name,
         country=organisation.country,

@@ -1,1 +1,1 @@
-"""What leaves the centre: country packages."""
+"""What leaves the Centre: releases by two people or under an order that two signed; country packages."""

@@ -30,7 +30,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
-from tocsin.core.errors import InputError, NotFound, Refused
+from tocsin.core.errors import InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
@@ -128,7 +128,6 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "can_map": may(person, "map-columns") and reads_contents,
         "can_review": may(person, "review"),
         "waits_for_check": checks.waits(found),
-        "can_check": may(person, "check-supervised") and found.state == Delivery.State.PARSED,
         "can_recall": may(person, "recall") and (person.organisation.is_centre or own_side) and len(seen) > 0,
         "maps": SavedProfile.objects.filter(organisation=found.organisation).order_by("name"),
     }
@@ -253,18 +252,4 @@ def delivery_read_again(request: HttpRequest, found: Delivery) -> HttpResponse:
     profile = profiles.named(name, found.organisation) if name else None
     services.read_again(found, by=person, profile=profile, at=timezone.now())
     messages.success(request, _("The delivery is being read again."))
-    return redirect("delivery", found.receipt)
-
-
-@requires("check-supervised")
-@require_POST
-@of_receipt
-def delivery_check(request: HttpRequest, found: Delivery) -> HttpResponse:
-    """Let go what waited for the Centre's check."""
-    try:
-        released = checks.let_go(found, by=person_of(request), at=timezone.now())
-    except Refused:
-        raise Http404 from None
-    if released:
-        messages.success(request, _("It passed the check: others see it as far as its handling allows."))
     return redirect("delivery", found.receipt)

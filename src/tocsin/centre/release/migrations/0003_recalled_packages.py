@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('release', '0001_initial'),
+        ('release', '0002_orders_and_releases'),
     ]
 
     operations = [

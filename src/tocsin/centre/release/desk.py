@@ -1,0 +1,93 @@
+"""Reads for those who release: what waits, what a delivery consists of, which orders there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet, Sum
+
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.handling import HandlingSet
+
+from . import rules
+from .models import Release
+from .preview import Preview, preview
+from .releasing import bureaus, waiting_batches
+
+
+def waiting_for(person: Person, now: datetime) -> QuerySet[Batch]:
+    """The batches that wait, of those that the person may see: RED is shown only to whom it names."""
+    return visible_batches(viewer_of(person), now).filter(pk__in=waiting_batches().values("pk"))
+
+
+def deliveries_of(batches: QuerySet[Batch]) -> QuerySet[Delivery]:
+    """The deliveries that they belong to."""
+    return Delivery.objects.filter(pk__in=batches.order_by().values("delivery")).select_related("organisation")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A delivery that waits, as the desk lists it."""
+
+    delivery: Delivery
+    labels: tuple[str, ...]
+    rows: int
+    proposed: Release | None
+
+
+def rows_of(deliveries: Iterable[Delivery], batches: QuerySet[Batch]) -> list[Row]:
+    """With labels and rows of what waits, and the proposal that is open."""
+    listed = list(deliveries)
+    labels: dict[int, set[str]] = defaultdict(set)
+    rows: dict[int, int] = defaultdict(int)
+    waiting = batches.filter(delivery__in=listed).order_by()
+    for number, tlp, count in waiting.values_list("delivery", "handling_set__tlp").annotate(Sum("rows")):
+        labels[number].add(tlp)
+        rows[number] += count
+    open_ones = Release.objects.filter(delivery__in=listed, state=Release.State.PROPOSED).select_related("proposed_by")
+    proposed = {each.delivery_id: each for each in open_ones}
+    return [Row(each, tuple(sorted(labels[each.pk])), rows[each.pk], proposed.get(each.pk)) for each in listed]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The batches of a delivery under one handling set and one audience, and who gets them."""
+
+    handling: HandlingSet
+    number: int
+    """Of the first batch: names the group in forms."""
+    batches: tuple[int, ...]
+    rows: int
+    is_waiting: bool
+    audience: tuple[str, ...] | None
+    """To whom it went, or would go; None: the source has to be asked."""
+    refusal: rules.Refusal | None
+    """Why nobody can let it go as it is."""
+    preview: Preview
+
+
+def groups_of(delivery: Delivery, batches: QuerySet[Batch], wanted: Sequence[str], now: datetime) -> list[Group]:
+    """The parts of a delivery; with who would get what waits, were it released to `wanted`."""
+    alike: dict[tuple[int, int], list[Batch]] = defaultdict(list)
+    for batch in batches.filter(delivery=delivery).select_related("handling_set", "terms__audience").order_by("pk"):
+        alike[batch.handling_set_id, batch.terms.audience_id].append(batch)
+    clients, found = bureaus(), []
+    for some in alike.values():
+        handling = HandlingSet.from_json(some[0].handling_set.body)
+        entries = some[0].terms.audience.entries
+        audience = rules.audience_under(handling, wanted, clients) if entries is None else tuple(entries)
+        refusal = rules.refusal_of_content([handling]) or (rules.Refusal.ASK_SOURCE if audience is None else None)
+        found.append(
+            Group(
+                handling=handling, number=some[0].pk, batches=tuple(each.pk for each in some),
+                rows=sum(each.rows for each in some), is_waiting=entries is None, audience=audience, refusal=refusal,
+                preview=preview(handling, delivery.organisation.slug, None if refusal else audience, now),
+            )
+        )  # fmt: skip
+    return found

@@ -1,0 +1,197 @@
+"""The release desk, a delivery's release, and the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from tocsin.centre.intake.deliveries import delivery_for
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.members.access import is_fresh, person_of, prove, requires
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.errors import Conflict, NotFound, Refused
+from tocsin.core.words import Tlp
+
+from . import releasing, rules
+from .desk import Group, deliveries_of, groups_of, rows_of, waiting_for
+from .labels import REFUSALS
+from .models import Release
+from .orders import orders_in_force
+from .preview import preview
+from .release_forms import AudienceForm, SimulatorForm
+
+PER_PAGE = 25
+
+
+@requires("read-releases")
+@require_safe
+def release_desk(request: HttpRequest) -> HttpResponse:
+    """What waits to leave the Centre."""
+    person, now = person_of(request), timezone.now()
+    waiting = waiting_for(person, now)
+    source, label = request.GET.get("source", ""), request.GET.get("label", "")
+    is_oldest = request.GET.get("order") == "oldest"
+    chosen = waiting
+    if source:
+        chosen = chosen.filter(organisation__slug=source)
+    if label:
+        chosen = chosen.filter(handling_set__tlp=label)
+    ordered = deliveries_of(chosen).order_by(*(["received_at", "pk"] if is_oldest else ["-received_at", "-pk"]))
+    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
+    sources = Organisation.objects.filter(pk__in=waiting.order_by().values("organisation"))
+    context = {
+        "page": page,
+        "rows": rows_of(page, chosen),
+        "sources": sources.values_list("slug", "name"),
+        "labels": [tlp.value for tlp in Tlp],
+        "source": source,
+        "label": label,
+        "is_oldest": is_oldest,
+        "is_filtered": bool(source or label),
+        "orders": orders_in_force(now).count(),
+    }
+    return render(request, "release/desk.html", context)
+
+
+@requires("read-releases")
+@require_http_methods(["GET", "HEAD", "POST"])
+def release_of(request: HttpRequest, receipt: str) -> HttpResponseBase:
+    """One delivery: who gets it and who does not, and the steps that this person can take."""
+    person, now = person_of(request), timezone.now()
+    try:
+        delivery = delivery_for(person, receipt)
+    except NotFound:
+        raise Http404 from None
+    batches = visible_batches(viewer_of(person), now).filter(delivery=delivery)
+    if not batches.exists():
+        raise Http404
+    if request.method == "POST":
+        return _act(request, delivery, batches, now)
+    return _page(request, delivery, batches, now)
+
+
+def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime) -> HttpResponse:
+    person = person_of(request)
+    history = delivery.releases.select_related("proposed_by", "released_by", "closed_by", "order").order_by("-pk")
+    proposed = next((each for each in history if each.state == Release.State.PROPOSED), None)
+    form = AudienceForm(request.GET)
+    wanted = proposed.audience if proposed else form.cleaned_data["audience"] if form.is_valid() else []
+    groups = groups_of(delivery, batches, wanted, now)
+    waiting = [group for group in groups if group.is_waiting]
+    chosen = _chosen(waiting, request.GET.getlist("part"))
+    case = releasing.case_of(delivery, proposed.proposed_by if proposed else None)
+    actor = releasing.actor_of(person, is_proved=True)  # Asked for when the step is taken.
+    context = {
+        "delivery": delivery,
+        "parts": groups,
+        "waiting": waiting,
+        "chosen": [group.number for group in chosen],
+        "wanted": wanted,
+        "form": form,
+        "proposed": proposed,
+        "history": history,
+        "refusal": _refusal(delivery, chosen, wanted, now) if waiting and not proposed else None,
+        "propose_refusal": rules.refusal_of_proposer(actor, case),
+        "release_refusal": rules.refusal_of_releaser(actor, case),
+        "is_proposer": proposed is not None and proposed.proposed_by_id == person.pk,
+        "may_propose": may(person, "propose-release"),
+    }
+    return render(request, "release/release.html", context)
+
+
+def _chosen(waiting: list[Group], parts: list[str]) -> list[Group]:
+    """The ticked parts; none ticked: all of them."""
+    return [group for group in waiting if str(group.number) in parts] or waiting
+
+
+def _refusal(delivery: Delivery, chosen: list[Group], wanted: list[str], now: datetime) -> rules.Refusal | None:
+    sets = [group.handling for group in chosen]
+    return releasing.refusal_of(sets, delivery.organisation, wanted, releasing.bureaus(), now)
+
+
+def _act(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime) -> HttpResponseBase:
+    """Propose, release, refuse or withdraw; then back to the page, which says how it stands."""
+    person, said = person_of(request), request.POST
+    act, reason = said.get("act", ""), said.get("reason", "")
+    if act == "release" and not is_fresh(request):
+        return prove(request.get_full_path())
+    if act == "propose":
+        form = AudienceForm(said)
+        wanted = form.cleaned_data["audience"] if form.is_valid() else []
+        chosen = _chosen([each for each in groups_of(delivery, batches, wanted, now) if each.is_waiting],
+                         said.getlist("part"))  # fmt: skip
+        numbers = [number for group in chosen for number in group.batches]
+        attempt(request, _("It is proposed. Another person releases it."), lambda: releasing.propose(
+            delivery, Batch.objects.filter(pk__in=numbers), audience=wanted, reason=reason, by=person, at=now
+        ))  # fmt: skip
+    else:
+        _decide(request, _proposed(delivery, said.get("release", ""), batches), act, reason, person, now)
+    return redirect("release-of", delivery.receipt)
+
+
+def _proposed(delivery: Delivery, key: str, batches: Any) -> Release:
+    """The release that the form is about, if all of it may be seen by who decides."""
+    found = Release.objects.filter(delivery=delivery, pk=key).first() if key.isdecimal() and len(key) < 19 else None
+    if found is None or found.batches.exclude(pk__in=batches.order_by().values("pk")).exists():
+        raise Http404
+    return found
+
+
+def _decide(request: HttpRequest, found: Release, act: str, reason: str, person: Person, now: datetime) -> None:
+    match act:
+        case "release":
+            attempt(request, _("It is released: recipients see it from now on."),
+                 lambda: releasing.release(found, by=person, is_proved=is_fresh(request), at=now))  # fmt: skip
+        case "refuse":
+            attempt(request, _("The release is refused. The delivery goes on waiting."),
+                 lambda: releasing.refuse(found, reason=reason, by=person, at=now))  # fmt: skip
+        case "withdraw":
+            attempt(request, _("The proposal is withdrawn. The delivery goes on waiting."),
+                 lambda: releasing.withdraw(found, reason=reason, by=person, at=now))  # fmt: skip
+        case _:
+            raise Http404
+
+
+def attempt(request: HttpRequest, done: str, act: Callable[[], object]) -> None:
+    """Take the step, and say how it went."""
+    try:
+        act()
+    except Refused as refused:
+        messages.error(request, str(REFUSALS.get(refused.rule, refused.rule)))
+    except Conflict:
+        messages.error(request, _("Somebody else decided meanwhile. Look again."))
+    else:
+        messages.success(request, done)
+
+
+@requires("read-releases")
+@require_safe
+def release_simulator(request: HttpRequest) -> HttpResponse:
+    """Who would get this? Asked of the gate, with invented terms; nothing is kept."""
+    form = SimulatorForm(
+        request.GET or None, initial={"codes": ["H2"], "purposes": ["PROTECT"], "tlp": Tlp.AMBER.value}
+    )
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        said, now = form.cleaned_data, timezone.now()
+        handling, source = said["handling"], said["source"]
+        clients = releasing.bureaus()
+        audience = rules.audience_under(handling, said["audience"], clients)
+        context |= {
+            "handling": handling,
+            "refusal": releasing.refusal_of([handling], source, said["audience"], clients, now),
+            "preview": preview(handling, source.slug, audience, now),
+        }
+    return render(request, "release/simulator.html", context)

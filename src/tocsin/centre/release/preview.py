@@ -1,0 +1,101 @@
+"""Who would get it, and why the others would not: each organisation's viewer put to the gate itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from tocsin.centre.intake.register import facts_of
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of_organisation
+from tocsin.handling import HandlingSet, Reason, Viewer, explain, may_see
+
+ORDER = list(Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One organisation, or a person of it where the source named persons, and the gate's answer."""
+
+    organisation: Organisation
+    person: Person | None
+    viewer: Viewer
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All with the same answer."""
+
+    reason: Reason
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Everybody with the gate's answer, by reason."""
+
+    shown: tuple[Part, ...]
+    kept_from: tuple[Part, ...]
+
+    @property
+    def shown_count(self) -> int:
+        return sum(len(part.lines) for part in self.shown)
+
+    @property
+    def kept_from_count(self) -> int:
+        return sum(len(part.lines) for part in self.kept_from)
+
+
+def preview(handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime) -> Preview:
+    """For every organisation that can sign in: whether it would see it, and by which rule."""
+    facts = facts_of(source, handling, None if audience is None else tuple(audience))
+    lines = [
+        Line(organisation, person, viewer, explain(viewer, handling, facts, at))
+        for organisation, person, viewer in _viewers(handling, _organisations())
+    ]
+    lines.sort(key=lambda line: ORDER.index(line.reason))
+    parts = [Part(reason, tuple(some)) for reason, some in groupby(lines, key=lambda line: line.reason)]
+    return Preview(
+        tuple(part for part in parts if part.reason.is_shown), tuple(part for part in parts if not part.reason.is_shown)
+    )
+
+
+def is_for_anybody(handling: HandlingSet, source: Organisation, audience: Sequence[str], at: datetime) -> bool:
+    """Whether anybody but the Centre and the source would get it."""
+    facts = facts_of(source.slug, handling, tuple(audience))
+    others: Iterable[Organisation] = _organisations()
+    if not any(entry.startswith("person:") for entry in handling.audience):  # Such may be of the Centre.
+        others = (each for each in others if each.pk != source.pk and not each.is_centre)
+    return any(may_see(viewer, handling, facts, at) for _, _, viewer in _viewers(handling, others))
+
+
+def is_wider(handling: HandlingSet, source: Organisation, audience: Sequence[str], at: datetime) -> bool:
+    """Whether an organisation is named that the handling set keeps it from: the gate would refuse it all the same."""
+    named = Organisation.objects.filter(slug__in=audience, is_active=True).select_related("parent")
+    facts = facts_of(source.slug, handling, tuple(audience))
+    return any(not may_see(viewer, handling, facts, at) for _, _, viewer in _viewers(handling, named))
+
+
+def _organisations() -> Iterator[Organisation]:
+    return Organisation.objects.filter(is_active=True).select_related("parent").order_by("name").iterator()
+
+
+def _viewers(
+    handling: HandlingSet, organisations: Iterable[Organisation]
+) -> Iterator[tuple[Organisation, Person | None, Viewer]]:
+    """One for each organisation, and one for each person whom the set names."""
+    logins = [entry.removeprefix("person:") for entry in handling.audience if entry.startswith("person:")]
+    named: dict[int, list[Person]] = {}
+    for person in Person.objects.filter(login__in=logins).select_related("organisation__parent"):
+        if may(person, "read"):
+            named.setdefault(person.organisation_id, []).append(person)
+    for each in organisations:
+        people = named.get(each.pk, [])
+        for person in people:
+            yield each, person, viewer_of_organisation(each, person.login)
+        if not people:
+            yield each, None, viewer_of_organisation(each)

@@ -1,0 +1,207 @@
+"""Letting something go: one person proposes, another releases. Every act is recorded in its transaction.
+
+Each raises Refused(rule) with a word of `rules.Refusal`, or Conflict when somebody else was there first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from tocsin.centre.audit.services import record
+from tocsin.centre.intake.models import Batch, BatchSet, Delivery
+from tocsin.centre.intake.terms import audience_row, set_audience
+from tocsin.centre.jobs import services as jobs
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import abilities_of, side_of
+from tocsin.core.errors import Conflict, Refused
+from tocsin.handling import HandlingSet
+
+from . import rules
+from .models import Release
+from .preview import is_for_anybody, is_wider
+from .rules import Actor, Case, Refusal
+
+LONGEST_REASON = 400
+
+
+def actor_of(person: Person, *, is_proved: bool = False) -> Actor:
+    """The person as the rules see it. Somebody suspended can do nothing."""
+    organisation = person.organisation
+    is_active = person.is_active and organisation.is_active
+    abilities = abilities_of(side_of(organisation), person.roles) if is_active else frozenset()
+    return Actor(person.login, organisation.slug, abilities=abilities, is_proved=is_proved)
+
+
+def case_of(delivery: Delivery, proposer: Person | None = None) -> Case:
+    """The delivery as the rules see it."""
+    source = delivery.organisation
+    return Case(
+        source=source.slug, source_is_centre=source.is_centre,
+        submitter=delivery.person.login if delivery.person else "", proposer=proposer.login if proposer else "",
+    )  # fmt: skip
+
+
+def waiting_batches() -> BatchSet:
+    """What was read, is not hidden, and was not released to anybody."""
+    found: BatchSet = Batch.objects.filter(
+        terms__audience=audience_row(None), hidden_at=None, delivery__state=Delivery.State.PARSED
+    )
+    return found
+
+
+def bureaus() -> set[str]:
+    """Slugs of the Centre's clients."""
+    return set(Organisation.objects.filter(is_bureau=True).values_list("slug", flat=True))
+
+
+def sets_of(batches: Iterable[Batch]) -> dict[str, HandlingSet]:
+    """The handling sets of these batches by digest."""
+    return {each.handling_set.digest: HandlingSet.from_json(each.handling_set.body) for each in batches}
+
+
+def refusal_of(
+    sets: Sequence[HandlingSet], source: Organisation, entries: Sequence[str], clients: Collection[str], at: datetime
+) -> Refusal | None:
+    """Why what is under these sets cannot go to these, whoever acts."""
+    if refused := rules.refusal_of_content(sets):
+        return refused
+    reaches = False
+    for each in sets:
+        audience = rules.audience_under(each, entries, clients)
+        if audience is None:
+            return Refusal.ASK_SOURCE
+        if is_wider(each, source, audience, at):
+            return Refusal.WIDER
+        reaches = reaches or is_for_anybody(each, source, audience, at)
+    return None if reaches else Refusal.NOBODY
+
+
+@transaction.atomic
+def propose(
+    delivery: Delivery, batches: QuerySet[Batch], *, audience: Sequence[str], reason: str, by: Person, at: datetime
+) -> Release:
+    """Ask that these waiting batches of the delivery go to these (empty: to whomever the label lets have them)."""
+    delivery = _locked(delivery)
+    _refuse(rules.refusal_of_proposer(actor_of(by), case_of(delivery)))
+    chosen = list(batches.filter(pk__in=_waiting_of(delivery)).select_related("handling_set").order_by("pk"))
+    sets = sets_of(chosen)
+    entries = sorted(set(audience))
+    _refuse(refusal_of(list(sets.values()), delivery.organisation, entries, bureaus(), at))
+    try:
+        with transaction.atomic():
+            release = Release.objects.create(
+                delivery=delivery, sets=sorted(sets), audience=entries, state=Release.State.PROPOSED, proposed_by=by,
+                proposed_at=at, reason=reason.strip()[:LONGEST_REASON], created_at=at,
+            )  # fmt: skip
+    except IntegrityError:
+        raise Conflict("a release of this delivery is proposed already") from None
+    release.batches.set(chosen)
+    facts = {"delivery": delivery.pk, "batches": [each.pk for each in chosen], "audience": entries}
+    record(by.login, "release.proposed", f"release:{release.pk}", facts, at=at)
+    return release
+
+
+@transaction.atomic
+def release(proposed: Release, *, by: Person, is_proved: bool, at: datetime) -> Release:
+    """Let go what another person proposed."""
+    delivery = _locked(proposed.delivery)
+    found = _taken(proposed, Release.State.RELEASED, released_by=by, released_at=at)
+    _refuse(rules.refusal_of_releaser(actor_of(by, is_proved=is_proved), case_of(delivery, found.proposed_by)))
+    batches = found.batches.select_related("handling_set")
+    waiting = set(_waiting_of(delivery))
+    chosen = list(batches)
+    if not chosen or any(each.pk not in waiting for each in chosen):
+        raise Refused(Refusal.NOTHING_WAITS)
+    sets = sets_of(chosen)
+    if sorted(sets) != found.sets:
+        raise Refused(Refusal.RELABELLED)
+    clients = bureaus()
+    _refuse(refusal_of(list(sets.values()), delivery.organisation, found.audience, clients, at))
+    let_go(found, chosen, clients, at)
+    record(by.login, "release.released", f"release:{found.pk}", _facts(found, chosen), at=at)
+    return found
+
+
+def let_go(released: Release, batches: Sequence[Batch], clients: Collection[str], at: datetime) -> None:
+    """Change the terms of the batches; whoever waits for a value in them hears of it."""
+    for digest, handling in sets_of(batches).items():
+        entries = rules.audience_under(handling, released.audience, clients)
+        if entries is None:
+            raise Refused(Refusal.ASK_SOURCE)
+        some: BatchSet = Batch.objects.filter(
+            pk__in=[each.pk for each in batches if each.handling_set.digest == digest]
+        )
+        set_audience(some, entries)
+    if any(each.rows for each in batches):
+        payload = {"delivery": released.delivery_id}
+        jobs.enqueue("standing-queries", f"delivery:{released.delivery_id}", payload, at=at)
+
+
+@transaction.atomic
+def refuse(proposed: Release, *, reason: str, by: Person, at: datetime) -> Release:
+    """Say no to a proposal: what it is about goes on waiting. The proposer withdraws instead."""
+    _locked(proposed.delivery)
+    if not reason.strip():
+        raise Refused(Refusal.NO_REASON)
+    found = _closed(proposed, Release.State.REFUSED, reason, by, at)
+    actor = actor_of(by, is_proved=True)  # It lets nothing go.
+    _refuse(rules.refusal_of_releaser(actor, case_of(found.delivery, found.proposed_by)))
+    record(by.login, "release.refused", f"release:{found.pk}", {"reason": found.closing_reason}, at=at)
+    return found
+
+
+@transaction.atomic
+def withdraw(proposed: Release, *, reason: str, by: Person, at: datetime) -> Release:
+    """Take one's own proposal back."""
+    _locked(proposed.delivery)
+    found = _closed(proposed, Release.State.WITHDRAWN, reason, by, at)
+    if found.proposed_by_id != by.pk:
+        raise Refused(Refusal.NOT_ALLOWED)
+    record(by.login, "release.withdrawn", f"release:{found.pk}", {"reason": found.closing_reason}, at=at)
+    return found
+
+
+def _closed(proposed: Release, state: Release.State, reason: str, by: Person, at: datetime) -> Release:
+    text = reason.strip()[:LONGEST_REASON]
+    return _taken(proposed, state, closed_by=by, closed_at=at, closing_reason=text)
+
+
+def _taken(proposed: Release, state: Release.State, **said: object) -> Release:
+    """The proposal in its next state. Of two who take it at once, one gets Conflict, on any database."""
+    still = Release.objects.filter(pk=proposed.pk, state=Release.State.PROPOSED)
+    found = still.select_related("delivery__organisation", "delivery__person", "proposed_by").first()
+    if found is None:
+        raise Conflict("somebody else decided on this meanwhile")
+    if found.proposed_by == said.get("released_by"):
+        raise Refused(Refusal.SAME_PERSON)  # The table itself would refuse it.
+    if not still.update(state=state, **said):
+        raise Conflict("somebody else decided on this meanwhile")
+    found.state = state
+    for name, value in said.items():
+        setattr(found, name, value)
+    return found
+
+
+def _locked(delivery: Delivery) -> Delivery:
+    """The delivery, held until the end of the transaction: who decides on it does so one after the other."""
+    return Delivery.objects.select_for_update(of=("self",)).select_related("organisation", "person").get(pk=delivery.pk)
+
+
+def _waiting_of(delivery: Delivery) -> list[int]:
+    return list(waiting_batches().filter(delivery=delivery).values_list("pk", flat=True))
+
+
+def _facts(released: Release, batches: Sequence[Batch]) -> dict[str, object]:
+    return {
+        "number": released.number, "delivery": released.delivery_id, "batches": [each.pk for each in batches],
+        "audience": released.audience, "proposed_by": released.proposed_by.login if released.proposed_by else "",
+    }  # fmt: skip
+
+
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)

@@ -1,0 +1,160 @@
+"""The release desk in the browser: what waits, who would get it, two people, standing orders, the simulator."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from tests import builders, people
+
+from tocsin.centre.intake.models import Delivery
+from tocsin.centre.members.sessions import PROVED_AT
+from tocsin.centre.release import releasing
+from tocsin.centre.release.models import Release, StandingOrder
+from tocsin.core.words import Tlp
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def waiting(tlp: Tlp = Tlp.GREEN, **said: object) -> Delivery:
+    people.call("fleur_officer")
+    source = people.call("pia_partner")
+    made = builders.delivery(source.organisation, "waits.csv", person=source, rows=31, countries=2)
+    builders.batch(made, builders.handling(tlp, **{"codes": ("H1",), **said}), released_to=None)
+    return made
+
+
+def browser(login: str, *, is_proved: bool = True) -> Client:
+    client = Client()
+    people.let_in(client, login)
+    if not is_proved:
+        session = client.session
+        session[PROVED_AT] = 0
+        session.save()
+    return client
+
+
+def text_of(client: Client, address: str) -> str:
+    response = client.get(address)
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def test_two_people_let_a_delivery_go(client: Client) -> None:
+    delivery = waiting()
+    address = reverse("release-of", args=[delivery.receipt])
+    first, second, bureau = browser("dana_analyst"), browser("dora_dissemination"), browser("fleur_officer")
+    assert "waits.csv" in text_of(first, reverse("release-desk"))
+    assert "NCB FR" in text_of(first, address)
+    first.post(address, {"act": "propose", "reason": "they asked", "audience": ["country:FR"]})
+    proposed = Release.objects.get()
+    assert (proposed.state, proposed.audience) == ("proposed", ["country:FR"])
+    first.post(address, {"act": "release", "release": proposed.pk})
+    proposed.refresh_from_db()
+    assert proposed.state == "proposed", "not by the same person"
+    assert "31" not in text_of(bureau, reverse("deliveries"))
+    second.post(address, {"act": "release", "release": proposed.pk})
+    proposed.refresh_from_db()
+    assert (proposed.state, proposed.released_by) == ("released", people.call("dora_dissemination"))
+    assert "Nothing waits for its release" in text_of(second, reverse("release-desk"))
+    page = text_of(second, address)
+    assert "These see it now" in page
+    again = second.post(address, {"act": "refuse", "release": proposed.pk, "reason": "late"}, follow=True)
+    assert "Somebody else decided meanwhile" in again.content.decode()
+
+
+def test_release_and_signature_ask_who_it_is_first() -> None:
+    delivery = waiting()
+    address = reverse("release-of", args=[delivery.receipt])
+    browser("dana_analyst").post(address, {"act": "propose"})
+    stale = browser("dora_dissemination", is_proved=False)
+    response = stale.post(address, {"act": "release", "release": Release.objects.get().pk})
+    assert response["Location"].startswith(reverse("prove"))
+    assert Release.objects.get().state == "proposed"
+    assert stale.get(reverse("order-new"))["Location"].startswith(reverse("prove"))
+
+
+def test_w01a_the_button_is_disabled_and_says_why() -> None:
+    delivery = waiting(Tlp.AMBER_STRICT)
+    dana = browser("dana_analyst")
+    address = reverse("release-of", args=[delivery.receipt])
+    page = text_of(dana, address)
+    assert "Ask the source" in page
+    assert re.search(r'value="propose" disabled', page)
+    dana.post(address, {"act": "propose"})
+    assert not Release.objects.exists()
+
+
+def test_what_is_excluded_is_shown_to_those_who_release_and_to_nobody_else() -> None:
+    delivery = waiting(exclusions=("country:FR",))
+    page = text_of(browser("dana_analyst"), reverse("release-of", args=[delivery.receipt]))
+    assert "The source excluded it" in page
+    for login in ("pia_partner", "fleur_officer", "vera_victim_desk"):
+        assert browser(login).get(reverse("release-of", args=[delivery.receipt])).status_code == 404
+
+
+def test_red_waits_before_those_only_whom_it_names() -> None:
+    people.call("fleur_officer")
+    delivery = waiting(Tlp.RED, audience=("person:dana_analyst", "person:fleur_officer"))
+    assert "waits.csv" in text_of(browser("dana_analyst"), reverse("release-desk"))
+    assert "waits.csv" not in text_of(browser("rui_reviewer"), reverse("release-desk"))
+    assert browser("rui_reviewer").get(reverse("release-of", args=[delivery.receipt])).status_code == 404
+
+
+def test_parts_without_a_common_purpose_are_chosen_one_by_one() -> None:
+    delivery = waiting()
+    part = builders.batch(delivery, builders.handling(codes=("H1",), purposes=("INVESTIGATE",)), released_to=None)
+    dana = browser("dana_analyst")
+    address = reverse("release-of", args=[delivery.receipt])
+    assert "no common purpose" in text_of(dana, address)
+    assert "no common purpose" not in text_of(dana, f"{address}?part={part.pk}")
+    dana.post(address, {"act": "propose", "part": [part.pk]})
+    assert [each.pk for each in Release.objects.get().batches.all()] == [part.pk]
+
+
+def test_an_order_is_drawn_up_signed_by_another_and_stopped() -> None:
+    people.call("pia_partner")
+    rui, lena = browser("rui_reviewer"), browser("lena_legal")
+    assert "There is no standing order" in text_of(rui, reverse("orders"))
+    said = {"title": "Northwind", "organisation": "northwind", "ceiling": "TLP:GREEN", "purposes": ["PROTECT"]}
+    today = releasing_day()
+    assert rui.post(reverse("order-new"), {**said, "starts_on": today, "ends_on": "2099-01-01"}).status_code == 422
+    rui.post(reverse("order-new"), {**said, "starts_on": today, "ends_on": today})
+    order = StandingOrder.objects.get()
+    address = reverse("order", args=[order.pk])
+    rui.post(address, {"act": "sign"})
+    order.refresh_from_db()
+    assert order.second_by is None
+    assert "Sign as the second person" in text_of(lena, address)
+    lena.post(address, {"act": "sign"})
+    order.refresh_from_db()
+    assert order.second_by == people.call("lena_legal")
+    browser("dora_dissemination").post(address, {"act": "stop", "reason": "asked to"})
+    assert "Stopped" in text_of(lena, address)
+
+
+def releasing_day() -> str:
+    from django.utils import timezone
+
+    return timezone.now().date().isoformat()
+
+
+def test_the_simulator_answers_as_the_gate_would() -> None:
+    people.call("fleur_officer")
+    people.call("pia_partner")
+    page = text_of(
+        browser("dana_analyst"),
+        reverse("release-simulator")
+        + "?source=northwind&tlp=TLP:AMBER&codes=H2&purposes=PROTECT&classification=official-use&exclusions=country:FR",
+    )
+    assert "The source excluded it" in page
+    assert "Nobody would get it" in page
+    assert releasing.waiting_batches().count() == 0
+
+
+def test_who_releases_finds_the_task_on_the_first_page() -> None:
+    waiting()
+    assert "Deliveries that wait for their release" in text_of(browser("dana_analyst"), "/")
+    assert "Deliveries that wait for their release" not in text_of(browser("fleur_officer"), "/")
