@@ -77,7 +77,7 @@ class Reason(StrEnum):
     """It was released, and to others."""
     CLEARANCE = "clearance"
     CEILING = "ceiling"
-    """The key in hand reads narrower labels only."""
+    """The label is narrower than the key in hand may read."""
     EMPLOYER = "employer"
     """A secondee's employer may not have it."""
     LABEL_FORBIDS = "label-forbids"

@@ -42,7 +42,7 @@ REASONS: dict[str, tuple[str, str, str | Promise]] = {
     "not-released": ("hourglass", "warn", _("It is not released")),
     "not-in-release": ("filter", "", _("The release does not name it")),
     "clearance": ("lock", "warn", _("Its people are not cleared for this classification")),
-    "ceiling": ("key", "warn", _("The key in hand reads narrower labels only")),
+    "ceiling": ("key", "warn", _("The key in hand does not read this label")),
     "employer": ("users", "warn", _("The employer of seconded people may not have it")),
     "label-forbids": ("flag", "warn", _("The label does not let it go there")),
 }
