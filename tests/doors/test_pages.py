@@ -26,6 +26,7 @@ FILES = {
     "emergency-original",
     "object-raw",
     "package-download",
+    "recall-certificate",
     "receipt",
 }
 """Addresses that give a file and no page."""
