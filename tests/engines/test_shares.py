@@ -59,8 +59,8 @@ def share_of(folder: Path, table: pl.DataFrame, scopes: Mapping[str, Scope]) -> 
 def scopes_for(batches: range) -> dict[str, Scope]:
     return {
         code: Scope(
-            batches=frozenset(batch for batch in batches if batch % (place + 2)),
-            own_batches=Batches({1}) if code == "BR" else frozenset(),
+            batches=Batches([batch for batch in batches if batch % (place + 2)]),
+            own_batches=Batches({1} if code == "BR" else ()),
             victim_countries=frozenset({code}),
         )
         for place, code in enumerate(COUNTRIES)

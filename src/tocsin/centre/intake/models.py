@@ -198,9 +198,18 @@ class Batch(models.Model):
         ]
 
     def save(self, *args: Any, **options: Any) -> None:
-        """As ever, marked as changed."""
+        """As ever, marked as changed, and held under terms that say what it says."""
         with transaction.atomic():
             self.changed = Change.next()
+            held = self.terms
+            if (held.organisation_id, held.handling_set_id) != (self.organisation_id, self.handling_set_id):
+                self.terms = Terms.objects.get_or_create(
+                    organisation_id=self.organisation_id,
+                    handling_set_id=self.handling_set_id,
+                    audience_id=held.audience_id,
+                )[0]
+                if options.get("update_fields") is not None:
+                    options["update_fields"] = {*options["update_fields"], "terms"}
             if self.pk is not None:
                 Former.note(Batch.objects.filter(pk=self.pk), self.terms)
             if options.get("update_fields") is not None:

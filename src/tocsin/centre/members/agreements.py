@@ -56,11 +56,19 @@ def agreements_of(organisation: Organisation) -> QuerySet[Agreement]:
 
 def refusal_of(organisation: Organisation, at: datetime) -> str:
     """The reason code with which nothing is taken in from it at this moment; empty: its deliveries are welcome."""
-    if code := countries.refusal_of(organisation, at):
-        return code
+    return countries.refusal_of(organisation, at) or _refusal_by_agreement(organisation, at)
+
+
+def _refusal_by_agreement(organisation: Organisation, at: datetime) -> str:
     if not needs_agreement(organisation):
         return ""
     return refusal((each.facts for each in agreements_of(organisation)), at)
+
+
+def require_agreement(organisation: Organisation, at: datetime) -> None:
+    """For programs that read: a restricted country goes on reading. Raises InputError with the code."""
+    if code := _refusal_by_agreement(organisation, at):
+        raise InputError(code, field="agreement", excerpt=organisation.slug)
 
 
 def require_in_force(organisation: Organisation, at: datetime) -> None:

@@ -56,7 +56,7 @@ class Caller:
         if not may(self.person, ability):
             raise Refused(f"the account lacks the ability {ability}")
         if self.person.through is not None and not HANDING_OVER & set(scopes):
-            agreements.require_in_force(self.person.organisation, timezone.now())
+            agreements.require_agreement(self.person.organisation, timezone.now())
         return self.person
 
 
