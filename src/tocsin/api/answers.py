@@ -224,7 +224,7 @@ def _package(each: Package) -> dict[str, Any]:
 def package_download(request: HttpRequest, code: str, number: str) -> HttpResponseBase:
     """The archive itself. Who took it is recorded before the first byte leaves."""
     person = caller_of(request).require("package", "packages")
-    package = release.package_for(person, number)
+    package = release.package_for(person, number, timezone.now())
     path = release.file_of(package)
     if package.country != code.upper() or not path.is_file():
         raise NotFound

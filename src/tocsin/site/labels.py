@@ -135,6 +135,7 @@ ACTIONS: dict[str, str | Promise] = {
     "log.exported": _("Took entries out of the log"),
     "recall.made": _("Recalled a delivery"),
     "recall.answered": _("Answered a recall"),
+    "recall.told": _("Told somebody of a recall later"),
     "recall.closed": _("Closed a recall"),
     "recall.escalated": _("Escalated a recall"),
     "recall.replayed": _("Recalled again after a backup was restored"),

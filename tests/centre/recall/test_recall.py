@@ -26,6 +26,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.recall import journal, services
 from tocsin.centre.recall.models import Notice, Recall
+from tocsin.centre.recall.rules import SETTLES
 from tocsin.centre.release.models import Package
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.words import Tlp
@@ -136,15 +137,32 @@ def test_whoever_it_was_open_to_once_is_told(twelve: list[Person], sent: Batch) 
     assert stranger.pk not in made.notices.values_list("organisation", flat=True)
 
 
-def test_what_nobody_was_shown_closes_at_once() -> None:
+def test_what_nobody_was_shown_closes_once_it_has_settled() -> None:
     delivery = builders.delivery(people.call("pia_partner").organisation)
     people.call("fleur_officer")
     batch = builders.batch(delivery, builders.handling(Tlp.AMBER), released_to=None)
     made = recalled(batch)
-    assert made.closed_at == NOW
+    services.tick(NOW + SETTLES - timedelta(seconds=1))
+    assert Recall.objects.get(pk=made.pk).closed_at is None
+    services.tick(NOW + SETTLES)
+    assert Recall.objects.get(pk=made.pk).closed_at == NOW + SETTLES
     assert not made.notices.exists()
     with pytest.raises(Conflict):
         recalled(batch)
+
+
+def test_who_was_still_taking_when_it_was_hidden_is_told_as_well(twelve: list[Person], sent: Batch) -> None:
+    """An answer that had passed the gate, and whose note in the ledger came after the recall."""
+    made = recalled(sent)
+    late, other = twelve[10], builders.person("late_one", builders.organisation("outsider"), "manager")
+    assert made.notices.get(organisation=late.organisation).state == "nothing-taken"
+    took(late, Taking.Channel.API, [sent.pk], NOW + timedelta(seconds=2))
+    took(other, Taking.Channel.API, [sent.pk], NOW + timedelta(seconds=3))
+    services.tick(NOW + timedelta(minutes=1))
+    services.tick(NOW + timedelta(minutes=2))
+    assert made.notices.get(organisation=late.organisation).state == "informed"
+    assert made.notices.get(organisation=other.organisation).state == "informed"
+    assert Entry.objects.filter(action="recall.told").count() == 2
 
 
 def test_an_objection_names_its_ground(twelve: list[Person], sent: Batch) -> None:

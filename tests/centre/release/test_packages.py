@@ -19,7 +19,7 @@ from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.centre.release import services
 from tocsin.centre.release.models import Fetch, Package
-from tocsin.centre.release.selectors import countries_for, package_for, packages_for
+from tocsin.centre.release.selectors import countries_for, given_out, package_for, packages_for
 from tocsin.core.errors import InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
@@ -149,6 +149,21 @@ def test_misp_leaves_out_what_its_sources_keep_back(lake: pl.DataFrame) -> None:
     assert 0 < made.summary["misp_attributes"] < made.summary["values"]
 
 
+def test_a_package_is_closed_when_the_gate_closes_what_is_in_it(lake: pl.DataFrame) -> None:
+    """A country that is excluded after its package was made cannot fetch it any more; another's stays open."""
+    services.make_packages(["FR", "BR"], WEEK_AGO, NOW, None, NOW)
+    french, brazilian = Package.objects.get(country="FR"), Package.objects.get(country="BR")
+    officer = person(Organisation.objects.get(slug="ncb-fr"), "officer")
+    assert package_for(officer, french.number, NOW) == french
+    batch = Batch.objects.get(handling_set__digest=SETS[0].digest)
+    narrower = Handling(tlp=Tlp.GREEN, codes=("H1",), exclusions=("country:FR",))
+    batch.handling_set = HandlingSet.objects.get(digest=narrower.digest)
+    batch.save()
+    with pytest.raises(NotFound):
+        package_for(officer, french.number, NOW)
+    assert given_out([french, brazilian], NOW) == {brazilian.pk}
+
+
 def test_refuses_unknown_countries_and_empty_spans(lake: pl.DataFrame) -> None:
     with pytest.raises(InputError, match="not-a-country"):
         services.make_packages(["ZZ"], WEEK_AGO, NOW, None, NOW)
@@ -163,9 +178,9 @@ def test_a_bureau_sees_its_own_packages_only(lake: pl.DataFrame) -> None:
     assert [each.country for each in packages_for(officer)] == ["FR"]
     assert countries_for(officer) == ["FR"]
     with pytest.raises(NotFound):
-        package_for(officer, "BR-2026-0001")
+        package_for(officer, "BR-2026-0001", NOW)
     assert not packages_for(stranger)
     assert countries_for(stranger) == []
-    services.note_fetch(package_for(officer, "FR-2026-0001"), officer, "page", NOW)
+    services.note_fetch(package_for(officer, "FR-2026-0001", NOW), officer, "page", NOW)
     assert Fetch.objects.get().person == officer
     assert Entry.objects.filter(action="package.fetched", subject="package:FR-2026-0001").exists()

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+from django.db import transaction
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch
@@ -46,8 +47,9 @@ def newest(person: Person, *, country: str, since: datetime | None, cursor: str,
         scope = replace(scope, batches=scope.batches & late)
     code = _code(country)
     page = recent(snapshot(), scope, country=code, before=_place(cursor), limit=limit)
-    took(person, Taking.Channel.API, page.rows["batch"].unique().to_list(), at)
-    record(person.login, "observations.read", f"country:{code}", {"rows": page.rows.height}, at=at)
+    with transaction.atomic():
+        took(person, Taking.Channel.API, page.rows["batch"].unique().to_list(), at)
+        record(person.login, "observations.read", f"country:{code}", {"rows": page.rows.height}, at=at)
     return Newest(rows_of(page.rows.to_dicts()), _cursor(page.after) if page.after else "")
 
 

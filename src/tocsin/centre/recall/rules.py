@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 ANSWER_WITHIN = timedelta(hours=72)
 """SM-10: who has not answered by then is overdue, and the recall is escalated."""
 
+SETTLES = timedelta(minutes=10)
+"""So long a recall stays open in any case: what passed the gate before it closed may still be on its way out."""
+
 FEW = 3
 """A source is not told of fewer than this: who it was could be guessed (W10)."""
 

@@ -22,7 +22,7 @@ from tocsin.centre.ledger.selectors import takings_of
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_for
 from tocsin.centre.release.models import Package
-from tocsin.centre.release.services import batches_of
+from tocsin.centre.release.selectors import batches_of
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.credentials import load_or_make
 from tocsin.handling import HandlingSet as Handling
@@ -31,7 +31,7 @@ from tocsin.lake.scope import Batches
 
 from . import journal
 from .models import Notice, Recall
-from .rules import ANSWER_WITHIN, ANSWERED, FEW, is_over, is_overdue, told_to_source, wanted_answers
+from .rules import ANSWER_WITHIN, ANSWERED, FEW, SETTLES, is_over, is_overdue, told_to_source, wanted_answers
 
 SYSTEM = "system"
 
@@ -49,6 +49,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
         batches = Batches(list(shown.values_list("pk", flat=True)))
         if not batches:
             raise Conflict
+        shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
         made = _recalled(
             delivery, batches, number=_next_number(at), reason=reason, action=action, note=note,
             asked_by=by.login, organisation=by.organisation, at=at,
@@ -78,7 +79,6 @@ def _recalled(
         )
         for key in sorted(told)
     )  # fmt: skip
-    Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=at)
     made.packages = _withdraw_packages(batches, at)
     made.save(update_fields=["packages"])
     facts = {
@@ -86,7 +86,6 @@ def _recalled(
         "organisations": len(told), "took": len(takers), "packages": len(made.packages),
     }  # fmt: skip
     record(asked_by, "recall.made", f"recall:{number}", facts, at=at)
-    _close_if_over(made, at)
     return made
 
 
@@ -187,7 +186,8 @@ def answer(notice: Notice, *, by: Person, state: str, for_units: bool, note: str
 
 def _close_if_over(made: Recall, at: datetime) -> None:
     notices = list(made.notices.select_related("organisation").order_by("organisation__slug"))
-    if made.closed_at is not None or not is_over(each.state for each in notices):
+    is_settled = at >= made.asked_at + SETTLES
+    if made.closed_at is not None or not is_settled or not is_over(each.state for each in notices):
         return
     made.closed_at = at
     made.certificate = _certificate(made, notices)
@@ -234,12 +234,34 @@ def _signed(facts: dict[str, Any]) -> str:
 
 
 def tick(now: datetime) -> None:
-    """Escalate, once, each recall of which somebody is overdue."""
+    """Tell whoever was still taking when it was hidden; close what is over; escalate, once, where somebody is late."""
+    for each in Recall.objects.filter(closed_at=None, asked_at__gte=now - 2 * SETTLES):
+        _tell_the_late(each, now)
+    for each in Recall.objects.filter(closed_at=None, asked_at__lte=now - SETTLES):
+        with transaction.atomic():
+            _close_if_over(Recall.objects.select_for_update().get(pk=each.pk), now)
     for each in Recall.objects.filter(closed_at=None, escalated_at=None, confirm_by__lte=now):
         late = [notice for notice in each.notices.all() if is_overdue(notice.state, each.confirm_by, now)]
         with transaction.atomic():
             if Recall.objects.filter(pk=each.pk, escalated_at=None).update(escalated_at=now):
                 record(SYSTEM, "recall.escalated", f"recall:{each.number}", {"overdue": len(late)}, at=now)
+
+
+def _tell_the_late(made: Recall, now: datetime) -> None:
+    """A long answer that passed the gate just before it closed is in the ledger after the notices were written."""
+    takers, _ = _told_of(made.delivery, Batches.unpacked(bytes(made.batches)))
+    for key, takings in takers.items():
+        with transaction.atomic():
+            notice, is_new = Notice.objects.select_for_update().get_or_create(
+                recall=made, organisation_id=key, defaults={"informed_at": now, "taken": _told(takings)}
+            )
+            if not is_new and notice.state == Notice.State.NOTHING_TAKEN:
+                notice.state, notice.taken, notice.informed_at = Notice.State.INFORMED, _told(takings), now
+                notice.save(update_fields=["state", "taken", "informed_at"])
+                is_new = True
+            if is_new:
+                facts = {"organisation": notice.organisation.slug}
+                record(SYSTEM, "recall.told", f"recall:{made.number}", facts, at=now)
 
 
 def replay(at: datetime) -> int:
@@ -250,10 +272,13 @@ def replay(at: datetime) -> int:
         delivery = Delivery.objects.filter(receipt=line["receipt"]).first()
         if delivery is None:
             continue  # It came after the backup was made, and is not there.
-        if Recall.objects.filter(delivery=delivery, asked_at=asked_at).exists():
-            continue
         with transaction.atomic():
+            # Under the lock of the recall itself: one that is under way this moment is waited for.
+            delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
+            if Recall.objects.filter(delivery=delivery, asked_at=asked_at).exists():
+                continue
             batches = Batches(list(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True)))
+            Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
             taken = Recall.objects.filter(number=line["number"]).exists()
             by = Person.objects.filter(login=line["by"]).select_related("organisation").first()
             _recalled(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from tocsin.centre.members.models import Person
+from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.selectors import scope_of
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may, side_of
-from tocsin.centre.members.selectors import ceiling_of
+from tocsin.centre.members.selectors import above_of, ceiling_of
 from tocsin.core.errors import NotFound
 from tocsin.core.words import Tlp
+from tocsin.handling import Viewer
+from tocsin.lake.scope import Batches
 
 from .models import Package
 
@@ -36,12 +42,53 @@ def packages_for(person: Person) -> QuerySet[Package]:
     return none
 
 
-def package_for(person: Person, number: str) -> Package:
-    """The package with this number. NotFound whether it is absent or another country's."""
-    found = packages_for(person).filter(number=number, recalled_at=None).first()
-    if found is None:
+def package_for(person: Person, number: str, at: datetime) -> Package:
+    """The package with this number. NotFound whether it is absent, another country's, or no longer given out."""
+    found = packages_for(person).filter(number=number).first()
+    if found is None or not given_out([found], at):
         raise NotFound
     return found
+
+
+def given_out(packages: Iterable[Package], at: datetime) -> set[int]:
+    """Numbers of the rows of those that may still be fetched: the gate opens all that is in them to the bureau today.
+
+    A label or exclusion that came later, a recall or an expiry closes a package whole. Of one made before it was kept
+    what is in it, recalls alone are known.
+    """
+    scopes: dict[str, Batches] = {}
+    found = set()
+    for package in packages:
+        if package.recalled_at is not None:
+            continue
+        if package.batches is not None:
+            if package.country not in scopes:
+                scopes[package.country] = scope_of(viewer_of_country(package.country), at).batches
+            if not batches_of(package) <= scopes[package.country]:
+                continue
+        found.add(package.pk)
+    return found
+
+
+def batches_of(package: Package) -> Batches:
+    """What is in the package. Of one made before this was kept: all that arrived in its span."""
+    if package.batches is not None:
+        return Batches.unpacked(bytes(package.batches))
+    arrived = Batch.objects.filter(received_at__gte=package.arrived_from, received_at__lt=package.arrived_until)
+    return Batches(list(arrived.values_list("pk", flat=True)))
+
+
+def viewer_of_country(code: str) -> Viewer:
+    """For whom a country's package is made: its bureau, or one like it where none is entered yet."""
+    bureau = Organisation.objects.filter(is_bureau=True, country=code).order_by("pk").first()
+    return Viewer(
+        organisation=bureau.slug if bureau else f"bureau-{code.lower()}",
+        class_name="law-enforcement",
+        country=code,
+        is_bureau=True,
+        above=above_of(bureau) if bureau else frozenset(),
+        clearance="restricted",
+    )
 
 
 def countries_for(person: Person) -> list[str]:

@@ -32,10 +32,9 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.countries import without_packages
 from tocsin.centre.members.models import Organisation, Person
-from tocsin.centre.members.selectors import above_of
 from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
-from tocsin.handling import HandlingSet, Viewer, narrowest
+from tocsin.handling import HandlingSet, narrowest
 from tocsin.handling.sets import PAP
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
@@ -45,6 +44,7 @@ from tocsin.reference import addresses
 from tocsin.reference.countries import country
 
 from .models import Fetch, Package
+from .selectors import batches_of, viewer_of_country
 
 MAKE = "make-packages"
 """Kind of the job."""
@@ -165,14 +165,6 @@ def note_fetch(package: Package, person: Person, via: str, at: datetime) -> None
     record(person.login, "package.fetched", f"package:{package.number}", {"via": via}, at=at)
 
 
-def batches_of(package: Package) -> Batches:
-    """What is in the package. Of one made before this was kept: all that arrived in its span."""
-    if package.batches is not None:
-        return Batches.unpacked(bytes(package.batches))
-    arrived = Batch.objects.filter(received_at__gte=package.arrived_from, received_at__lt=package.arrived_until)
-    return Batches(list(arrived.values_list("pk", flat=True)))
-
-
 def _check(codes: Sequence[str], arrived_from: datetime, arrived_until: datetime) -> None:
     if arrived_from >= arrived_until:
         raise InputError("not-a-time", field="since", excerpt=arrived_from.isoformat())
@@ -199,16 +191,7 @@ def _handling_of_batches(arrived_from: datetime, arrived_until: datetime) -> dic
 
 
 def _scope(code: str, batches: Batches, now: datetime) -> Scope:
-    bureau = Organisation.objects.filter(is_bureau=True, country=code).order_by("pk").first()
-    viewer = Viewer(
-        organisation=bureau.slug if bureau else f"bureau-{code.lower()}",
-        class_name="law-enforcement",
-        country=code,
-        is_bureau=True,
-        above=above_of(bureau) if bureau else frozenset(),
-        clearance="restricted",
-    )
-    scope = scope_of(viewer, now)
+    scope = scope_of(viewer_of_country(code), now)
     return replace(scope, batches=scope.batches & batches, own_batches=scope.own_batches & batches)
 
 

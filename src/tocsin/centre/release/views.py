@@ -20,7 +20,7 @@ from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
 from .forms import PackageForm
-from .selectors import countries_for, file_of, package_for, packages_for
+from .selectors import countries_for, file_of, given_out, package_for, packages_for
 from .services import MAKE, note_fetch, request_packages
 
 PER_PAGE = 25
@@ -40,7 +40,8 @@ def package_list(request: HttpRequest) -> HttpResponse:
         packages = packages.filter(country=chosen)
     page = Paginator(packages, PER_PAGE).get_page(request.GET.get("page"))
     language = get_language() or "en"
-    rows = [(each, country(each.country).name(language)) for each in page]
+    open_ones = given_out(page, timezone.now())
+    rows = [(each, country(each.country).name(language), each.pk in open_ones) for each in page]
     waiting = Job.objects.filter(kind=MAKE, state__in=[Job.State.WAITING, Job.State.RUNNING]).order_by("pk")
     context = {
         "page": page,
@@ -83,7 +84,7 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
     """The archive itself. Who took it, and when, is recorded before the first byte leaves."""
     person = person_of(request)
     try:
-        package = package_for(person, number)
+        package = package_for(person, number, timezone.now())
     except NotFound:
         raise Http404 from None
     path = file_of(package)
