@@ -26,7 +26,6 @@ class Entry(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["action", "at"]),
             models.Index(fields=["subject"]),
-            models.Index(fields=["id"], condition=models.Q(place=None), name="audit_entry_waiting"),
         ]
 
 
