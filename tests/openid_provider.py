@@ -43,6 +43,8 @@ class OpenIdProvider:
     """Claims of the token in place of the right ones; None leaves one out."""
     document: dict[str, Any] = field(default_factory=dict)
     """The same of what is published."""
+    header: dict[str, Any] = field(default_factory=dict)
+    """More of the token's header."""
     sent_back: dict[str, str | None] = field(default_factory=dict)
     """The same of the address that the browser comes back with."""
     algorithm: str = "RS256"
@@ -107,7 +109,7 @@ class OpenIdProvider:
             _bent(claims, self.bent),
             self.key if self.signs_with is None else self.signs_with,
             self.algorithm,
-            {"kid": self.number},
+            {"kid": self.number, **self.header},
         )
         return 200, {"access_token": "opaque", "token_type": "Bearer", "id_token": token}
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tocsin.transport import fetching
+from tocsin.transport.asking import ask
 from tocsin.transport.fetching import FetchError, FetchLimits, fetch
 
 QUICK = FetchLimits(size_bytes=10_000, connect_seconds=1, read_seconds=0.3, total_seconds=5, back_off_seconds=0.01)
@@ -113,6 +122,56 @@ def test_a_wavering_server_is_asked_again(server: Served, tmp_path: Path) -> Non
     assert got.path.read_bytes() == b"at last"
     assert len(waits) == 2
     assert waits[1] > waits[0] / 3
+
+
+@pytest.fixture
+def with_tls(server: Served, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A server with a certificate that nobody vouches for: its address, and the certificate."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(7).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    shown, kept = tmp_path / "shown.pem", tmp_path / "kept.pem"
+    shown.write_bytes(certificate.public_bytes(Encoding.PEM))
+    kept.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_said: object) -> None:
+            """Quiet."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown, kept)
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{httpd.server_address[1]}", shown
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_spoken_to(
+    with_tls: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, certificate = with_tls
+    with pytest.raises(FetchError, match="unreachable"):
+        fetch(address, tmp_path / "f", limits=QUICK, sleep=lambda _seconds: None)
+    with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+        ask(address, may_lie_inside=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert ask(address, may_lie_inside=True).body == b"{}"
+    assert fetch(address, tmp_path / "f", limits=QUICK).size_bytes == 2
 
 
 def test_a_redirect_is_followed(server: Served, tmp_path: Path) -> None:

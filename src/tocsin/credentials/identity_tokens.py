@@ -72,6 +72,8 @@ def check(token: str, keys: Mapping[str, Any], expected: Expected, *, access_tok
         claims.validate(now=now, leeway=LEEWAY_SECONDS)
     except (JoseError, ValueError, TypeError) as error:
         raise NotProved("answer", f"identity token: {error}"[:200]) from error
+    if str(said.header.get("typ", "JWT")).upper() != "JWT":
+        raise NotProved("answer", "identity token: a token of another kind")  # An at+jwt, a logout+jwt: RFC 8725, 3.11.
     _require_strict(said.claims, expected, now)
     return Proof(
         expected.issuer, said.claims["sub"], dict(said.claims), _moment(said.claims.get("auth_time")),

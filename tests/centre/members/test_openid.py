@@ -14,6 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from jwt.algorithms import RSAAlgorithm
 from tests import builders, openid_provider, people
 from tests.openid_provider import CLIENT, SECRET, OpenIdProvider
 
@@ -146,6 +147,55 @@ def test_a_token_that_the_provider_did_not_sign(
         idp.signs_with = openid_provider.new_key()
     answer = go(client, idp, provider)
     assert (answer.status_code, who(client), reasons()) == (403, "", ["answer"])
+
+
+def test_a_key_that_the_token_brings_along_counts_for_nothing(
+    client: Client, idp: OpenIdProvider, provider: Provider
+) -> None:
+    own = openid_provider.new_key()
+    idp.signs_with = own
+    idp.header = {
+        "jwk": RSAAlgorithm.to_jwk(own.public_key(), as_dict=True), "jku": f"{idp.origin}/others",
+        "x5u": f"{idp.origin}/others",
+    }  # fmt: skip
+    assert go(client, idp, provider).status_code == 403
+    assert who(client) == ""
+    assert "/others" not in idp.asked
+
+
+@pytest.mark.parametrize("kind", ["at+jwt", "logout+jwt", "dpop+jwt"])
+def test_a_token_of_another_kind_is_no_identity(
+    kind: str, client: Client, idp: OpenIdProvider, provider: Provider
+) -> None:
+    idp.header = {"typ": kind}
+    answer = go(client, idp, provider)
+    assert (answer.status_code, who(client), reasons()) == (403, "", ["answer"])
+
+
+def test_a_link_on_another_site_signs_nobody_in(client: Client, idp: OpenIdProvider, provider: Provider) -> None:
+    start = reverse("provider-start", args=[provider.key], query={"next": "/watches/"})
+    lured = client.get(start, headers={"Sec-Fetch-Site": "cross-site"})
+    assert lured["Location"] == reverse("sign-in-organisation", query={"next": "/watches/"})
+    assert client.get(start, headers={"Sec-Fetch-Site": "same-origin"})["Location"].startswith(idp.origin)
+
+
+def test_no_token_of_the_provider_stays(client: Client, idp: OpenIdProvider, provider: Provider) -> None:
+    """Neither the browser nor the database has it: it proved who came, and nothing else."""
+    said = {}
+    given = idp.token
+
+    def token(form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
+        status, answer = given(form, authorization)
+        said.update(answer)
+        return status, answer
+
+    idp.token = token  # type: ignore[method-assign]
+    page = go(client, idp, provider)
+    assert who(client) == "pia_partner"
+    kept = str(dict(client.session.items())) + page.content.decode() + str(client.cookies)
+    assert said["id_token"]
+    assert said["id_token"] not in kept
+    assert "opaque" not in kept
 
 
 def test_a_new_key_of_the_provider_is_taken_at_once(client: Client, idp: OpenIdProvider, provider: Provider) -> None:

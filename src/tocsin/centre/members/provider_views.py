@@ -63,6 +63,9 @@ def start(request: HttpRequest, key: str) -> HttpResponse:
             raise Http404
     elif request.user.is_authenticated:
         return redirect(target)
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and not is_proof:
+        # Whoever lured somebody here does not sign them in: they begin by themselves, on our own page.
+        return redirect(reverse("sign-in-organisation", query={"next": target}))
     purpose = departures.PROVE if is_proof else departures.ENTER
     departure = departures.begin(request, provider=provider, purpose=purpose, target=target, at=at)
     if provider.kind == Provider.Kind.SAML:
