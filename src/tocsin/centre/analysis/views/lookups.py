@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -31,6 +32,7 @@ from tocsin.core.errors import InputError
 
 from .. import lookups, reviewing, standing
 from ..models import StandingQuery
+from ..translations import translation_of
 
 ROWS_SHOWN = 25
 BARS_SHOWN = 8
@@ -96,17 +98,21 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
     shown = body.raw.decode("utf-8", "replace")
     with suppress(ValueError, RecursionError):  # Rules and XML are shown as they are.
         shown = json.dumps(json.loads(body.raw), indent=2, ensure_ascii=False)
+    seen = Object.objects.filter(batch__in=visible_batches(viewer))
+    translated = translation_of(seen, found, get_language() or "en")
     is_named = viewer.is_centre or found.delivery.organisation.slug == viewer.organisation
     context = {
         "thing": found,
         "body": body,
-        "links": linked(Object.objects.filter(batch__in=visible_batches(viewer)), found, body),
+        "links": linked(seen, found, body),
+        "translation": translated,
         "raw": reviewing.visible_lines(shown[:RAW_CHARACTERS]),
         "is_cut": len(shown) > RAW_CHARACTERS,
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
     }
-    took(person_of(request), Taking.Channel.PAGE, [found.batch_id], timezone.now())
+    batches = {found.batch_id, translated.by.batch_id} if translated else {found.batch_id}
+    took(person_of(request), Taking.Channel.PAGE, batches, timezone.now())
     return render(request, "analysis/object.html", context)
 
 
