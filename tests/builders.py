@@ -15,6 +15,7 @@ from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.members.agreements import needs_agreement
 from tocsin.centre.members.models import Agreement, HandlingSet, Organisation, Person
+from tocsin.centre.release.models import Release
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
 
@@ -82,6 +83,25 @@ def batch(of: Delivery, under: HandlingSet, **said: object) -> Batch:
     terms = terms_row(of.organisation_id, under, said.pop("released_to", BY_LABEL))  # type: ignore[arg-type]
     facts = {"received_at": of.received_at, "rows": of.rows, **said}
     return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, terms=terms, **facts)
+
+
+def release(*batches: Batch, at: datetime = NOW, **said: object) -> Release:
+    """Batches of one delivery, let go by two people whom nobody else needs; an order may be named instead."""
+    if "order" not in said:
+        said |= {"proposed_by": _somebody("proposer"), "proposed_at": at, "released_by": _somebody("releaser")}
+    made = Release.objects.create(
+        delivery=batches[0].delivery,
+        state="released",
+        released_at=at,
+        created_at=at,
+        **said,  # type: ignore[misc]
+    )
+    made.batches.set(batches)
+    return made
+
+
+def _somebody(login: str) -> Person:
+    return Person.objects.filter(login=login).first() or person(login, centre())
 
 
 def tallies(of: Batch, rows: Iterable[Sequence[object]]) -> None:

@@ -18,10 +18,12 @@ from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
+from tocsin.centre.ledger.models import Chase, Kind, Taking
+from tocsin.centre.ledger.services import answered, took
 from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.recall.models import Recall
-from tocsin.centre.release.models import Package, StandingOrder
+from tocsin.centre.release.models import Package, Release, StandingOrder
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
 from tocsin.site.act_log import log_of_acts
@@ -41,6 +43,7 @@ class Scene:
     package: Package
     agreement: Agreement
     recall: Recall
+    release: Release
 
 
 TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
@@ -79,6 +82,7 @@ def make() -> Scene:
         package=_package(),
         agreement=northwind.agreements.get(),
         recall=_recall(northwind),
+        release=_release(batch),
     )
 
 
@@ -103,6 +107,18 @@ def _refuse_line(delivery: Delivery, line: int) -> None:
         "excerpt": "192.0.2.999",
     }
     pl.DataFrame([row]).write_parquet(folder / "rejections-0.parquet")
+
+
+def _release(batch: Batch) -> Release:
+    """Let go by two people: NCB FR took some of it and found it useful, NCB JO is overdue."""
+    officers = [builders.person(f"{code.lower()}_answers", builders.bureau(code), "officer") for code in ("FR", "JO")]
+    released = builders.release(batch, at=builders.NOW - timedelta(days=4))
+    took(officers[0], Taking.Channel.API, [batch.pk], builders.NOW)
+    answered(officers[0], Kind.RELEASE, [released.pk], "acted", builders.NOW, usefulness="useful", note="Warned them")
+    facts = {"kind": "release", "number": released.pk, "organisations": ["ncb-jo"], "by": "system", "at": builders.NOW}
+    Chase.objects.create(step="reminded", **facts)
+    Chase.objects.create(step="escalated", **facts)
+    return released
 
 
 def _recall(source: Organisation) -> Recall:

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 
 from tocsin import __version__
 
-from . import answers, deliveries, errors
+from . import answers, deliveries, errors, received
 from .callers import KeyAuth, SessionAuth
 
 HERE = Path(__file__).parent
@@ -28,6 +28,8 @@ api = NinjaAPI(
     openapi_url="/openapi.json",
 )
 api.add_router("/deliveries", deliveries.router)
+api.add_router("/received", received.router)
+api.add_router("/reach", received.reach_router)
 api.add_router("", answers.router)
 errors.install(api)
 

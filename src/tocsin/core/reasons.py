@@ -39,6 +39,8 @@ REASONS: dict[str, str] = {
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
     "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
     "recall-objection-without-ground": "To keep what was recalled, name the legal duty under which you keep it.",
+    "answer-without-reason": "Say why nothing was done with it: the Centre learns from that.",
+    "answer-without-usefulness": "Say whether it was useful, not useful, or a false positive.",
     "recall-answer-without-units": "Confirm too that this holds for the units that you authorised: they may have copies.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
     "country-restricted": "The access of this country is restricted: it may read, but hands nothing over and gets no new package. Keep the file, and ask the Centre.",

@@ -15,10 +15,12 @@ from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import FeedState
 from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.ledger.models import Kind
 from tocsin.centre.members import agreements, applications, people
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.reach import board, received
 from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.release import orders
 from tocsin.centre.release.desk import deliveries_of, waiting_for
@@ -52,6 +54,15 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     if may(person, "read-releases"):
         waiting = deliveries_of(waiting_for(person, now)).count()
         tasks.append(Task(waiting, "shield-check", _("Deliveries that wait for their release"), "release-desk"))
+    if may(person, "chase"):
+        late = board.overdue_counts(person, now)
+        label = _("Releases that somebody has not acknowledged in time")
+        tasks.append(Task(late[Kind.RELEASE], "clock", label, "follow-up", "?state=overdue"))
+        label = _("Country packages that were not acknowledged in time")
+        tasks.append(Task(late[Kind.PACKAGE], "clock", label, "follow-up", "?kind=package&state=overdue"))
+    if may(person, "respond") and not person.organisation.is_centre:
+        wanted = received.waiting_count(person, now)
+        tasks.append(Task(wanted, "mail", _("Received, and waiting for your acknowledgement"), "received-list"))
     if may(person, "sign-orders"):
         unsigned = orders.half_signed(now).exclude(first_by=person).count()
         tasks.append(Task(unsigned, "file-text", _("Standing orders that wait for a second signature"), "orders"))

@@ -151,6 +151,20 @@ def sparkline(values: Sequence[float], label: str) -> SafeString:
     )  # fmt: skip
 
 
+def steps_bar(counts: Sequence[int], label: str) -> SafeString:
+    """How many got how far: a bar for each count, the later ones upon the earlier; the first is the whole."""
+    whole = max(counts, default=0) or 1
+    parts = format_html_join(
+        "", '<rect class="s{}" width="{}" height="8"/>',
+        ((place, f"{100 * count / whole:.1f}") for place, count in enumerate(counts)),
+    )  # fmt: skip
+    return format_html(
+        '<svg class="steps-bar" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="{}">'
+        "<title>{}</title>{}</svg>",
+        label, label, parts,
+    )  # fmt: skip
+
+
 def columns(points: Sequence[tuple[str, int, str]], label: str) -> SafeString:
     """One column per point (name, value, value as shown); names and values on hovering."""
     if not points:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
 from django.db import transaction
 
 from tocsin.centre.audit.services import record
@@ -19,6 +15,7 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import seal, unseal
 from tocsin.core.errors import InputError
 from tocsin.lake.questions.recent import Place, recent
 from tocsin.lake.scope import Batches
@@ -73,20 +70,14 @@ def _code(text: str) -> str:
         raise InputError("not-a-country", field="country", excerpt=text[:20]) from None
 
 
-def _seal() -> Fernet:
-    # A cursor names a batch, and batch numbers would tell how much arrives that the reader may not see.
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(f"cursor:{settings.SECRET_KEY}".encode()).digest()))
-
-
 def _cursor(place: Place) -> str:
-    return _seal().encrypt(f"{place.batch}.{place.position}".encode()).decode()
+    return seal(f"{place.batch}.{place.position}")
 
 
 def _place(cursor: str) -> Place | None:
     if not cursor:
         return None
-    try:
-        batch, _, position = _seal().decrypt(cursor.encode()).decode().partition(".")
-    except InvalidToken:
-        raise InputError("not-an-id", field="cursor") from None
+    batch, dot, position = (unseal(cursor) or "").partition(".")
+    if not (dot and batch.isdecimal() and position.isdecimal()):
+        raise InputError("not-an-id", field="cursor")
     return Place(int(batch), int(position))

@@ -14,6 +14,8 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -94,6 +96,11 @@ def check(claim: jobs.Claim) -> None:
             (StandingHit(query=query, batch_id=batch, rows=rows, at=now) for query, batch, rows in hits),
             ignore_conflicts=True,  # A job that runs twice says nothing twice.
         )
+        told: dict[Person, set[int]] = defaultdict(set)
+        for query, batch, _rows in hits:
+            told[query.person].add(batch)
+        for person, batches in told.items():
+            took(person, Taking.Channel.ALERT, batches, now)
 
 
 def hits_in(delivery: Delivery) -> list[tuple[StandingQuery, int, int]]:

@@ -1,1 +1,2 @@
-"""Who took what away: written by organisation, day and channel, so that it does not grow with what is taken."""
+"""Who took what away, and who answered what: written by organisation and in sets, so that it does not grow with what is
+taken times who takes it."""

@@ -1,4 +1,4 @@
-"""What organisations took away."""
+"""What organisations took away, what they answered to what was released to them, and how they were chased for it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Taking(models.Model):
         API = "api"
         PAGE = "page"  # Shown to somebody: a look-up, an object.
         FILE = "file"  # Downloaded: an original, an object.
+        ALERT = "alert"  # Told of it by a standing query.
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="takings")
     channel = models.CharField(max_length=8, choices=Channel)
@@ -37,3 +38,75 @@ class Taking(models.Model):
             models.UniqueConstraint(fields=["organisation", "channel", "reference", "day"], name="taking_once_a_day")
         ]
         indexes: ClassVar = [models.Index(fields=["last", "first"])]
+
+
+class Kind(models.TextChoices):
+    """What can be answered: named by the number of its row, for the topics that hold these lie above this one."""
+
+    RELEASE = "release"
+    PACKAGE = "package"
+
+
+class Response(models.Model):
+    """One act of one organisation on whatever was released to it: a row for each act, however much it covers."""
+
+    class Step(models.TextChoices):
+        OPENED = "opened"
+        ACKNOWLEDGED = "acknowledged"  # We have it.
+        ACTED = "acted"
+        NO_ACTION = "no-action"  # The note says why.
+
+    class Usefulness(models.TextChoices):
+        USEFUL = "useful"
+        NOT_USEFUL = "not-useful"
+        FALSE_POSITIVE = "false-positive"
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="responses")
+    kind = models.CharField(max_length=8, choices=Kind)
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    numbers = models.BinaryField()
+    """Of releases or packages, packed as `lake.scope.Batches` packs."""
+    step = models.CharField(max_length=12, choices=Step)
+    usefulness = models.CharField(max_length=16, choices=Usefulness, default="", blank=True)
+    note = models.TextField(default="", blank=True)
+    """What was done, or why nothing was. For the Centre; the source never reads it."""
+    by = models.CharField(max_length=120)
+    """Login."""
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["kind", "last", "first"]),
+            models.Index(fields=["organisation", "kind", "last"]),
+        ]
+
+
+class Chase(models.Model):
+    """What was done because an acknowledgement was wanted: a row for each step, with who had not given it."""
+
+    class Step(models.TextChoices):
+        URGENT = "urgent"  # From here on, the short time runs.
+        REMINDED = "reminded"
+        ESCALATED = "escalated"  # Overdue: on the duty officer's desk until it is closed.
+        NOTED = "noted"  # What somebody of the Centre did about it.
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    number = models.BigIntegerField()
+    step = models.CharField(max_length=10, choices=Step)
+    organisations = models.JSONField(default=list)
+    """Slugs of those that were meant."""
+    note = models.TextField(default="", blank=True)
+    by = models.CharField(max_length=120)
+    """Login, or system."""
+    at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    """Of an escalation: when nobody was left, or somebody closed it."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "number", "step"], condition=~models.Q(step="noted"), name="chase_step_once"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["step", "closed_at"])]

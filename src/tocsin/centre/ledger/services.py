@@ -1,4 +1,4 @@
-"""Writing down what somebody took, in the transaction in which it is handed out."""
+"""Writing down what somebody took, in the transaction in which it is handed out, and what was answered to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from tocsin.centre.members.models import Person
 from tocsin.lake.scope import Batches
 
-from .models import Taking
+from .models import Kind, Response, Taking
 
 
 def took(person: Person, channel: str, batches: Batches | Iterable[int], at: datetime, *, reference: str = "") -> None:
@@ -35,6 +35,19 @@ def took(person: Person, channel: str, batches: Batches | Iterable[int], at: dat
         row.times += 1
         row.ended_at = max(row.ended_at, at)
         row.save()
+
+
+def answered(
+    person: Person, kind: Kind, numbers: Iterable[int], step: str, at: datetime, *, usefulness: str = "", note: str = ""
+) -> None:
+    """Note one act of the person's organisation on these. Whether it may see them, the caller has asked."""
+    covered = Batches(list(numbers))
+    if covered:
+        Response.objects.create(
+            organisation_id=person.organisation_id, kind=kind, step=step, usefulness=usefulness, note=note,
+            by=person.login, at=at, first=int(covered.numbers[0]), last=int(covered.numbers[-1]),
+            numbers=covered.packed(),
+        )  # fmt: skip
 
 
 def _stored(batches: Batches) -> dict[str, int | bytes]:

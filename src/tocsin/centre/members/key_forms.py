@@ -25,6 +25,7 @@ SCOPE_NAMES: dict[str, str | Promise] = {
     "taxii": _("Hand over objects through TAXII and follow them"),
     "read": _("Read what I may read: look-ups, observations, receipts"),
     "packages": _("Fetch country packages"),
+    "respond": _("Acknowledge what was released to us and say what came of it"),
 }
 
 REFUSALS: dict[str, str | Promise] = {

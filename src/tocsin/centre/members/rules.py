@@ -25,6 +25,9 @@ ABILITIES = (
     "propose-release",
     "release",  # What another proposed. No role has both (DOMAIN 4.8, I11), and no person uses both on one thing.
     "sign-orders",
+    "follow",  # Who was offered, has, opened, acknowledged and acted on what was released: the board and the reach map.
+    "chase",  # Mark a release as urgent, and note or close what is overdue.
+    "respond",  # Say that one has what was released to one's organisation, and what came of it.
     "watch",  # Keep standing queries.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
@@ -54,10 +57,10 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "analyst": frozenset(
             _DESK
             | _PROPOSING
-            | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", _APPROVES}
+            | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", "follow", _APPROVES}
         ),
         "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch", _ASKS, _APPROVES}),
-        "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", _ASKS}),
+        "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", "follow", "chase", _ASKS}),
         "legal": frozenset(
             _DESK
             | {"read-audit", "audit-searches", "recall", "set-country-status", "decide-legal"}
@@ -65,7 +68,9 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
         "duty": frozenset(
-            _DESK | _PROPOSING | {"deliver", "deliver-for-others", "package", "watch", "recall", _ASKS, _APPROVES}
+            _DESK
+            | _PROPOSING
+            | {"deliver", "deliver-for-others", "package", "watch", "recall", "follow", "chase", _ASKS, _APPROVES}
         ),
         "administrator": frozenset(
             {
@@ -89,7 +94,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
+        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall", "respond"}),
         "head": frozenset(
             {
                 "read",
@@ -98,18 +103,19 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "package",
                 "watch",
                 "recall",
+                "respond",
                 "read-organisations",
                 "manage-people",
                 "manage-units",
             }
         ),
         "access-manager": frozenset({"manage-people", "manage-units"}),
-        "investigator": frozenset({"read", "watch"}),
+        "investigator": frozenset({"read", "watch", "respond"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
+        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "respond", "read-own-agreement"}),
         "manager": frozenset(
-            {"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement", "manage-people"}
+            {"read", "deliver", "map-columns", "watch", "recall", "respond", "read-own-agreement", "manage-people"}
         ),
     },
 }
@@ -166,7 +172,7 @@ def may(person: Person, ability: str) -> bool:
     return ability in abilities_of(side_of(person.organisation), person.roles)
 
 
-SCOPES = {"deliver": "deliver", "taxii": "deliver", "read": "read", "packages": "package"}
+SCOPES = {"deliver": "deliver", "taxii": "deliver", "read": "read", "packages": "package", "respond": "respond"}
 """What a key may be given → the ability that its owner needs for it."""
 
 

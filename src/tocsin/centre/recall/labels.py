@@ -28,10 +28,3 @@ STATES: dict[str, str | Promise] = {
 
 TONES = {"informed": "warn", "objected": "warn"}
 """State → the tone of its badge; the others are done."""
-
-CHANNELS: dict[str, str | Promise] = {
-    "package": _("Country package"),
-    "api": _("Program (API)"),
-    "page": _("Shown on a page"),
-    "file": _("Downloaded file"),
-}

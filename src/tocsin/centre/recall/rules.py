@@ -11,15 +11,6 @@ ANSWER_WITHIN = timedelta(hours=72)
 SETTLES = timedelta(minutes=10)
 """So long a recall stays open in any case: what passed the gate before it closed may still be on its way out."""
 
-FEW = 3
-"""A source is not told of fewer than this: who it was could be guessed (W10)."""
-
-
-def told_to_source(count: int) -> int | None:
-    """A number as a source may read it; None: fewer than three."""
-    return count if count >= FEW else None
-
-
 ANSWERS = frozenset({"destroyed", "corrected", "objected"})
 ANSWERED = ANSWERS | {"nothing-taken"}
 

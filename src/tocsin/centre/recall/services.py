@@ -18,6 +18,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery, Former, Terms
 from tocsin.centre.intake.register import facts_of
 from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.rules import FEW, told_to_source
 from tocsin.centre.ledger.selectors import takings_of
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_for
@@ -31,7 +32,7 @@ from tocsin.lake.scope import Batches
 
 from . import journal
 from .models import Notice, Recall
-from .rules import ANSWER_WITHIN, ANSWERED, FEW, SETTLES, is_over, is_overdue, told_to_source, wanted_answers
+from .rules import ANSWER_WITHIN, ANSWERED, SETTLES, is_over, is_overdue, wanted_answers
 
 SYSTEM = "system"
 

@@ -15,6 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.views.deliveries import of_receipt
+from tocsin.centre.ledger.labels import CHANNELS
+from tocsin.centre.ledger.rules import FEW, told_to_source
 from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, Refused
@@ -22,7 +24,7 @@ from tocsin.core.errors import Conflict, InputError, Refused
 from . import labels, services
 from .forms import AnswerForm, RecallForm
 from .models import Notice, Recall
-from .rules import FEW, is_overdue, told_to_source
+from .rules import is_overdue
 from .selectors import may_recall, notices_for, recalls_for
 
 PER_PAGE = 25
@@ -99,7 +101,7 @@ def _notice(notice: Notice, now: datetime) -> dict[str, Any]:
         "state": labels.STATES[notice.state],
         "tone": labels.TONES.get(notice.state, "good"),
         "is_late": late,
-        "taken": [(labels.CHANNELS.get(channel, channel), name, day) for channel, name, day in notice.taken],
+        "taken": [(CHANNELS.get(channel, channel), name, day) for channel, name, day in notice.taken],
     }
 
 

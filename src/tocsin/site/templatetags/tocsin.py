@@ -260,6 +260,28 @@ def country_map(rows_by_country: Mapping[str, int], code: str, span: str = "") -
     return drawing.country_map(_atlas(rows_by_country, span), code)
 
 
+@register.simple_tag
+def reach_map(states: Mapping[str, int]) -> SafeString:
+    """The world by how far something got: 2 where somebody has it, 1 where somebody may see it."""
+    names = {code: country(code) for code in drawing.world().codes}
+    words = {1: gettext("may see it"), 2: gettext("has some of it")}
+    sprite = asset("vendor/world/world.svg")
+    # The lightest and the darkest of the map's five colours, so that nobody takes one for the other.
+    return drawing.world_map(
+        drawing.Atlas(
+            states, (1, 2, 2, 2, 2), names, lambda state: words.get(int(state or 0), ""), sprite,
+            lambda code: _country_url(code, ""),
+        )
+    )  # fmt: skip
+
+
+@register.simple_tag
+def steps_bar(*counts: int) -> SafeString:
+    """How many recipients got how far: offered, fetched, opened, acknowledged, acted on."""
+    said = gettext("%(done)s of %(all)s acknowledged") % {"done": number(counts[3]), "all": number(counts[0])}
+    return drawing.steps_bar(counts, said)
+
+
 def _atlas(rows: Mapping[str, int], span: str) -> drawing.Atlas:
     names = {code: country(code) for code in drawing.world().codes}
     rows = {code: count for code, count in rows.items() if code}

@@ -1,0 +1,104 @@
+"""To whom something is open at this moment: every organisation put to the gate, once for each set of terms.
+
+Nothing of this is stored. What was offered to whom follows from the terms under which a batch is held, so that it grows
+with neither recipients nor objects, and is never out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.centre.intake.register import Register, register
+from tocsin.centre.members import countries
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of_organisation
+from tocsin.handling import Viewer
+from tocsin.lake.scope import Batches
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """All organisations beside the Centre that may come in, with what the gate shows them."""
+
+    organisations: Mapping[int, Organisation]
+    """Every one there is, those that may not come in too: they may have something from before."""
+    keys: tuple[int, ...]
+    """Of those that may come in, in the order of the rows of `flags`."""
+    heads: Mapping[int, int]
+    """Organisation → the bureau that answers for it, or itself."""
+    known: Register
+    flags: npt.NDArray[np.bool_]
+    """Organisation × place of terms: whether the gate opens what is held under them."""
+    now: datetime
+
+    def open_to(self, batches: Batches, source: int | None = None) -> list[int]:
+        """Organisations to which any of these is open now, the source left out."""
+        known = self.known
+        if not batches or not len(known.batches):
+            return []
+        places = np.searchsorted(known.batches, batches.numbers)
+        places = places[places < len(known.batches)]
+        places = places[np.isin(known.batches[places], batches.numbers)]
+        shown = places[known.rows["hidden_at"][places] > self.now.timestamp()]
+        columns = self.flags[:, np.unique(known.rows["terms"][shown])]
+        return [self.keys[row] for row in np.flatnonzero(columns.any(axis=1)).tolist() if self.keys[row] != source]
+
+
+def circle(now: datetime) -> Circle:
+    """The circle of this moment."""
+    known = register()
+    organisations = _organisations()
+    suspended = {code for code, status in countries.statuses_of(None, now).items() if status == "suspended"}
+    keys = tuple(key for key, each in organisations.items() if _comes_in(each, suspended, now))
+    count = len(known.memory.held)
+    rows = [_seen(known, viewer_of_organisation(organisations[key]), count) for key in keys]
+    flags = np.array(rows, bool).reshape(len(keys), count)
+    place = {key: row for row, key in enumerate(keys)}
+    for person in _named(known):
+        if person.organisation_id in place and may(person, "read"):
+            viewer = viewer_of_organisation(organisations[person.organisation_id], person.login)
+            flags[place[person.organisation_id]] |= _seen(known, viewer, count)
+    heads = {key: _head(each) for key, each in organisations.items()}
+    return Circle(organisations, keys, heads, known, flags, now)
+
+
+def _organisations() -> dict[int, Organisation]:
+    """Beside the Centre, each with those above it at hand."""
+    found = {each.pk: each for each in Organisation.objects.order_by("name")}
+    for each in found.values():
+        if each.parent_id is not None:
+            each.parent = found[each.parent_id]
+    return {key: each for key, each in found.items() if not each.is_centre}
+
+
+def _comes_in(organisation: Organisation, suspended: set[str], now: datetime) -> bool:
+    """As `admission.refusal_of_organisation`, without a question to the database for each."""
+    chain = (organisation, *organisation.above())
+    if organisation.has_circle() or not all(each.is_active for each in chain):
+        return False
+    if any(each.withdrawn_at is not None and each.withdrawn_at <= now for each in chain):
+        return False
+    return not countries.codes_of(organisation) & suspended
+
+
+def _seen(known: Register, viewer: Viewer, count: int) -> npt.NDArray[np.bool_]:
+    flags = known.memory.seen_by(viewer)[:count]
+    return np.pad(flags, (0, count - len(flags)))
+
+
+def _named(known: Register) -> Iterable[Person]:
+    """People whom a source named."""
+    logins = {login for held in known.memory.held for login in held.facts.named}
+    return Person.objects.filter(login__in=logins, is_active=True).select_related("organisation") if logins else ()
+
+
+def _head(organisation: Organisation) -> int:
+    """Answers of units and sub-bureaus count for the bureau at the top."""
+    chain = (organisation, *organisation.above())
+    return next((each.pk for each in reversed(chain) if each.is_bureau), organisation.pk)
