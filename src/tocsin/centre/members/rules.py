@@ -25,6 +25,8 @@ ABILITIES = (
     "propose-release",
     "release",  # What another proposed. No role has both (DOMAIN 4.8, I11), and no person uses both on one thing.
     "sign-orders",
+    "ask-source",  # For more than its label allows; at the Centre also: pass a bureau's request on.
+    "answer-permissions",  # What one's own organisation is asked as a source.
     "watch",  # Keep standing queries.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
@@ -46,8 +48,9 @@ ABILITIES = (
 
 _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
-_PROPOSING = {"read-releases", "propose-release"}
-_RELEASING = {"read-releases", "release", "sign-orders"}
+_PROPOSING = {"read-releases", "propose-release", "ask-source"}
+_RELEASING = {"read-releases", "release", "sign-orders", "ask-source"}
+_SOURCE = {"recall", "answer-permissions"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
@@ -89,7 +92,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
+        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "ask-source"} | _SOURCE),
         "head": frozenset(
             {
                 "read",
@@ -97,19 +100,20 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "map-columns",
                 "package",
                 "watch",
-                "recall",
+                "ask-source",
                 "read-organisations",
                 "manage-people",
                 "manage-units",
             }
+            | _SOURCE
         ),
         "access-manager": frozenset({"manage-people", "manage-units"}),
         "investigator": frozenset({"read", "watch"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
+        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "read-own-agreement"} | _SOURCE),
         "manager": frozenset(
-            {"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement", "manage-people"}
+            {"read", "deliver", "map-columns", "watch", "read-own-agreement", "manage-people"} | _SOURCE
         ),
     },
 }
