@@ -178,7 +178,8 @@ def test_a_secondee_of_the_source_does_not_answer_from_its_seat() -> None:
 
 
 @pytest.mark.parametrize(("said", "rule"), [
-    ({"audience": ("ncb-fr", "ncb-br")}, "wider-than-asked"), ({"audience": ("ncb-fr",), "standing": True}, "wider-than"),
+    ({"audience": ("ncb-fr", "ncb-br")}, "wider-than-asked"),
+    ({"audience": ("ncb-fr",), "standing": True}, "wider-than-asked"),
     ({"audience": ("ncb-fr",), "days": 31}, "wider-than-asked"), ({"audience": ("ncb-fr",), "days": -1}, "term"),
     ({"audience": ("ncb-fr",), "purposes": ("TRAIN",)}, "wider-than-asked"), ({"audience": ()}, "nothing-chosen"),
 ])  # fmt: skip

@@ -102,6 +102,11 @@ class Audience(models.Model):
     entries = models.JSONField(null=True)
     """As `handling.Facts.released_to`: None for what is not released, empty for all whom the handling set lets."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its entries; none where it has none."""
+        return tuple(self.entries or ())
+
     @classmethod
     def of(cls, entries: Iterable[str] | None) -> Audience:
         """The interned audience; None for what is not released."""

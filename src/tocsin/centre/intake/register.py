@@ -133,7 +133,7 @@ def put_to_the_gate(terms: Terms) -> tuple[Handling, Facts]:
     handling = Handling.from_json(terms.handling_set.body)
     entries = terms.audience.entries
     released_to = None if entries is None else tuple(entries)
-    return handling, facts_of(terms.organisation.slug, handling, released_to, tuple(terms.permitted.entries))
+    return handling, facts_of(terms.organisation.slug, handling, released_to, terms.permitted.names)
 
 
 def facts_of(

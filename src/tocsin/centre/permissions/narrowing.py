@@ -39,7 +39,7 @@ def narrow(over: Permission, today: date) -> int:
 
 def _without(terms: Terms, lost: frozenset[str]) -> tuple[list[str] | None, list[str]]:
     """The audience and whom the source permitted, less those; an empty audience would name everybody."""
-    permitted = sorted(set(terms.permitted.entries) - lost)
+    permitted = sorted(set(terms.permitted.names) - lost)
     entries = terms.audience.entries
     if not entries:
         return entries, permitted

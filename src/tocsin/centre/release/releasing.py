@@ -98,7 +98,7 @@ def widened_batches(delivery: Delivery, entries: Sequence[str], grants: rules.Pe
     out = out.exclude(terms__audience=audience_row(None))
     have = {
         terms.pk for terms in Terms.objects.filter(pk__in=out.values("terms")).select_related("permitted")
-        if set(entries) <= set(terms.permitted.entries)
+        if set(entries) <= set(terms.permitted.names)
     }  # fmt: skip
     return out.exclude(terms__in=have)
 
@@ -172,7 +172,7 @@ def let_go(released: Release, batches: Sequence[Batch], clients: Collection[str]
             alike: BatchSet = Batch.objects.filter(pk__in=these, terms=terms)
             before = terms.audience.entries
             audience = entries if before is None else sorted({*before, *entries}) if before else []
-            set_audience(alike, audience, [*permitted, *terms.permitted.entries])
+            set_audience(alike, audience, [*permitted, *terms.permitted.names])
     if any(each.rows for each in batches):
         payload = {"delivery": released.delivery_id}
         jobs.enqueue("standing-queries", f"delivery:{released.delivery_id}", payload, at=at)

@@ -105,6 +105,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
         "is_cut": len(shown) > RAW_CHARACTERS,
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
+        "can_ask": may(person_of(request), "ask-source") and not is_named,
     }
     took(person_of(request), Taking.Channel.PAGE, [found.batch_id], timezone.now())
     return render(request, "analysis/object.html", context)
