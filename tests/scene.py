@@ -22,6 +22,7 @@ from tocsin.centre.ledger.models import Chase, Kind, Taking
 from tocsin.centre.ledger.services import answered, took
 from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
+from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.release.models import Package, Release, StandingOrder
 from tocsin.lake.objects import Way, blocks_of, key_of
@@ -213,6 +214,17 @@ def signed_act() -> Entry:
     record("dana_analyst", "delivery.received", "delivery:1", {"via": "page"}, at=now)
     keep(log_of_acts(), now)
     return Entry.objects.latest("pk")
+
+
+def permission(delivery: Delivery) -> Permission:
+    """What a bureau asked about the delivery, passed on to its source."""
+    by = people.call("dora_dissemination")
+    return Permission.objects.create(
+        source=delivery.organisation, delivery=delivery, sets=[delivery.batches.first().handling_set.digest],
+        state="asked", audience=["country:JO"], until=(timezone.now() + timedelta(days=30)).date(),
+        reason="They must act.", asked_by=people.call("fleur_officer"), asked_for=builders.bureau("FR"),
+        asked_at=builders.NOW, forwarded_by=by, forwarded_at=builders.NOW,
+    )  # fmt: skip
 
 
 def standing_order() -> StandingOrder:

@@ -143,7 +143,8 @@ def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
     asked_by_name = viewer.organisation in handling.audience
     asked = asked_by_name or (viewer.country and land in handling.audience)
     asked = asked or (viewer.is_bureau and "all-members" in handling.audience)
-    return bool({
+    permitted = bool(names & set(facts.permitted_to)) or (viewer.is_bureau and "all-members" in facts.permitted_to)
+    return (permitted and tlp_of(handling.tlp) is not Tlp.RED) or bool({
         Tlp.CLEAR: True,
         Tlp.GREEN: viewer.is_centre or viewer.class_name in {"law-enforcement", "public-body"} or asked,
         Tlp.AMBER: viewer.is_centre or asked or (not handling.audience and viewer.is_bureau),
@@ -154,14 +155,17 @@ def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
 
 @given(
     VIEWERS, LABELS, ENTRIES, ENTRIES, st.none() | ENTRIES, st.sampled_from(["official-use", "restricted"]),
-    st.sampled_from(["", "hidden_at", "expires_at"]),
+    st.sampled_from(["", "hidden_at", "expires_at"]), ENTRIES,
 )  # fmt: skip
 def test_the_reason_that_is_given_is_the_decision(
     viewer: Viewer, tlp: Tlp, audience: set[str], exclusions: set[str], released: set[str] | None, classification: str,
-    past: str,
+    past: str, permitted: set[str],
 ) -> None:  # fmt: skip
     named = tuple(audience - exclusions - ({"all-members"} if tlp.rank >= Tlp.AMBER_STRICT.rank else set()))
     handling = HandlingSet(tlp=tlp, audience=named, exclusions=tuple(exclusions), classification=classification)
-    facts = replace(FACTS, released_to=None if released is None else tuple(released), **({past: NOW} if past else {}))
+    facts = replace(
+        FACTS, released_to=None if released is None else tuple(released), permitted_to=tuple(permitted),
+        **({past: NOW} if past else {}),
+    )  # fmt: skip
     reason = explain(viewer, handling, facts, NOW)
     assert reason.is_shown is may_see(viewer, handling, facts, NOW) is plainly_seen(viewer, handling, facts)

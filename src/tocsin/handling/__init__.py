@@ -4,15 +4,21 @@ A handling set is six different fields, none derivable from another. `may_see` a
 set; selectors in the centre compile it to small sets of batch numbers that every question joins first.
 """
 
+from .deriving import Decision, Derived, Grant, Parent, derive
 from .gate import Facts, Reason, Viewer, explain, may_see, may_see_victims, purposes_allow
 from .sets import HandlingSet, default_set, narrowest, tlp_of
 
 __all__ = [
+    "Decision",
+    "Derived",
     "Facts",
+    "Grant",
     "HandlingSet",
+    "Parent",
     "Reason",
     "Viewer",
     "default_set",
+    "derive",
     "explain",
     "may_see",
     "may_see_victims",

@@ -52,6 +52,9 @@ class Facts:
     released_to: tuple[str, ...] | None = None
     """None: not released, it stays between its source and the Centre. Empty: released to whomever its handling set
     lets have it. Else to these of them only: organisation slugs, `country:FR`, `class:academia`, `all-members`."""
+    permitted_to: tuple[str, ...] = ()
+    """To whom the source permitted it when it was asked, beyond its label, and two people let it go: as `released_to`.
+    No exclusion, classification or TLP:RED gives way to it."""
 
 
 class Reason(StrEnum):
@@ -66,6 +69,8 @@ class Reason(StrEnum):
     """The source named the organisation, its country, or all members."""
     LABEL = "label"
     """The label itself lets it go there."""
+    PERMITTED = "permitted"
+    """The source was asked, and permitted it."""
 
     NOT_SIGNED_IN = "not-signed-in"
     SUSPENDED = "suspended"
@@ -88,7 +93,7 @@ class Reason(StrEnum):
         return self in _SHOWN
 
 
-_SHOWN = frozenset({Reason.SOURCE, Reason.CENTRE, Reason.NAMED, Reason.ADDRESSED, Reason.LABEL})
+_SHOWN = frozenset({Reason.SOURCE, Reason.CENTRE, Reason.NAMED, Reason.ADDRESSED, Reason.LABEL, Reason.PERMITTED})
 
 
 def may_see(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) -> bool:
@@ -128,10 +133,14 @@ def explain(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
 
 def _released(viewer: Viewer, released_to: tuple[str, ...] | None) -> bool:
     """Whether two people, or an order that two people signed, let it go to the viewer (DOMAIN 0, rule 5)."""
-    if not released_to:
-        return released_to is not None
-    names = {viewer.organisation, f"country:{viewer.country}", f"class:{viewer.class_name}"} - {"", "country:"}
-    return bool(names & set(released_to)) or (viewer.is_bureau and "all-members" in released_to)
+    return released_to is not None and (not released_to or _is_among(viewer, released_to))
+
+
+def _is_among(viewer: Viewer, entries: tuple[str, ...]) -> bool:
+    """Whether an audience names the viewer's organisation, its country or its class, or all bureaus and it is one."""
+    names = {viewer.organisation, f"country:{viewer.country}", f"class:{viewer.class_name}"}
+    names -= {"", "country:", "class:"}
+    return bool(names & set(entries)) or (viewer.is_bureau and "all-members" in entries)
 
 
 def _excluded(viewer: Viewer, handling: HandlingSet) -> bool:
@@ -152,7 +161,17 @@ def _at_employer(viewer: Viewer) -> Viewer:
 
 
 def _by_label(viewer: Viewer, handling: HandlingSet, facts: Facts) -> Reason:
-    """The label's own audience (DOMAIN 3.3): the Centre's clients are the bureaus, theirs the national units."""
+    """The label's own audience (DOMAIN 3.3): the Centre's clients are the bureaus, theirs the national units.
+
+    Whom the source permitted stands beside it; TLP:RED is for the persons whom it names and nobody else.
+    """
+    reason = _by_label_alone(viewer, handling, facts)
+    if reason is Reason.LABEL_FORBIDS and handling.tlp is not Tlp.RED and _is_among(viewer, facts.permitted_to):
+        return Reason.PERMITTED
+    return reason
+
+
+def _by_label_alone(viewer: Viewer, handling: HandlingSet, facts: Facts) -> Reason:
     addressed = {viewer.organisation, f"country:{viewer.country}"} - {"", "country:"}
     in_audience = bool(addressed & set(handling.audience)) or (viewer.is_bureau and "all-members" in handling.audience)
     match handling.tlp:

@@ -20,6 +20,7 @@ from tocsin.centre.members import agreements, applications, people
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.permissions.selectors import answerable_by, asked_by
 from tocsin.centre.reach import board, received
 from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.release import orders
@@ -66,6 +67,13 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     if may(person, "sign-orders"):
         unsigned = orders.half_signed(now).exclude(first_by=person).count()
         tasks.append(Task(unsigned, "file-text", _("Standing orders that wait for a second signature"), "orders"))
+    if may(person, "answer-permissions"):
+        asked = answerable_by(person).filter(state="asked").count()
+        tasks.append(Task(asked, "help", _("Permissions that wait for your answer"), "permissions-asked"))
+    if may(person, "ask-source") and person.organisation.is_centre:
+        asked = asked_by(person, now).filter(state="with-centre").count()
+        label = _("Requests of bureaus to pass on to a source")
+        tasks.append(Task(asked, "message-report", label, "permissions", "?state=with-centre"))
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
@@ -48,6 +49,8 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("received-list", "mail", _("Received"), "respond"),
             Entry("release-desk", "shield-check", _("Release"), "read-releases"),
             Entry("follow-up", "chart-bar", _("Follow-up"), "follow"),
+            Entry("permissions", "message-report", _("Permissions"), "ask-source"),
+            Entry("permissions-asked", "help", _("Permissions asked of you"), "answer-permissions"),
             Entry("package-list", "package", _("Country packages"), "package"),
             Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
@@ -107,5 +110,22 @@ def _link(entry: Entry, person: Person, path: str) -> Link | None:
         url = reverse(entry.name)
     except NoReverseMatch:  # The topic that brings the page is not installed.
         return None
-    here = path == url or (url != "/" and path.startswith(url))
-    return Link(entry.label, entry.icon, url, here)
+    return Link(entry.label, entry.icon, url, _is_below(path, url))
+
+
+def _is_below(path: str, url: str) -> bool:
+    """Whether the page that is open is this one or lies below it, and below no other entry that is nearer."""
+    if path == url:
+        return True
+    return url != "/" and path.startswith(url) and not any(
+        other.startswith(url) and other != url and path.startswith(other) for other in _addresses()
+    )  # fmt: skip
+
+
+def _addresses() -> list[str]:
+    found = []
+    for _heading, listed in ENTRIES:
+        for entry in listed:
+            with suppress(NoReverseMatch):  # The topic that brings the page is not installed.
+                found.append(reverse(entry.name))
+    return found

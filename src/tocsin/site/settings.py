@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "tocsin.centre.intake",
     "tocsin.centre.knowledge",
     "tocsin.centre.analysis",
+    "tocsin.centre.permissions",
     "tocsin.centre.release",
     "tocsin.centre.reach",
     "tocsin.centre.recall",

@@ -13,6 +13,7 @@ from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
+from tocsin.centre.permissions import services as permissions
 from tocsin.centre.reach import chasing
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import orders
@@ -49,6 +50,7 @@ def tick(now: datetime) -> None:
     pending.sweep(now.timestamp())
     browsers.sweep(now)
     emergency.sweep(now)
+    permissions.tick(now)
     recall.tick(now)
     chasing.tick(now)
     act_log.tick(now)

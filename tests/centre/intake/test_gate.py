@@ -20,6 +20,8 @@ from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import Viewer, may_see
 
 AUDIENCES = ((), None, ("country:FR",), ("all-members",), ("class:private",), ("southgate", "country:BR"))
+PERMITTED = ((), ("southgate",), ("country:FR", "class:private"), ("all-members",), ("northwind",))
+"""Five, against six audiences and seven handling sets, so that each meets each."""
 
 pytestmark = pytest.mark.django_db
 
@@ -32,23 +34,25 @@ def world() -> None:
             {"audience": ("person:khalil_officer",)}, {"classification": "restricted"},
             {"exclusions": ("northwind",)})  # fmt: skip
     hidden = itertools.cycle([None, None, builders.NOW - timedelta(hours=1), None, builders.NOW + timedelta(hours=1)])
-    audiences = itertools.cycle(AUDIENCES)
+    audiences, permitted = itertools.cycle(AUDIENCES), itertools.cycle(PERMITTED)
     for source, tlp, said in itertools.product(sources, Tlp, more):
         sent = builders.delivery(source)
-        builders.batch(sent, builders.handling(tlp, **said), hidden_at=next(hidden), released_to=next(audiences))
+        builders.batch(sent, builders.handling(tlp, **said), hidden_at=next(hidden), released_to=next(audiences),
+                       permitted_to=next(permitted))  # fmt: skip
 
 
 def plainly_visible(viewer: Viewer) -> set[int]:
     """The gate asked for each batch, from the rows alone."""
     seen = set()
-    for batch in Batch.objects.select_related("handling_set", "organisation", "terms__audience"):
+    for batch in Batch.objects.select_related("handling_set", "organisation", "terms__audience", "terms__permitted"):
         assert (batch.terms.organisation_id, batch.terms.handling_set_id) == (
             batch.organisation_id,
             batch.handling_set_id,
         )
         handling = Handling.from_json(batch.handling_set.body)
         entries = batch.terms.audience.entries
-        facts = facts_of(batch.organisation.slug, handling, None if entries is None else tuple(entries))
+        facts = facts_of(batch.organisation.slug, handling, None if entries is None else tuple(entries),
+                         tuple(batch.terms.permitted.entries))  # fmt: skip
         shown = batch.hidden_at is None or batch.hidden_at > builders.NOW
         if shown and may_see(viewer, handling, facts, builders.NOW):
             seen.add(batch.pk)
@@ -96,7 +100,7 @@ def test_what_a_process_remembers_follows_every_change(seed: int, world: None) -
             case 1:
                 some.update(handling_set=drawn.choice(sets))
             case 2:
-                set_audience(some, drawn.choice(AUDIENCES))
+                set_audience(some, drawn.choice(AUDIENCES), drawn.choice(PERMITTED))
             case 3:
                 builders.batch(builders.delivery(some[0].organisation), drawn.choice(sets), released_to=None)
             case 4:

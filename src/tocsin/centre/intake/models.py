@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
+import orjson
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+from tocsin.centre.audit.services import record
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 
 
@@ -61,6 +65,8 @@ class Delivery(models.Model):
     language = models.CharField(max_length=12, default="", blank=True)
     defaults_applied = models.JSONField(default=list)
     """Names of what was filled in by default: shown back to the source."""
+    under = models.ForeignKey(HandlingSet, null=True, default=None, on_delete=models.PROTECT, related_name="+")
+    """What holds for all of it whatever it says: of what was drawn from other deliveries (`Origin`)."""
     passes = models.JSONField(default=list)
     """Kinds of holds (`Hold.Kind`) that are not asked of it, or not again."""
     rows = models.BigIntegerField(default=0)
@@ -96,9 +102,22 @@ class Audience(models.Model):
     entries = models.JSONField(null=True)
     """As `handling.Facts.released_to`: None for what is not released, empty for all whom the handling set lets."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its entries; none where it has none."""
+        return tuple(self.entries or ())
+
+    @classmethod
+    def of(cls, entries: Iterable[str] | None) -> Audience:
+        """The interned audience; None for what is not released."""
+        kept = None if entries is None else sorted(set(entries))
+        digest = hashlib.sha256(orjson.dumps(kept)).hexdigest()
+        return cls.objects.get_or_create(digest=digest, defaults={"entries": kept})[0]
+
 
 class Terms(models.Model):
-    """Under what a batch is held: whose it is, its handling set, to whom it was released. Interned, never changed.
+    """Under what a batch is held: whose it is, its handling set, to whom it was released, to whom of these its source
+    permitted it beyond its label. Interned, never changed.
 
     The gate is put once to each of these and not to each batch: there are few, however many batches there are.
     """
@@ -106,11 +125,28 @@ class Terms(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     handling_set = models.ForeignKey(HandlingSet, on_delete=models.PROTECT, related_name="+")
     audience = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="+")
+    permitted = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="+")
+    """As `handling.Facts.permitted_to`: never without entries, which may be none."""
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "handling_set", "audience"], name="terms_once"),
+            models.UniqueConstraint(
+                fields=["organisation", "handling_set", "audience", "permitted"], name="terms_once"
+            ),
         ]
+
+    def relabelled(self, organisation_id: int, handling_set_id: int) -> Terms:
+        """Under another handling set, or of another source: whom the source permitted beyond the old one has to be
+        asked for again, and nobody else gains or loses anything by the release."""
+        audience, permitted = self.audience, self.permitted
+        if permitted.entries:
+            left = None if audience.entries is None else sorted(set(audience.entries) - set(permitted.entries))
+            # Nobody left of those whom it named: it waits anew, for an empty audience would name everybody.
+            audience = audience if audience.entries in ([], None) else Audience.of(left or None)
+            permitted = Audience.of(())
+        return Terms.objects.get_or_create(
+            organisation_id=organisation_id, handling_set_id=handling_set_id, audience=audience, permitted=permitted
+        )[0]
 
 
 class Change(models.Model):
@@ -136,12 +172,17 @@ class BatchSet(models.QuerySet["Batch"]):
     """Batches. Whatever changes some of them marks them as changed, so that nobody can forget it."""
 
     def update(self, **values: Any) -> int:
-        """As ever; a new handling set or source brings the terms with it, each batch keeping its audience."""
+        """As ever; a new handling set or source brings the terms with it, each batch keeping its audience but for those
+        whom the source permitted beyond the old set."""
         with transaction.atomic():
             number = Change.next()
+            drawn = Origin.drawn_from(self) if values.keys() & {"hidden_at", "handling_set"} else []
+            if drawn and (at := values.get("hidden_at", timezone.now())) is not None:
+                Origin.close(drawn, at)
             if "terms" not in values and values.keys() & {"handling_set", "organisation"}:
                 changed = 0
-                for terms in Terms.objects.filter(pk__in=self.order_by().values("terms").distinct()):
+                listed = Terms.objects.filter(pk__in=self.order_by().values("terms").distinct())
+                for terms in listed.select_related("audience", "permitted"):
                     source, under = (
                         getattr(value, "pk", value)
                         for value in (
@@ -149,9 +190,7 @@ class BatchSet(models.QuerySet["Batch"]):
                             values.get("handling_set", terms.handling_set_id),
                         )
                     )
-                    new = Terms.objects.get_or_create(
-                        organisation_id=source, handling_set_id=under, audience_id=terms.audience_id
-                    )[0]
+                    new = terms.relabelled(source, under)
                     moved = self.filter(terms=terms)
                     Former.note(moved, new)
                     changed += super(BatchSet, moved).update(**values, terms=new, changed=number)
@@ -203,18 +242,53 @@ class Batch(models.Model):
             self.changed = Change.next()
             held = self.terms
             if (held.organisation_id, held.handling_set_id) != (self.organisation_id, self.handling_set_id):
-                self.terms = Terms.objects.get_or_create(
-                    organisation_id=self.organisation_id,
-                    handling_set_id=self.handling_set_id,
-                    audience_id=held.audience_id,
-                )[0]
+                self.terms = held.relabelled(self.organisation_id, self.handling_set_id)
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], "terms"}
             if self.pk is not None:
-                Former.note(Batch.objects.filter(pk=self.pk), self.terms)
+                this = Batch.objects.filter(pk=self.pk)
+                Former.note(this, self.terms)
+                self._close_drawn(this)
             if options.get("update_fields") is not None:
                 options["update_fields"] = {*options["update_fields"], "changed"}
             super().save(*args, **options)
+
+    def _close_drawn(self, this: BatchSet) -> None:
+        """Where it is hidden or relabelled by this saving, what was drawn from it closes."""
+        drawn = Origin.drawn_from(this)
+        before = this.values_list("hidden_at", "handling_set").first() if drawn else None
+        if before is None:
+            return
+        if before[1] != self.handling_set_id:
+            Origin.close(drawn, timezone.now())
+        elif before[0] != self.hidden_at and self.hidden_at is not None:
+            Origin.close(drawn, self.hidden_at)
+
+
+class Origin(models.Model):
+    """A batch that something in a delivery was drawn from. Hidden or relabelled, it closes what was drawn from it."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="origins")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="drawn")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["delivery", "batch"], name="origin_once")]
+
+    @classmethod
+    def drawn_from(cls, batches: models.QuerySet[Batch]) -> list[int]:
+        """Deliveries that were drawn from these batches, as numbers."""
+        found = cls.objects.filter(batch__in=batches.order_by().values("pk")).order_by("delivery")
+        return list(found.values_list("delivery", flat=True).distinct())
+
+    @staticmethod
+    def close(drawn: Iterable[int], at: datetime) -> None:
+        """Hide these deliveries from that moment, and whatever was drawn from them in turn. Somebody looks at each
+        before it opens again."""
+        for number in drawn:
+            shown = models.Q(hidden_at=None) | models.Q(hidden_at__gt=at)
+            closed = Batch.objects.filter(shown, delivery=number).update(hidden_at=at)
+            if closed:
+                record("system", "delivery.closed-with-origin", f"delivery:{number}", {"batches": closed}, at=at)
 
 
 class Former(models.Model):

@@ -22,6 +22,8 @@ from tocsin.handling import HandlingSet as Handling
 
 from .models import Batch, Change, Terms
 
+FACTS = ("organisation", "handling_set", "audience", "permitted")
+"""Rows that belong to terms."""
 MOST_VIEWERS = 1_000
 _AT_ONCE = 50_000
 _UNIX = {
@@ -56,10 +58,8 @@ class _Memory:
         missing = sorted(numbers - self.place.keys())
         for start in range(0, len(missing), 500):
             found = Terms.objects.filter(pk__in=missing[start : start + 500]).order_by("pk")
-            for terms in found.select_related("organisation", "handling_set", "audience"):
-                handling = Handling.from_json(terms.handling_set.body)
-                entries = terms.audience.entries
-                facts = facts_of(terms.organisation.slug, handling, None if entries is None else tuple(entries))
+            for terms in found.select_related(*FACTS):
+                handling, facts = put_to_the_gate(terms)
                 with self.lock:
                     if terms.pk not in self.place:
                         self.held.append(Held(terms.pk, terms.organisation_id, terms.handling_set_id, handling, facts))
@@ -128,10 +128,20 @@ def register() -> Register:
     return known
 
 
-def facts_of(source: str, handling: Handling, released_to: tuple[str, ...] | None) -> Facts:
+def put_to_the_gate(terms: Terms) -> tuple[Handling, Facts]:
+    """What the gate is asked about these terms; they come with FACTS."""
+    handling = Handling.from_json(terms.handling_set.body)
+    entries = terms.audience.entries
+    released_to = None if entries is None else tuple(entries)
+    return handling, facts_of(terms.organisation.slug, handling, released_to, terms.permitted.names)
+
+
+def facts_of(
+    source: str, handling: Handling, released_to: tuple[str, ...] | None, permitted_to: tuple[str, ...] = ()
+) -> Facts:
     """What the gate must know beside the set. A TLP:RED set names its readers as `person:<login>`."""
     named = (entry.removeprefix("person:") for entry in handling.audience if entry.startswith("person:"))
-    return Facts(source=source, named=frozenset(named), released_to=released_to)
+    return Facts(source=source, named=frozenset(named), released_to=released_to, permitted_to=permitted_to)
 
 
 def _read(known: Register, newest: tuple[int, int]) -> Register:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
-import orjson
 from django.db import transaction
 
 from tocsin.centre.members.models import HandlingSet
@@ -18,29 +16,33 @@ BY_LABEL: tuple[str, ...] = ()
 
 def audience_row(entries: Iterable[str] | None) -> Audience:
     """The interned audience; None for what is not released."""
-    kept = None if entries is None else sorted(set(entries))
-    digest = hashlib.sha256(orjson.dumps(kept)).hexdigest()
-    return Audience.objects.get_or_create(digest=digest, defaults={"entries": kept})[0]
+    return Audience.of(entries)
 
 
-def terms_row(organisation_id: int, handling: HandlingSet, entries: Iterable[str] | None) -> Terms:
+def terms_row(
+    organisation_id: int, handling: HandlingSet, entries: Iterable[str] | None, permitted: Iterable[str] = ()
+) -> Terms:
     """The interned terms."""
-    audience = audience_row(entries)
-    return Terms.objects.get_or_create(organisation_id=organisation_id, handling_set=handling, audience=audience)[0]
+    return Terms.objects.get_or_create(
+        organisation_id=organisation_id, handling_set=handling, audience=audience_row(entries),
+        permitted=audience_row(permitted),
+    )[0]  # fmt: skip
 
 
-def set_audience(batches: BatchSet, entries: Iterable[str] | None) -> int:
+def set_audience(batches: BatchSet, entries: Iterable[str] | None, permitted: Iterable[str] = ()) -> int:
     """From the commit on, readers see these batches as released to these (None: not released); says how many.
 
-    Who may release is not asked here: see `centre.release`.
+    `permitted` are those of them to whom their source permitted it beyond its label. Who may release, and what was
+    permitted, is not asked here: see `centre.release`.
     """
-    audience = audience_row(entries)
+    audience, beyond = audience_row(entries), audience_row(permitted)
     changed = 0
     with transaction.atomic():
         for terms in Terms.objects.filter(pk__in=batches.order_by().values("terms").distinct()):
             new = Terms.objects.get_or_create(
-                organisation_id=terms.organisation_id, handling_set_id=terms.handling_set_id, audience=audience
-            )[0]
+                organisation_id=terms.organisation_id, handling_set_id=terms.handling_set_id, audience=audience,
+                permitted=beyond,
+            )[0]  # fmt: skip
             if new != terms:
                 changed += batches.filter(terms=terms).update(terms=new)
     return changed

@@ -28,6 +28,8 @@ ABILITIES = (
     "follow",  # Who was offered, has, opened, acknowledged and acted on what was released: the board and the reach map.
     "chase",  # Mark a release as urgent, and note or close what is overdue.
     "respond",  # Say that one has what was released to one's organisation, and what came of it.
+    "ask-source",  # For more than its label allows; at the Centre also: pass a bureau's request on.
+    "answer-permissions",  # What one's own organisation is asked as a source.
     "watch",  # Keep standing queries.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
@@ -49,8 +51,9 @@ ABILITIES = (
 
 _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
-_PROPOSING = {"read-releases", "propose-release"}
-_RELEASING = {"read-releases", "release", "sign-orders"}
+_PROPOSING = {"read-releases", "propose-release", "ask-source"}
+_RELEASING = {"read-releases", "release", "sign-orders", "ask-source"}
+_SOURCE = {"recall", "answer-permissions"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
@@ -94,7 +97,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall", "respond"}),
+        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "ask-source", "respond"} | _SOURCE),
         "head": frozenset(
             {
                 "read",
@@ -102,20 +105,21 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "map-columns",
                 "package",
                 "watch",
-                "recall",
+                "ask-source",
                 "respond",
                 "read-organisations",
                 "manage-people",
                 "manage-units",
             }
+            | _SOURCE
         ),
         "access-manager": frozenset({"manage-people", "manage-units"}),
         "investigator": frozenset({"read", "watch", "respond"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "respond", "read-own-agreement"}),
+        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "respond", "read-own-agreement"} | _SOURCE),
         "manager": frozenset(
-            {"read", "deliver", "map-columns", "watch", "recall", "respond", "read-own-agreement", "manage-people"}
+            {"read", "deliver", "map-columns", "watch", "respond", "read-own-agreement", "manage-people"} | _SOURCE
         ),
     },
 }

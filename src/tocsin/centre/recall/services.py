@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery, Former, Terms
-from tocsin.centre.intake.register import facts_of
+from tocsin.centre.intake.register import FACTS, put_to_the_gate
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.rules import FEW, told_to_source
 from tocsin.centre.ledger.selectors import takings_of
@@ -26,7 +26,6 @@ from tocsin.centre.release.models import Package
 from tocsin.centre.release.selectors import batches_of
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.credentials import load_or_make
-from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import may_see
 from tocsin.lake.scope import Batches
 
@@ -130,10 +129,8 @@ def _open_to(batches: Batches) -> set[int]:
     numbers |= set(Former.objects.filter(batch__in=keys).values_list("terms", flat=True))
     held = []
     named: set[str] = set()
-    for terms in Terms.objects.filter(pk__in=numbers).select_related("organisation", "handling_set", "audience"):
-        handling = Handling.from_json(terms.handling_set.body)
-        entries = terms.audience.entries
-        facts = facts_of(terms.organisation.slug, handling, None if entries is None else tuple(entries))
+    for terms in Terms.objects.filter(pk__in=numbers).select_related(*FACTS):
+        handling, facts = put_to_the_gate(terms)
         held.append((handling, facts))
         if facts.released_to is not None:
             named |= facts.named

@@ -13,12 +13,14 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.handling import HandlingSet
+from tocsin.centre.permissions.rules import day_of
+from tocsin.centre.permissions.selectors import grants_for
+from tocsin.handling import Grant, HandlingSet
 
 from . import rules
 from .models import Release
 from .preview import Preview, preview
-from .releasing import bureaus, waiting_batches
+from .releasing import bureaus, waiting_batches, widened_batches
 
 
 def waiting_for(person: Person, now: datetime) -> QuerySet[Batch]:
@@ -65,8 +67,12 @@ class Group:
     batches: tuple[int, ...]
     rows: int
     is_waiting: bool
+    is_widened: bool
+    """It went out already, and its source permitted it to those who are chosen now."""
     audience: tuple[str, ...] | None
     """To whom it went, or would go; None: the source has to be asked."""
+    grants: tuple[Grant, ...]
+    """What its source permitted when it was asked."""
     refusal: rules.Refusal | None
     """Why nobody can let it go as it is."""
     preview: Preview
@@ -74,20 +80,34 @@ class Group:
 
 def groups_of(delivery: Delivery, batches: QuerySet[Batch], wanted: Sequence[str], now: datetime) -> list[Group]:
     """The parts of a delivery; with who would get what waits, were it released to `wanted`."""
-    alike: dict[tuple[int, int], list[Batch]] = defaultdict(list)
-    for batch in batches.filter(delivery=delivery).select_related("handling_set", "terms__audience").order_by("pk"):
-        alike[batch.handling_set_id, batch.terms.audience_id].append(batch)
-    clients, found = bureaus(), []
-    for some in alike.values():
-        handling = HandlingSet.from_json(some[0].handling_set.body)
-        entries = some[0].terms.audience.entries
-        audience = rules.audience_under(handling, wanted, clients) if entries is None else tuple(entries)
-        refusal = rules.refusal_of_content([handling]) or (rules.Refusal.ASK_SOURCE if audience is None else None)
-        found.append(
-            Group(
-                handling=handling, number=some[0].pk, batches=tuple(each.pk for each in some),
-                rows=sum(each.rows for each in some), is_waiting=entries is None, audience=audience, refusal=refusal,
-                preview=preview(handling, delivery.organisation.slug, None if refusal else audience, now),
-            )
-        )  # fmt: skip
-    return found
+    alike: dict[tuple[int, int, int], list[Batch]] = defaultdict(list)
+    related = ("handling_set", "terms__audience", "terms__permitted")
+    for batch in batches.filter(delivery=delivery).select_related(*related).order_by("pk"):
+        alike[batch.handling_set_id, batch.terms.audience_id, batch.terms.permitted_id].append(batch)
+    grants = grants_for(delivery, day_of(now))
+    widened = set(widened_batches(delivery, wanted, grants).values_list("pk", flat=True))
+    clients = bureaus()
+    return [_group(delivery, some, wanted, grants, some[0].pk in widened, clients, now) for some in alike.values()]
+
+
+def _group(
+    delivery: Delivery, some: Sequence[Batch], wanted: Sequence[str], grants: rules.Permitted, is_widened: bool,
+    clients: set[str], now: datetime,
+) -> Group:  # fmt: skip
+    handling = HandlingSet.from_json(some[0].handling_set.body)
+    own, entries = grants.get(some[0].handling_set.digest, ()), some[0].terms.audience.entries
+    permitted = tuple(some[0].terms.permitted.names)
+    audience, refusal = None if entries is None else tuple(entries), None
+    if entries is None or is_widened:
+        audience = rules.audience_under(handling, wanted, clients, own)
+        refusal = rules.refusal_of_content([handling], grants)
+        refusal = refusal or (rules.Refusal.ASK_SOURCE if audience is None else None)
+        permitted = (*permitted, *rules.permitted_to(audience or (), own))
+        if entries is not None:
+            audience = tuple(sorted({*entries, *(audience or ())})) if entries else ()
+    return Group(
+        handling=handling, number=some[0].pk, batches=tuple(each.pk for each in some),
+        rows=sum(each.rows for each in some), is_waiting=entries is None, is_widened=is_widened, audience=audience,
+        grants=own, refusal=refusal,
+        preview=preview(handling, delivery.organisation.slug, None if refusal else audience, now, permitted),
+    )  # fmt: skip

@@ -21,8 +21,10 @@ from tocsin.centre.members.access import is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.permissions.selectors import permissions_about
 from tocsin.core.errors import Conflict, NotFound, Refused
 from tocsin.core.words import Tlp
+from tocsin.handling import Derived, Parent, derive
 
 from . import releasing, rules
 from .desk import Group, deliveries_of, groups_of, rows_of, waiting_for
@@ -89,13 +91,16 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
     form = AudienceForm(request.GET)
     wanted = proposed.audience if proposed else form.cleaned_data["audience"] if form.is_valid() else []
     groups = groups_of(delivery, batches, wanted, now)
-    waiting = [group for group in groups if group.is_waiting]
+    waiting = _may_go(groups)
     chosen = _chosen(waiting, request.GET.getlist("part"))
     case = releasing.case_of(delivery, proposed.proposed_by if proposed else None)
     actor = releasing.actor_of(person, is_proved=True)  # Asked for when the step is taken.
     context = {
         "delivery": delivery,
         "parts": groups,
+        "derived": _derived(chosen or groups, releasing.bureaus()),
+        "permissions": permissions_about(delivery),
+        "may_ask": may(person, "ask-source") and not delivery.organisation.is_centre,
         "waiting": waiting,
         "chosen": [group.number for group in chosen],
         "wanted": wanted,
@@ -111,14 +116,28 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
     return render(request, "release/release.html", context)
 
 
+def _may_go(groups: list[Group]) -> list[Group]:
+    """What waits, and what went out already and may go further; the one before the other where nothing is chosen."""
+    return [group for group in groups if group.is_waiting or group.is_widened]
+
+
+def _derived(groups: list[Group], clients: set[str]) -> Derived:
+    """What would hold for something made of these parts, and which of them decides it."""
+    parents = [
+        Parent(f"{place} ({group.handling.tlp.value})", group.handling, group.grants)
+        for place, group in enumerate(groups, 1)
+    ]  # fmt: skip
+    return derive(parents, clients)
+
+
 def _chosen(waiting: list[Group], parts: list[str]) -> list[Group]:
     """The ticked parts; none ticked: all of them."""
     return [group for group in waiting if str(group.number) in parts] or waiting
 
 
 def _refusal(delivery: Delivery, chosen: list[Group], wanted: list[str], now: datetime) -> rules.Refusal | None:
-    sets = [group.handling for group in chosen]
-    return releasing.refusal_of(sets, delivery.organisation, wanted, releasing.bureaus(), now)
+    sets, grants = [group.handling for group in chosen], {group.handling.digest: group.grants for group in chosen}
+    return releasing.refusal_of(sets, delivery.organisation, wanted, releasing.bureaus(), now, grants)
 
 
 def _act(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime) -> HttpResponseBase:
@@ -130,8 +149,7 @@ def _act(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime) 
     if act == "propose":
         form = AudienceForm(said)
         wanted = form.cleaned_data["audience"] if form.is_valid() else []
-        chosen = _chosen([each for each in groups_of(delivery, batches, wanted, now) if each.is_waiting],
-                         said.getlist("part"))  # fmt: skip
+        chosen = _chosen(_may_go(groups_of(delivery, batches, wanted, now)), said.getlist("part"))
         numbers = [number for group in chosen for number in group.batches]
         attempt(request, _("It is proposed. Another person releases it."), lambda: releasing.propose(
             delivery, Batch.objects.filter(pk__in=numbers), audience=wanted, reason=reason, by=person, at=now

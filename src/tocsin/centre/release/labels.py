@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from django.utils.functional import Promise
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-
-from tocsin.centre.members.models import Organisation
-from tocsin.reference.countries import country
 
 REFUSALS: dict[str, str | Promise] = {
     "not-allowed": _("Your roles do not allow this."),
@@ -34,6 +28,7 @@ REASONS: dict[str, tuple[str, str, str | Promise]] = {
     "named": ("user", "good", _("The source named the person")),
     "addressed": ("mail", "good", _("The source named it as an addressee")),
     "label": ("circle-check", "good", _("The label lets it go there")),
+    "permitted": ("circle-check", "good", _("The source was asked, and permitted it")),
     "not-signed-in": ("circle-x", "", _("It reads nothing at all")),
     "suspended": ("player-pause", "bad", _("Its country's bureau is suspended")),
     "hidden": ("eye", "bad", _("It is hidden")),
@@ -65,31 +60,15 @@ STANDINGS: dict[str, tuple[str, str, str | Promise]] = {
 }
 """How an order stands → icon, tone, label."""
 
-CLASSES: dict[str, str | Promise] = {
-    "law-enforcement": _("All law enforcement"),
-    "public-body": _("All public bodies"),
-    "private": _("The whole private sector"),
-    "academia": _("All of academia"),
+FIELDS: dict[str, str | Promise] = {
+    "tlp": _("Sharing label"),
+    "audience": _("Whom the source named"),
+    "exclusions": _("Whom the source excluded"),
+    "codes": _("Handling codes"),
+    "pap": _("What may be done with it (PAP)"),
+    "purposes": _("Purposes"),
+    "classification": _("Classification"),
+    "attribution": _("Naming the source"),
+    "retention_months": _("Kept for"),
 }
-
-
-def entry_names(entries: Iterable[str]) -> list[str]:
-    """An audience in words, as the reader's language has them."""
-    listed = list(entries)
-    names = dict(Organisation.objects.filter(slug__in=listed).values_list("slug", "name"))
-    return [_name(entry, names) for entry in listed]
-
-
-def _name(entry: str, names: dict[str, str]) -> str:
-    kind, _colon, word = entry.partition(":")
-    if entry == "all-members":
-        return str(_("All member bureaus"))
-    if kind == "class":
-        return str(CLASSES.get(word, word))
-    if kind == "country":
-        try:
-            name = country(word).name(get_language() or "en")
-        except KeyError:
-            name = word
-        return str(_("Everybody in %(country)s")) % {"country": name}
-    return names.get(entry, word or entry)
+"""The fields of a handling set, in the order of `handling.deriving.FIELDS`."""

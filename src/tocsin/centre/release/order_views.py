@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.members.access import fresh_proof, is_fresh, person_of, prove, requires
+from tocsin.centre.permissions.rules import day_of
 from tocsin.core.errors import Refused
 
 from . import orders, rules
@@ -28,7 +29,7 @@ ORDER = ("half-signed", "in-force", "to-come", "stopped", "ended")
 @require_safe
 def order_list(request: HttpRequest) -> HttpResponse:
     """Those that wait for a signature first, then those in force, then what is over."""
-    today = orders.day_of(timezone.now())
+    today = day_of(timezone.now())
     found = StandingOrder.objects.select_related("organisation", "first_by", "second_by").order_by("-pk")[:LISTED]
     listed = sorted(((each, each.standing(today)) for each in found), key=lambda pair: ORDER.index(pair[1]))
     return render(request, "release/order_list.html", {"orders": listed})
@@ -59,7 +60,7 @@ def order(request: HttpRequest, key: int) -> HttpResponseBase:
     released = found.releases.select_related("delivery").order_by("-pk")
     context = {
         "order": found,
-        "standing": found.standing(orders.day_of(now)),
+        "standing": found.standing(day_of(now)),
         "sign_refusal": rules.refusal_of_signer(actor_of(person, is_proved=True), orders.case_of(found)),
         "may_stop": rules.may_stop(actor_of(person), signers),
         "released": released[:RELEASES_LISTED],
@@ -74,7 +75,7 @@ def order(request: HttpRequest, key: int) -> HttpResponseBase:
 def order_new(request: HttpRequest) -> HttpResponse:
     """Draw an order up and sign it first. Proof comes before the form, so that nothing typed is lost."""
     now = timezone.now()
-    form = OrderForm(request.POST or None, initial=first_days(orders.day_of(now)))
+    form = OrderForm(request.POST or None, initial=first_days(day_of(now)))
     if form.is_valid():
         try:
             made = orders.draw_up(**form.cleaned_data, by=person_of(request), is_proved=is_fresh(request), at=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import came_supervised
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.permissions.rules import day_of
+from tocsin.centre.permissions.selectors import grants_for
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet
@@ -22,11 +24,6 @@ from . import rules
 from .models import Release, StandingOrder
 from .releasing import LONGEST_REASON, actor_of, bureaus, let_go, refusal_of, sets_of
 from .rules import Case, Refusal
-
-
-def day_of(at: datetime) -> date:
-    """The day of this moment in UTC, by which orders begin and end."""
-    return at.astimezone(UTC).date()
 
 
 def orders_in_force(at: datetime) -> QuerySet[StandingOrder]:
@@ -124,10 +121,10 @@ def release_under_orders(delivery: Delivery, outcome: dict[str, Any], _work: Pat
     found: dict[str, list[Batch]] = {}
     for batch in Batch.objects.filter(delivery=delivery, hidden_at=None).select_related("handling_set"):
         found.setdefault(batch.handling_set.digest, []).append(batch)
-    clients = bureaus()
+    clients, grants = bureaus(), grants_for(delivery, day_of(at))
     for digest, batches in sorted(found.items()):
         handling = sets_of(batches)[digest]
-        order = _order_for(orders, handling, delivery, str(outcome["format"]), clients, at)
+        order = _order_for(orders, handling, delivery, str(outcome["format"]), clients, grants, at)
         if order is None:
             continue
         released = Release.objects.create(
@@ -149,15 +146,17 @@ def _order_for(
     delivery: Delivery,
     data_format: str,
     clients: set[str],
+    grants: rules.Permitted,
     at: datetime,
 ) -> StandingOrder | None:
     """The first of them that lets it go. One whose audience the handling set forbids lets nothing go."""
     is_feed = delivery.via == Delivery.Via.FEED
     source = delivery.organisation
     for order in orders:
-        if not rules.covers(order.terms, handling, source.slug, data_format, is_feed=is_feed, on=day_of(at)):
+        on = day_of(at)
+        if not rules.covers(order.terms, handling, source.slug, data_format, is_feed=is_feed, on=on, grants=grants):
             continue
-        if refusal_of([handling], source, order.audience, clients, at) is None:
+        if refusal_of([handling], source, order.audience, clients, at, grants) is None:
             return order
     return None
 

@@ -50,9 +50,11 @@ class Preview:
         return sum(len(part.lines) for part in self.kept_from)
 
 
-def preview(handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime) -> Preview:
+def preview(
+    handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime, permitted: Sequence[str] = ()
+) -> Preview:
     """For every organisation that can sign in: whether it would see it, and by which rule."""
-    facts = facts_of(source, handling, None if audience is None else tuple(audience))
+    facts = facts_of(source, handling, None if audience is None else tuple(audience), tuple(permitted))
     lines = [
         Line(organisation, person, viewer, explain(viewer, handling, facts, at))
         for organisation, person, viewer in _viewers(handling, _organisations())
@@ -64,19 +66,23 @@ def preview(handling: HandlingSet, source: str, audience: Sequence[str] | None, 
     )
 
 
-def is_for_anybody(handling: HandlingSet, source: Organisation, audience: Sequence[str], at: datetime) -> bool:
+def is_for_anybody(
+    handling: HandlingSet, source: Organisation, audience: Sequence[str], at: datetime, permitted: Sequence[str] = ()
+) -> bool:
     """Whether anybody but the Centre and the source would get it."""
-    facts = facts_of(source.slug, handling, tuple(audience))
+    facts = facts_of(source.slug, handling, tuple(audience), tuple(permitted))
     others: Iterable[Organisation] = _organisations()
     if not any(entry.startswith("person:") for entry in handling.audience):  # Such may be of the Centre.
         others = (each for each in others if each.pk != source.pk and not each.is_centre)
     return any(may_see(viewer, handling, facts, at) for _, _, viewer in _viewers(handling, others))
 
 
-def is_wider(handling: HandlingSet, source: Organisation, audience: Sequence[str], at: datetime) -> bool:
+def is_wider(
+    handling: HandlingSet, source: Organisation, audience: Sequence[str], at: datetime, permitted: Sequence[str] = ()
+) -> bool:
     """Whether an organisation is named that the handling set keeps it from: the gate would refuse it all the same."""
     named = Organisation.objects.filter(slug__in=audience, is_active=True).select_related("parent")
-    facts = facts_of(source.slug, handling, tuple(audience))
+    facts = facts_of(source.slug, handling, tuple(audience), tuple(permitted))
     return any(not may_see(viewer, handling, facts, at) for _, _, viewer in _viewers(handling, named))
 
 

@@ -6,50 +6,23 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members import labels as words
 from tocsin.centre.members.agreement_forms import Day
 from tocsin.centre.members.models import Organisation
+from tocsin.centre.permissions.audiences import Several, audience_choices
 from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet
 from tocsin.handling.sets import CLASSIFICATIONS
-from tocsin.reference.countries import country
-from tocsin.reference.members import members
 
-from .labels import CLASSES, entry_names
-from .rules import ALL_MEMBERS, CEILINGS
+from .rules import CEILINGS
 
 Choices = list[tuple[str, str | Promise]]
 PURPOSES: Choices = list(words.PURPOSES.items())
-
-
-def audience_choices() -> list[tuple[str | Promise, Choices]]:
-    """Everything that an audience can name, in groups."""
-    language = get_language() or "en"
-    lands = [country(each.code) for each in members(timezone.now().date())]
-    codes = [f"country:{each.code}" for each in sorted(lands, key=lambda each: each.name(language))]
-    others = Organisation.objects.filter(is_active=True, is_centre=False)
-    organisations: Choices = list(others.values_list("slug", "name"))
-    return [
-        (_("Groups"), [(ALL_MEMBERS, _("All member bureaus")), *((f"class:{k}", v) for k, v in CLASSES.items())]),
-        (_("Countries"), list(zip(codes, entry_names(codes), strict=True))),
-        (_("Organisations"), organisations),
-    ]
-
-
-class Several(forms.MultipleChoiceField):
-    """Some of a long list, in a box that scrolls."""
-
-    def __init__(self, **said: Any) -> None:
-        super().__init__(
-            required=False, widget=forms.SelectMultiple(attrs={"class": "form-control", "size": 8}), **said
-        )
 
 
 class AudienceForm(forms.Form):

@@ -12,11 +12,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.models import Batch, BatchSet, Delivery
+from tocsin.centre.intake.models import Batch, BatchSet, Delivery, Terms
 from tocsin.centre.intake.terms import audience_row, set_audience
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import abilities_of, side_of
+from tocsin.centre.permissions.models import Permission
+from tocsin.centre.permissions.rules import day_of
+from tocsin.centre.permissions.selectors import grants_for, in_force_of
+from tocsin.centre.permissions.services import note_use
 from tocsin.core.errors import Conflict, Refused
 from tocsin.handling import HandlingSet
 
@@ -64,20 +68,39 @@ def sets_of(batches: Iterable[Batch]) -> dict[str, HandlingSet]:
 
 
 def refusal_of(
-    sets: Sequence[HandlingSet], source: Organisation, entries: Sequence[str], clients: Collection[str], at: datetime
-) -> Refusal | None:
-    """Why what is under these sets cannot go to these, whoever acts."""
-    if refused := rules.refusal_of_content(sets):
+    sets: Sequence[HandlingSet], source: Organisation, entries: Sequence[str], clients: Collection[str], at: datetime,
+    grants: rules.Permitted = rules.NOTHING,
+) -> Refusal | None:  # fmt: skip
+    """Why what is under these sets cannot go to these, whoever acts; `grants` are what the source permitted."""
+    if refused := rules.refusal_of_content(sets, grants):
         return refused
     reaches = False
     for each in sets:
-        audience = rules.audience_under(each, entries, clients)
+        own = grants.get(each.digest, ())
+        audience = rules.audience_under(each, entries, clients, own)
         if audience is None:
             return Refusal.ASK_SOURCE
-        if is_wider(each, source, audience, at):
+        permitted = rules.permitted_to(audience, own)
+        if is_wider(each, source, audience, at, permitted):
             return Refusal.WIDER
-        reaches = reaches or is_for_anybody(each, source, audience, at)
+        reaches = reaches or is_for_anybody(each, source, audience, at, permitted)
     return None if reaches else Refusal.NOBODY
+
+
+def widened_batches(delivery: Delivery, entries: Sequence[str], grants: rules.Permitted) -> BatchSet:
+    """Of what was released already: the parts whose source permitted it to all of these, and they do not have it."""
+    digests = [
+        digest for digest, each in grants.items() if entries and set(entries) <= rules.entries_of(each)
+    ]  # fmt: skip
+    out: BatchSet = Batch.objects.filter(
+        delivery=delivery, handling_set__digest__in=digests, hidden_at=None, delivery__state=Delivery.State.PARSED
+    )
+    out = out.exclude(terms__audience=audience_row(None))
+    have = {
+        terms.pk for terms in Terms.objects.filter(pk__in=out.values("terms")).select_related("permitted")
+        if set(entries) <= set(terms.permitted.names)
+    }  # fmt: skip
+    return out.exclude(terms__in=have)
 
 
 @transaction.atomic
@@ -87,10 +110,11 @@ def propose(
     """Ask that these waiting batches of the delivery go to these (empty: to whomever the label lets have them)."""
     delivery = _locked(delivery)
     _refuse(rules.refusal_of_proposer(actor_of(by), case_of(delivery)))
-    chosen = list(batches.filter(pk__in=_waiting_of(delivery)).select_related("handling_set").order_by("pk"))
+    entries, grants = sorted(set(audience)), grants_for(delivery, day_of(at))
+    may_go = _may_go(delivery, entries, grants)
+    chosen = list(batches.filter(pk__in=may_go).select_related("handling_set").order_by("pk"))
     sets = sets_of(chosen)
-    entries = sorted(set(audience))
-    _refuse(refusal_of(list(sets.values()), delivery.organisation, entries, bureaus(), at))
+    _refuse(refusal_of(list(sets.values()), delivery.organisation, entries, bureaus(), at, grants))
     try:
         with transaction.atomic():
             release = Release.objects.create(
@@ -112,33 +136,58 @@ def release(proposed: Release, *, by: Person, is_proved: bool, at: datetime) -> 
     found = _taken(proposed, Release.State.RELEASED, released_by=by, released_at=at)
     _refuse(rules.refusal_of_releaser(actor_of(by, is_proved=is_proved), case_of(delivery, found.proposed_by)))
     batches = found.batches.select_related("handling_set")
-    waiting = set(_waiting_of(delivery))
+    grants = grants_for(delivery, day_of(at))
+    may_go = _may_go(delivery, found.audience, grants)
     chosen = list(batches)
-    if not chosen or any(each.pk not in waiting for each in chosen):
+    if not chosen or any(each.pk not in may_go for each in chosen):
         raise Refused(Refusal.NOTHING_WAITS)
     sets = sets_of(chosen)
     if sorted(sets) != found.sets:
         raise Refused(Refusal.RELABELLED)
     clients = bureaus()
-    _refuse(refusal_of(list(sets.values()), delivery.organisation, found.audience, clients, at))
+    _refuse(refusal_of(list(sets.values()), delivery.organisation, found.audience, clients, at, grants))
     let_go(found, chosen, clients, at)
     record(by.login, "release.released", f"release:{found.pk}", _facts(found, chosen), at=at)
     return found
 
 
 def let_go(released: Release, batches: Sequence[Batch], clients: Collection[str], at: datetime) -> None:
-    """Change the terms of the batches; whoever waits for a value in them hears of it."""
+    """Change the terms of the batches; whoever waits for a value in them hears of it.
+
+    What was released before keeps its audience, and goes beside it to those whom the source permitted.
+    """
+    today = day_of(at)
     for digest, handling in sets_of(batches).items():
-        entries = rules.audience_under(handling, released.audience, clients)
+        permissions = in_force_of(released.delivery, digest, today)
+        grants = [each.grant for each in permissions]
+        entries = rules.audience_under(handling, released.audience, clients, grants)
         if entries is None:
             raise Refused(Refusal.ASK_SOURCE)
-        some: BatchSet = Batch.objects.filter(
-            pk__in=[each.pk for each in batches if each.handling_set.digest == digest]
-        )
-        set_audience(some, entries)
+        some = [each for each in batches if each.handling_set.digest == digest]
+        permitted = rules.permitted_to(entries, grants)
+        _note_uses(permissions, some, set(permitted), handling, sets_of(batches).values(), at)
+        these = [each.pk for each in some]
+        held = Terms.objects.filter(pk__in=Batch.objects.filter(pk__in=these).values("terms"))
+        for terms in list(held.select_related("audience", "permitted")):
+            alike: BatchSet = Batch.objects.filter(pk__in=these, terms=terms)
+            before = terms.audience.entries
+            audience = entries if before is None else sorted({*before, *entries}) if before else []
+            set_audience(alike, audience, [*permitted, *terms.permitted.names])
     if any(each.rows for each in batches):
         payload = {"delivery": released.delivery_id}
         jobs.enqueue("standing-queries", f"delivery:{released.delivery_id}", payload, at=at)
+
+
+def _note_uses(
+    permissions: Sequence[Permission], batches: Sequence[Batch], permitted: set[str], handling: HandlingSet,
+    together: Iterable[HandlingSet], at: datetime,
+) -> None:  # fmt: skip
+    """Keep which permissions this release rests on: those that name its recipients, and those without whose purposes
+    the parts would have none in common."""
+    note_use([each for each in permissions if each.grant.entries & permitted], batches, purpose=False, at=at)
+    if not rules.common_purposes(together):
+        wider = [each for each in permissions if each.grant.purposes - set(handling.purposes)]
+        note_use(wider, batches, purpose=True, at=at)
 
 
 @transaction.atomic
@@ -191,8 +240,11 @@ def _locked(delivery: Delivery) -> Delivery:
     return Delivery.objects.select_for_update(of=("self",)).select_related("organisation", "person").get(pk=delivery.pk)
 
 
-def _waiting_of(delivery: Delivery) -> list[int]:
-    return list(waiting_batches().filter(delivery=delivery).values_list("pk", flat=True))
+def _may_go(delivery: Delivery, entries: Sequence[str], grants: rules.Permitted) -> set[int]:
+    """What waits, and of what went out already that which the source permitted to these beside."""
+    waiting = waiting_batches().filter(delivery=delivery)
+    widened = widened_batches(delivery, entries, grants)
+    return {*waiting.values_list("pk", flat=True), *widened.values_list("pk", flat=True)}
 
 
 def _facts(released: Release, batches: Sequence[Batch]) -> dict[str, object]:

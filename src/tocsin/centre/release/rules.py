@@ -5,14 +5,17 @@ Two persons stand behind whatever leaves the Centre: one proposes and another re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
 from tocsin.core.words import Tlp
-from tocsin.handling import HandlingSet
+from tocsin.handling import Grant, HandlingSet, Parent
 
+Permitted = Mapping[str, tuple[Grant, ...]]
+"""Digest of a handling set → what its source permitted when it was asked."""
+NOTHING: Permitted = {}
 ALL_MEMBERS = "all-members"
 LONGEST_TERM = timedelta(days=366)
 CEILINGS = (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT)
@@ -102,34 +105,56 @@ def may_stop(actor: Actor, signers: Collection[str]) -> bool:
     return actor.login in signers or "release" in actor.abilities
 
 
-def refusal_of_content(sets: Sequence[HandlingSet]) -> Refusal | None:
+def refusal_of_content(sets: Sequence[HandlingSet], grants: Permitted = NOTHING) -> Refusal | None:
     """Why what is under these handling sets may not go out together, whoever were to get it."""
     if not sets:
         return Refusal.NOTHING_WAITS
     for each in sets:
-        named = [entry for entry in each.audience if entry.startswith("person:") == (each.tlp is Tlp.RED)]
-        if each.tlp.rank >= Tlp.AMBER_STRICT.rank and not named:
+        if names_nobody(each) and (each.tlp is Tlp.RED or not entries_of(grants.get(each.digest, ()))):
             return Refusal.ASK_SOURCE
-    return None if common_purposes(sets) else Refusal.NO_COMMON_PURPOSE
+    return None if common_purposes(sets, grants) else Refusal.NO_COMMON_PURPOSE
 
 
-def common_purposes(sets: Iterable[HandlingSet]) -> frozenset[str]:
-    """What all of the sources agreed to (DOMAIN 4.5)."""
-    purposes = [frozenset(each.purposes) for each in sets]
+def names_nobody(handling: HandlingSet) -> bool:
+    """Whether it is under a label that names its readers, and names none."""
+    named = [entry for entry in handling.audience if entry.startswith("person:") == (handling.tlp is Tlp.RED)]
+    return handling.tlp.rank >= Tlp.AMBER_STRICT.rank and not named
+
+
+def common_purposes(sets: Iterable[HandlingSet], grants: Permitted = NOTHING) -> frozenset[str]:
+    """What all of the sources agreed to (DOMAIN 4.5), at once or when they were asked."""
+    purposes = [Parent("", each, grants.get(each.digest, ())).purposes for each in sets]
     return frozenset.intersection(*purposes) if purposes else frozenset()
 
 
-def audience_under(handling: HandlingSet, entries: Sequence[str], clients: Collection[str]) -> tuple[str, ...] | None:
+def entries_of(grants: Iterable[Grant]) -> frozenset[str]:
+    """All to whom the source permitted it."""
+    return frozenset().union(*(each.entries for each in grants))
+
+
+def permitted_to(entries: Sequence[str], grants: Iterable[Grant]) -> tuple[str, ...]:
+    """Of those to whom something is to go: whom its source permitted when it was asked."""
+    return tuple(sorted(set(entries) & entries_of(grants)))
+
+
+def audience_under(
+    handling: HandlingSet, entries: Sequence[str], clients: Collection[str], grants: Iterable[Grant] = ()
+) -> tuple[str, ...] | None:
     """To whom a release to these entries (empty: by the label) lets it go under this set; None: ask the source.
 
     H2 is not passed on without permission. The Centre's own clients, the bureaus, and whomever the source named are
-    no passing on (docs/decisions/0016-two-people.md); `clients` are the bureaus' slugs.
+    no passing on (docs/decisions/0016-two-people.md); `clients` are the bureaus' slugs. With a permission it goes to
+    exactly those whom it names (0018-permissions.md).
     """
     wanted = tuple(sorted(set(entries)))
+    permitted = entries_of(grants)
+    if names_nobody(handling):
+        return wanted if wanted and set(wanted) <= permitted and handling.tlp is not Tlp.RED else None
     if "H2" not in handling.codes:
         return wanted
-    named = {entry for entry in handling.audience if not entry.startswith("person:")}
+    named = {entry for entry in handling.audience if not entry.startswith("person:")} | permitted
     if not wanted:
+        named -= permitted - set(handling.audience)
         # The named persons of a RED set are nobody's clients: the label itself keeps it to them.
         return () if handling.tlp is Tlp.RED else tuple(sorted(named | {ALL_MEMBERS}))
     return wanted if set(wanted) <= named | set(clients) | {ALL_MEMBERS} else None
@@ -161,7 +186,10 @@ def refusal_of_terms(terms: Terms, today: date) -> Refusal | None:
     return None if terms.purposes else Refusal.NO_COMMON_PURPOSE
 
 
-def covers(terms: Terms, handling: HandlingSet, source: str, data_format: str, *, is_feed: bool, on: date) -> bool:
+def covers(
+    terms: Terms, handling: HandlingSet, source: str, data_format: str, *, is_feed: bool, on: date,
+    grants: Permitted = NOTHING,
+) -> bool:  # fmt: skip
     """Whether an order with these terms, signed and not stopped, lets such a batch go on that day."""
     return (
         terms.starts_on <= on <= terms.ends_on
@@ -169,5 +197,5 @@ def covers(terms: Terms, handling: HandlingSet, source: str, data_format: str, *
         and (not terms.formats or data_format in terms.formats)
         and handling.tlp.rank <= terms.ceiling.rank
         and bool(set(terms.purposes) & set(handling.purposes))
-        and refusal_of_content([handling]) is None
+        and refusal_of_content([handling], grants) is None
     )

@@ -110,6 +110,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
         "is_cut": len(shown) > RAW_CHARACTERS,
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
+        "can_ask": may(person_of(request), "ask-source") and not is_named,
     }
     batches = {found.batch_id, translated.by.batch_id} if translated else {found.batch_id}
     took(person_of(request), Taking.Channel.PAGE, batches, timezone.now())
