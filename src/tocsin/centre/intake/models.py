@@ -165,15 +165,15 @@ class BatchSet(models.QuerySet["Batch"]):
             return self._moved(values, change)
 
     def _moved(self, values: dict[str, Any], change: Change) -> int:
-        """Change them; what comes under other terms, or out of hiding, is held so from now on."""
-        anew = Q()
+        """Change them; what comes under other terms, into hiding or out of it, lies so from now on."""
+        moves = Q()
         if "terms" in values:
-            Former.note(self, values["terms"], change.at)
-            anew |= ~Q(terms=values["terms"])
-        if "hidden_at" in values and values["hidden_at"] is None:
-            anew |= Q(hidden_at__isnull=False)
-        if anew:
-            values = {**values, "moved_at": Case(When(anew, then=Value(change.at)), default=F("moved_at"))}
+            moves |= ~Q(terms=values["terms"])
+        if "hidden_at" in values:
+            moves |= Q(hidden_at__isnull=values["hidden_at"] is not None)
+        if moves:
+            Former.note(self.filter(moves), change.at)
+            values = {**values, "moved_at": Case(When(moves, then=Value(change.at)), default=F("moved_at"))}
         return super().update(**values, changed=change.pk)
 
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
@@ -204,7 +204,7 @@ class Batch(models.Model):
     changed = models.BigIntegerField(default=0)
     """Number of the last `Change` that touched it."""
     moved_at = models.DateTimeField()
-    """Moment of the `Change` from which it is held under its terms and not hidden: see `openings`."""
+    """Moment of the `Change` from which it is held under its terms and hidden, or not, as now: see `openings`."""
 
     objects = BatchSet.as_manager()
 
@@ -213,6 +213,7 @@ class Batch(models.Model):
             models.Index(fields=["received_at"]),
             models.Index(fields=["handling_set"]),
             models.Index(fields=["changed"]),
+            models.Index(fields=["moved_at"], name="intake_batch_moved_at"),
         ]
 
     def save(self, *args: Any, **options: Any) -> None:
@@ -229,12 +230,10 @@ class Batch(models.Model):
                 )[0]
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], "terms"}
+            same = Q(terms=self.terms, hidden_at__isnull=self.hidden_at is None)
             before = Batch.objects.filter(pk=self.pk)
-            Former.note(before, self.terms, change.at)
-            stays = before.filter(terms=self.terms)
-            if self.hidden_at is None:
-                stays = stays.filter(hidden_at__isnull=True)
-            self.moved_at = stays.values_list("moved_at", flat=True).first() or change.at
+            Former.note(before.exclude(same), change.at)
+            self.moved_at = before.filter(same).values_list("moved_at", flat=True).first() or change.at
             if options.get("update_fields") is not None:
                 options["update_fields"] = {*options["update_fields"], "changed", "moved_at"}
             super().save(*args, **options)
@@ -249,9 +248,9 @@ class Former(models.Model):
     until_at = models.DateTimeField()
 
     @staticmethod
-    def note(batches: models.QuerySet[Batch], new: Terms, at: datetime) -> None:
-        """Keep the terms that these batches are about to leave for new ones."""
-        left = batches.order_by().exclude(terms=new).values_list("pk", "terms_id", "moved_at")
+    def note(batches: models.QuerySet[Batch], at: datetime) -> None:
+        """Keep the terms that these batches are about to leave, as far as they are not hidden already."""
+        left = batches.order_by().filter(hidden_at=None).values_list("pk", "terms_id", "moved_at")
         Former.objects.bulk_create(
             Former(batch_id=batch, terms_id=terms, since_at=since, until_at=at) for batch, terms, since in left
         )
@@ -271,9 +270,7 @@ class Rights(models.Model):
     since_at = models.DateTimeField()
 
     class Meta:
-        indexes: ClassVar = [
-            models.Index(fields=["person", "ceiling", "since_at"], name="intake_rights_of_a_program")
-        ]
+        indexes: ClassVar = [models.Index(fields=["person", "ceiling", "since_at"], name="intake_rights_of_a_program")]
 
 
 class Hold(models.Model):

@@ -128,6 +128,13 @@ def register() -> Register:
     return known
 
 
+def held_of(numbers: set[int]) -> dict[int, Held]:
+    """The terms with these numbers, whether anything is held under them now or was once."""
+    memory = register().memory
+    memory.learn(numbers)
+    return {number: memory.held[memory.place[number]] for number in numbers}
+
+
 def facts_of(source: str, handling: Handling, released_to: tuple[str, ...] | None) -> Facts:
     """What the gate must know beside the set. A TLP:RED set names its readers as `person:<login>`."""
     named = (entry.removeprefix("person:") for entry in handling.audience if entry.startswith("person:"))

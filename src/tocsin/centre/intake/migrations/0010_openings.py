@@ -51,5 +51,6 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["person", "ceiling", "since_at"], name="intake_rights_of_a_program")],
             },
         ),
+        migrations.AddIndex("batch", models.Index(fields=["moved_at"], name="intake_batch_moved_at")),
         migrations.RunPython(fill, migrations.RunPython.noop, elidable=False),
     ]
