@@ -8,16 +8,24 @@ import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from typing import Any
 
+import orjson
+import polars as pl
 from django.contrib.auth.hashers import make_password
+from django.db.models import F
 
 from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
+from tocsin.centre.knowledge.models import Block, Mention, Object
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
 from tocsin.centre.members.agreements import needs_agreement
 from tocsin.centre.members.models import Agreement, HandlingSet, Organisation, Person
 from tocsin.centre.release.models import Release
+from tocsin.core.reading import LINK_COLUMNS
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
+from tocsin.lake.objects import blocks_of, mentions_of
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 PASSWORD = "four plain words suffice"
@@ -119,6 +127,42 @@ def names(of: Batch, rows: Iterable[tuple[str, str, int, date]]) -> None:
         NameTally(batch=of, country=country, malware=malware, rows=n, last_day=last)
         for country, malware, n, last in rows
     )
+
+
+def objects(of: Batch, bodies: Sequence[dict[str, Any]]) -> list[Object]:
+    """STIX 2.1 objects in a batch, kept as the commit keeps them; they follow what the delivery has already."""
+    first = of.delivery_id * OBJECTS_IN_DELIVERY + Object.objects.filter(delivery=of.delivery_id).count()
+    raw = [orjson.dumps(body) for body in bodies]
+    words = {name: [""] * len(bodies) for name in ("labels", "pattern", "valid_from", "valid_until")}
+    frame = pl.DataFrame({
+        "object_id": [body["id"] for body in bodies], "name": [body.get("name", "") for body in bodies], "raw": raw,
+        "position": range(len(bodies)), **words,
+    })  # fmt: skip
+    links = pl.DataFrame({"thing": [], "relation": [], "target": []}, schema=LINK_COLUMNS)
+    made = [
+        Object(
+            pk=first + place, standard="stix-2.1", type=body["type"], object_id=body["id"], delivery=of.delivery,
+            version=body.get("modified") or body.get("created") or "", name=body.get("name", ""), batch=of,
+        )
+        for place, body in enumerate(bodies)
+    ]  # fmt: skip
+    Object.objects.bulk_create(made)
+    Block.objects.bulk_create(Block(first=first + at, body=body) for at, body in blocks_of(frame, links).rows())
+    Mention.objects.bulk_create(
+        Mention(key=key, object_id=first + at) for key, at in mentions_of(frame, links).iter_rows()
+    )
+    Batch.objects.filter(pk=of.pk).update(objects_count=F("objects_count") + len(bodies))
+    return made
+
+
+def indicator(number: int, version: int = 1, **said: Any) -> dict[str, Any]:
+    """A STIX 2.1 indicator: the same number is the same object."""
+    at = f"2026-11-{version:02d}T10:00:00.000Z"
+    return {
+        "type": "indicator", "spec_version": "2.1", "id": f"indicator--00000000-0000-4000-8000-{number:012d}",
+        "created": "2026-11-01T10:00:00.000Z", "modified": at, "valid_from": at, "pattern_type": "stix",
+        "pattern": f"[ipv4-addr:value = '192.0.2.{number % 256}']", "name": f"address {number}", **said,
+    }  # fmt: skip
 
 
 def days(count: int, last: date | None = None) -> list[date]:

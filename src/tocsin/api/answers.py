@@ -141,12 +141,17 @@ def observations(
     cursor: str = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> HttpResponseBase:
-    """Rows as lines of JSON, newest arrivals first. The header Link names the next page while there is one."""
+    """Rows as lines of JSON, newest arrivals first. The header Link names the next page while there is one.
+
+    `since` leaves out what was open to you before. After the last page, ask next time with what the header X-Next-Since
+    of the first page said: then nothing is missed, whenever it arrived.
+    """
     person = caller_of(request).require("read", "read")
     moment = _in_utc(since)
     page = newest.newest(person, country=country, since=moment, cursor=cursor, limit=limit, at=timezone.now())
     response = StreamingHttpResponse(_json_lines(page.rows), content_type="application/x-ndjson")
     response["Cache-Control"] = "private, no-store"
+    response["X-Next-Since"] = page.until.astimezone(UTC).isoformat()
     if page.cursor:
         said = {"country": country, "since": moment.isoformat() if moment else "", "limit": limit}
         query = urlencode({**{name: value for name, value in said.items() if value}, "cursor": page.cursor})

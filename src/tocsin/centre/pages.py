@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+
+from tocsin.core.errors import InputError
 
 Row = TypeVar("Row")
 
@@ -22,18 +25,32 @@ class Page(Generic[Row]):
     next: str = ""
 
 
-def seal(place: str) -> str:
+def seal(place: str, purpose: str = "cursor") -> str:
     """A cursor that tells its reader nothing: numbers of rows would say how much there is that he may not see."""
-    return _seal().encrypt(place.encode()).decode()
+    return _seal(purpose).encrypt(place.encode()).decode()
 
 
-def unseal(cursor: str) -> str | None:
-    """What `seal` was given; None where it is not ours."""
+def unseal(cursor: str, purpose: str = "cursor") -> str | None:
+    """What `seal` was given; None where it is not ours, or was given out for something else."""
     try:
-        return _seal().decrypt(cursor.encode()).decode()
+        return _seal(purpose).decrypt(cursor.encode()).decode()
     except InvalidToken:
         return None
 
 
-def _seal() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(f"cursor:{settings.SECRET_KEY}".encode()).digest()))
+def sealed_cursor(purpose: str, numbers: Sequence[int]) -> str:
+    """A place in a list, as programs are given it."""
+    return seal(".".join(map(str, numbers)), purpose)
+
+
+def opened_cursor(purpose: str, cursor: str) -> list[int]:
+    """The numbers of the place. Raises InputError for what was not given out for this purpose."""
+    place = unseal(cursor, purpose)
+    if place is None:
+        raise InputError("not-an-id", field="cursor")
+    return [int(number) for number in place.split(".")]
+
+
+def _seal(purpose: str) -> Fernet:
+    secret = hashlib.sha256(f"{purpose}:{settings.SECRET_KEY}".encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(secret))

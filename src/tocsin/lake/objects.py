@@ -6,7 +6,7 @@ neighbours in one block: a database takes one block for a hundredth of what as m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -107,7 +107,16 @@ def _cuts(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
 
 def body_at(block: bytes, place: int) -> Body:
     """One of the bodies of a block."""
+    return bodies_in(block, [place])[0]
+
+
+def bodies_in(block: bytes, places: Iterable[int]) -> list[Body]:
+    """Some of the bodies of a block, which is opened once."""
     held = _DECODE(zstandard.ZstdDecompressor().decompress(block))
+    return [_body(held, place) for place in places]
+
+
+def _body(held: _Block, place: int) -> Body:
     begin, end = held.ends[place - 1] if place else 0, held.ends[place]
     return Body(
         held.raw[place],

@@ -17,7 +17,7 @@ import orjson
 from tocsin.core.words import VICTIM_LIKE, Tlp
 
 from .identifiers import moment_text, uuid5_text
-from .order import Order
+from .order import Centre, Order
 from .values import Value, Values
 
 SCO_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
@@ -72,6 +72,55 @@ def stix_objects(values: Values, order: Order) -> list[str]:
     return frame.objects
 
 
+def identity(centre: Centre) -> dict[str, Any]:
+    """Who issues, as an object."""
+    created = moment_text(centre.created_at)
+    return {
+        "type": "identity",
+        "spec_version": "2.1",
+        "id": f"identity--{centre.id}",
+        "created": created,
+        "modified": created,
+        "name": centre.name,
+        "identity_class": "organization",
+    }
+
+
+def tlp_marking(tlp: Tlp) -> dict[str, Any]:
+    """The marking of the label, as FIRST defined it."""
+    return {
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": TLP_IDS[tlp],
+        "created": _TLP_CREATED,
+        "name": tlp.value,
+        "extensions": {
+            TLP_EXTENSION: {
+                "extension_type": "property-extension",
+                "tlp_2_0": tlp.value.removeprefix("TLP:").lower(),
+            }
+        },
+    }
+
+
+def extension_definition(centre: Centre) -> dict[str, Any]:
+    """What our own part of a marking means."""
+    created = moment_text(centre.created_at)
+    return {
+        "type": "extension-definition",
+        "spec_version": "2.1",
+        "id": RELEASE_EXTENSION,
+        "created": created,
+        "modified": created,
+        "created_by_ref": f"identity--{centre.id}",
+        "name": "Conditions of a release",
+        "description": "Handling codes, purposes, onward rule, review and expiry of what is handed over.",
+        "schema": "https://tocsin.example/schemas/release-marking.json",
+        "version": "1.0.0",
+        "extension_types": ["property-extension"],
+    }
+
+
 class _Frame:
     """What all objects of one bundle share. Objects that come by the thousand are written as text, not as objects."""
 
@@ -107,15 +156,7 @@ class _Frame:
     def heads(self) -> Iterator[dict[str, Any]]:
         """Identities, the TLP label, our release marking and the definition of its extension."""
         order, label = self.order, self.order.label
-        yield {
-            "type": "identity",
-            "spec_version": "2.1",
-            "id": self.centre_id,
-            "created": self.created,
-            "modified": self.created,
-            "name": order.centre.name,
-            "identity_class": "organization",
-        }
+        yield identity(order.centre)
         yield {
             "type": "identity",
             "spec_version": "2.1",
@@ -126,32 +167,8 @@ class _Frame:
             "name": order.country,
             "identity_class": "group",
         }
-        yield {
-            "type": "marking-definition",
-            "spec_version": "2.1",
-            "id": TLP_IDS[label.tlp],
-            "created": _TLP_CREATED,
-            "name": label.tlp.value,
-            "extensions": {
-                TLP_EXTENSION: {
-                    "extension_type": "property-extension",
-                    "tlp_2_0": label.tlp.value.removeprefix("TLP:").lower(),
-                }
-            },
-        }
-        yield {
-            "type": "extension-definition",
-            "spec_version": "2.1",
-            "id": RELEASE_EXTENSION,
-            "created": self.created,
-            "modified": self.created,
-            "created_by_ref": self.centre_id,
-            "name": "Conditions of a release",
-            "description": "Handling codes, purposes, onward rule, review and expiry of what is handed over.",
-            "schema": "https://tocsin.example/schemas/release-marking.json",
-            "version": "1.0.0",
-            "extension_types": ["property-extension"],
-        }
+        yield tlp_marking(label.tlp)
+        yield extension_definition(order.centre)
         yield {
             "type": "marking-definition",
             "spec_version": "2.1",

@@ -155,6 +155,7 @@ ACTIONS: dict[str, str | Promise] = {
     "lookup": _("Looked something up"),
     "object.fetched": _("Fetched an object"),
     "observations.read": _("Read observations by program"),
+    "taxii.read": _("Read a collection by program"),
     "organisation.added": _("Added an organisation"),
     "organisation.changed": _("Changed an organisation"),
     "order.drawn-up": _("Drew up a standing order and signed it first"),

@@ -28,7 +28,8 @@ View = Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]
 Door = Callable[Concatenate[HttpRequest, P], HttpResponse]
 STATUS_OF_REASON = {
     "too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403,
-    "country-restricted": 403, "country-suspended": 403,
+    "country-restricted": 403, "country-suspended": 403, "not-a-time": 400, "not-a-number": 400, "not-an-id": 400,
+    "invalid-object": 400,
 }  # fmt: skip
 RETRY_SECONDS = 30
 

@@ -15,8 +15,8 @@ urlpatterns = [
     path("<slug:slug>/collections/", views.collections, name="taxii-collections"),
     path(COLLECTION, views.collection, name="taxii-collection"),
     path(f"{COLLECTION}objects/", views.objects, name="taxii-objects"),
-    path(f"{COLLECTION}manifest/", views.unreadable, name="taxii-manifest"),
-    path(f"{COLLECTION}objects/<str:object_id>/", views.unreadable, name="taxii-object"),
-    path(f"{COLLECTION}objects/<str:object_id>/versions/", views.unreadable, name="taxii-versions"),
+    path(f"{COLLECTION}manifest/", views.manifest, name="taxii-manifest"),
+    path(f"{COLLECTION}objects/<str:object_id>/", views.one_object, name="taxii-object"),
+    path(f"{COLLECTION}objects/<str:object_id>/versions/", views.versions, name="taxii-versions"),
     re_path("^.+/$", views.nothing, name="taxii-nothing"),
 ]

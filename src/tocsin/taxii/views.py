@@ -1,13 +1,9 @@
-"""The resources of TAXII 2.1 that a partner needs to hand over objects: one API root for each organisation.
+"""The resources of TAXII 2.1: one API root for each organisation.
 
 What is not one's own answers exactly as what does not exist.
 """
 
 from __future__ import annotations
-
-import hashlib
-import uuid
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -19,18 +15,14 @@ from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.intake import services
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.members import agreements
 from tocsin.centre.members.doors import Caller
 from tocsin.centre.members.models import Organisation
-from tocsin.centre.members.rules import may
 from tocsin.core.errors import NotFound, Refused
 
+from . import collections as reading
 from .answers import MEDIA_TYPE, answer, door, is_taxii, problem
 from .envelopes import LIMIT_BYTES, named_objects
 from .status import status_of
-
-INBOX = "inbox"
-STIX = "application/stix+json;version=2.1"
 
 
 @door("GET")
@@ -51,28 +43,56 @@ def api_root(request: HttpRequest, caller: Caller, slug: str) -> HttpResponse:
 def collections(request: HttpRequest, caller: Caller, slug: str) -> HttpResponse:
     """The collections that the caller may use."""
     organisation = _own(caller, slug)
-    return answer({"collections": [_inbox(organisation)]} if _may_deliver(caller) else {})
+    found = [reading.described(caller, organisation, name) for name in reading.collections_of(caller)]
+    return answer({"collections": found} if found else {})
 
 
 @door("GET")
 def collection(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpResponse:
     """One collection."""
-    return answer(_inbox(_collection(caller, slug, name)))
+    organisation = _own(caller, slug)
+    return answer(reading.described(caller, organisation, reading.collection_named(caller, organisation, name)))
 
 
 @door("GET")
-def unreadable(request: HttpRequest, caller: Caller, slug: str, name: str, object_id: str = "") -> HttpResponse:
-    """Nobody reads out of an inbox."""
-    _collection(caller, slug, name)
-    raise Refused("this collection takes objects and gives none out")
+def manifest(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpResponse:
+    """What a collection holds for the caller, since when, without the objects."""
+    name = reading.collection_named(caller, _own(caller, slug), name)
+    return reading.manifest(reading.read(caller, name, reading.asked(request)))
+
+
+@door("GET")
+def one_object(request: HttpRequest, caller: Caller, slug: str, name: str, object_id: str) -> HttpResponse:
+    """One object, in its last version unless another is asked for."""
+    name = reading.collection_named(caller, _own(caller, slug), name)
+    found = reading.read_one(caller, name, reading.asked(request, object_id))
+    reading.note_taken(caller.person, name, found.items, timezone.now())
+    return reading.envelope(found)
+
+
+@door("GET")
+def versions(request: HttpRequest, caller: Caller, slug: str, name: str, object_id: str) -> HttpResponse:
+    """The versions of one object that the collection holds for the caller."""
+    name = reading.collection_named(caller, _own(caller, slug), name)
+    return reading.versions(reading.read_one(caller, name, reading.asked(request, object_id, every_version=True)))
 
 
 @door("GET", "POST")
 def objects(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpResponse:
+    """Give a page of the collection, or take an envelope into the inbox."""
+    organisation = _own(caller, slug)
+    name = reading.collection_named(caller, organisation, name)
+    if request.method == "POST":
+        return _received(request, caller, organisation, name)
+    found = reading.read(caller, name, reading.asked(request))
+    reading.note_taken(caller.person, name, found.items, timezone.now())
+    return reading.envelope(found)
+
+
+def _received(request: HttpRequest, caller: Caller, organisation: Organisation, name: str) -> HttpResponse:
     """Take an envelope into keeping, byte for byte; reading it happens afterwards and shows in the status."""
-    organisation = _collection(caller, slug, name)
-    if request.method == "GET":
-        raise Refused("this collection takes objects and gives none out")
+    if name != reading.INBOX:
+        raise Refused("this collection gives objects out and takes none")
     person = caller.require("deliver", "taxii")
     if not is_taxii(request.headers.get("Content-Type", "")):
         return problem(415, _("Send the envelope as %(type)s.") % {"type": MEDIA_TYPE})
@@ -110,31 +130,6 @@ def _own(caller: Caller, slug: str) -> Organisation:
     if organisation.slug != slug:
         raise NotFound
     return organisation
-
-
-def _collection(caller: Caller, slug: str, name: str) -> Organisation:
-    organisation = _own(caller, slug)
-    if not _may_deliver(caller) or name not in {INBOX, inbox_id(organisation)}:
-        raise NotFound
-    return organisation
-
-
-def _may_deliver(caller: Caller) -> bool:
-    return may(caller.person, "deliver")
-
-
-def inbox_id(organisation: Organisation) -> str:
-    """The collection's identifier: the same for ever, in the form of a version 4 UUID as the standard has it."""
-    digest = hashlib.sha256(f"taxii-collection:{organisation.slug}:{INBOX}".encode()).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def _inbox(organisation: Organisation) -> dict[str, Any]:
-    return {
-        "id": inbox_id(organisation), "title": "Inbox", "alias": INBOX,
-        "description": "Objects that the organisation hands over.",
-        "can_read": False, "can_write": not agreements.refusal_of(organisation, timezone.now()), "media_types": [STIX],
-    }  # fmt: skip
 
 
 def _limit() -> int:

@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.openings import latest_change, openings, timeline_of
 from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.pages import seal, unseal
+from tocsin.centre.pages import opened_cursor, sealed_cursor
 from tocsin.core.errors import InputError
 from tocsin.lake.questions.recent import Place, recent
 from tocsin.lake.scope import Batches
@@ -27,27 +29,32 @@ from .lookups import snapshot
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """Rows as plain values, newest first, and the cursor of the next page; empty on the last."""
+    """Rows as plain values, the newest first; the cursor of the next page, empty on the last."""
 
     rows: list[dict[str, Any]]
     cursor: str
+    until: datetime
+    """The moment to ask from next time."""
 
 
 def newest(person: Person, *, country: str, since: datetime | None, cursor: str, limit: int, at: datetime) -> Newest:
-    """Rows that arrived since then, as far as the gate shows them; empty columns are left out. It is an act: logged.
+    """Rows that opened to the person since then (`intake.openings`); empty columns are left out. It is an act: logged.
+
+    What arrived earlier and was released, or opened to this reader, later counts from that later moment.
 
     Raises InputError for an unknown country or a cursor that is not ours.
     """
+    until = latest_change(at)  # First: what changes from here on is for the next time.
     scope = scope_of(viewer_of(person), at)
     if since is not None:
-        late = Batches(Batch.objects.filter(received_at__gte=since).values_list("pk", flat=True))
-        scope = replace(scope, batches=scope.batches & late)
+        found = openings(timeline_of(person), Q(rows__gt=0), at, is_all=True, after=since)
+        scope = replace(scope, batches=scope.batches & Batches([each.batch for each in found]))
     code = _code(country)
     page = recent(snapshot(), scope, country=code, before=_place(cursor), limit=limit)
     with transaction.atomic():
         took(person, Taking.Channel.API, page.rows["batch"].unique().to_list(), at)
         record(person.login, "observations.read", f"country:{code}", {"rows": page.rows.height}, at=at)
-    return Newest(rows_of(page.rows.to_dicts()), _cursor(page.after) if page.after else "")
+    return Newest(rows_of(page.rows.to_dicts()), _cursor(page.after) if page.after else "", until)
 
 
 def rows_of(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,13 +78,8 @@ def _code(text: str) -> str:
 
 
 def _cursor(place: Place) -> str:
-    return seal(f"{place.batch}.{place.position}")
+    return sealed_cursor("cursor", [place.batch, place.position])
 
 
 def _place(cursor: str) -> Place | None:
-    if not cursor:
-        return None
-    batch, dot, position = (unseal(cursor) or "").partition(".")
-    if not (dot and batch.isdecimal() and position.isdecimal()):
-        raise InputError("not-an-id", field="cursor")
-    return Place(int(batch), int(position))
+    return Place(*opened_cursor("cursor", cursor)) if cursor else None

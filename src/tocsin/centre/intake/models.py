@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import orjson
 from django.db import connection, models, transaction
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
@@ -154,18 +155,24 @@ class Change(models.Model):
 
     stamp = models.BigIntegerField()
     """Random: after a rollback or from a restored backup, the same number means something else."""
+    at = models.DateTimeField()
+    """Later than that of every change before, so that moments become visible in their order too, whatever the clock
+    does and however long a transaction takes: who has read up to one of them has missed nothing before it."""
 
     KEPT = 1_000
 
     @classmethod
-    def next(cls) -> int:
-        """The number for what the caller's transaction changes. Numbers become visible in their order."""
+    def next(cls) -> Change:
+        """The mark for what the caller's transaction changes. Numbers and moments become visible in their order."""
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:  # Until the transaction ends: who comes after has a later number.
                 cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
-        number = cls.objects.create(stamp=secrets.randbits(63)).pk
-        cls.objects.filter(pk__lte=number - cls.KEPT).delete()
-        return number
+        last = cls.objects.order_by("-pk").values_list("at", flat=True).first()
+        now = timezone.now()
+        at = now if last is None else max(now, last + timedelta(microseconds=1))
+        made = cls.objects.create(stamp=secrets.randbits(63), at=at)
+        cls.objects.filter(pk__lte=made.pk - cls.KEPT).delete()
+        return made
 
 
 class BatchSet(models.QuerySet["Batch"]):
@@ -175,7 +182,7 @@ class BatchSet(models.QuerySet["Batch"]):
         """As ever; a new handling set or source brings the terms with it, each batch keeping its audience but for those
         whom the source permitted beyond the old set."""
         with transaction.atomic():
-            number = Change.next()
+            change = Change.next()
             drawn = Origin.drawn_from(self) if values.keys() & {"hidden_at", "handling_set"} else []
             if drawn and (at := values.get("hidden_at", timezone.now())) is not None:
                 Origin.close(drawn, at)
@@ -191,21 +198,29 @@ class BatchSet(models.QuerySet["Batch"]):
                         )
                     )
                     new = terms.relabelled(source, under)
-                    moved = self.filter(terms=terms)
-                    Former.note(moved, new)
-                    changed += super(BatchSet, moved).update(**values, terms=new, changed=number)
+                    changed += self.filter(terms=terms)._moved({**values, "terms": new}, change)
                 return changed
-            if "terms" in values:
-                Former.note(self, values["terms"])
-            return super().update(**values, changed=number)
+            return self._moved(values, change)
+
+    def _moved(self, values: dict[str, Any], change: Change) -> int:
+        """Change them; what comes under other terms, into hiding or out of it, lies so from now on."""
+        moves = Q()
+        if "terms" in values:
+            moves |= ~Q(terms=values["terms"])
+        if "hidden_at" in values:
+            moves |= Q(hidden_at__isnull=values["hidden_at"] is not None)
+        if moves:
+            Former.note(self.filter(moves), change.at)
+            values = {**values, "moved_at": Case(When(moves, then=Value(change.at)), default=F("moved_at"))}
+        return super().update(**values, changed=change.pk)
 
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
         """As ever, for batches whose terms are set."""
         made = list(objs)
         with transaction.atomic():
-            number = Change.next()
+            change = Change.next()
             for each in made:
-                each.changed = number
+                each.changed, each.moved_at = change.pk, change.at
             return super().bulk_create(made, *args, **options)
 
 
@@ -226,6 +241,8 @@ class Batch(models.Model):
     """When a country that somebody decided was last written into its rows and tallies, which never change else."""
     changed = models.BigIntegerField(default=0)
     """Number of the last `Change` that touched it."""
+    moved_at = models.DateTimeField()
+    """Moment of the `Change` from which it is held under its terms and hidden, or not, as now: see `openings`."""
 
     objects = BatchSet.as_manager()
 
@@ -234,23 +251,26 @@ class Batch(models.Model):
             models.Index(fields=["received_at"]),
             models.Index(fields=["handling_set"]),
             models.Index(fields=["changed"]),
+            models.Index(fields=["moved_at"], name="intake_batch_moved_at"),
         ]
 
     def save(self, *args: Any, **options: Any) -> None:
         """As ever, marked as changed, and held under terms that say what it says."""
         with transaction.atomic():
-            self.changed = Change.next()
+            change = Change.next()
+            self.changed = change.pk
             held = self.terms
             if (held.organisation_id, held.handling_set_id) != (self.organisation_id, self.handling_set_id):
                 self.terms = held.relabelled(self.organisation_id, self.handling_set_id)
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], "terms"}
-            if self.pk is not None:
-                this = Batch.objects.filter(pk=self.pk)
-                Former.note(this, self.terms)
-                self._close_drawn(this)
+            same = Q(terms=self.terms, hidden_at__isnull=self.hidden_at is None)
+            before = Batch.objects.filter(pk=self.pk)
+            Former.note(before.exclude(same), change.at)
+            self._close_drawn(before)
+            self.moved_at = before.filter(same).values_list("moved_at", flat=True).first() or change.at
             if options.get("update_fields") is not None:
-                options["update_fields"] = {*options["update_fields"], "changed"}
+                options["update_fields"] = {*options["update_fields"], "changed", "moved_at"}
             super().save(*args, **options)
 
     def _close_drawn(self, this: BatchSet) -> None:
@@ -285,25 +305,44 @@ class Origin(models.Model):
         """Hide these deliveries from that moment, and whatever was drawn from them in turn. Somebody looks at each
         before it opens again."""
         for number in drawn:
-            shown = models.Q(hidden_at=None) | models.Q(hidden_at__gt=at)
+            shown = Q(hidden_at=None) | Q(hidden_at__gt=at)
             closed = Batch.objects.filter(shown, delivery=number).update(hidden_at=at)
             if closed:
                 record("system", "delivery.closed-with-origin", f"delivery:{number}", {"batches": closed}, at=at)
 
 
 class Former(models.Model):
-    """Terms under which a batch was held once: to whom it was open before it was hidden from them."""
+    """Terms under which a batch was held once: to whom it was open, and from when to when."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="former_terms")
     terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+")
+    since_at = models.DateTimeField()
     until_at = models.DateTimeField()
 
     @staticmethod
-    def note(batches: models.QuerySet[Batch], new: Terms) -> None:
-        """Keep the terms that these batches are about to leave for new ones."""
-        left = batches.order_by().exclude(terms=new).values_list("pk", "terms_id")
-        now = timezone.now()
-        Former.objects.bulk_create(Former(batch_id=batch, terms_id=terms, until_at=now) for batch, terms in left)
+    def note(batches: models.QuerySet[Batch], at: datetime) -> None:
+        """Keep the terms that these batches are about to leave, as far as they are not hidden already."""
+        left = batches.order_by().filter(hidden_at=None).values_list("pk", "terms_id", "moved_at")
+        Former.objects.bulk_create(
+            Former(batch_id=batch, terms_id=terms, since_at=since, until_at=at) for batch, terms, since in left
+        )
+
+
+class Rights(models.Model):
+    """With which rights a program that follows what becomes visible asked, from a moment on: a row for each change.
+
+    What its owner sees since a change of these it cannot have seen before, however long it has lain there.
+    """
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    ceiling = models.CharField(max_length=16, default="", blank=True)
+    """Of the key: programs of one person with other ceilings see other things."""
+    viewer = models.JSONField()
+    """`handling.Viewer` as plain values."""
+    since_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["person", "ceiling", "since_at"], name="intake_rights_of_a_program")]
 
 
 class Hold(models.Model):

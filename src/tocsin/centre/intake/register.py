@@ -136,6 +136,13 @@ def put_to_the_gate(terms: Terms) -> tuple[Handling, Facts]:
     return handling, facts_of(terms.organisation.slug, handling, released_to, terms.permitted.names)
 
 
+def held_of(numbers: set[int]) -> dict[int, Held]:
+    """The terms with these numbers, whether anything is held under them now or was once."""
+    memory = register().memory
+    memory.learn(numbers)
+    return {number: memory.held[memory.place[number]] for number in numbers}
+
+
 def facts_of(
     source: str, handling: Handling, released_to: tuple[str, ...] | None, permitted_to: tuple[str, ...] = ()
 ) -> Facts:

@@ -216,8 +216,6 @@ def _order(
     sets = {batch: handling[batch] for batch in share.batches}
     free = frozenset(batch for batch, each in sets.items() if "H2" not in each.codes and not each.exclusions)
     previous = Package.objects.filter(country=code).order_by("-created_at", "-pk").first()
-    centre = uuid.uuid5(_NAMESPACE, key.public_line)
-    made_at = Organisation.objects.order_by("created_at").values_list("created_at", flat=True).first()
     return Order(
         country=code,
         number=_next_number(code, at),
@@ -226,7 +224,7 @@ def _order(
         created_at=at,
         language=country(code).report_language,
         label=derived_label(list(sets.values()), at),
-        centre=Centre(installation.organisation, str(centre), min(made_at or at, at)),
+        centre=issuer(key, at),
         sign=key.sign,
         public_pem=key.public_pem,
         key_id=key.id,
@@ -234,6 +232,13 @@ def _order(
         previous=_previous(previous, installation.store_folder),
         data_dates=_data_dates(),
     )
+
+
+def issuer(key: SigningKey, at: datetime) -> Centre:
+    """The Centre as objects name it: its number follows from its key."""
+    made_at = Organisation.objects.order_by("created_at").values_list("created_at", flat=True).first()
+    name: str = settings.INSTALLATION.organisation
+    return Centre(name, str(uuid.uuid5(_NAMESPACE, key.public_line)), min(made_at or at, at))
 
 
 def derived_label(sets: Sequence[HandlingSet], at: datetime) -> Label:

@@ -1,0 +1,195 @@
+"""Since when somebody may have what is held: the moment by which a program that follows what is new finds it.
+
+What opens to one recipient later than to others (an exclusion lifted, a release made, a permission given, a right of
+its own) carries that later moment for this recipient alone (DOMAIN 3.2, W02). Nothing is kept for each recipient: the
+terms of a batch with their moments, and the rights of a program with theirs, are gone through backwards from now.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Q
+
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.selectors import ceiling_of, viewer_of
+from tocsin.core.words import Tlp
+from tocsin.handling import HandlingSet as Handling
+from tocsin.handling import Viewer, may_see
+
+from .models import Change, Former, Rights
+from .register import Held, held_of
+from .selectors import visible_batches
+
+Look = Callable[[Handling], object]
+"""What a handling set looks like to recipients: what looks otherwise from a moment on is new from that moment."""
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Opening(NamedTuple):
+    """A batch that somebody may have."""
+
+    at: datetime
+    """Since when, without a break, and looking as it does now."""
+    batch: int
+    held: Held
+    is_relabelled: bool
+    """Whether it was open to them before under another look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The rights with which somebody asked, the newest first, each with the moment from which they were known."""
+
+    rights: tuple[tuple[datetime, Viewer], ...]
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.rights[0][1]
+
+
+def timeline_of(person: Person) -> Timeline:
+    """The person's rights as they are and were. A change is noted here, at the first question that it bears on."""
+    viewer, ceiling = viewer_of(person), ceiling_of(person)
+    if not viewer.class_name or viewer.country_suspended:
+        return Timeline(((_EVER, viewer),))  # Nothing is open, and nothing is missed meanwhile.
+    known = Rights.objects.filter(person=person, ceiling=ceiling.value if ceiling else "").order_by("-since_at", "-pk")
+    rights, stated = list(known), _stated(viewer)
+    if not rights or rights[0].viewer != stated:
+        with transaction.atomic():
+            # Among the changes of batches, so that no moment before it can still become visible.
+            since = Change.next().at
+            rights = list(known.all())
+            if not rights or rights[0].viewer != stated:
+                made = Rights(person=person, ceiling=ceiling.value if ceiling else "", viewer=stated, since_at=since)
+                made.save()
+                rights.insert(0, made)
+    return Timeline(tuple((each.since_at, _viewer(each.viewer)) for each in rights))
+
+
+def openings(
+    timeline: Timeline, among: Q, now: datetime, *, look: Look = lambda _: None, is_all: bool = False,
+    after: datetime | None = None,
+) -> list[Opening]:  # fmt: skip
+    """Of the batches that this picks those that the reader may have, the first to open first.
+
+    `is_all`: what it may see at all; else what was released to it: its own, and what only lies there, are left out.
+    With `after`, what opened before that moment is left out as well.
+    """
+    may_read = _may_see if is_all else _may_have
+    shown = visible_batches(timeline.viewer, now).filter(among)
+    if after is not None and (len(timeline.rights) == 1 or timeline.rights[0][0] < after):
+        shown = shown.filter(moved_at__gte=after)  # Nothing else can have opened, since rights did not change.
+    found = list(shown.values_list("pk", "terms_id", "moved_at"))
+    formers: dict[int, list[_Stretch]] = defaultdict(list)
+    left = Former.objects.filter(batch__in=shown.order_by().values("pk")).order_by("-until_at", "-pk")
+    for batch, number, since, until in left.values_list("batch_id", "terms_id", "since_at", "until_at").iterator():
+        formers[batch].append(_Stretch(number, since, until))
+    numbers = {number for _, number, _ in found} | {each.terms for some in formers.values() for each in some}
+    walk = _Walk(timeline, held_of(numbers), lambda viewer, held: may_read(viewer, held, now), look)
+    made = (walk.opening(batch, [_Stretch(number, since, None), *formers[batch]]) for batch, number, since in found)
+    found_open = [each for each in made if each is not None and (after is None or each.at >= after)]
+    return sorted(found_open, key=lambda each: (each.at, each.batch))
+
+
+def latest_change(default: datetime) -> datetime:
+    """The moment by which all that may be seen now had opened, and after which all that opens later will have."""
+    last = Change.objects.order_by("-pk").values_list("at", flat=True).first()
+    return default if last is None else last + timedelta(microseconds=1)
+
+
+def _may_see(viewer: Viewer, held: Held, now: datetime) -> bool:
+    return may_see(viewer, held.handling, held.facts, now)
+
+
+def _may_have(viewer: Viewer, held: Held, now: datetime) -> bool:
+    """Whether it was released and the viewer may see it, who is not its source."""
+    is_given = held.facts.released_to is not None and held.facts.source != viewer.organisation
+    return is_given and _may_see(viewer, held, now)
+
+
+class _Stretch(NamedTuple):
+    """A batch is held under these terms from a moment to another."""
+
+    terms: int
+    since: datetime
+    until: datetime | None
+
+
+class _Walk:
+    """Goes back through the terms of batches and the rights of one reader; what it learns of a pair it remembers."""
+
+    def __init__(
+        self, timeline: Timeline, held: dict[int, Held], may_read: Callable[[Viewer, Held], bool], look: Look
+    ) -> None:
+        self.rights = timeline.rights
+        self.held = held
+        self.may_read = may_read
+        self.looks = {number: look(each.handling) for number, each in held.items()}
+        self.known: dict[tuple[int, int], bool] = {}
+
+    def opening(self, batch: int, stretches: Sequence[_Stretch]) -> Opening | None:
+        """Since when it is open without a break; None when it is not. `stretches` begin with that of now."""
+        look = self.looks[stretches[0].terms]
+        opened: datetime | None = None
+        for stretch in stretches:
+            if self.looks[stretch.terms] != look or stretch.until != opened:
+                break
+            begun, is_whole = self._back(stretch)
+            opened = begun or opened
+            if not is_whole:
+                break
+        if opened is None:
+            return None
+        is_relabelled = any(self.looks[each.terms] != look and self._was_read(each) for each in stretches[1:])
+        return Opening(opened, batch, self.held[stretches[0].terms], is_relabelled)
+
+    def _back(self, stretch: _Stretch) -> tuple[datetime | None, bool]:
+        """Since when it was read until the end of the stretch, and whether that was all through it."""
+        begun = None
+        for place in self._rights_in(stretch):
+            if not self._reads(place, stretch.terms):
+                return begun, False
+            begun = stretch.since if self._is_first(place) else max(stretch.since, self.rights[place][0])
+        return begun, True
+
+    def _was_read(self, stretch: _Stretch) -> bool:
+        return any(self._reads(place, stretch.terms) for place in self._rights_in(stretch))
+
+    def _rights_in(self, stretch: _Stretch) -> Iterator[int]:
+        """Places of the rights that held at some moment of the stretch, the newest first."""
+        for place, (since, _) in enumerate(self.rights):
+            if stretch.until is None or since < stretch.until or self._is_first(place):
+                yield place
+            if since <= stretch.since:
+                return
+
+    def _is_first(self, place: int) -> bool:
+        """What is known first is taken to have held ever since: there is no question from before it."""
+        return place == len(self.rights) - 1
+
+    def _reads(self, place: int, terms: int) -> bool:
+        answer = self.known.get((place, terms))
+        if answer is None:
+            answer = self.known[place, terms] = self.may_read(self.rights[place][1], self.held[terms])
+        return answer
+
+
+def _stated(viewer: Viewer) -> dict[str, object]:
+    """The viewer as JSON has it."""
+    values = asdict(viewer)
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
+
+
+def _viewer(stated: Mapping[str, Any]) -> Viewer:
+    """The viewer that was stated; names that the gate no longer knows are left out."""
+    known = {each.name for each in fields(Viewer)}
+    values: dict[str, Any] = {
+        name: frozenset(value) if isinstance(value, list) else value for name, value in stated.items() if name in known
+    }
+    return Viewer(**{**values, "ceiling": Tlp(values["ceiling"]) if values["ceiling"] else None})

@@ -1,0 +1,126 @@
+"""What an organisation is to give back, for programs: of each recall a notice, and a last version of what it had.
+
+Content-free: a notice names what to destroy to who took it, and nothing to who did not (W04).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from django.db.models import Max
+
+from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.knowledge.models import Object
+from tocsin.centre.knowledge.selectors import bodies_of, identified
+from tocsin.centre.ledger.selectors import takings_of
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import opened_cursor, sealed_cursor
+from tocsin.centre.release import given
+from tocsin.centre.release.given import Given, Item, Wanted
+from tocsin.handling import HandlingSet
+from tocsin.lake.scope import Batches
+from tocsin.products import stix_given
+
+from .models import Notice
+from .selectors import notices_for
+
+SLICE = 500
+
+
+def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str, limit: int, now: datetime) -> Given:
+    """Notices of the person's organisation that came after that moment, each with what it takes back."""
+    if wanted.spec_versions and "2.1" not in wanted.spec_versions:
+        return Given()
+    begin = (after or datetime.min.replace(tzinfo=UTC), 1 << 62, 1 << 62)
+    if cursor:
+        first, notice, place = opened_cursor("given-back", cursor)
+        begin = (given.moment_of(first), notice, place)
+    found: list[Item] = []
+    for item in _items(person, begin, now):
+        if not given.is_wanted(item.body, wanted):
+            continue
+        if len(found) == limit:
+            last = found[-1]
+            return Given(found, sealed_cursor("given-back", [given.number_of(last.added_at), last.batch, last.place]))
+        found.append(item)
+    return Given(found)
+
+
+def _items(person: Person, begin: tuple[datetime, int, int], now: datetime) -> Iterator[Item]:
+    """Behind that place, by notice; `batch` of an item is the number of its notice here."""
+    told = sorted(((_told_at(each), each.pk, each) for each in notices_for(person)), key=lambda each: each[:2])
+    centre = given.centre_of(now)
+    for at, number, notice in told:
+        if (at, number) < begin[:2]:
+            continue
+        after = begin[2] if (at, number) == begin[:2] else given.SHARED_FIRST - 1
+        if number == told[0][1]:
+            for place, body in enumerate(stix_given.recall_shared(centre), given.SHARED_FIRST):
+                if place > after:
+                    yield Item(at, number, place, body)
+        for item in _of_notice(person, notice, at, after, now):
+            if item.place > after:
+                yield item
+
+
+def _told_at(notice: Notice) -> datetime:
+    """When programs can know of it: in the order in which recalls became visible, whatever the clock said."""
+    recall = notice.recall
+    batches = list(Batches.unpacked(bytes(recall.batches)))
+    hidden = Batch.objects.filter(pk__in=batches).aggregate(at=Max("moved_at"))["at"] or recall.asked_at
+    return hidden if notice.informed_at == recall.asked_at else max(hidden, notice.informed_at)
+
+
+def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: datetime) -> Iterator[Item]:
+    """The notice, and the last versions of what it names."""
+    recall, centre = notice.recall, given.centre_of(now)
+    identifiers = given.identifiers()
+    taken = _taken(notice)
+    sets = dict(Batch.objects.filter(pk__in=list(taken)).values_list("pk", "handling_set__body"))
+    sealed = {pk: not given.conditions_of(HandlingSet.from_json(body)).is_named for pk, body in sets.items()}
+    things = Object.objects.filter(delivery=recall.delivery_id, batch__in=list(taken), standard=given.STANDARD)
+
+    def named(thing: Object) -> str:
+        return identifiers.sealed(thing.object_id) if sealed[thing.batch_id] else thing.object_id
+
+    numbered = stix_given.notice_id(recall.number, notice.organisation_id)
+    if after < 0:
+        given_away = things.exclude(type__in=stix_given.WITHHELD).order_by("pk").iterator(chunk_size=SLICE)
+        body = stix_given.recall_notice(
+            numbered, centre, made_at=recall.asked_at, told_at=at, confirm_by=recall.confirm_by, action=recall.action,
+            recalled=[(named(each), each.version) for each in given_away],
+        )  # fmt: skip
+        yield Item(at, notice.pk, 0, body)
+    seen = visible_batches(viewer_of(person), now)
+    last = max(after, 0)
+    while some := list(things.filter(pk__gt=last).order_by("pk")[:SLICE]):
+        bodies = bodies_of(some)
+        # What the reader still has from elsewhere is not revoked.
+        copies = identified(Object.objects.filter(batch__in=seen), {each.object_id for each in some})
+        still = set(copies.values_list("object_id", flat=True))
+        for each in some:
+            if each.object_id not in still:
+                created = stix_given.created_of(bodies[each.pk].raw)
+                end = stix_given.tombstone(
+                    each.type, named(each), each.version, centre, created=created, notice=numbered, told_at=at
+                )
+                if end is not None:
+                    yield Item(at, notice.pk, each.pk, end)
+        last = some[-1].pk
+
+
+def _taken(notice: Notice) -> Batches:
+    """What the organisation took of what is recalled."""
+    recalled = Batches.unpacked(bytes(notice.recall.batches))
+    taken = Batches()
+    for taking in takings_of(recalled).get(notice.organisation_id, []):
+        taken |= Batches.unpacked(bytes(taking.batches)) & recalled
+    return taken
+
+
+def note_seen(person: Person, notices: set[int], at: datetime) -> None:
+    """The organisation has these notices, whoever or whatever fetched them."""
+    notices_for(person).filter(pk__in=notices, seen_at=None).update(seen_at=at)
