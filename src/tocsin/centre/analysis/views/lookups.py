@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.grades import graded
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
@@ -80,7 +81,7 @@ def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
 
 def _object_for(request: HttpRequest, key: int) -> Object:
     seen = visible_batches(viewer_of(person_of(request)))
-    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation").first()
+    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation", "batch").first()
     if found is None:
         raise Http404
     return found
@@ -105,6 +106,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
         "is_cut": len(shown) > RAW_CHARACTERS,
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
+        "graded": graded([found.batch], person_of(request))[0],
     }
     took(person_of(request), Taking.Channel.PAGE, [found.batch_id], timezone.now())
     return render(request, "analysis/object.html", context)
