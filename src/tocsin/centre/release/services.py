@@ -32,6 +32,7 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.countries import without_packages
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.rows import Numbers
 from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, narrowest
@@ -230,10 +231,17 @@ def _order(
         sign=key.sign,
         public_pem=key.public_pem,
         key_id=key.id,
+        grades=_grades_of(share.batches),
         misp_batches=None if len(free) == len(sets) else free,
         previous=_previous(previous, installation.store_folder),
         data_dates=_data_dates(),
     )
+
+
+def _grades_of(batches: Collection[int]) -> dict[int, str]:
+    """Batch → grade, of those that have one."""
+    graded = Batch.objects.filter(pk__in=Numbers(batches)).exclude(grade="").values_list("pk", "grade")
+    return dict(graded.iterator())
 
 
 def derived_label(sets: Sequence[HandlingSet], at: datetime) -> Label:
