@@ -55,6 +55,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "delivery-rejections": lambda shown, person: (shown.delivery.receipt,),
     "delivery-mend": lambda shown, person: (shown.delivery.receipt,),
     "delivery-original": lambda shown, person: (shown.delivery.receipt,),
+    "delivery-grades": lambda shown, person: (shown.delivery.receipt,),
     "delivery-answer": lambda shown, person: (shown.delivery.receipt,),
     "delivery-read-again": lambda shown, person: (shown.quarantined.receipt,),
     "map-columns-of": lambda shown, person: (shown.quarantined.receipt,),

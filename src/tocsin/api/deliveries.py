@@ -34,6 +34,11 @@ ADDRESS = "/api/v1/deliveries/"
 PARAMETERS = [
     ("name", "query", "The file's name; helps to recognise its format. Also as header Tocsin-Name."),
     ("marking", "query", "TLP label of what bears none itself. Also as header Tocsin-Marking."),
+    (
+        "grade",
+        "query",
+        "Grade of what bears none itself: 4x4:B2, Admiralty:B2, 3x5x2:1AP. Also as header Tocsin-Grade.",
+    ),
     ("profile", "query", "Name of a saved column map. Also as header Tocsin-Profile."),
     ("Idempotency-Key", "header", "Sending again under the same key gives the first receipt back, and nothing twice."),
 ]
@@ -109,7 +114,7 @@ def deliver(request: HttpRequest, response: HttpResponse) -> tuple[int, dict[str
     made = made or services.receive(
         organisation=person.organisation, via=Delivery.Via.API, name=_said(request, "name") or file_name,
         chunks=chunks, at=timezone.now(), person=person, profile=profile, marking=marking,
-        idempotency_key=key or None,
+        grade=_said(request, "grade"), idempotency_key=key or None,
     )  # fmt: skip
     body = receipt_of(made)
     response["Location"] = body["status_url"]

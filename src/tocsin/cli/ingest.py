@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tocsin.core.errors import InputError
 from tocsin.core.reasons import REASONS
 from tocsin.handling import tlp_of
 from tocsin.products.text_safety import visible
@@ -39,12 +40,15 @@ SKIPPED_NAMES = {"MANIFEST.md", "INDEX.tsv", ".gitattributes"}
 @click.option("--from", "source", default="centre", show_default=True, help="Slug of the organisation that hands over.")
 @click.option("--profile", "profile_name", default="", help="A saved column map or a feed's name.")
 @click.option("--marking", default="", help="Sharing label, for example TLP:GREEN.")
+@click.option("--grade", default="", help="Grade of what bears none, for example 4x4:B2 or Admiralty:B2.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--workers", default=2, show_default=True, help="Files read at the same time.")
-def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str, as_json: bool, workers: int) -> None:
+def ingest(
+    paths: tuple[Path, ...], source: str, profile_name: str, marking: str, grade: str, as_json: bool, workers: int
+) -> None:
     """Hand over files (or all files in folders) and read them."""
     setup()
-    from tocsin.centre.intake import profiles, services
+    from tocsin.centre.intake import grades, profiles, services
     from tocsin.centre.members.models import Organisation
 
     organisation = Organisation.objects.filter(slug=source).first()
@@ -60,6 +64,10 @@ def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str
         raise click.ClickException(
             f"No column map or feed is called {profile_name!r}. Save one in the portal, or list feeds: tocsin feed list"
         )
+    try:
+        grades.stated(grade, organisation)
+    except InputError as error:
+        raise click.ClickException(f"{REASONS[error.reason]} ({grade})") from None
     deliveries = []
     for path in files_of(paths):
         from tocsin.centre.intake.store import read_chunks
@@ -73,6 +81,7 @@ def ingest(paths: tuple[Path, ...], source: str, profile_name: str, marking: str
                 at=datetime.now(UTC),
                 profile=profile,
                 marking=label.value if label else "",
+                grade=grade,
             )
         )
     work_through(len(deliveries), workers, show=not as_json)

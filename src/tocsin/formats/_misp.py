@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from tocsin.core.grading import MISP_NUMBERS, WORDED_CONFIDENCE
 from tocsin.core.roles import event_type
 from tocsin.core.words import EventType, Role
 
@@ -208,11 +209,10 @@ _CONFIDENCE = {
     'misp:confidence-level="fairly-confident"': "50",
     'misp:confidence-level="rarely-confident"': "25",
     'misp:confidence-level="unconfident"': "0",
-    'admiralty-scale:information-credibility="1"': "95",
-    'admiralty-scale:information-credibility="2"': "80",
-    'admiralty-scale:information-credibility="3"': "60",
-    'admiralty-scale:information-credibility="4"': "30",
-    'admiralty-scale:information-credibility="5"': "5",
+    **{f'admiralty-scale:information-credibility="{digit}"': str(n) for digit, n in MISP_NUMBERS.items()},
+    **{
+        f'estimative-language:confidence-in-analytic-judgment="{word}"': str(n) for word, n in WORDED_CONFIDENCE.items()
+    },
 }
 _ROLES = {
     'adversary:infrastructure-type="sinkhole"': Role.SINKHOLE,

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from tocsin.core.grading import EXTENSION, grade_in_stix, tags_of
 from tocsin.core.patterns import Comparison, hash_kind
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rows, draft_frame
@@ -172,7 +173,7 @@ class RowBatches:
         common = (
             malware, actor, name or first_own(labels),
             None if confidence is None else str(confidence), None, None, None, None,
-            "; ".join(labels) if labels else None, None,
+            "; ".join((*(labels or ()), *_graded(item))) or None, None,
         )  # fmt: skip
         said = self.default_role if role is None else role
         for kind, value, _ in plain:
@@ -240,6 +241,14 @@ def first_own(labels: list[str] | None) -> str | None:
     """The first label that is neither of the standard's vocabulary nor a marking."""
     own = (word for word in labels or () if word not in ROLES and word[:3].lower() != "tlp")
     return next(own, None)
+
+
+def _graded(item: Any) -> tuple[str, ...]:
+    """The grade of an object's extension as tags: only objects that are read whole have one."""
+    if type(item) is not View or EXTENSION not in (item.extensions or ()):
+        return ()
+    grade = grade_in_stix(item.item)
+    return tags_of(grade) if grade else ()
 
 
 def _value(item: Any, found: tuple[str, Kind]) -> list[tuple[Kind, str]]:

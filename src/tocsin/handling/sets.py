@@ -104,7 +104,8 @@ def default_set(agreement: Mapping[str, object], stated: Tlp | None) -> tuple[Ha
     Returns the set and the names of the fields that were filled in by default, to be shown back to the source.
     """
     house = HandlingSet().as_json()
-    body = {**house, **agreement}
+    # The agreement's usual grade stands beside these; it binds nobody, so it is no field of the set.
+    body = {**house, **{name: value for name, value in agreement.items() if name != "grade"}}
     applied = [name for name in body if name not in {"exclusions", "audience"}]
     if stated is not None:
         body["tlp"] = str(stated)

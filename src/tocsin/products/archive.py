@@ -82,7 +82,7 @@ def make_package_of(share: Pieces, order: Order, folder: Path) -> Made:
 
 
 def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Path) -> tuple[int, dict[str, Any]]:
-    figures = Figures(order.country, order.values_cap, order.misp_batches)
+    figures = Figures(order.country, order.values_cap, order.misp_batches, order.grades)
     forms = Forms(work / "observations.csv.gz", work / "observations.jsonl.gz", work / "observations.parquet")
     with forms:
         for frame in chunks(share) if isinstance(share, Path) else share:

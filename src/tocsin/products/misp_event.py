@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.core.grading import grade_of, tags_of
 from tocsin.core.words import VICTIM_LIKE, Tlp
 
 from .identifiers import uuid5_text
@@ -104,7 +105,7 @@ def misp_attributes(values: Values, order: Order) -> list[str]:
         if role in _VICTIMS and value["country"] not in home:
             continue
         kind, category = _type(value)
-        words = (role, *value["types"], None, *value["malware"])
+        words = (role, *value["types"], None, *value["malware"], None, *value["grades"])
         if words not in tags:
             tags[words] = _json(_tags(value))
         # Victims and bystanders are never fed to blocking rules.
@@ -131,7 +132,15 @@ def _tags(value: Value) -> list[dict[str, str]]:
         {"name": f'tocsin:role="{value["role"]}"'},
         *({"name": f'rsit:event-type="{name}"'} for name in value["types"]),
         *({"name": f'tocsin:malware="{name}"'} for name in value["malware"]),
+        *({"name": name} for name in _grade_tags(value["grades"])),
     ]
+
+
+def _grade_tags(grades: list[str]) -> tuple[str, ...]:
+    """One grade as tags that are read back as it; several as what each of them was, for people to weigh."""
+    if len(grades) == 1:
+        return tags_of(grade_of(grades[0]))
+    return tuple(f'tocsin:graded="{text}"' for text in grades)
 
 
 def _prefix(order: Order) -> str:

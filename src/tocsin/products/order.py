@@ -61,6 +61,8 @@ class Order:
     key_id: str
     misp_batches: frozenset[int] | None = frozenset()
     """Batches whose rows may go into a MISP export; None: all of them."""
+    grades: Mapping[int, str] = field(default_factory=dict)
+    """Batch → how its source graded it, as `core.grading` keeps grades."""
     previous: Previous | None = None
     data_dates: Mapping[str, str] = field(default_factory=dict)
     """Name of an address table → its date."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.core.grading import EXTENSION, grade_of, stix_confidence, stix_extension, tags_of
 from tocsin.core.words import VICTIM_LIKE, Tlp
 
 from .identifiers import moment_text, uuid5_text
@@ -135,7 +136,9 @@ class _Frame:
         self.objects: list[str] = []
         self.observables: set[str] = set()
         self.families: dict[str, str] = {}
-        self.labels: dict[tuple[str, ...], str] = {}
+        self.labels: dict[tuple[str | None, ...], str] = {}
+        self.graded: dict[tuple[int | str | None, ...], str] = {}
+        self.graded_once = False
         self.markings = [TLP_IDS[order.label.tlp], self.release_id]
         self.seed = f"{order.centre.id}|{order.country}|"
         self.tail = _json(self.common()).removeprefix("{")
@@ -210,7 +213,7 @@ class _Frame:
     def _add_indicator(self, value: Value, pattern: str, target: str, seed: str) -> None:
         name = self.own_id("indicator", seed)
         kind = "compromised" if value["role"] == "COMPROMISED_THIRD_PARTY" else "malicious-activity"
-        sure = "" if value["confidence"] is None else f'"confidence":{value["confidence"]},'
+        sure = self._graded(value)
         self.objects.append(
             f'{{"type":"indicator","id":"{name}","name":{_json(value["value"])},"description":{_json(_facts(value))},'
             f'"pattern":{_json(pattern)},"pattern_type":"stix","valid_from":"{_moment(value["first_at"])}",'
@@ -226,7 +229,8 @@ class _Frame:
         count = max(1, min(value["sightings"], _MOST_OBSERVED))
         self.objects.append(
             f'{{"type":"observed-data","id":"{name}","first_observed":"{first}","last_observed":"{last}",'
-            f'"number_observed":{count},"object_refs":["{target}"],"labels":{self._labels(value)},{self.tail}'
+            f'"number_observed":{count},"object_refs":["{target}"],"labels":{self._labels(value)},'
+            f"{self._graded(value, numbered=False)}{self.tail}"
         )
         if value["role"] not in _VICTIMS:
             return
@@ -247,10 +251,39 @@ class _Frame:
         )
 
     def _labels(self, value: Value) -> str:
-        words = (value["role"], *value["types"])
+        words = (value["role"], *value["types"], None, *value["grades"])
         if words not in self.labels:
-            self.labels[words] = _json((value["role"].lower().replace("_", "-"), *value["types"]))
+            own = (value["role"].lower().replace("_", "-"), *value["types"])
+            # Several sources graded it: their tags together would read as one grade that nobody gave.
+            tags = tags_of(grade_of(value["grades"][0])) if len(value["grades"]) == 1 else ()
+            self.labels[words] = _json((*own, *tags))
         return self.labels[words]
+
+    def _graded(self, value: Value, *, numbered: bool = True) -> str:
+        """Its confidence, and the grades as they were given beside it with what the number loses."""
+        seat = (numbered, value["confidence"], *value["grades"])
+        if seat not in self.graded:
+            grades = [grade_of(text) for text in value["grades"]]
+            said = [number for grade in grades if (number := stix_confidence(grade)[0]) is not None]
+            number = max(said, default=value["confidence"]) if numbered else None
+            text = "" if number is None else f'"confidence":{number},'
+            if grades:
+                if not self.graded_once:
+                    self.graded_once = True
+                    self.objects.append(_json(self._grade_definition()))
+                text += f'"extensions":{_json({EXTENSION: stix_extension(grades)})},'
+            self.graded[seat] = text
+        return self.graded[seat]
+
+    def _grade_definition(self) -> dict[str, Any]:
+        return {
+            "type": "extension-definition", "spec_version": "2.1", "id": EXTENSION, "created": self.created,
+            "modified": self.created, "created_by_ref": self.centre_id, "name": "Grades as given",
+            "description": "How sources graded themselves and what they say: 4x4, 3x5x2 or Admiralty, as given. The"
+            " confidence is the number of the most credible one; lost_in_confidence names what it does not say.",
+            "schema": "https://tocsin.example/schemas/grades.json", "version": "1.0.0",
+            "extension_types": ["property-extension"],
+        }  # fmt: skip
 
     def _malware(self, name: str) -> str:
         """The identifier of a family, whose object is added where it is named first."""

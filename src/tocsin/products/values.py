@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,8 @@ class Value(TypedDict):
     network: str | None
     asn: int | None
     confidence: int | None
+    grades: list[str]
+    """How its sources graded it, as `core.grading` keeps grades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,36 @@ _NEEDED = (
     "confidence", "country", "asn", "network",
 )  # fmt: skip
 _SIGHTINGS = pl.col("count").fill_null(1).sum()
-_DETAILS = ("first_at", "last_at", "sightings", "rows", "country", "types", "malware", "network", "asn", "confidence")
+_DETAILS = (
+    "first_at",
+    "last_at",
+    "sightings",
+    "rows",
+    "country",
+    "types",
+    "malware",
+    "network",
+    "asn",
+    "confidence",
+    "grades",
+)
 
 
 class Figures:
     """What a share says in figures, gathered frame by frame in one pass over its rows."""
 
-    def __init__(self, country: str, cap: int, misp_batches: frozenset[int] | None = None) -> None:
+    def __init__(
+        self,
+        country: str,
+        cap: int,
+        misp_batches: frozenset[int] | None = None,
+        grades: Mapping[int, str] | None = None,
+    ) -> None:
         self.home = sorted(home_codes(country))
         self.cap = cap
         self.misp_batches = misp_batches
-        self._shown = _Newest(cap)
-        self._exportable = self._shown if misp_batches is None else _Newest(cap)
+        self._shown = _Newest(cap, grades)
+        self._exportable = self._shown if misp_batches is None else _Newest(cap, grades)
         self._rows = self._sightings = self._aimed_from_abroad = 0
         self._spans: list[tuple[object, object]] = []
         self._counts: dict[str, Counter[tuple[object, int]]] = {}
@@ -186,8 +206,9 @@ class Figures:
 class _Newest:
     """The distinct values of all frames, and the details of those that will be shown."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, grades: Mapping[int, str] | None) -> None:
         self.cap = cap
+        self.grades = grades or {}
         self._counted: list[pl.DataFrame] = []
         self._details: list[pl.DataFrame] = []
         self._is_merged = False
@@ -222,7 +243,7 @@ class _Newest:
         chosen = np.zeros(len(starts), bool)
         chosen[_first_of(last // _DAY + _DAYS_BEFORE, sightings, self.cap)] = True
         self._counted.append(counted)
-        self._details.append(_details(frame[order[chosen[group]]]))
+        self._details.append(_details(frame[order[chosen[group]]], self.grades))
         self._is_merged = len(self._counted) == 1 and _is_ordered(counted)
 
     def counted(self) -> pl.DataFrame:
@@ -248,15 +269,20 @@ class _Newest:
 
     def _newest(self) -> Values:
         found = self._details[0] if len(self._details) == 1 else _together(self._details)
-        words = (pl.col("types").list.sort(), pl.col("malware").list.sort().list.head(5))
+        words = (pl.col("types").list.sort(), pl.col("malware").list.sort().list.head(5), pl.col("grades").list.sort())
         shown = _newest_first(found.sort(KEY).with_columns(*words).select(*KEY, *_DETAILS)).head(self.cap)
         # Moments as text: the only form in which they leave, and thousands at once cost less than one by one.
         shown = shown.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
         return Values(tuple(_dictionaries(shown)), self.counted().height)  # type: ignore[arg-type]
 
 
-def _details(frame: pl.DataFrame) -> pl.DataFrame:
-    found = _plain(frame).group_by(KEY, maintain_order=True)
+def _details(frame: pl.DataFrame, grades: Mapping[int, str]) -> pl.DataFrame:
+    known = pl.lit(None, dtype=pl.String)
+    if grades:
+        known = pl.col("batch").replace_strict(
+            list(grades), list(grades.values()), default=None, return_dtype=pl.String
+        )
+    found = _plain(frame).with_columns(_grade=known).group_by(KEY, maintain_order=True)
     return found.agg(
         pl.col("first_at").min(),
         pl.col("last_at").max(),
@@ -268,6 +294,7 @@ def _details(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("network").drop_nulls().min(),
         pl.col("asn").drop_nulls().min(),
         pl.col("confidence").max(),
+        pl.col("_grade").drop_nulls().unique().alias("grades"),
     )
 
 
@@ -281,7 +308,7 @@ def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
             pl.col("last_at").max(),
             pl.col("sightings", "rows").sum(),
             pl.col("country").drop_nulls().min(),
-            pl.col("types", "malware").explode().drop_nulls().unique(),
+            pl.col("types", "malware", "grades").explode().drop_nulls().unique(),
             pl.col("network", "asn").drop_nulls().min(),
             pl.col("confidence").max(),
         )

@@ -127,6 +127,8 @@ ACTIONS: dict[str, str | Promise] = {
     "feed.off": _("Switched a feed off"),
     "feed.on": _("Switched a feed on"),
     "feed.run": _("Had a feed fetched"),
+    "grade.changed": _("Graded a part of a delivery anew"),
+    "grade.evaluated": _("Evaluated a part of a delivery for the Centre"),
     "hold.answered": _("Answered what was asked about a delivery"),
     "hold.cleared": _("Cleared a held delivery"),
     "hold.noted": _("Kept notes on a held delivery"),

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.models import LakeFile
+from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.register import Register, register
 from tocsin.centre.intake.selectors import scope_in
 from tocsin.centre.knowledge import selectors as knowledge
@@ -26,6 +26,7 @@ from tocsin.centre.knowledge.models import Object
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.core.grading import HOUSE
 from tocsin.core.typed import recognise_value
 from tocsin.handling import Viewer
 from tocsin.lake.index import SHOWN
@@ -36,6 +37,8 @@ from tocsin.reference import names, warnings
 from .selectors import seat_of
 
 MOST_OBJECTS = 50
+MOST_GRADED = 500
+"""Parts of deliveries whose grades are named beside their source, the newest."""
 MOST_REACHES = 32
 """Viewers who see different things and are remembered at a time."""
 BESIDE = ("value", "peer", "malware", "actor", "domain", "network", "hostname")
@@ -151,6 +154,7 @@ def _sources(found: Found, reach: Reach, viewer: Viewer) -> list[dict[str, Any]]
     rows = {place: int(counts[place]) for place in np.flatnonzero(counts).tolist()}
     last_at = {place: datetime.fromtimestamp(newest[place], UTC) for place in rows}
     organisations = Organisation.objects.in_bulk({reach.held[place].organisation for place in rows}) if rows else {}
+    graded = _grades(found, reach)
     grouped: dict[tuple[str, str], dict[str, Any]] = {}
     for place, count in rows.items():
         held = reach.held[place]
@@ -162,7 +166,19 @@ def _sources(found: Found, reach: Reach, viewer: Viewer) -> list[dict[str, Any]]
         entry = grouped.setdefault((name, tlp), {"name": name, "tlp": tlp, "rows": 0, "last_at": last_at[place]})
         entry["rows"] += count
         entry["last_at"] = max(entry["last_at"], last_at[place])
+        entry["grades"] = sorted({*entry.get("grades", ()), *graded.get(place, ())})
     return sorted(grouped.values(), key=lambda entry: -entry["rows"])
+
+
+def _grades(found: Found, reach: Reach) -> dict[int, set[str]]:
+    """Place of the terms → grades of the newest parts under them."""
+    newest = sorted(found.by_batch, reverse=True)[:MOST_GRADED]
+    listed = Batch.objects.filter(pk__in=newest).values_list("pk", "grade")
+    grades: dict[int, set[str]] = {}
+    for batch, grade in listed:
+        place = int(reach.terms[np.searchsorted(reach.sight.batches, batch)])
+        grades.setdefault(place, set()).add(grade or str(HOUSE))
+    return grades
 
 
 def _objects(kind: str, value: str, text: str, reach: Reach) -> list[Object]:

@@ -33,7 +33,8 @@ CLAIMS = ("stated_country", "registry_country", "geo_country", "tld_country")
 def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
     """Insert what was found in a report, for a reviewer."""
     del at
-    batch = next((made["number"] for made in outcome["batches"] if made["marking"] is None), None)
+    own = (made["number"] for made in outcome["batches"] if made["marking"] is None and not made["grade"])
+    batch = next(own, None)
     number = batch if batch is not None else delivery.pk * BATCHES_IN_DELIVERY
     for frame in parts_of(outcome, "proposals", work):
         clean = frame.with_columns(pl.col(pl.String).str.replace_all("\x00", "", literal=True))

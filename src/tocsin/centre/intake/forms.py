@@ -12,10 +12,12 @@ from django.utils.translation import pgettext_lazy
 
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import side_of
+from tocsin.centre.reasons import sentence
+from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
-from . import labels
+from . import grades, labels
 from .models import Delivery
 
 SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
@@ -73,6 +75,11 @@ class UploadForm(forms.Form):
         label=_("Sharing label"), required=False, choices=LABELS,
         help_text=_("A label inside the file holds for its own records in any case."),
     )  # fmt: skip
+    grade = forms.CharField(
+        label=_("Grade"), required=False, max_length=20,
+        widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Such as 4x4:B2, Admiralty:B2 or 3x5x2:1AP. Empty: as the file says, else as agreed."),
+    )  # fmt: skip
     profile = forms.ChoiceField(
         label=_("Column map"), required=False,
         help_text=_("Recognised formats need none. For a table of your own, choose a saved map or map its columns."),
@@ -93,6 +100,16 @@ class UploadForm(forms.Form):
         field.empty_label = None
         _choices(self, "profile", [("", _("Recognise by content")), *maps])
         describe(self)
+
+    def clean(self) -> dict[str, object]:
+        said = super().clean() or {}
+        organisation, grade = said.get("organisation"), said.get("grade")
+        if isinstance(organisation, Organisation) and grade:
+            try:
+                said["grade"] = grades.stated(str(grade), organisation)
+            except InputError as error:
+                self.add_error("grade", sentence(error.reason))
+        return said
 
 
 class OrganisationForm(forms.Form):

@@ -61,6 +61,9 @@ class Delivery(models.Model):
     """The label that the sender chose when handing over; empty: as in the file, else the agreement's default."""
     least_marking = models.CharField(max_length=20, default="", blank=True)
     """The widest label that any part of it may have, whatever it says: chosen by its source when it was asked."""
+    stated_grade = models.CharField(max_length=16, default="", blank=True)
+    """The grade that the sender chose when handing over, as `core.grading` keeps it; empty: as in the file, else the
+    agreement's default."""
     format = models.CharField(max_length=40, default="", blank=True)
     title = models.CharField(max_length=300, default="", blank=True)
     language = models.CharField(max_length=12, default="", blank=True)
@@ -69,7 +72,8 @@ class Delivery(models.Model):
     under = models.ForeignKey(HandlingSet, null=True, default=None, on_delete=models.PROTECT, related_name="+")
     """What holds for all of it whatever it says: of what was drawn from other deliveries (`Origin`)."""
     passes = models.JSONField(default=list)
-    """Kinds of holds (`Hold.Kind`) that are not asked of it, or not again."""
+    """Kinds of holds (`Hold.Kind`) that are not asked of it, or not again; with `data_types.NOT_ASKED` where the Centre
+    drew it from something that was agreed on."""
     rows = models.BigIntegerField(default=0)
     repeats = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
@@ -233,6 +237,9 @@ class Batch(models.Model):
     terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+")
     """Source, handling set and audience as one: what the gate is asked about."""
     received_at = models.DateTimeField()
+    grade = models.CharField(max_length=16, default="", blank=True)
+    """How its source grades itself and what it says, as given (`core.grading`); empty: nobody said, before this was
+    kept. Only its source changes it, and what stood there before stays in `Grading`."""
     rows = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
     hidden_at = models.DateTimeField(null=True)
@@ -309,6 +316,26 @@ class Origin(models.Model):
             closed = Batch.objects.filter(shown, delivery=number).update(hidden_at=at)
             if closed:
                 record("system", "delivery.closed-with-origin", f"delivery:{number}", {"batches": closed}, at=at)
+
+
+class Grading(models.Model):
+    """A grade that was given to a batch after it arrived: by its source anew, or by the Centre beside it."""
+
+    class Kind(models.TextChoices):
+        SOURCE = "source"
+        CENTRE = "centre"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="gradings")
+    kind = models.CharField(max_length=8, choices=Kind)
+    grade = models.CharField(max_length=16)
+    former = models.CharField(max_length=16, default="", blank=True)
+    """What it followed."""
+    note = models.TextField(default="", blank=True)
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["batch", "kind", "-at"])]
 
 
 class Former(models.Model):

@@ -32,6 +32,7 @@ class Pending:
     marking: str = ""
     receipt: str = ""
     """Of the quarantined delivery that it is a copy of; empty for a fresh file."""
+    grade: str = ""
 
     @property
     def path(self) -> Path:
@@ -41,11 +42,12 @@ class Pending:
 
 def keep(
     session: MutableMapping[str, Any], chunks: Iterable[bytes], *, name: str, organisation: str, marking: str = "",
-    receipt: str = "",
+    receipt: str = "", grade: str = "",
 ) -> Pending:  # fmt: skip
     """Keep a table for this session. Raises InputError("too-large" | "empty-file")."""
     sweep()
-    pending = Pending(secrets.token_urlsafe(18), Path(name).name[:255] or "table", organisation, marking, receipt)
+    token, kept_name = secrets.token_urlsafe(18), Path(name).name[:255] or "table"
+    pending = Pending(token, kept_name, organisation, marking, receipt, grade)
     pending.path.parent.mkdir(parents=True, exist_ok=True)
     size_bytes = 0
     try:

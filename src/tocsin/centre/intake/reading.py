@@ -30,6 +30,7 @@ from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
 from tocsin.transport import opening
 
+from .graded import GRADES_IN_DELIVERY, grades_of_things, parts_by_grade
 from .personal_scan import PersonalScan
 from .screening import MACHINE_FORMATS, Screening
 from .thing_frames import storable, thing_frames
@@ -121,7 +122,7 @@ class Reading:
         self.seen = Seen()
         self.recount = Recount(order.work)
         self.keys: list[pl.DataFrame] = []
-        self.batches: dict[str, int] = {}
+        self.batches: dict[tuple[str, str], int] = {}
         self.buffer: list[pl.DataFrame] = []
         self.buffered = 0
         self.things: list[Thing | Things] = []
@@ -198,13 +199,11 @@ class Reading:
         self.personal.look(item)
         match item:
             case Rows():
-                self._take_rows(item)
+                for part, grade in parts_by_grade(item):
+                    self._take_rows(part, grade)
             case Thing():
-                self._batch(item.marking)
                 self._keep_things(item, 1)
             case Things():
-                for marking in item.frame["marking"].unique(maintain_order=True):
-                    self._batch(marking)
                 self._keep_things(item, item.frame.height)
             case Proposal():
                 self._batch(None)
@@ -228,10 +227,10 @@ class Reading:
             outcome.documents = [each for each in outcome.documents if each.get("file") != self.file_name]
             outcome.documents.append({"file": self.file_name, **document})
 
-    def _take_rows(self, rows: Rows) -> None:
+    def _take_rows(self, rows: Rows, grade: str) -> None:
         done = normalise(rows, self.context, self.seen)
         self.recount.note(done.again)
-        batch = self._batch(rows.marking)
+        batch = self._batch(rows.marking, grade)
         self.outcome.repeats += done.repeats
         if done.rejections.height:
             self._keep_rejections(done.rejections)
@@ -251,12 +250,16 @@ class Reading:
     def _first_batch(self) -> int:
         return self.order.delivery * BATCHES_IN_DELIVERY
 
-    def _batch(self, marking: str | None) -> int:
-        """The number of the batch for this label; None means: the delivery's own."""
-        key = marking or ""
+    def _batch(self, marking: str | None, grade: str = "") -> int:
+        """The number of the batch for this label and grade; None and empty mean: the delivery's own."""
+        key = (marking or "", grade)
         if key not in self.batches:
+            if grade and len({graded for _, graded in self.batches}) > GRADES_IN_DELIVERY:
+                return self._batch(marking)
             self.batches[key] = self._first_batch + len(self.batches)
-            self.outcome.batches.append({"number": self.batches[key], "marking": marking, "rows": 0, "things": 0})
+            self.outcome.batches.append(
+                {"number": self.batches[key], "marking": marking, "grade": grade, "rows": 0, "things": 0}
+            )
         return self.batches[key]
 
     def _reject(self, item: Rejection) -> None:
@@ -366,7 +369,7 @@ class Reading:
         if not self.things:
             return
         frame, links = map(storable, thing_frames(self.things))
-        numbers = pl.Series(list(map(self._batch, frame["marking"])), dtype=pl.Int64)
+        numbers = pl.Series(list(map(self._batch, frame["marking"], grades_of_things(frame))), dtype=pl.Int64)
         for number, things in numbers.value_counts().iter_rows():
             self.outcome.batches[number - self._first_batch]["things"] += things
         # Three parts in step: rows, bodies, and keys that lead to them.

@@ -28,7 +28,7 @@ from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 
-from . import store
+from . import data_types, grades, store
 from .models import Batch, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import profile_to_json
 from .terms import terms_row
@@ -55,6 +55,7 @@ def receive(
     person: Person | None = None,
     profile: Profile | None = None,
     marking: str = "",
+    grade: str = "",
     idempotency_key: str | None = None,
     source_at: datetime | None = None,
     mends: Delivery | None = None,
@@ -67,22 +68,23 @@ def receive(
     or a row in state `duplicate` that points to it. What an organisation hands over anew needs its agreement in force
     at `at`; what the Centre draws from an earlier delivery (`drawn_from`) was agreed on when that one came.
     Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force" | "country-restricted" |
-    "country-suspended").
+    "country-suspended" | "not-a-grade" | "ambiguous-grade").
     """
     if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
         return known
     if drawn_from is None:
         agreements.require_in_force(organisation, at)  # Before a byte is read.
+    stated_grade = grades.stated(grade, organisation)
     kept = store.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
         "receipt": secrets.token_urlsafe(18), "organisation": organisation, "person": person, "via": via,
         "name": _storable(Path(name).name, 255) or "delivery", "sha256": kept.sha256, "size_bytes": kept.size_bytes,
         "idempotency_key": idempotency_key, "received_at": at, "source_at": source_at, "mends": mends,
-        "stated_marking": marking, "profile": profile_to_json(profile) if profile else {},
+        "stated_marking": marking, "stated_grade": stated_grade, "profile": profile_to_json(profile) if profile else {},
         "profile_name": profile.name if profile else "",
         # The questions were asked of what it was drawn from.
-        "passes": [] if drawn_from is None else Hold.Kind.values,
+        "passes": [] if drawn_from is None else [*Hold.Kind.values, data_types.NOT_ASKED],
     }  # fmt: skip
     try:
         with transaction.atomic():
@@ -163,6 +165,9 @@ def commit(
     reading again replaces them under the same names. Raises Conflict when the lease was lost.
     """
     jobs.renew(claim, at, done=outcome["rows"])  # Who lost the lease leaves the other's files alone.
+    if outcome["state"] == "parsed" and (foreign := data_types.not_agreed(delivery, outcome, work)):
+        quarantine(delivery, data_types.REASON, " ".join(foreign), claim, at)
+        return
     moved = _move_files(delivery, outcome, work)
     with transaction.atomic():
         jobs.finish(claim, at)
@@ -205,7 +210,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
     batches = []
     for made in outcome["batches"]:
         handling, by_default = handling_of(delivery, outcome, made["marking"])
-        applied.update(by_default)
+        grade, is_usual = grades.arriving(delivery, made["grade"])
+        applied.update(by_default, ["grade"] if is_usual else [])
         under = handling_row(handling)
         batch = Batch(
             pk=made["number"],
@@ -214,6 +220,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             handling_set=under,
             terms=terms_row(delivery.organisation_id, under, None),
             received_at=delivery.received_at,
+            grade=grade,
             rows=made["rows"],
             objects_count=made["things"],
         )

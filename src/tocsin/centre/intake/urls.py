@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, emergency, feeds, holds, organisations, upload
+from .views import deliveries, emergency, feeds, grades, holds, organisations, upload
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("deliveries/<str:receipt>/receipt.json", deliveries.receipt, name="receipt"),
     path("deliveries/<str:receipt>/rejections.csv", deliveries.delivery_rejections, name="delivery-rejections"),
     path("deliveries/<str:receipt>/mend/", deliveries.delivery_mend, name="delivery-mend"),
+    path("deliveries/<str:receipt>/grades/", grades.delivery_grades, name="delivery-grades"),
     path("deliveries/<str:receipt>/original", deliveries.delivery_original, name="delivery-original"),
     path("deliveries/<str:receipt>/answer/", holds.delivery_answer, name="delivery-answer"),
     path("deliveries/<str:receipt>/read-again/", deliveries.delivery_read_again, name="delivery-read-again"),

@@ -38,7 +38,7 @@ def keep_documents(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
     """Insert the plain texts of reports."""
     del work, at
     own = delivery.pk * BATCHES_IN_DELIVERY
-    numbers = {made["marking"]: made["number"] for made in outcome["batches"]}
+    numbers = {made["marking"]: made["number"] for made in outcome["batches"] if not made["grade"]}
     Document.objects.bulk_create(
         Document(
             delivery=delivery,

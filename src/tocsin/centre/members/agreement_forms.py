@@ -11,7 +11,9 @@ from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
+from tocsin.core.grading import grade_of
 from tocsin.core.words import Tlp
 from tocsin.handling import default_set
 
@@ -132,6 +134,17 @@ class DefaultsForm(forms.Form):
         label=_("Whether the source may be named"), choices=list(labels.ATTRIBUTIONS.items())
     )
     retention_months = forms.IntegerField(label=_("How long it is kept, in months"), min_value=1, max_value=60)
+    grade = forms.CharField(
+        label=_("Grade of what says none"), required=False, max_length=20,
+        widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Such as 4x4:X4 or Admiralty:F6; its scheme is also how B2 alone is read. Empty: Admiralty:F6."),
+    )  # fmt: skip
+
+    def clean_grade(self) -> str:
+        try:
+            return str(grade_of(said)) if (said := self.cleaned_data["grade"]) else ""
+        except InputError as error:
+            raise ValidationError(sentence(error.reason)) from None
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
@@ -153,7 +166,8 @@ FORMS: dict[str, type[forms.Form]] = {
 def initial_of(part: str, agreement: Agreement) -> dict[str, Any]:
     """What the form shows first."""
     if part == "defaults":
-        return default_set(agreement.organisation.defaults, None)[0].as_json()
+        defaults = agreement.organisation.defaults
+        return default_set(defaults, None)[0].as_json() | {"grade": defaults.get("grade", "")}
     initial = {name: getattr(agreement, name) for name in FORMS[part]().fields if hasattr(agreement, name)}
     if part == "security" and agreement.key_fingerprint == PAGE_ONLY:
         initial |= {"is_page_only": True, "key_fingerprint": ""}

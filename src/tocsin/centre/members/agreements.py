@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.core.grading import grade_of
 from tocsin.handling import default_set
 
 from . import countries
@@ -75,6 +76,14 @@ def require_in_force(organisation: Organisation, at: datetime) -> None:
     """Raises InputError with the code: of an agreement that is over or not in force, of a country that is held off."""
     if code := refusal_of(organisation, at):
         raise InputError(code, field="agreement", excerpt=organisation.slug)
+
+
+def data_types_of(organisation: Organisation, at: datetime) -> frozenset[str]:
+    """What the agreement that was in force at this moment lets it hand over; empty: everything."""
+    if not needs_agreement(organisation):
+        return frozenset()
+    held = [each for each in agreements_of(organisation) if standing(each.facts, at) == Standing.IN_FORCE]
+    return frozenset(held[0].data_types) if held else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +299,8 @@ def change_defaults(organisation: Organisation, defaults: Mapping[str, object], 
     found = Organisation.objects.select_for_update().get(pk=organisation.pk)
     wanted = {**found.defaults, **defaults}
     default_set(wanted, None)
+    if wanted.get("grade"):
+        grade_of(str(wanted["grade"]))
     if wanted != found.defaults:
         changed = {name: value for name, value in wanted.items() if found.defaults.get(name) != value}
         found.defaults = organisation.defaults = wanted

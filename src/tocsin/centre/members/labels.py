@@ -166,6 +166,7 @@ DEFAULTS: dict[str, str | Promise] = {
     "classification": _("Classification"),
     "attribution": _("Whether the source may be named"),
     "retention_months": _("How long it is kept, in months"),
+    "grade": _("Grade of the source and of what it says"),
 }
 """Field of a handling set → what it is about."""
 

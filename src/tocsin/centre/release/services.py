@@ -32,6 +32,7 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.countries import without_packages
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.rows import Numbers
 from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, narrowest
@@ -228,6 +229,7 @@ def _order(
         sign=key.sign,
         public_pem=key.public_pem,
         key_id=key.id,
+        grades=_grades_of(share.batches),
         misp_batches=None if len(free) == len(sets) else free,
         previous=_previous(previous, installation.store_folder),
         data_dates=_data_dates(),
@@ -239,6 +241,12 @@ def issuer(key: SigningKey, at: datetime) -> Centre:
     made_at = Organisation.objects.order_by("created_at").values_list("created_at", flat=True).first()
     name: str = settings.INSTALLATION.organisation
     return Centre(name, str(uuid.uuid5(_NAMESPACE, key.public_line)), min(made_at or at, at))
+
+
+def _grades_of(batches: Collection[int]) -> dict[int, str]:
+    """Batch → grade, of those that have one."""
+    graded = Batch.objects.filter(pk__in=Numbers(batches)).exclude(grade="").values_list("pk", "grade")
+    return dict(graded.iterator())
 
 
 def derived_label(sets: Sequence[HandlingSet], at: datetime) -> Label:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.grades import graded
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
@@ -82,7 +83,7 @@ def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
 
 def _object_for(request: HttpRequest, key: int) -> Object:
     seen = visible_batches(viewer_of(person_of(request)))
-    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation").first()
+    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation", "batch").first()
     if found is None:
         raise Http404
     return found
@@ -111,6 +112,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
         "can_ask": may(person_of(request), "ask-source") and not is_named,
+        "graded": graded([found.batch], person_of(request))[0],
     }
     batches = {found.batch_id, translated.by.batch_id} if translated else {found.batch_id}
     took(person_of(request), Taking.Channel.PAGE, batches, timezone.now())

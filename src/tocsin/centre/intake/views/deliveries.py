@@ -34,7 +34,7 @@ from tocsin.core.errors import InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
-from .. import checks, holding, mending, profiles, services
+from .. import checks, grades, holding, mending, profiles, services
 from .. import deliveries as selectors
 from ..forms import FilterForm
 from ..models import Batch, Delivery, SavedProfile
@@ -116,7 +116,8 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "job": selectors.progress_of([found]).get(found.pk),
         "refusals": selectors.refusals_of(found, with_samples=reads_contents) if found.rejections else [],
         "reads_contents": reads_contents,
-        "batches": seen,
+        "batches": grades.graded(seen, person),
+        "can_grade": grades.may_regrade(person, found) or grades.may_evaluate(person),
         "hidden_batches": Batch.objects.filter(delivery=found).count() - len(seen),
         "documents": found.documents.filter(batch__in=seen).defer("text"),
         "things": things[:THINGS_SHOWN],
@@ -190,7 +191,7 @@ def delivery_mend(request: HttpRequest, found: Delivery) -> HttpResponseBase:
         made_of = services.receive(
             organisation=found.organisation, via=Delivery.Via.PAGE, name=found.name, chunks=file.chunks(),
             at=timezone.now(), person=person, profile=mending.profile_for_mended(found),
-            marking=found.stated_marking, source_at=found.source_at, mends=found,
+            marking=found.stated_marking, grade=found.stated_grade, source_at=found.source_at, mends=found,
         )  # fmt: skip
     except InputError as error:
         messages.error(request, sentence(error.reason))

@@ -104,7 +104,7 @@ def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> R
     try:
         made = services.receive(
             organisation=organisation, via=Delivery.Via.PAGE, name=name, chunks=file.chunks(), at=timezone.now(),
-            person=person, profile=profile, marking=said["marking"], priority=5,
+            person=person, profile=profile, marking=said["marking"], grade=said["grade"], priority=5,
         )  # fmt: skip
     except InputError as error:
         return Result(name, message=sentence(error.reason))
@@ -141,7 +141,7 @@ def map_columns(request: HttpRequest) -> HttpResponse:
     try:
         kept = pending.keep(
             request.session, files[0].chunks(), name=files[0].name or "table",
-            organisation=said["organisation"].slug, marking=said["marking"],
+            organisation=said["organisation"].slug, marking=said["marking"], grade=said["grade"],
         )  # fmt: skip
         mapping.guess_file(kept.path, kept.name)
     except InputError as error:
@@ -328,7 +328,7 @@ def _save(request: HttpRequest, table: pending.Pending, form: MapForm, fingerpri
     try:
         made = services.receive(
             organisation=organisation, via=Delivery.Via.PAGE, name=table.name, chunks=store.read_chunks(table.path),
-            at=now, person=person, profile=form.profile, marking=table.marking, priority=5,
+            at=now, person=person, profile=form.profile, marking=table.marking, grade=table.grade, priority=5,
         )  # fmt: skip
     except InputError as error:
         messages.error(request, sentence(error.reason))

@@ -10,6 +10,7 @@ from django.forms import BoundField, CheckboxSelectMultiple
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 
+from tocsin.core.grading import HOUSE
 from tocsin.handling import default_set
 
 from .. import labels
@@ -130,4 +131,5 @@ def in_words(defaults: Mapping[str, object]) -> list[Rule]:
         Rule("purposes", labels.DEFAULTS["purposes"], (), tuple(labels.PURPOSES[word] for word in held.purposes)),
         Rule("attribution", labels.DEFAULTS["attribution"], (), (labels.ATTRIBUTIONS[held.attribution],)),
         Rule("retention_months", labels.DEFAULTS["retention_months"], (), (months % {"count": held.retention_months},)),
+        Rule("grade", labels.DEFAULTS["grade"], (str(defaults.get("grade") or HOUSE).replace(":", " "),), ()),
     ]
