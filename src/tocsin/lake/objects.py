@@ -107,7 +107,16 @@ def _cuts(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
 
 def body_at(block: bytes, place: int) -> Body:
     """One of the bodies of a block."""
+    return _body(_DECODE(zstandard.ZstdDecompressor().decompress(block)), place)
+
+
+def bodies_in(block: bytes) -> Iterator[Body]:
+    """All of them, in order."""
     held = _DECODE(zstandard.ZstdDecompressor().decompress(block))
+    return (_body(held, place) for place in range(len(held.raw)))
+
+
+def _body(held: _Block, place: int) -> Body:
     begin, end = held.ends[place - 1] if place else 0, held.ends[place]
     return Body(
         held.raw[place],

@@ -13,6 +13,7 @@ from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
+from tocsin.centre.recall import corrections, remaking
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
@@ -25,6 +26,8 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     analysis.keep_proposals,
     analysis.keep_conflicts,
     orders.release_under_orders,
+    corrections.release_corrected,
+    corrections.compare_later,
 )
 
 
@@ -36,6 +39,9 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         analysis.RECAST: analysis.recast_decided,
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
+        recall.CORRECT: corrections.send_corrected,
+        corrections.COMPARE: corrections.compare_versions,
+        remaking.REMAKE: remaking.remake_package,
         lake.HOUSEKEEPING: lake.keep_house,
         act_log.VERIFY: act_log.verify,
     }
