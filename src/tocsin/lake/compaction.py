@@ -6,8 +6,8 @@ reader who holds the older snapshot goes on reading it undisturbed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +33,47 @@ class Recast:
         place = pl.col("network") == self.subject if self.is_network else pl.col("value") == self.subject
         alone = place if self.is_network else place & pl.col("network").is_null()
         return (pl.col("batch") == self.batch) & alone & (pl.col("country_basis") == Basis.CONFLICT.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """Rows that leave their batches for others: by value, by place in the delivery, or by what they refer to."""
+
+    into: Mapping[int, int]
+    """Batch → the batch that its rows move to."""
+    values: frozenset[str] = frozenset()
+    """In any of PARTED_BY."""
+    positions: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """Batch → positions."""
+    references: frozenset[str] = frozenset()
+
+    def holds(self) -> pl.Expr:
+        """Which rows it is about."""
+        asked = [pl.col(name).is_in(list(self.values)) for name in PARTED_BY if self.values]
+        if self.references:
+            asked.append(pl.col("reference").is_in(list(self.references)))
+        for batch, positions in self.positions.items():
+            asked.append((pl.col("batch") == batch) & pl.col("position").is_in(list(positions)))
+        if not asked:
+            return pl.lit(False)
+        return pl.col("batch").is_in(list(self.into)) & pl.any_horizontal(one.fill_null(False) for one in asked)
+
+
+PARTED_BY = ("value", "peer", "hostname", "url")
+"""A value is found in each of these by who asks for it, so none may go on naming it."""
+
+
+def parted(path: Path, change: Parting, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The rows of a file that it is about, as they stand."""
+    scan = pl.scan_parquet(path).filter(change.holds())
+    return (scan if columns is None else scan.select(columns)).collect()
+
+
+def part(path: Path, target: Path, change: Parting) -> files.Written:
+    """The same file with those rows in their new batches."""
+    frame = files.whole(files.read(path))
+    moved = pl.col("batch").replace(dict(change.into))
+    return files.write(frame.with_columns(batch=pl.when(change.holds()).then(moved).otherwise("batch")), target)
 
 
 def merge(paths: Sequence[Path], target: Path, *, without_batches: Collection[int] = ()) -> files.Written | None:

@@ -110,10 +110,10 @@ def body_at(block: bytes, place: int) -> Body:
     return bodies_in(block, [place])[0]
 
 
-def bodies_in(block: bytes, places: Iterable[int]) -> list[Body]:
-    """Some of the bodies of a block, which is opened once."""
+def bodies_in(block: bytes, places: Iterable[int] | None = None) -> list[Body]:
+    """Some of the bodies of a block, which is opened once; all of them, in order, where no places are named."""
     held = _DECODE(zstandard.ZstdDecompressor().decompress(block))
-    return [_body(held, place) for place in places]
+    return [_body(held, place) for place in (range(len(held.raw)) if places is None else places)]
 
 
 def _body(held: _Block, place: int) -> Body:

@@ -9,6 +9,13 @@ from tocsin.centre.reasons import sentence
 SENTENCES = (
     gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
     gettext_noop("Confirm too that this holds for the units that you authorised: they may have copies."),
+    gettext_noop(
+        "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery."
+    ),
+    gettext_noop(
+        "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew."
+    ),
+    gettext_noop("Say why nothing had to be undone."),
     gettext_noop("The file is empty. Send it again once it holds data."),
     gettext_noop("No known format was recognised. Choose a column map, or send one of the formats listed under Help."),
     gettext_noop("The file is larger than this installation accepts. Split it, or ask for a higher limit."),

@@ -15,6 +15,7 @@ from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
 from tocsin.centre.permissions import services as permissions
 from tocsin.centre.reach import chasing
+from tocsin.centre.recall import corrections, remaking
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
@@ -27,6 +28,8 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     analysis.keep_proposals,
     analysis.keep_conflicts,
     orders.release_under_orders,
+    corrections.release_corrected,
+    corrections.compare_later,
 )
 
 
@@ -38,6 +41,9 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         analysis.RECAST: analysis.recast_decided,
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
+        recall.CORRECT: corrections.send_corrected,
+        corrections.COMPARE: corrections.compare_versions,
+        remaking.REMAKE: remaking.remake_package,
         lake.HOUSEKEEPING: lake.keep_house,
         act_log.VERIFY: act_log.verify,
     }

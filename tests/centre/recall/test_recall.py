@@ -24,7 +24,7 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.recall import journal, services
+from tocsin.centre.recall import certificates, journal, services
 from tocsin.centre.recall.models import Notice, Recall
 from tocsin.centre.recall.rules import SETTLES
 from tocsin.centre.release.models import Package
@@ -124,7 +124,7 @@ def test_w04_a_recall_reaches_twelve_and_ends_with_its_certificate(twelve: list[
     body = json.loads(certificate["body"])
     assert body["organisations"] == body["answered"] == len(states)
     assert {each["organisation"] for each in body["answers"]} == states.keys()
-    assert json.loads(json.loads(services.certificate_for_source(made))["body"])["answers"]["destroyed"] == 9
+    assert json.loads(json.loads(certificates.for_source(made))["body"])["answers"]["destroyed"] == 9
 
 
 def test_whoever_it_was_open_to_once_is_told(twelve: list[Person], sent: Batch) -> None:

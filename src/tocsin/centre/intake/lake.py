@@ -101,7 +101,7 @@ def _join(group: list[LakeFile], at: datetime) -> None:
     if written is not None:
         files.move_into(written, store, relative)
     with transaction.atomic():
-        _swap(group, [(relative, written)] if written else [], at, is_sorted=True)
+        swap(group, [(relative, written)] if written else [], at, is_sorted=True)
         facts = {"from": [each.path for each in group], "to": relative if written else ""}
         record("system", "lake.joined", "lake:observations", facts, at=at)
 
@@ -113,7 +113,7 @@ def _temporary() -> Path:
 
 
 @transaction.atomic
-def _swap(old: list[LakeFile], new: list[tuple[str, files.Written]], at: datetime, *, is_sorted: bool) -> None:
+def swap(old: list[LakeFile], new: list[tuple[str, files.Written]], at: datetime, *, is_sorted: bool) -> None:
     """The registry forgets some files and knows others, in one step; Conflict when another hand was first."""
     keys = [each.pk for each in old]
     if LakeFile.objects.filter(pk__in=keys, retired_at__isnull=True).update(retired_at=at) != len(keys):
@@ -153,7 +153,7 @@ def recast(change: Recast, at: datetime, *, subject: str) -> int:
         relative = f"{files.day_folder(each.day)}/recast-{each.pk}-{secrets.token_hex(4)}.parquet"
         files.move_into(written, store, relative)
         with transaction.atomic():
-            _swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
+            swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
             _move_tallies(change, changed)
             _move_names(change, changed.filter(pl.col("malware").is_not_null()))
             Batch.objects.filter(pk=change.batch).update(recast_at=at)
@@ -193,14 +193,14 @@ def sweep(at: datetime) -> int:
     store = store_folder()
     gone = 0
     for each in LakeFile.objects.filter(retired_at__lt=at - KEPT_AFTER):
-        _remove(store / each.path)
+        remove(store / each.path)
         each.delete()
         gone += 1
     known = set(LakeFile.objects.values_list("path", flat=True))
     oldest = (at - KEPT_AFTER).timestamp()
     for path in (store / "observations").rglob("*.parquet"):
         if str(path.relative_to(store)) not in known and files.is_older(path, oldest):
-            _remove(path)
+            remove(path)
             gone += 1
     return gone + _sweep_leftovers(store, at)
 
@@ -219,7 +219,7 @@ def _sweep_leftovers(store: Path, at: datetime) -> int:
     return len(left)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     for each in (path, index.index_path(path), index.index_path(path).with_suffix(".facts")):
         each.unlink(missing_ok=True)
 

@@ -246,6 +246,8 @@ class Batch(models.Model):
     """When recalled or expired: readers see nothing of it from that moment."""
     recast_at = models.DateTimeField(null=True)
     """When a country that somebody decided was last written into its rows and tallies, which never change else."""
+    parted_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
+    """The batch that what is in it was taken out of, to be recalled alone."""
     changed = models.BigIntegerField(default=0)
     """Number of the last `Change` that touched it."""
     moved_at = models.DateTimeField()

@@ -8,6 +8,7 @@ from django.db import models
 
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members.models import Organisation
+from tocsin.centre.release.models import Package
 
 
 class Recall(models.Model):
@@ -28,7 +29,9 @@ class Recall(models.Model):
     """For people: RC-2026-0007."""
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="recalls")
     batches = models.BinaryField()
-    """`lake.scope.Batches`, packed."""
+    """`lake.scope.Batches`, packed: what is hidden."""
+    origins = models.BinaryField(null=True)
+    """The batches that these were taken out of, packed the same; None: the delivery as a whole was recalled."""
     reason = models.CharField(max_length=20, choices=Reason)
     action = models.CharField(max_length=8, choices=Action)
     note = models.TextField(default="", blank=True)
@@ -41,6 +44,10 @@ class Recall(models.Model):
     confirm_by = models.DateTimeField()
     packages = models.JSONField(default=list)
     """Numbers of the country packages that held some of it: nobody gets them any more."""
+    packages_until = models.BigIntegerField(default=0)
+    """The newest package that was looked at: one that was in the making then is looked at when it is there."""
+    successor = models.ForeignKey(Delivery, null=True, on_delete=models.PROTECT, related_name="corrected")
+    """The delivery that brings the corrected version."""
     escalated_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     certificate = models.TextField(default="", blank=True)
@@ -51,6 +58,72 @@ class Recall(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class Part(models.Model):
+    """One thing that was recalled of a delivery while the rest of it stayed: an object, or all rows with a value."""
+
+    class Kind(models.TextChoices):
+        OBJECT = "object"
+        VALUE = "value"
+
+    recall = models.ForeignKey(Recall, on_delete=models.CASCADE, related_name="parts")
+    kind = models.CharField(max_length=6, choices=Kind)
+    key = models.TextField()
+    """Id of the object, or the value."""
+    name = models.CharField(max_length=300, default="", blank=True)
+    batches = models.JSONField(default=list)
+    """Those that it stood in."""
+    values = models.JSONField(default=list)
+    """What its rows said: country packages and programs know it by these."""
+    rows = models.BigIntegerField(default=0)
+    countries = models.JSONField(null=True)
+    """Where it names victims alone: their countries, which alone ever saw it. None: no such bound."""
+    field = models.CharField(max_length=40, default="", blank=True)
+    """What is corrected in it; empty: it is not corrected."""
+    became = models.TextField(default="", blank=True)
+    """What stands there now."""
+
+
+class Undo(models.Model):
+    """What one organisation did on the word of something wrong is to be undone: a block lifted, an alert withdrawn."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        DONE = "done"
+        NOT_APPLICABLE = "not-applicable"  # Nothing was left to undo; the note says why.
+
+    recall = models.ForeignKey(Recall, on_delete=models.CASCADE, related_name="undos")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="undos")
+    state = models.CharField(max_length=14, choices=State, default=State.OPEN)
+    made_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=120, default="", blank=True)
+    escalated_at = models.DateTimeField(null=True)
+    note = models.TextField(default="", blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["recall", "organisation"], name="undo_once")]
+        indexes: ClassVar = [models.Index(fields=["state", "due_at"])]
+
+
+class Remake(models.Model):
+    """A country package that a recall reopened, and the one that takes its place without what was recalled."""
+
+    class State(models.TextChoices):
+        OPEN = "open"  # It waits for its making.
+        MADE = "made"
+        NOTHING_LEFT = "nothing-left"
+
+    recall = models.ForeignKey(Recall, on_delete=models.CASCADE, related_name="remakes")
+    old = models.ForeignKey(Package, on_delete=models.CASCADE, related_name="remakes")
+    new = models.ForeignKey(Package, null=True, on_delete=models.SET_NULL, related_name="remade_from")
+    state = models.CharField(max_length=12, choices=State, default=State.OPEN)
+    made_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["recall", "old"], name="remake_once")]
 
 
 class Notice(models.Model):
@@ -74,6 +147,8 @@ class Notice(models.Model):
     answered_by = models.CharField(max_length=120, default="", blank=True)
     answers_for_units = models.BooleanField(default=False)
     """Whether whoever answered did so for the units below it too (R3)."""
+    acted = models.BooleanField(null=True)
+    """Whether something was done on the word of what was wrong; None: not asked, or not answered."""
     note = models.TextField(default="", blank=True)
 
     class Meta:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from tocsin.handling import HandlingSet
+from tocsin.handling.sets import CLASSIFICATIONS, PAP
+
 ANSWER_WITHIN = timedelta(hours=72)
 """SM-10: who has not answered by then is overdue, and the recall is escalated."""
 
 SETTLES = timedelta(minutes=10)
 """So long a recall stays open in any case: what passed the gate before it closed may still be on its way out."""
+
+STILL_TAKING = timedelta(minutes=2)
+"""What began to leave by then may hold what was recalled of a batch that others go on seeing."""
+
+IN_THE_MAKING = timedelta(hours=24)
+"""No package is longer in the making: one that was begun before a recall is looked at when it is there."""
+
+UNDO_WITHIN = timedelta(hours=72)
+"""So long whoever acted on something wrong has to undo it."""
 
 ANSWERS = frozenset({"destroyed", "corrected", "objected"})
 ANSWERED = ANSWERS | {"nothing-taken"}
@@ -28,3 +40,18 @@ def wanted_answers(action: str) -> frozenset[str]:
 def is_overdue(state: str, confirm_by: datetime, now: datetime) -> bool:
     """Whether an answer is awaited and late."""
     return state not in ANSWERED and now >= confirm_by
+
+
+def is_not_wider(new: HandlingSet, old: HandlingSet) -> bool:
+    """Whether nobody may have, or do, more under the new set than under the old one."""
+    return (
+        new.tlp.rank >= old.tlp.rank
+        and set(new.audience) <= set(old.audience)
+        and bool(new.audience) >= bool(old.audience)
+        and set(new.exclusions) >= set(old.exclusions)
+        and set(new.codes) >= set(old.codes)
+        and set(new.purposes) <= set(old.purposes)
+        and PAP.index(new.pap) >= PAP.index(old.pap)
+        and CLASSIFICATIONS.index(new.classification) >= CLASSIFICATIONS.index(old.classification)
+        and new.retention_months <= old.retention_months
+    )

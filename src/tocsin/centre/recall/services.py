@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import orjson
-from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import Max
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.models import Batch, Delivery, Former, Terms
-from tocsin.centre.intake.register import FACTS, put_to_the_gate
+from tocsin.centre.intake import parting
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
-from tocsin.centre.ledger.rules import FEW, told_to_source
-from tocsin.centre.ledger.selectors import takings_of
 from tocsin.centre.members.models import Organisation, Person
-from tocsin.centre.members.selectors import viewer_for
 from tocsin.centre.release.models import Package
-from tocsin.centre.release.selectors import batches_of
 from tocsin.core.errors import Conflict, InputError, Refused
-from tocsin.credentials import load_or_make
-from tocsin.handling import may_see
 from tocsin.lake.scope import Batches
 
-from . import journal
-from .models import Notice, Recall
-from .rules import ANSWER_WITHIN, ANSWERED, SETTLES, is_over, is_overdue, wanted_answers
+from . import certificates, journal, remaking, undoing
+from .models import Notice, Part, Recall, Undo
+from .parts import Found, batches_of, countries_of, find, take_out
+from .reach import Extent, extent_of, told_of
+from .rules import ANSWER_WITHIN, IN_THE_MAKING, SETTLES, is_over, is_overdue, wanted_answers
 
+_ATTEMPTS = 6
 SYSTEM = "system"
+CORRECT = "send-corrected"
+"""Kind of the job that hands over what was corrected."""
 
 
 def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: str, at: datetime) -> Recall:
@@ -41,8 +37,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
 
     Raises Conflict where nothing of it is left to recall, InputError for an unknown reason or action.
     """
-    if reason not in Recall.Reason.values or action not in Recall.Action.values:
-        raise InputError("invalid-object", field="reason", excerpt=reason)
+    _require_words(reason, action)
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
@@ -50,108 +45,140 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
         if not batches:
             raise Conflict
         shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
-        made = _recalled(
-            delivery, batches, number=_next_number(at), reason=reason, action=action, note=note,
-            asked_by=by.login, organisation=by.organisation, at=at,
-        )  # fmt: skip
-        journal.write(
-            {
-                "key": f"{delivery.receipt} {at.isoformat()}", "number": made.number, "receipt": delivery.receipt,
-                "reason": reason, "action": action, "by": by.login, "at": at.isoformat(),
-            }
-        )  # fmt: skip
+        said = Said(reason, action, by.login, by.organisation, at, note)
+        made = _recalled(delivery, batches, said, number=_next_number(at))
+        journal.write(_line(made))
     return made
 
 
-def _recalled(
-    delivery: Delivery, batches: Batches, *, number: str, reason: str, action: str, note: str, asked_by: str,
-    organisation: Organisation, at: datetime,
+def recall_parts(
+    delivery: Delivery, keys: Sequence[str], *, by: Person, reason: str, action: str, note: str, at: datetime,
+    corrections: Mapping[str, Correction] | None = None,
 ) -> Recall:  # fmt: skip
+    """Take single objects or values of a delivery back; the rest of it stays as it is.
+
+    Raises InputError where one of them is not in what is shown of it, Conflict where another hand was at it.
+    """
+    _require_words(reason, action)
+    said = Said(reason, action, by.login, by.organisation, at, note)
+    return recalled_parts(delivery, keys, said, corrections or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is laid down with a recall, by whom and when."""
+
+    reason: str
+    action: str
+    by: str
+    organisation: Organisation
+    at: datetime
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What stands in the place of something wrong."""
+
+    field: str
+    became: str
+
+
+def _require_words(reason: str, action: str) -> None:
+    if reason not in Recall.Reason.values or action not in Recall.Action.values:
+        raise InputError("invalid-object", field="reason", excerpt=reason)
+
+
+def recalled_parts(
+    delivery: Delivery, keys: Sequence[str], said: Said, corrections: Mapping[str, Correction], *, number: str = "",
+    successor: Delivery | None = None,
+) -> Recall:  # fmt: skip
+    """Files are written before the transaction and swapped in it; whoever was faster at the same ones goes first."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            found = find(delivery, keys)
+        except InputError as error:
+            if attempt and error.reason == "recall-not-in-delivery":
+                raise Conflict("somebody else recalled it meanwhile") from None
+            raise
+        prepared = parting.prepare(delivery, list(found.origins), found.chosen)
+        try:
+            with transaction.atomic():
+                delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
+                into = take_out(delivery, found, prepared, said.at)
+                taken = Batches(list(into.values()))
+                free = number and not Recall.objects.filter(number=number).exists()
+                made = _recalled(
+                    delivery, taken, said, number=number if free else _next_number(said.at), found=found,
+                    corrections=corrections, successor=successor,
+                )  # fmt: skip
+                journal.write(_line(made))
+            return made
+        except Conflict:
+            parting.forget(prepared)
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise Conflict("other hands change the same files")
+
+
+def _line(made: Recall) -> dict[str, Any]:
+    """What the journal keeps, and must be able to make the recall again from."""
+    parts = [[each.key, each.field, each.became] for each in made.parts.order_by("pk")]
+    return {
+        "key": f"{made.delivery.receipt} {made.asked_at.isoformat()} {made.number}", "number": made.number,
+        "receipt": made.delivery.receipt, "reason": made.reason, "action": made.action, "by": made.asked_by,
+        "at": made.asked_at.isoformat(), **({"parts": parts} if parts else {}),
+    }  # fmt: skip
+
+
+def _recalled(
+    delivery: Delivery, batches: Batches, said: Said, *, number: str, found: Found | None = None,
+    corrections: Mapping[str, Correction] | None = None, successor: Delivery | None = None,
+) -> Recall:  # fmt: skip
+    extent = Extent(batches) if found is None else Extent(found.origins, found.row_values)
     made = Recall.objects.create(
-        number=number, delivery=delivery, batches=batches.packed(), reason=reason, action=action, note=note,
-        asked_by=asked_by, organisation=organisation, asked_at=at, confirm_by=at + ANSWER_WITHIN,
+        number=number, delivery=delivery, batches=batches.packed(), reason=said.reason, action=said.action,
+        note=said.note, asked_by=said.by, organisation=said.organisation, asked_at=said.at,
+        confirm_by=said.at + ANSWER_WITHIN, origins=None if found is None else found.origins.packed(),
+        successor=successor, packages_until=Package.objects.aggregate(top=Max("pk"))["top"] or 0,
     )  # fmt: skip
-    takers, told = _told_of(delivery, batches)
+    if found is not None:
+        _keep_parts(made, found, corrections or {})
+        if corrections and successor is None:
+            jobs.enqueue(CORRECT, f"recall:{number}", {"recall": made.pk}, at=said.at)
+    takers, told = told_of(delivery, extent)
     Notice.objects.bulk_create(
         Notice(
-            recall=made, organisation_id=key, informed_at=at, taken=_told(takers.get(key, [])),
+            recall=made, organisation_id=key, informed_at=said.at, taken=_told(takers.get(key, [])),
             state=Notice.State.INFORMED if key in takers else Notice.State.NOTHING_TAKEN,
         )
         for key in sorted(told)
     )  # fmt: skip
-    made.packages = _withdraw_packages(batches, at)
-    made.save(update_fields=["packages"])
+    remaking.withdraw(made, Package.objects.filter(recalled_at=None), extent, said.at)
     facts = {
-        "recall": number, "delivery": delivery.receipt, "reason": reason, "action": action, "batches": len(batches),
-        "organisations": len(told), "took": len(takers), "packages": len(made.packages),
+        "recall": number, "delivery": delivery.receipt, "reason": said.reason, "action": said.action,
+        "batches": len(batches), "organisations": len(told), "took": len(takers), "packages": len(made.packages),
+        **({"parts": len(found.named), "rows": found.rows.height, "objects": len(found.things)} if found else {}),
     }  # fmt: skip
-    record(asked_by, "recall.made", f"recall:{number}", facts, at=at)
+    record(said.by, "recall.made" if found is None else "recall.parts-made", f"recall:{number}", facts, at=said.at)
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far a delivery got."""
-
-    batches: int
-    open_to: int
-    """Organisations to which it is or was open, its source and the Centre left out."""
-    took: int
-    packages: int
-
-
-def reach_of(delivery: Delivery) -> Reach:
-    """How far what is shown of a delivery got: what a recall would call back."""
-    shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
-    batches = Batches(list(shown.values_list("pk", flat=True)))
-    takers, told = _told_of(delivery, batches)
-    packages = sum(1 for each in Package.objects.filter(recalled_at=None) if batches_of(each) & batches)
-    return Reach(len(batches), len(told), len(takers), packages)
-
-
-def _told_of(delivery: Delivery, batches: Batches) -> tuple[dict[int, list[Taking]], set[int]]:
-    """Who took some of it, and all who are to be told, as numbers of organisations."""
-    takers = takings_of(batches)
-    aside = set(Organisation.objects.filter(is_centre=True).values_list("pk", flat=True)) | {delivery.organisation_id}
-    for key in aside & takers.keys():
-        del takers[key]
-    return takers, {*takers, *_open_to(batches)} - aside
+def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction]) -> None:
+    whole = list(found.origins)
+    Part.objects.bulk_create(
+        Part(
+            recall=made, kind=each.kind, key=each.key, name=each.name, batches=batches_of(each) or whole,
+            values=each.values, rows=each.rows.height, countries=countries_of(each),
+            field=corrections[each.key].field if each.key in corrections else "",
+            became=corrections[each.key].became if each.key in corrections else "",
+        )
+        for each in found.named
+    )  # fmt: skip
 
 
 def _told(takings: Iterable[Taking]) -> list[list[str]]:
     return [[each.channel, each.reference, each.day.isoformat()] for each in takings]
-
-
-def _open_to(batches: Batches) -> set[int]:
-    """Organisations to which any of these is or was open: as they are now, under the terms of now and before."""
-    keys = list(batches)
-    numbers = set(Batch.objects.filter(pk__in=keys).values_list("terms", flat=True))
-    numbers |= set(Former.objects.filter(batch__in=keys).values_list("terms", flat=True))
-    held = []
-    named: set[str] = set()
-    for terms in Terms.objects.filter(pk__in=numbers).select_related(*FACTS):
-        handling, facts = put_to_the_gate(terms)
-        held.append((handling, facts))
-        if facts.released_to is not None:
-            named |= facts.named
-    now = timezone.now()
-    found = {
-        each.pk
-        for each in Organisation.objects.filter(is_active=True).select_related("parent")
-        if any(may_see(viewer_for(each), handling, facts, now) for handling, facts in held)
-    }
-    return found | set(Person.objects.filter(login__in=named).values_list("organisation", flat=True))
-
-
-def _withdraw_packages(batches: Batches, at: datetime) -> list[str]:
-    """From now on nobody gets the packages that hold some of it."""
-    numbers = []
-    for package in Package.objects.filter(recalled_at=None).order_by("pk").iterator(chunk_size=100):
-        if batches_of(package) & batches:
-            numbers.append(package.number)
-    for start in range(0, len(numbers), 500):
-        Package.objects.filter(number__in=numbers[start : start + 500]).update(recalled_at=at)
-    return numbers
 
 
 def _next_number(at: datetime) -> str:
@@ -160,10 +187,13 @@ def _next_number(at: datetime) -> str:
     return f"{start}{int(last.rsplit('-', 1)[1]) + 1 if last else 1:04d}"
 
 
-def answer(notice: Notice, *, by: Person, state: str, for_units: bool, note: str, at: datetime) -> None:
+def answer(
+    notice: Notice, *, by: Person, state: str, for_units: bool, note: str, at: datetime, acted: bool | None = None
+) -> None:
     """What an organisation did with what it had. Raises Refused where the answer is not enough, Conflict when given.
 
-    A bureau answers for the units that it authorised; an objection names the duty under which it is kept.
+    A bureau answers for the units that it authorised; an objection names the duty under which it is kept. Whoever
+    acted on something wrong and has not undone it yet gets that as a task of its own.
     """
     if state not in wanted_answers(notice.recall.action):
         raise InputError("invalid-object", field="state", excerpt=state)
@@ -173,81 +203,59 @@ def answer(notice: Notice, *, by: Person, state: str, for_units: bool, note: str
         raise Refused("recall-answer-without-units")
     with transaction.atomic():
         changed = Notice.objects.filter(pk=notice.pk, state=Notice.State.INFORMED).update(
-            state=state, answered_at=at, answered_by=by.login, answers_for_units=for_units, note=note[:2000]
-        )
+            state=state, answered_at=at, answered_by=by.login, answers_for_units=for_units, note=note[:2000],
+            acted=acted if notice.recall.action == Recall.Action.CORRECT else None,
+        )  # fmt: skip
         if not changed:
             raise Conflict
-        facts = {"organisation": by.organisation.slug, "answer": state, "for_units": for_units}
+        if acted and notice.recall.action == Recall.Action.CORRECT:
+            undoing.ask(notice.recall, by.organisation, at)
+        facts = {"organisation": by.organisation.slug, "answer": state, "for_units": for_units, "acted": bool(acted)}
         record(by.login, "recall.answered", f"recall:{notice.recall.number}", facts, at=at)
-        _close_if_over(Recall.objects.select_for_update().get(pk=notice.recall_id), at)
+        close_if_over(Recall.objects.select_for_update().get(pk=notice.recall_id), at)
 
 
-def _close_if_over(made: Recall, at: datetime) -> None:
+def close_undo(undo: Undo, *, by: Person, state: str, note: str, at: datetime) -> None:
+    """It is undone, or there was nothing to undo; the recall ends with the last of these."""
+    with transaction.atomic():
+        undoing.close(undo, by=by, state=state, note=note, at=at)
+        close_if_over(Recall.objects.select_for_update().get(pk=undo.recall_id), at)
+
+
+def close_if_over(made: Recall, at: datetime) -> None:
+    """Close it where everybody answered and undid what was to be undone, with its certificate."""
     notices = list(made.notices.select_related("organisation").order_by("organisation__slug"))
     is_settled = at >= made.asked_at + SETTLES
     if made.closed_at is not None or not is_settled or not is_over(each.state for each in notices):
         return
+    if made.undos.filter(state=Undo.State.OPEN).exists():
+        return
     made.closed_at = at
-    made.certificate = _certificate(made, notices)
+    made.certificate = certificates.full(made, notices)
     made.save(update_fields=["closed_at", "certificate"])
     record(SYSTEM, "recall.closed", f"recall:{made.number}", {"organisations": len(notices)}, at=at)
 
 
-def _certificate(made: Recall, notices: list[Notice]) -> str:
-    answers = [
-        {
-            "organisation": each.organisation.slug, "state": each.state,
-            "answered_at": each.answered_at.astimezone(UTC).isoformat() if each.answered_at else None,
-            "for_units": each.answers_for_units,
-        }
-        for each in notices
-    ]  # fmt: skip
-    return _signed({**_facts_of(made, notices), "packages": made.packages, "answers": answers})
-
-
-def certificate_for_source(made: Recall) -> str:
-    """The same end without who had it: how many gave which answer, where they are not too few."""
-    notices = list(made.notices.all())
-    counts = Counter(each.state for each in notices)
-    answers = {state: told_to_source(count) or f"fewer than {FEW}" for state, count in sorted(counts.items())}
-    return _signed({**_facts_of(made, notices), "answers": answers})
-
-
-def _facts_of(made: Recall, notices: list[Notice]) -> dict[str, Any]:
-    return {
-        "recall": made.number, "delivery": made.delivery.receipt, "sha256": made.delivery.sha256,
-        "reason": made.reason, "action": made.action, "asked_at": made.asked_at.astimezone(UTC).isoformat(),
-        "closed_at": made.closed_at.astimezone(UTC).isoformat() if made.closed_at else None,
-        "organisations": len(notices), "answered": sum(each.state in ANSWERED for each in notices),
-    }  # fmt: skip
-
-
-def _signed(facts: dict[str, Any]) -> str:
-    """Signed JSON: `signature` covers the bytes of `body` as they stand."""
-    installation: Any = settings.INSTALLATION
-    key = load_or_make(installation.home / "keys", installation.organisation)
-    body = orjson.dumps(facts)
-    signed = {"body": body.decode(), "signature": base64.b64encode(key.sign(body)).decode(), "key": key.public_line}
-    return orjson.dumps(signed, option=orjson.OPT_INDENT_2).decode()
-
-
 def tick(now: datetime) -> None:
     """Tell whoever was still taking when it was hidden; close what is over; escalate, once, where somebody is late."""
+    for each in Recall.objects.filter(asked_at__gte=now - IN_THE_MAKING):
+        remaking.withdraw_late(each, now)
     for each in Recall.objects.filter(closed_at=None, asked_at__gte=now - 2 * SETTLES):
         _tell_the_late(each, now)
     for each in Recall.objects.filter(closed_at=None, asked_at__lte=now - SETTLES):
         with transaction.atomic():
-            _close_if_over(Recall.objects.select_for_update().get(pk=each.pk), now)
+            close_if_over(Recall.objects.select_for_update().get(pk=each.pk), now)
     for each in Recall.objects.filter(closed_at=None, escalated_at=None, confirm_by__lte=now):
         late = [notice for notice in each.notices.all() if is_overdue(notice.state, each.confirm_by, now)]
         with transaction.atomic():
             if Recall.objects.filter(pk=each.pk, escalated_at=None).update(escalated_at=now):
                 record(SYSTEM, "recall.escalated", f"recall:{each.number}", {"overdue": len(late)}, at=now)
+    undoing.escalate(now)
 
 
 def _tell_the_late(made: Recall, now: datetime) -> None:
     """A long answer that passed the gate just before it closed is in the ledger after the notices were written."""
-    takers, _ = _told_of(made.delivery, Batches.unpacked(bytes(made.batches)))
+    takers, _ = told_of(made.delivery, extent_of(made))
     for key, takings in takers.items():
         with transaction.atomic():
             notice, is_new = Notice.objects.select_for_update().get_or_create(
@@ -263,27 +271,80 @@ def _tell_the_late(made: Recall, now: datetime) -> None:
 
 
 def replay(at: datetime) -> int:
-    """Recall again what the journal knows and the database does not: it is a restored backup. Says how many."""
-    count = 0
-    for line in journal.lines():
-        asked_at = datetime.fromisoformat(line["at"])
-        delivery = Delivery.objects.filter(receipt=line["receipt"]).first()
-        if delivery is None:
-            continue  # It came after the backup was made, and is not there.
-        with transaction.atomic():
-            # Under the lock of the recall itself: one that is under way this moment is waited for.
-            delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
-            if Recall.objects.filter(delivery=delivery, asked_at=asked_at).exists():
-                continue
-            batches = Batches(list(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True)))
-            Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
-            taken = Recall.objects.filter(number=line["number"]).exists()
-            by = Person.objects.filter(login=line["by"]).select_related("organisation").first()
-            _recalled(
-                delivery, batches, number=_next_number(asked_at) if taken else line["number"],
-                reason=line["reason"], action=line["action"], note="", asked_by=line["by"],
-                organisation=by.organisation if by else delivery.organisation, at=asked_at,
-            )  # fmt: skip
-            record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
-        count += 1
-    return count
+    """Recall again what the journal knows and the database does not: it is a restored backup. Says how many.
+
+    It may also be what a process was killed at, between its line and the end of its transaction.
+    """
+    return sum(_replayed(line, at) for line in journal.lines())
+
+
+def _replayed(line: dict[str, Any], at: datetime) -> bool:
+    asked_at = datetime.fromisoformat(line["at"])
+    delivery = Delivery.objects.filter(receipt=line["receipt"]).first()
+    if delivery is None:
+        return False  # It came after the backup was made, and is not there.
+    by = Person.objects.filter(login=line["by"]).select_related("organisation").first()
+    said = Said(line["reason"], line["action"], line["by"], by.organisation if by else delivery.organisation, asked_at)
+    if "parts" in line:
+        return _parts_replayed(delivery, line, said, at)
+    with transaction.atomic():
+        # Under the lock of the recall itself: one that is under way this moment is waited for.
+        delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
+        if Recall.objects.filter(delivery=delivery, asked_at=asked_at, origins=None).exists():
+            return False
+        batches = Batches(list(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True)))
+        Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
+        taken = Recall.objects.filter(number=line["number"]).exists()
+        _recalled(delivery, batches, said, number=_next_number(asked_at) if taken else line["number"])
+        record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
+    return True
+
+
+def _parts_replayed(delivery: Delivery, line: dict[str, Any], said: Said, at: datetime) -> bool:
+    with transaction.atomic():
+        Delivery.objects.select_for_update().get(pk=delivery.pk)
+    known = Recall.objects.filter(delivery=delivery, asked_at=said.at, origins__isnull=False)
+    keys = [key for key, _, _ in line["parts"]]
+    if any(set(each.parts.values_list("key", flat=True)) == set(keys) for each in known):
+        return False
+    there = _still_there(delivery, keys)
+    if not there:
+        return False  # The delivery as a whole is gone, or the file was restored without what it is about.
+    corrections = {key: Correction(field, became) for key, field, became in line["parts"] if field}
+    recalled_parts(delivery, there, said, corrections, number=line["number"])
+    record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
+    return True
+
+
+def _still_there(delivery: Delivery, keys: Sequence[str]) -> list[str]:
+    """Those that something of the delivery still names."""
+    left = list(keys)
+    while left:
+        try:
+            find(delivery, left)
+        except InputError as error:
+            if error.excerpt not in left:
+                return []
+            left.remove(error.excerpt)
+        else:
+            break
+    return left
+
+
+def shown_parts(made: Recall, organisation: Organisation) -> list[Part]:
+    """Of what was recalled, that which this organisation may have had: what it never took stays unknown to it."""
+    notice = made.notices.filter(organisation=organisation).first()
+    if notice is None or not notice.taken:
+        return []
+    extent = extent_of(made)
+    shown = []
+    taken: dict[int, bool] = {}
+    for part in made.parts.order_by("pk"):
+        for batch in part.batches:
+            if batch not in taken:
+                alone = Extent(Batches([batch]), extent.values, extent.until)
+                taken[batch] = organisation.pk in told_of(made.delivery, alone)[0]
+        bound = part.countries
+        if any(taken[batch] for batch in part.batches) and (bound is None or organisation.country in bound):
+            shown.append(part)
+    return shown

@@ -21,9 +21,10 @@ from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, Refused
 
-from . import labels, services
+from . import certificates, labels, services
 from .forms import AnswerForm, RecallForm
 from .models import Notice, Recall
+from .reach import reach_of
 from .rules import is_overdue
 from .selectors import may_recall, notices_for, recalls_for
 
@@ -123,7 +124,7 @@ def delivery_recall(request: HttpRequest, found: Delivery) -> HttpResponse:
             return redirect("delivery", found.receipt)
         messages.success(request, _("It is hidden from everybody, and whoever had it has been told."))
         return redirect("recall", made.number)
-    reach = services.reach_of(found)
+    reach = reach_of(found)
     is_centre = person.organisation.is_centre
     took = reach.took if is_centre else told_to_source(reach.took)
     context = {"form": form, "delivery": found, "reach": reach, "took": took, "few": FEW, "is_centre": is_centre}
@@ -164,7 +165,7 @@ def recall_certificate(request: HttpRequest, number: str) -> HttpResponse:
     found = recalls_for(person).filter(number=number).exclude(certificate="").first()
     if found is None:
         raise Http404
-    body = found.certificate if person.organisation.is_centre else services.certificate_for_source(found)
+    body = found.certificate if person.organisation.is_centre else certificates.for_source(found)
     response = HttpResponse(body, content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="tocsin-{found.number}.json"'
     response["Cache-Control"] = "private, no-store"

@@ -1,0 +1,180 @@
+"""Taking some of the rows of a batch out of it, into a hidden batch of their own.
+
+The gate decides on batches. What is to be seen by nobody, while its neighbours go on being seen, becomes a batch: then
+every page, count, look-up and package follows without knowing of it. Files are written first and swapped in the
+transaction of the act, so that whoever reads sees the whole of it before or the whole of it after.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from django.db import transaction
+from django.db.models import F, Max
+
+from tocsin.core.errors import Conflict, Refused
+from tocsin.core.observations import SCHEMA
+from tocsin.lake import compaction, files
+from tocsin.lake.compaction import Parting
+
+from .lake import PREFIX, remove, swap
+from .models import Batch, Delivery, Former, LakeFile, NameTally, Tally
+from .reading import BATCHES_IN_DELIVERY
+from .services import store_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is to leave: rows with these values, of these objects, or that refer to these."""
+
+    values: frozenset[str] = frozenset()
+    positions: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """Batch → positions in the delivery."""
+    references: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Files that are written and not yet registered; what is in them takes effect with `commit` alone."""
+
+    change: Parting
+    rows: pl.DataFrame
+    """The rows that leave, whole, under their old batches."""
+    swaps: list[tuple[LakeFile, str, files.Written]]
+
+
+def rows_of(batches: Collection[int], chosen: Chosen) -> pl.DataFrame:
+    """The rows of these batches that are chosen, whole."""
+    return _rows(_parting(dict.fromkeys(batches, 0), chosen), _files_of(batches))
+
+
+def prepare(delivery: Delivery, batches: Collection[int], chosen: Chosen) -> Prepared:
+    """Write the files anew in which something chosen stands. Nothing is changed by it yet."""
+    top = Batch.objects.filter(delivery=delivery).aggregate(top=Max("pk"))["top"]
+    change = _parting({batch: top + place for place, batch in enumerate(sorted(batches), 1)}, chosen)
+    if max(change.into.values()) >= (delivery.pk + 1) * BATCHES_IN_DELIVERY:
+        raise Refused("recall-too-many-parts")
+    store = store_folder()
+    swaps = []
+    held = []
+    for each in _files_of(batches):
+        found = compaction.parted(store / each.path, change)
+        if not found.height:
+            continue
+        held.append(found)
+        (store / "work").mkdir(parents=True, exist_ok=True)
+        written = compaction.part(store / each.path, store / "work" / f"{PREFIX}{secrets.token_hex(8)}.parquet", change)
+        relative = f"{files.day_folder(each.day)}/parted-{each.pk}-{secrets.token_hex(4)}.parquet"
+        files.move_into(written, store, relative)
+        swaps.append((each, relative, written))
+    return Prepared(change, pl.concat(held) if held else pl.DataFrame(schema=SCHEMA), swaps)
+
+
+@transaction.atomic
+def commit(delivery: Delivery, prepared: Prepared, parted: Collection[int], at: datetime) -> dict[int, int]:
+    """Make the new batches, hidden, of those that lose something (`parted`: whether rows or objects); old → new.
+
+    Raises Conflict where files or numbers were taken by another hand since they were prepared: prepare again.
+    """
+    lost = set(prepared.rows["batch"].unique().to_list()) | set(parted)
+    into = {old: new for old, new in prepared.change.into.items() if old in lost}
+    if Batch.objects.filter(pk__in=list(into.values())).exists():
+        raise Conflict("another part was taken out of it meanwhile")
+    held = list(Batch.objects.filter(pk__in=list(into), delivery=delivery, hidden_at=None))
+    if len(held) != len(into):
+        raise Conflict("some of it was hidden meanwhile")
+    counts = dict(prepared.rows.group_by("batch").len().iter_rows())
+    Batch.objects.bulk_create(
+        Batch(
+            pk=into[old.pk], delivery=delivery, organisation_id=old.organisation_id,
+            handling_set_id=old.handling_set_id,
+            terms_id=old.terms_id, received_at=old.received_at, rows=counts.get(old.pk, 0), hidden_at=at,
+            parted_from=old,
+        )
+        for old in held
+    )  # fmt: skip
+    for old in held:
+        if counts.get(old.pk):
+            Batch.objects.filter(pk=old.pk).update(rows=F("rows") - counts[old.pk])
+    formers = Former.objects.filter(batch__in=list(into))
+    Former.objects.bulk_create(
+        Former(
+            batch_id=into[each.batch_id], terms_id=each.terms_id, since_at=each.since_at, until_at=each.until_at
+        )
+        for each in formers
+    )  # fmt: skip
+    # What leaves was open as long as what stays.
+    Former.objects.bulk_create(
+        Former(batch_id=into[old.pk], terms_id=old.terms_id, since_at=old.moved_at, until_at=at) for old in held
+    )
+    for file, relative, written in prepared.swaps:
+        swap([file], [(relative, written)], at, is_sorted=file.is_sorted)
+    _move_tallies(prepared.rows, into)
+    return into
+
+
+def _parting(into: Mapping[int, int], chosen: Chosen) -> Parting:
+    positions = {batch: some for batch, some in chosen.positions.items() if batch in into}
+    return Parting(into, chosen.values, positions, chosen.references)
+
+
+def _files_of(batches: Collection[int]) -> list[LakeFile]:
+    if not batches:
+        return []
+    live = LakeFile.objects.filter(retired_at=None, first_batch__lte=max(batches), last_batch__gte=min(batches))
+    return list(live.order_by("pk"))
+
+
+def _rows(change: Parting, held: list[LakeFile]) -> pl.DataFrame:
+    store: Path = store_folder()
+    frames = [compaction.parted(store / each.path, change) for each in held]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
+
+
+def _move_tallies(rows: pl.DataFrame, into: Mapping[int, int]) -> None:
+    place = pl.col("country").fill_null("")
+    days = rows.group_by("batch", pl.col("first_at").dt.date().alias("day"), place, "type", "role").agg(
+        pl.len().alias("rows"), pl.col("count").sum().alias("sightings")
+    )
+    made = []
+    for batch, day, country, kind, role, count, sightings in days.iter_rows():
+        key = {"day": day, "country": country, "type": kind, "role": role}
+        left = Tally.objects.filter(batch=batch, **key)
+        left.update(rows=F("rows") - count, sightings=F("sightings") - sightings)
+        made.append(Tally(batch_id=into[batch], rows=count, sightings=sightings, **key))
+    Tally.objects.bulk_create(made)
+    Tally.objects.filter(batch__in=list(into), rows__lte=0).delete()
+    named = rows.filter(pl.col("malware").is_not_null())
+    names = named.group_by("batch", place, "malware").agg(
+        pl.len().alias("rows"), pl.col("last_at").max().dt.date().alias("last")
+    )
+    gone = []
+    for batch, country, malware, count, last in names.iter_rows():
+        key = {"country": country, "malware": malware}
+        NameTally.objects.filter(batch=batch, **key).update(rows=F("rows") - count)
+        gone.append(NameTally(batch_id=into[batch], rows=count, last_day=last, **key))
+    NameTally.objects.bulk_create(gone)
+    NameTally.objects.filter(batch__in=list(into), rows__lte=0).delete()
+
+
+def joined(one: Chosen, other: Chosen) -> Chosen:
+    """Both."""
+    positions = {
+        batch: one.positions.get(batch, frozenset()) | other.positions.get(batch, frozenset())
+        for batch in {*one.positions, *other.positions}
+    }
+    return replace(
+        one, values=one.values | other.values, positions=positions, references=one.references | other.references
+    )
+
+
+def forget(prepared: Prepared) -> None:
+    """Remove the files of what came to nothing; what a crash leaves is swept."""
+    store = store_folder()
+    for _, relative, _ in prepared.swaps:
+        remove(store / relative)

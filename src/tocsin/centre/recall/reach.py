@@ -1,0 +1,141 @@
+"""How far something got: to whom it was open, who took it, which packages hold it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from django.utils import timezone
+
+from tocsin.centre.intake.models import Batch, Delivery, Former, Terms
+from tocsin.centre.intake.register import FACTS, put_to_the_gate
+from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.selectors import takings_of
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.selectors import viewer_for
+from tocsin.centre.release.models import Package
+from tocsin.centre.release.selectors import batches_of, file_of
+from tocsin.handling import may_see
+from tocsin.lake.compaction import PARTED_BY
+from tocsin.lake.scope import Batches
+
+from .models import Recall
+from .rules import STILL_TAKING
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What is asked about: whole batches, or within them some values."""
+
+    batches: Batches
+    values: frozenset[str] | None = None
+    """None: all of it. What has none is in no package."""
+    until: datetime | None = None
+    """What was taken later, of a batch that others go on seeing, is not what was recalled."""
+
+
+def extent_of(made: Recall) -> Extent:
+    """What a recall called back."""
+    if made.origins is None:
+        return Extent(Batches.unpacked(bytes(made.batches)))
+    values = frozenset(value for held in made.parts.values_list("values", flat=True) for value in held)
+    return Extent(Batches.unpacked(bytes(made.origins)), values, made.asked_at + STILL_TAKING)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a delivery, or a part of it, got."""
+
+    batches: int
+    open_to: int
+    """Organisations to which it is or was open, its source and the Centre left out."""
+    took: int
+    packages: int
+
+
+def reach_of(delivery: Delivery, extent: Extent | None = None) -> Reach:
+    """How far what is shown of a delivery got: what a recall would call back."""
+    if extent is None:
+        shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
+        extent = Extent(Batches(list(shown.values_list("pk", flat=True))))
+    takers, told = told_of(delivery, extent)
+    packages = len(holding(Package.objects.filter(recalled_at=None), extent))
+    return Reach(len(extent.batches), len(told), len(takers), packages)
+
+
+def told_of(delivery: Delivery, extent: Extent) -> tuple[dict[int, list[Taking]], set[int]]:
+    """Who took some of it, and all who are to be told, as numbers of organisations."""
+    takers = takings_of(extent.batches)
+    if extent.until is not None or extent.values is not None:
+        takers = _exactly(takers, extent)
+    aside = set(Organisation.objects.filter(is_centre=True).values_list("pk", flat=True)) | {delivery.organisation_id}
+    for key in aside & takers.keys():
+        del takers[key]
+    return takers, {*takers, *open_to(extent.batches)} - aside
+
+
+def _exactly(takers: dict[int, list[Taking]], extent: Extent) -> dict[int, list[Taking]]:
+    """Of takings of a batch, those in which the part may have been: of packages it is known which hold it."""
+    every = [taking for takings in takers.values() for taking in takings]
+    numbers = {each.reference for each in every if each.channel == Taking.Channel.PACKAGE}
+    held = {each.number for each in holding(Package.objects.filter(number__in=numbers), extent)}
+
+    def had_it(taking: Taking) -> bool:
+        is_package = taking.channel == Taking.Channel.PACKAGE
+        if (
+            is_package
+            and taking.reference in numbers - held
+            and Package.objects.filter(number=taking.reference).exists()
+        ):
+            return False
+        return extent.until is None or taking.began_at <= extent.until
+
+    kept = {key: [each for each in takings if had_it(each)] for key, takings in takers.items()}
+    return {key: takings for key, takings in kept.items() if takings}
+
+
+def open_to(batches: Batches) -> set[int]:
+    """Organisations to which any of these is or was open: as they are now, under the terms of now and before."""
+    keys = list(batches)
+    numbers = set(Batch.objects.filter(pk__in=keys).values_list("terms", flat=True))
+    numbers |= set(Former.objects.filter(batch__in=keys).values_list("terms", flat=True))
+    held = []
+    named: set[str] = set()
+    for terms in Terms.objects.filter(pk__in=numbers).select_related(*FACTS):
+        handling, facts = put_to_the_gate(terms)
+        held.append((handling, facts))
+        if facts.released_to is not None:
+            named |= facts.named
+    now = timezone.now()
+    found = {
+        each.pk
+        for each in Organisation.objects.filter(is_active=True).select_related("parent")
+        if any(may_see(viewer_for(each), handling, facts, now) for handling, facts in held)
+    }
+    return found | set(Person.objects.filter(login__in=named).values_list("organisation", flat=True))
+
+
+def holding(packages: Iterable[Package], extent: Extent) -> list[Package]:
+    """The packages that hold some of it. One that cannot be opened is taken to hold it."""
+    found = [each for each in packages if batches_of(each) & extent.batches]
+    if extent.values is None:
+        return found
+    return [each for each in found if _names(each, extent.values)]
+
+
+def _names(package: Package, values: Collection[str]) -> bool:
+    if not values:
+        return False
+    try:
+        with zipfile.ZipFile(file_of(package)) as archive:
+            table = io.BytesIO(archive.read("observations.parquet"))
+        columns = [name for name in PARTED_BY if name in pl.read_parquet_schema(table)]
+        rows = pl.read_parquet(table, columns=columns).with_columns(pl.all().cast(pl.String))
+    except (OSError, KeyError, zipfile.BadZipFile, pl.exceptions.PolarsError):
+        return True
+    wanted = list(values)
+    return bool(rows.select(pl.any_horizontal(pl.all().is_in(wanted).fill_null(False).any())).item())

@@ -1,0 +1,56 @@
+"""Tasks to undo what was done on the word of something wrong: open, done, or nothing left to undo."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from tocsin.centre.audit.services import record
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import may
+from tocsin.core.errors import Conflict, InputError, Refused
+
+from .models import Recall, Undo
+from .rules import UNDO_WITHIN
+
+SYSTEM = "system"
+
+
+def ask(made: Recall, organisation: Organisation, at: datetime) -> Undo:
+    """Give it the task, once."""
+    undo, is_new = Undo.objects.get_or_create(
+        recall=made, organisation=organisation, defaults={"made_at": at, "due_at": at + UNDO_WITHIN}
+    )
+    if is_new:
+        facts = {"organisation": organisation.slug}
+        record(SYSTEM, "recall.undo-asked", f"recall:{made.number}", facts, at=at)
+    return undo
+
+
+def close(undo: Undo, *, by: Person, state: str, note: str, at: datetime) -> None:
+    """Say that it is done, or why nothing was to be undone. Raises Conflict where it was said already."""
+    if state not in {Undo.State.DONE, Undo.State.NOT_APPLICABLE}:
+        raise InputError("invalid-object", field="state", excerpt=state)
+    if state == Undo.State.NOT_APPLICABLE and not note.strip():
+        raise Refused("recall-undo-without-reason")
+    said = {"state": state, "closed_at": at, "closed_by": by.login, "note": note.strip()[:2000]}
+    if not Undo.objects.filter(pk=undo.pk, state=Undo.State.OPEN).update(**said):
+        raise Conflict
+    facts = {"organisation": by.organisation.slug, "state": state}
+    record(by.login, "recall.undone", f"recall:{undo.recall.number}", facts, at=at)
+
+
+def undos_for(person: Person) -> QuerySet[Undo]:
+    """The tasks of the person's own organisation, those that are due first before the rest."""
+    if not may(person, "read") or person.organisation.is_centre:
+        return Undo.objects.none()
+    return person.organisation.undos.select_related("recall").order_by("due_at", "pk")
+
+
+def escalate(now: datetime) -> None:
+    """Say once of each task that it is late."""
+    for each in Undo.objects.filter(state=Undo.State.OPEN, due_at__lte=now, escalated_at=None):
+        if Undo.objects.filter(pk=each.pk, escalated_at=None).update(escalated_at=now):
+            facts = {"organisation": each.organisation.slug}
+            record(SYSTEM, "recall.undo-overdue", f"recall:{each.recall.number}", facts, at=now)
