@@ -120,7 +120,8 @@ def _told_of(delivery: Delivery, batches: Batches) -> tuple[dict[int, list[Takin
 
 
 def _told(takings: Iterable[Taking]) -> list[list[str]]:
-    return [[each.channel, each.reference, each.day.isoformat()] for each in takings]
+    ways = dict.fromkeys((each.channel, each.reference, each.day.isoformat()) for each in takings)
+    return [list(way) for way in ways]
 
 
 def _open_to(batches: Batches) -> set[int]:
