@@ -4,8 +4,8 @@
 
 Builds a fresh installation with one delivery of so many objects, released to all bureaus, taken by each of them by its
 program and as a package, among so many other batches. Every bureau sees every object first. Then the delivery is
-program and as a package, among so many other batches. Every bureau sees every object first. Then the delivery is
-last of these answers. The peer of the same run is the bare update of the same rows. Prints one JSON line.
+recalled, and each bureau is asked again, batches and objects, until none of them sees any: measured from the call to
+the last of these answers. The peer of the same run is the bare update of the same rows. Prints one JSON line.
 """
 
 from __future__ import annotations
