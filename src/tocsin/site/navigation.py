@@ -46,7 +46,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
     (
         _("Sharing"),
         (
-            Entry("received-list", "mail", _("Received"), "respond"),
+            Entry("received-list", "mail", _("From the Centre"), "respond"),
             Entry("release-desk", "shield-check", _("Release"), "read-releases"),
             Entry("follow-up", "chart-bar", _("Follow-up"), "follow"),
             Entry("permissions", "message-report", _("Permissions"), "ask-source"),

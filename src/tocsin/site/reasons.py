@@ -8,6 +8,8 @@ from tocsin.centre.reasons import sentence
 
 SENTENCES = (
     gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
+    gettext_noop("Say why nothing was done with it: the Centre learns from that."),
+    gettext_noop("Say whether it was useful, not useful, or a false positive."),
     gettext_noop("Confirm too that this holds for the units that you authorised: they may have copies."),
     gettext_noop(
         "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery."

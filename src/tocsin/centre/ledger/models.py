@@ -10,7 +10,11 @@ from tocsin.centre.members.models import Organisation
 
 
 class Taking(models.Model):
-    """What people and machines of one organisation got on one day by one channel: a set of batches."""
+    """What people and machines of one organisation got on one day by one channel: a set of batches.
+
+    A row holds numbers of one block only. So whatever else was taken on that day, and however far back it lies, who has
+    a batch is found in a short stretch of an index.
+    """
 
     class Channel(models.TextChoices):
         PACKAGE = "package"
@@ -20,11 +24,16 @@ class Taking(models.Model):
         ALERT = "alert"  # Told of it by a standing query.
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="takings")
+    BLOCK_BITS = 16
+    """65,536 numbers of batches, which are those of about 65 deliveries."""
+
     channel = models.CharField(max_length=8, choices=Channel)
     reference = models.CharField(max_length=60, default="", blank=True)
     """What was taken, where it has a number of its own: FR-2026-0007."""
     day = models.DateField()
     """UTC."""
+    block = models.BigIntegerField()
+    """The upper bits of every number in it."""
     first = models.BigIntegerField()
     last = models.BigIntegerField()
     batches = models.BinaryField()
@@ -35,9 +44,11 @@ class Taking(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["organisation", "channel", "reference", "day"], name="taking_once_a_day")
+            models.UniqueConstraint(
+                fields=["organisation", "channel", "reference", "day", "block"], name="taking_once_a_day"
+            )
         ]
-        indexes: ClassVar = [models.Index(fields=["last", "first"])]
+        indexes: ClassVar = [models.Index(fields=["block", "first", "last"])]
 
 
 class Kind(models.TextChoices):
@@ -48,13 +59,17 @@ class Kind(models.TextChoices):
 
 
 class Response(models.Model):
-    """One act of one organisation on whatever was released to it: a row for each act, however much it covers."""
+    """One act of one organisation on whatever was released to it: a row for each act and block of numbers, however many
+    of these it covers."""
 
     class Step(models.TextChoices):
         OPENED = "opened"
         ACKNOWLEDGED = "acknowledged"  # We have it.
         ACTED = "acted"
         NO_ACTION = "no-action"  # The note says why.
+
+    BLOCK_BITS = 12
+    """4,096 numbers of releases or packages."""
 
     class Usefulness(models.TextChoices):
         USEFUL = "useful"
@@ -63,6 +78,8 @@ class Response(models.Model):
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="responses")
     kind = models.CharField(max_length=8, choices=Kind)
+    block = models.BigIntegerField()
+    """The upper bits of every number in it."""
     first = models.BigIntegerField()
     last = models.BigIntegerField()
     numbers = models.BinaryField()
@@ -77,7 +94,7 @@ class Response(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["kind", "last", "first"]),
+            models.Index(fields=["kind", "block", "first", "last"]),
             models.Index(fields=["organisation", "kind", "last"]),
         ]
 

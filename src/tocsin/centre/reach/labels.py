@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 STAGES: dict[str, tuple[str, str, str | Promise]] = {
-    "offered": ("hourglass", "", pgettext_lazy("stage", "Offered")),
-    "fetched": ("download", "", pgettext_lazy("stage", "Fetched")),
-    "opened": ("eye", "", pgettext_lazy("stage", "Opened")),
-    "acknowledged": ("check", "accent", pgettext_lazy("stage", "Acknowledged")),
-    "no-action": ("circle-check", "", pgettext_lazy("stage", "No action")),
-    "acted": ("circle-check", "good", pgettext_lazy("stage", "Acted on")),
+    "offered": ("hourglass", "", _("Offered")),
+    "fetched": ("download", "", _("Fetched")),
+    "opened": ("eye", "", _("Opened")),
+    "acknowledged": ("check", "accent", _("Acknowledged")),
+    "no-action": ("circle-check", "", _("No action")),
+    "acted": ("circle-check", "good", _("Acted on")),
 }
 """Stage → icon, tone, label."""
 

@@ -148,6 +148,8 @@ def _line(
 
 def _together(parts: Sequence[Progress]) -> Progress:
     """Of a bureau and its units: the first of each step; the answer of the bureau, which comes last, before others."""
+    if len(parts) == 1:
+        return parts[0]
     found = Progress()
     for each in parts:
         found.opened_at = _first(found.opened_at, each.opened_at)

@@ -43,7 +43,7 @@ class Thing:
 
 def is_bureau_of(organisation: Organisation, code: str) -> bool:
     """Whether packages of this country are made for it."""
-    return organisation.is_bureau and organisation.country == code and organisation.parent_id is None
+    return organisation.is_bureau and organisation.country == code
 
 
 def of_releases(releases: Iterable[Release], within: Batches | None = None) -> list[Thing]:

@@ -178,7 +178,8 @@ def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction
 
 
 def _told(takings: Iterable[Taking]) -> list[list[str]]:
-    return [[each.channel, each.reference, each.day.isoformat()] for each in takings]
+    ways = dict.fromkeys((each.channel, each.reference, each.day.isoformat()) for each in takings)
+    return [list(way) for way in ways]
 
 
 def _next_number(at: datetime) -> str:
