@@ -57,7 +57,8 @@ def handed_over(content: bytes, name: str, released: bool = True, marking: str =
     """What northwind sends, read, and released as far as its label lets it go."""
     pia = people.call("pia_partner")
     delivery = intake.receive(
-        organisation=pia.organisation, via="api", name=name, chunks=[content], at=datetime.now(UTC) - timedelta(hours=1),
+        organisation=pia.organisation, via="api", name=name, chunks=[content],
+        at=datetime.now(UTC) - timedelta(hours=1),
         person=pia, marking=marking,
     )  # fmt: skip
     work()

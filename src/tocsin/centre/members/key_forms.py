@@ -25,6 +25,7 @@ SCOPE_NAMES: dict[str, str | Promise] = {
     "taxii": _("Hand over objects through TAXII and follow them"),
     "read": _("Read what I may read: look-ups, observations, receipts"),
     "packages": _("Fetch country packages"),
+    "recall": _("Recall and correct what was handed over"),
 }
 
 REFUSALS: dict[str, str | Promise] = {

@@ -166,7 +166,7 @@ def may(person: Person, ability: str) -> bool:
     return ability in abilities_of(side_of(person.organisation), person.roles)
 
 
-SCOPES = {"deliver": "deliver", "taxii": "deliver", "read": "read", "packages": "package"}
+SCOPES = {"deliver": "deliver", "taxii": "deliver", "read": "read", "packages": "package", "recall": "recall"}
 """What a key may be given → the ability that its owner needs for it."""
 
 

@@ -235,7 +235,7 @@ def compare_later(delivery: Delivery, outcome: dict[str, Any], _work: Path, at: 
 
 
 def compare_versions(claim: jobs.Claim) -> None:
-    """The handler: what the newer version says otherwise is recalled in the older one, and the newer takes its place."""
+    """The handler: what a newer version says otherwise is recalled in the older one, and the newer takes its place."""
     delivery = Delivery.objects.select_related("organisation").get(pk=claim.payload["delivery"])
     found: dict[int, dict[str, Correction]] = {}
     new = Object.objects.filter(delivery=delivery, standard__startswith=_STIX, batch__hidden_at=None).exclude(

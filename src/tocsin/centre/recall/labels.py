@@ -22,7 +22,7 @@ STATES: dict[str, str | Promise] = {
     "informed": _("Answer awaited"),
     "nothing-taken": _("Took nothing"),
     "destroyed": _("Destroyed"),
-    "corrected": _("Corrected and undone"),
+    "corrected": _("Corrected"),
     "objected": _("Kept under a legal duty"),
 }
 
@@ -35,3 +35,18 @@ CHANNELS: dict[str, str | Promise] = {
     "page": _("Shown on a page"),
     "file": _("Downloaded file"),
 }
+
+UNDO_ANSWERS: dict[str, str | Promise] = {
+    "done": _("Undone"),
+    "not-applicable": _("Nothing had to be undone"),
+}
+
+UNDO_STATES: dict[str, str | Promise] = {"open": _("To be undone"), **UNDO_ANSWERS}
+
+REMAKES: dict[str, str | Promise] = {
+    "open": _("Reopened, being made anew"),
+    "made": _("Made anew"),
+    "nothing-left": _("Nothing is left for this country"),
+}
+
+KINDS: dict[str, str | Promise] = {"object": _("Object"), "value": _("Value")}
