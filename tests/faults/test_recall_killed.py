@@ -77,7 +77,7 @@ def _make() -> None:
     pia, fleur = people.call("pia_partner"), people.call("fleur_officer")
     now = datetime.now(UTC)
     profile = Profile(
-        name="list", format="delimited", columns={"ip": "value"}, delimiter=",", header=True,
+        name="list", format="delimited", columns={"value": "ip"}, delimiter=",", header=True,
         defaults={"role": "ATTACKER_INFRA"},
     )  # fmt: skip
     services.receive(
@@ -107,9 +107,8 @@ def _kill(place: str) -> None:
     from tocsin.centre.knowledge import parting as knowledge
     from tocsin.centre.recall import journal
 
-    owner, name = {"written": (parting, "commit"), "half": (knowledge, "move_objects"), "noted": (journal, "write")}[
-        place
-    ]
+    places = {"written": (parting, "commit"), "half": (knowledge, "move_objects"), "noted": (journal, "write")}
+    owner, name = places[place]
     known = getattr(owner, name)
 
     def dying(*said: Any) -> None:

@@ -52,7 +52,7 @@ class PartsForm(RecallForm):
     """Which objects or values of a delivery, beside why and what recipients are to do."""
 
     parts = forms.CharField(
-        label=_("What is recalled"), max_length=400_000,
+        label=_("What is recalled"), required=False, max_length=400_000,
         widget=forms.Textarea(attrs={"rows": 6, "dir": "ltr", "spellcheck": "false"}),
         help_text=_(
             "One on each line: an address, domain, hash or other value, the id of a STIX object, or the UUID of a MISP"
