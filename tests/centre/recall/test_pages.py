@@ -138,9 +138,7 @@ def test_a_session_proves_itself_before_it_recalls_by_program(client: Client, se
     assert reply.status_code == 201
 
 
-def test_a_reopened_package_is_asked_for_again_by_the_desk(
-    client: Client, officers: list[Person], sent: Delivery
-) -> None:
+def test_a_reopened_package_is_made_anew(client: Client, officers: list[Person], sent: Delivery) -> None:
     from tocsin.centre.jobs.models import Job
     from tocsin.centre.recall import remaking
     from tocsin.centre.release.models import Package
