@@ -123,14 +123,25 @@ def _release(batch: Batch) -> Release:
 
 
 def _recall(source: Organisation) -> Recall:
-    """Of another delivery: NCB FR took it and has not answered, NCB JO never did."""
+    """Of one value of another delivery: NCB FR took it and has not answered, NCB JO never did."""
     gone = builders.delivery(source, "withdrawn.csv")
-    hidden = builders.batch(gone, builders.handling(), hidden_at=builders.NOW)
+    whole = builders.batch(gone, builders.handling(), hidden_at=builders.NOW)
+    hidden = builders.batch(gone, builders.handling(), hidden_at=builders.NOW, parted_from=whole)
+    Taking.objects.create(
+        organisation=builders.bureau("FR"), channel="api", day=builders.NOW.date(), first=whole.pk, last=whole.pk,
+        batches=Batches([whole.pk]).packed(), began_at=builders.NOW, ended_at=builders.NOW,
+    )  # fmt: skip
     made = Recall.objects.create(
         number="RC-2026-0001", delivery=gone, batches=Batches([hidden.pk]).packed(), reason="wrong-data",
         action="correct", note="Columns swapped", asked_by="pia_partner", organisation=source,
         asked_at=builders.NOW, confirm_by=builders.NOW + timedelta(hours=72), certificate="{}",
+        origins=Batches([whole.pk]).packed(),
+        successor=builders.delivery(source, "right.csv"),
     )  # fmt: skip
+    made.parts.create(kind="value", key="192.0.2.9", values=["192.0.2.9"], batches=[whole.pk], rows=1, field="value",
+                      became="192.0.2.6")  # fmt: skip
+    made.undos.create(organisation=builders.bureau("FR"), made_at=builders.NOW,
+                      due_at=builders.NOW + timedelta(hours=72))  # fmt: skip
     taken = [["api", "", "2026-11-20"], ["package", "FR-2026-0009", "2026-11-20"]]
     for code, state, how in (("FR", "informed", taken), ("JO", "nothing-taken", [])):
         made.notices.create(organisation=builders.bureau(code), state=state, taken=how, informed_at=builders.NOW)

@@ -27,6 +27,7 @@ FILES = {
     "object-raw",
     "package-download",
     "recall-certificate",
+    "recall-recalled",
     "receipt",
 }
 """Addresses that give a file and no page."""

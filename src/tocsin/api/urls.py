@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 
 from tocsin import __version__
 
-from . import answers, deliveries, errors, received
+from . import answers, deliveries, errors, recalls, received
 from .callers import KeyAuth, SessionAuth
 
 HERE = Path(__file__).parent
@@ -31,6 +31,7 @@ api.add_router("/deliveries", deliveries.router)
 api.add_router("/received", received.router)
 api.add_router("/reach", received.reach_router)
 api.add_router("", answers.router)
+api.add_router("", recalls.router)
 errors.install(api)
 
 

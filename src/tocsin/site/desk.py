@@ -22,7 +22,9 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.permissions.selectors import answerable_by, asked_by
 from tocsin.centre.reach import board, received
+from tocsin.centre.recall import remaking
 from tocsin.centre.recall.selectors import notices_for
+from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
 from tocsin.centre.release.desk import deliveries_of, waiting_for
 
@@ -93,6 +95,11 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     if may(person, "read"):
         asked = notices_for(person).filter(state="informed").count()
         tasks.append(Task(asked, "rotate", _("Recalls that wait for your answer"), "recalls"))
+        undos = undos_for(person).filter(state="open").count()
+        tasks.append(Task(undos, "history", _("What you did on a wrong word, to undo"), "recalls"))
+    if may(person, "package") and person.organisation.is_centre:
+        reopened = remaking.waiting().count()
+        tasks.append(Task(reopened, "package", _("Country packages that a recall reopened, to make anew"), "recalls"))
     if may(person, "watch"):
         hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))

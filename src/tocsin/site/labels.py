@@ -151,6 +151,7 @@ ACTIONS: dict[str, str | Promise] = {
     "recall.undo-asked": _("Asked an organisation to undo what it did"),
     "recall.undone": _("Answered a task to undo something"),
     "recall.undo-overdue": _("Escalated a task to undo something"),
+    "recall.remake-asked": _("Asked for a recalled package anew"),
     "recall.package-remade": _("Made a recalled package anew"),
     "release.corrected": _("Released a correction as what it corrects"),
     "recall.answered": _("Answered a recall"),

@@ -53,6 +53,18 @@ def rows_of(batches: Collection[int], chosen: Chosen) -> pl.DataFrame:
     return _rows(_parting(dict.fromkeys(batches, 0), chosen), _files_of(batches))
 
 
+def values_in(batches: Collection[int], text: str, most: int) -> list[str]:
+    """The first values of these batches that hold this text."""
+    store, found = store_folder(), dict[str, None]()
+    for each in _files_of(batches):
+        if len(found) >= most:
+            break
+        held = pl.col("batch").is_in(list(batches)) & pl.col("value").str.contains(text.strip().lower(), literal=True)
+        some = pl.scan_parquet(store / each.path).filter(held).select(pl.col("value").unique(maintain_order=True))
+        found.update(dict.fromkeys(some.head(most).collect()["value"].to_list()))
+    return list(found)[:most]
+
+
 def prepare(delivery: Delivery, batches: Collection[int], chosen: Chosen) -> Prepared:
     """Write the files anew in which something chosen stands. Nothing is changed by it yet."""
     top = Batch.objects.filter(delivery=delivery).aggregate(top=Max("pk"))["top"]

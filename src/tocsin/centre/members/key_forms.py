@@ -26,6 +26,7 @@ SCOPE_NAMES: dict[str, str | Promise] = {
     "read": _("Read what I may read: look-ups, observations, receipts"),
     "packages": _("Fetch country packages"),
     "respond": _("Acknowledge what was released to us and say what came of it"),
+    "recall": _("Recall and correct what was handed over"),
 }
 
 REFUSALS: dict[str, str | Promise] = {

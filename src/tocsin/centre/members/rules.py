@@ -176,7 +176,14 @@ def may(person: Person, ability: str) -> bool:
     return ability in abilities_of(side_of(person.organisation), person.roles)
 
 
-SCOPES = {"deliver": "deliver", "taxii": "deliver", "read": "read", "packages": "package", "respond": "respond"}
+SCOPES = {
+    "deliver": "deliver",
+    "taxii": "deliver",
+    "read": "read",
+    "packages": "package",
+    "recall": "recall",
+    "respond": "respond",
+}
 """What a key may be given → the ability that its owner needs for it."""
 
 

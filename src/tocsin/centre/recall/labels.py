@@ -22,9 +22,24 @@ STATES: dict[str, str | Promise] = {
     "informed": _("Answer awaited"),
     "nothing-taken": _("Took nothing"),
     "destroyed": _("Destroyed"),
-    "corrected": _("Corrected and undone"),
+    "corrected": _("Corrected"),
     "objected": _("Kept under a legal duty"),
 }
 
 TONES = {"informed": "warn", "objected": "warn"}
 """State → the tone of its badge; the others are done."""
+
+UNDO_ANSWERS: dict[str, str | Promise] = {
+    "done": _("Undone"),
+    "not-applicable": _("Nothing had to be undone"),
+}
+
+UNDO_STATES: dict[str, str | Promise] = {"open": _("To be undone"), **UNDO_ANSWERS}
+
+REMAKES: dict[str, str | Promise] = {
+    "open": _("Reopened, being made anew"),
+    "made": _("Made anew"),
+    "nothing-left": _("Nothing is left for this country"),
+}
+
+KINDS: dict[str, str | Promise] = {"object": _("Object"), "value": _("Value")}

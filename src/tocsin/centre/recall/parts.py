@@ -41,6 +41,11 @@ class Named:
     rows: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
+    def row_count(self) -> int:
+        """How many rows are its own."""
+        return self.rows.height
+
+    @property
     def values(self) -> list[str]:
         """What its rows say: the value itself, or those of an object."""
         return [self.key] if self.kind == Part.Kind.VALUE else sorted(set(self.rows["value"].to_list()))
@@ -58,6 +63,11 @@ class Found:
     things: list[Object]
     """Objects asked for, and those that name a value asked for."""
     documents: list[Document]
+
+    @property
+    def row_count(self) -> int:
+        """How many rows leave."""
+        return self.rows.height
 
     @property
     def values(self) -> frozenset[str]:

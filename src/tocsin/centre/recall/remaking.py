@@ -13,6 +13,7 @@ from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.countries import without_packages
+from tocsin.centre.members.models import Person
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.selectors import viewer_of_country
 from tocsin.centre.release.services import make_packages
@@ -42,6 +43,18 @@ def withdraw(made: Recall, packages: Iterable[Package], extent: Extent, at: date
 def ask(remake: Remake, at: datetime) -> None:
     """Put the making into the queue."""
     jobs.enqueue(REMAKE, f"package:{remake.old.number}", {"remake": remake.pk}, at=at)
+
+
+@transaction.atomic
+def ask_again(made: Recall, *, by: Person, at: datetime) -> int:
+    """Put those of a recall that wait into the queue once more; says how many."""
+    count = 0
+    for remake in made.remakes.filter(state=Remake.State.OPEN).select_related("old"):
+        ask(remake, at)
+        count += 1
+    if count:
+        record(by.login, "recall.remake-asked", f"recall:{made.number}", {"packages": count}, at=at)
+    return count
 
 
 def withdraw_late(made: Recall, now: datetime) -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any
+
+import orjson
 from django.db.models import Count, Q, QuerySet
 
-from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake import parting
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.knowledge.models import Object
+from tocsin.centre.knowledge.selectors import body_of
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
+from tocsin.lake.scope import Batches
 
-from .models import Notice, Recall
+from .models import Notice, Part, Recall, Undo
+
+MOST_OFFERED = 50
 
 
 def may_recall(person: Person, delivery: Delivery) -> bool:
@@ -24,6 +35,8 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
     found = found.annotate(
         told=Count("notices", distinct=True),
         open=Count("notices", filter=Q(notices__state=Notice.State.INFORMED), distinct=True),
+        asked_undos=Count("undos", distinct=True),
+        open_undos=Count("undos", filter=Q(undos__state=Undo.State.OPEN), distinct=True),
     )
     if person.organisation.is_centre:
         return found if may(person, "read-all-deliveries") else found.none()
@@ -35,3 +48,37 @@ def notices_for(person: Person) -> QuerySet[Notice]:
     if not may(person, "read") or person.organisation.is_centre:
         return Notice.objects.none()
     return person.organisation.recall_notices.select_related("recall").order_by("-informed_at", "-pk")
+
+
+def contents_of(delivery: Delivery, text: str) -> list[tuple[str, str]]:
+    """(id or value, name) of what is shown of a delivery and holds this text: the first of its objects and values."""
+    batches = list(Batch.objects.filter(delivery=delivery, hidden_at=None).values_list("pk", flat=True))
+    things = Object.objects.filter(delivery=delivery, batch__in=batches).order_by("pk")
+    if text:
+        things = things.filter(Q(object_id__icontains=text) | Q(name__icontains=text))
+    found = [(each.object_id, each.name) for each in things[:MOST_OFFERED]]
+    found += [(value, "") for value in parting.values_in(batches, text, MOST_OFFERED)]
+    return list(dict.fromkeys(found))
+
+
+def recalled_of(made: Recall, parts: Iterable[Part]) -> dict[str, Any]:
+    """What was recalled, for programs: values, what stands in their place, and STIX objects as revoked versions."""
+    chosen = list(parts)
+    ids = [each.key for each in chosen if each.kind == Part.Kind.OBJECT]
+    hidden = list(Batches.unpacked(bytes(made.batches)))
+    things = Object.objects.filter(batch__in=hidden, object_id__in=ids, standard__startswith="stix-2").order_by("pk")
+    return {
+        "recall": made.number,
+        "action": made.action,
+        "parts": [
+            {"key": each.key, "values": each.values, **({each.field: each.became} if each.field else {})}
+            for each in chosen
+        ],
+        "stix": [_revoked(orjson.loads(body_of(each).raw), made) for each in things],
+    }
+
+
+def _revoked(item: dict[str, Any], made: Recall) -> dict[str, Any]:
+    if "modified" in item:
+        item |= {"modified": made.asked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z", "revoked": True}
+    return item

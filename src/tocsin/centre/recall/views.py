@@ -21,7 +21,7 @@ from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, Refused
 
-from . import certificates, labels, services
+from . import certificates, labels, parts_views, services, undoing
 from .forms import AnswerForm, RecallForm
 from .models import Notice, Recall
 from .reach import reach_of
@@ -45,6 +45,8 @@ def recall_list(request: HttpRequest) -> HttpResponse:
         "told": told,
         "notices": [_notice(each, now) for each in told],
         "is_centre": person.organisation.is_centre,
+        "undos": undoing.undos_for(person).filter(state="open"),
+        "now": now,
     }
     return render(request, "recall/recall_list.html", context)
 
@@ -80,6 +82,7 @@ def _page(request: HttpRequest, number: str, form: AnswerForm | None = None) -> 
         "form": form or (AnswerForm(action=made.action) if notice and notice.state == Notice.State.INFORMED else None),
         "reason": labels.REASONS[made.reason],
         "action": labels.ACTIONS[made.action],
+        **parts_views.shown_of(made, person, follows=found is not None),
     }
     return render(request, "recall/recall.html", context, status=422 if form else 200)
 
@@ -91,6 +94,8 @@ def _shown(made: Recall, now: datetime) -> dict[str, Any]:
         "told": total,
         "answered": total - left,
         "is_late": bool(left) and now >= made.confirm_by,
+        "undos": made.asked_undos,  # type: ignore[attr-defined]
+        "undos_open": made.open_undos,  # type: ignore[attr-defined]
         "reason": labels.REASONS[made.reason],
     }
 
@@ -145,8 +150,9 @@ def recall_answer(request: HttpRequest, number: str) -> HttpResponse:
     said = form.cleaned_data
     try:
         services.answer(
-            notice, by=person, state=said["state"], for_units=said["for_units"], note=said["note"], at=timezone.now()
-        )
+            notice, by=person, state=said["state"], for_units=said["for_units"], note=said["note"], at=timezone.now(),
+            acted=said.get("acted"),
+        )  # fmt: skip
     except Conflict:
         messages.error(request, _("This recall was answered already."))
     except (Refused, InputError) as error:
