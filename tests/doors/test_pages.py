@@ -28,6 +28,8 @@ FILES = {
     "package-download",
     "recall-certificate",
     "receipt",
+    "scorecard-csv",
+    "scorecards-csv",
 }
 """Addresses that give a file and no page."""
 PAGES = {

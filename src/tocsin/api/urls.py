@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 
 from tocsin import __version__
 
-from . import answers, deliveries, errors
+from . import answers, deliveries, errors, scorecards
 from .callers import KeyAuth, SessionAuth
 
 HERE = Path(__file__).parent
@@ -29,6 +29,7 @@ api = NinjaAPI(
 )
 api.add_router("/deliveries", deliveries.router)
 api.add_router("", answers.router)
+api.add_router("", scorecards.router)
 errors.install(api)
 
 
