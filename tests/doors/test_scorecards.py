@@ -34,12 +34,12 @@ NOW = timezone.now()
 
 
 def send(slug: str, values: Iterable[int], at: datetime, name: str = "", **said: object) -> Delivery:
-    """Addresses 192.0.2.n, each observed five hours before it came."""
+    """Names hN.example, each observed five hours before it came."""
     seen = (at - timedelta(hours=5)).isoformat()
-    lines = "".join(f"192.0.2.{n},{seen}\n" for n in values)
+    lines = "".join(f"h{n}.example,{seen}\n" for n in values)
     return intake.receive(
         organisation=builders.organisation(slug), via="api", name=name or f"{slug}.csv",
-        chunks=[f"ip,first_seen\n{lines}".encode()], at=at, **said,
+        chunks=[f"domain,first_seen\n{lines}".encode()], at=at, **said,
     )  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -58,11 +58,11 @@ def percent(slug: str, name: str, days: int = 30) -> object:
 
 @pytest.fixture
 def four(db: None, store: Path) -> None:
-    """northwind brings 40 values, of which southgate brought 10 before, and eastlane brings 20 after."""
-    send("southgate", range(1, 11), ago(9))
-    send("northwind", range(1, 41), ago(8))
-    send("eastlane", range(21, 41), ago(7))
-    send("westlane", range(100, 130), ago(6))
+    """northwind brings 200 values, of which southgate brought 50 before, and eastlane brings 100 after."""
+    send("southgate", range(1, 51), ago(9))
+    send("northwind", range(1, 201), ago(8))
+    send("eastlane", range(101, 201), ago(7))
+    send("westlane", range(1000, 1120), ago(6))
     work()
     services.compute(timezone.now())
 
@@ -70,15 +70,15 @@ def four(db: None, store: Path) -> None:
 @pytest.mark.usefixtures("four")
 def test_what_is_new_known_and_first() -> None:
     said = measures("northwind")
-    assert said["known_before"] == {"percent": 25, "rests_on": 40, "why": ""}
-    assert said["unique"]["percent"] == 25  # 11 to 20.
-    assert said["first_to_report"]["percent"] == 65  # 20 of 30, in steps of five.
+    assert said["known_before"] == {"percent": 25, "rests_on": 200, "why": ""}
+    assert said["unique"]["percent"] == 25  # 51 to 100.
+    assert said["first_to_report"]["percent"] == 65  # 100 of 150, in steps of five.
     assert said["timed"]["percent"] == 100.0
     assert said["within_day"]["percent"] == 100.0
     card = Scorecard.objects.get(organisation__slug="northwind", span_days=30).body
-    assert (card["deliveries"], card["rows"], card["values_new"], card["half_within_hours"]) == (1, 40, 40, 6)
+    assert (card["deliveries"], card["rows"], card["values_new"], card["half_within_hours"]) == (1, 200, 200, 6)
     assert Entry.objects.filter(action="scorecards.computed").count() == 1
-    assert percent("southgate", "known_before") is None  # Ten values are too few to say.
+    assert percent("southgate", "known_before") is None  # Fifty values are too few to say.
     assert measures("southgate")["known_before"]["why"] == "too-few"
     assert percent("westlane", "unique") == 100
 
@@ -86,7 +86,7 @@ def test_what_is_new_known_and_first() -> None:
 @pytest.mark.usefixtures("store", "db")
 def test_with_two_others_nothing_is_compared() -> None:
     for slug in ("northwind", "southgate", "eastlane"):
-        send(slug, range(1, 60), ago(5))
+        send(slug, range(1, 160), ago(5))
     work()
     services.compute(timezone.now())
     for name in ("known_before", "unique", "first_to_report"):
@@ -96,9 +96,9 @@ def test_with_two_others_nothing_is_compared() -> None:
 @pytest.mark.usefixtures("four")
 def test_what_is_excluded_or_for_named_readers_is_absent() -> None:
     before = measures("northwind")
-    send("secretive", range(11, 21), ago(20), marking="TLP:AMBER+STRICT")
+    send("secretive", range(51, 101), ago(20), marking="TLP:AMBER+STRICT")
     builders.organisation("guarded", defaults={"exclusions": ["northwind"]})
-    send("guarded", range(11, 21), ago(20))
+    send("guarded", range(51, 101), ago(20))
     work()
     services.compute(timezone.now())
     assert measures("northwind") == before
@@ -117,9 +117,9 @@ def test_what_was_recalled_does_not_exist() -> None:
 @pytest.mark.usefixtures("store", "db")
 def test_invented_partners_are_never_compared_with_real_ones() -> None:
     for slug in ("northwind", "southgate", "eastlane"):
-        send(slug, range(1, 60), ago(5))
+        send(slug, range(1, 160), ago(5))
     builders.organisation("invented", is_exercise=True)
-    send("invented", range(1, 60), ago(9))
+    send("invented", range(1, 160), ago(9))
     work()
     services.compute(timezone.now())
     assert measures("northwind")["known_before"]["why"] == "too-few-others"
@@ -127,11 +127,11 @@ def test_invented_partners_are_never_compared_with_real_ones() -> None:
 
 @pytest.mark.usefixtures("four")
 def test_repeats_rejections_and_reviewers() -> None:
-    send("northwind", range(1, 41), ago(3), name="again.csv")
-    send("northwind", range(1, 41), ago(2), name="more.csv")
+    send("northwind", range(1, 201), ago(3), name="again.csv")
+    send("northwind", range(1, 201), ago(2), name="more.csv")
     found = Delivery.objects.filter(organisation__slug="northwind").order_by("pk").first()
     assert found is not None
-    Delivery.objects.filter(pk=found.pk).update(rejections=40)
+    Delivery.objects.filter(pk=found.pk).update(rejections=200)
     batch = Batch.objects.filter(delivery=found).first()
     for place, state in enumerate(("accepted", "refused", "refused", "refused", "open")):
         Proposal.objects.create(
@@ -141,7 +141,7 @@ def test_repeats_rejections_and_reviewers() -> None:
     services.compute(timezone.now())
     services.compute(timezone.now())  # Again on the same day: in place of the first.
     said = measures("northwind")
-    assert said["own_repeats"] == {"percent": 66.7, "rests_on": 120, "why": ""}
+    assert said["own_repeats"] == {"percent": 66.7, "rests_on": 600, "why": ""}
     assert said["refused_by_reviewers"] == {"percent": 75.0, "rests_on": 4, "why": ""}
     assert said["rejected"]["percent"] == 25.0
     assert Scorecard.objects.filter(organisation__slug="northwind").count() == 3
@@ -149,11 +149,11 @@ def test_repeats_rejections_and_reviewers() -> None:
 
 @pytest.mark.usefixtures("four")
 def test_older_spans_reach_back() -> None:
-    send("northwind", range(200, 240), ago(60))
+    send("northwind", range(2000, 2040), ago(60))
     work()
     services.compute(timezone.now())
-    assert Scorecard.objects.get(organisation__slug="northwind", span_days=30).body["values_new"] == 40
-    assert Scorecard.objects.get(organisation__slug="northwind", span_days=90).body["values_new"] == 80
+    assert Scorecard.objects.get(organisation__slug="northwind", span_days=30).body["values_new"] == 200
+    assert Scorecard.objects.get(organisation__slug="northwind", span_days=90).body["values_new"] == 240
 
 
 LAKES = st.builds(

@@ -12,10 +12,10 @@ SPANS = (30, 90, 365)
 """Days that a scorecard looks back."""
 OTHERS_LEAST = 3
 """Compared is with at least so many other sources."""
-VALUES_LEAST = 20
-"""Shares of fewer than these say nothing, and could be used to ask about one value."""
+VALUES_LEAST = 100
+"""Shares of fewer than these say little, and would answer questions about single values."""
 STEP_PERCENT = 5
-"""Compared shares come in steps: the answer to one more value is not to be read off them."""
+"""Compared shares come in steps, cut off: one value more or less seldom shows in them."""
 TOO_FEW_OTHERS, TOO_FEW = "too-few-others", "too-few"
 
 
@@ -75,7 +75,7 @@ def _compared(part: int, whole: int, others: int) -> dict[str, Any]:
         return {"percent": None, "rests_on": 0, "why": TOO_FEW_OTHERS}
     if whole < VALUES_LEAST:
         return {"percent": None, "rests_on": 0, "why": TOO_FEW}
-    percent = STEP_PERCENT * round(100 * part / whole / STEP_PERCENT)
+    percent = STEP_PERCENT * (100 * part // (whole * STEP_PERCENT))
     # How many values others share is itself about them: it is told roughly.
     return {"percent": percent, "rests_on": _roughly(whole), "why": ""}
 
