@@ -29,6 +29,8 @@ FILES = {
     "recall-certificate",
     "recall-recalled",
     "receipt",
+    "scorecard-csv",
+    "scorecards-csv",
 }
 """Addresses that give a file and no page."""
 PAGES = {

@@ -42,6 +42,8 @@ class Source(Schema):
     tlp: str
     rows: int
     last_at: datetime
+    grades: list[str]
+    """How it graded itself and what it says, as given: 4x4:B2."""
 
 
 class Thing(Schema):

@@ -18,6 +18,7 @@ from tocsin.centre.intake import profiles, services
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.holding import is_sealed, refusal_text
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.outlook import is_told, outlook_of
 from tocsin.centre.members.doors import while_open
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.reasons import sentence
@@ -96,6 +97,8 @@ class Status(Receipt):
     conflicts: int
     countries: int
     defaults_applied: list[str]
+    outlook: dict[str, Any] | None
+    """For its source: whether it waits, was released (to which class of recipients) or recalled; when it expires."""
     rejections_url: str
 
 
@@ -193,6 +196,7 @@ def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
         "duplicate_of": _receipt_of(person, found.duplicate_of),
         "mends": _receipt_of(person, None if found.mends and is_sealed(found.mends) else found.mends),
         "objects": found.objects_count, "proposals": found.proposals_count,
+        "outlook": outlook_of(found, timezone.now()).as_json() if is_told(person, found) else None,
         "defaults_applied": found.defaults_applied, "rejections_url": f"{ADDRESS}{found.receipt}/rejections",
     }  # fmt: skip
 

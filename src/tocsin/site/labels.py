@@ -210,6 +210,7 @@ ACTIONS: dict[str, str | Promise] = {
     "release.refused": _("Refused a release"),
     "release.released": _("Released a delivery"),
     "release.withdrawn": _("Withdrew a proposed release"),
+    "scorecards.computed": _("Worked out the scorecards of the day"),
     "session.ended": _("Ended other sessions"),
     "sign-in": _("Signed in"),
     "sign-in.factor-failed": _("Failed at the second factor"),

@@ -63,6 +63,8 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("people", "users", _("People"), "manage-people"),
             Entry("units", "building-bank", _("National units"), "manage-units"),
             Entry("memberships", "world", _("Membership"), "set-country-status"),
+            Entry("partnership", "users", _("Our partnership"), "read-own-agreement"),
+            Entry("scorecards", "gauge", _("Scorecards"), "read-scorecards"),
             Entry("own-agreement", "file-text", _("Our agreement"), "read-own-agreement"),
             Entry("acts", "history", _("Log of acts"), "read-audit"),
             Entry("emergencies", "flame", _("Emergency access"), "read-emergencies"),

@@ -56,6 +56,13 @@ SENTENCES = (
     ),
     gettext_noop("There is no room on the disk to keep this delivery. Nothing was kept: send it again later."),
     gettext_noop("This sharing label is not known. Send one of the labels of TLP 2.0, or none."),
+    gettext_noop("This is no grade of a scheme that is known. Write it as 4x4:B2, 3x5x2:1AP or Admiralty:B2."),
+    gettext_noop(
+        "This letter and digit mean one thing in 4x4 and another on the Admiralty scale. Name the scheme, as in 4x4:B2."
+    ),
+    gettext_noop(
+        "The agreement does not cover this type of data: nothing of it was used. Send what was agreed on, or ask the Centre's partnership officer to widen the agreement."
+    ),
     gettext_noop("No column map of this name is known. Send the name of a saved map, or none."),
     gettext_noop(
         "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement."

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "tocsin.centre.release",
     "tocsin.centre.reach",
     "tocsin.centre.recall",
+    "tocsin.centre.partners",
     "tocsin.site",
 ]
 

@@ -13,6 +13,7 @@ from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
+from tocsin.centre.partners import services as partners
 from tocsin.centre.permissions import services as permissions
 from tocsin.centre.reach import chasing
 from tocsin.centre.recall import corrections, remaking
@@ -46,6 +47,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         remaking.REMAKE: remaking.remake_package,
         lake.HOUSEKEEPING: lake.keep_house,
         act_log.VERIFY: act_log.verify,
+        partners.COMPUTE: partners.run_job,
     }
 
 
@@ -59,6 +61,7 @@ def tick(now: datetime) -> None:
     permissions.tick(now)
     recall.tick(now)
     chasing.tick(now)
+    partners.tick(now)
     act_log.tick(now)
 
 

@@ -179,3 +179,15 @@ ANSWERS: dict[str, str | Promise] = {
 def kind_label(word: str) -> str:
     """The kind in the reader's language; the word itself where there is no label."""
     return str(KINDS.get(word, word))
+
+
+STAGES: dict[str, tuple[str, str, str | Promise]] = {
+    "in-hand": ("hourglass", "", _("In hand: not read yet, or under review")),
+    "not-used": ("lock", "", _("Nothing of it is used")),
+    "waits-for-release": ("clock", "accent", _("Waits for release")),
+    "released": ("circle-check", "good", _("Released")),
+    "partly-released": ("circle-check", "accent", _("Released in part")),
+    "recalled": ("rotate", "warn", _("Recalled")),
+    "nothing-in-it": ("circle-dashed", "", _("Nothing in it to release")),
+}
+"""Where a delivery stands, as its source reads it → icon, tone, label."""

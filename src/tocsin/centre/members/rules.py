@@ -41,6 +41,7 @@ ABILITIES = (
     "manage-units",  # National units below one's own bureau: add them, authorise them.
     "appoint",  # The first people of other organisations, who then manage their own.
     "read-own-agreement",  # What one's own organisation agreed on with the Centre.
+    "read-scorecards",  # How much every source contributes.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
     "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
@@ -92,7 +93,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "partnership": frozenset(
             _DESK
             | {"map-columns", "switch-feeds", "edit-organisations", "set-country-status", "manage-people", "appoint"}
-            | {_ASKS}
+            | {"read-scorecards", _ASKS}
         ),
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },

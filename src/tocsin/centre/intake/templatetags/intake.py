@@ -80,6 +80,23 @@ def unit_name(word: str) -> object:
 
 
 @register.filter
+def stage_sign(word: str) -> str:
+    """The icon of where a delivery stands."""
+    return labels.STAGES[str(word)][0]
+
+
+@register.filter
+def stage_tone(word: str) -> str:
+    return labels.STAGES[str(word)][1]
+
+
+@register.filter
+def stage_name(word: str) -> object:
+    """Where a delivery stands."""
+    return labels.STAGES[str(word)][2]
+
+
+@register.filter
 def warning_name(word: str) -> object:
     """Why a value may be harmless."""
     return labels.WARNING_GROUPS.get(str(word), word)

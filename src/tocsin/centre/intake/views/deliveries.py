@@ -38,6 +38,7 @@ from .. import checks, grades, holding, mending, profiles, services
 from .. import deliveries as selectors
 from ..forms import FilterForm
 from ..models import Batch, Delivery, SavedProfile
+from ..outlook import is_told, outlook_of
 from ..selectors import visible_batches
 from ..store import delivery_path
 
@@ -107,6 +108,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     known = selectors.deliveries_for(person)
     return {
         "delivery": found,
+        "outlook": outlook_of(found, timezone.now()) if is_told(person, found) else None,
         # One of two may be held while the other is seen by all.
         "mends": known.filter(pk=found.mends_id).first() if found.mends_id else None,
         "mended_by": known.filter(mends=found).order_by("pk"),
@@ -239,6 +241,8 @@ def receipt(request: HttpRequest, found: Delivery) -> HttpResponse:
     body["rejections_by_reason"] = {
         each.reason: each.count for each in selectors.refusals_of(found, with_samples=False)
     }
+    if is_told(person_of(request), found):
+        body["outlook"] = outlook_of(found, timezone.now()).as_json()
     body["address"] = request.build_absolute_uri(reverse("delivery", args=[found.receipt]))
     return JsonResponse(body)
 
