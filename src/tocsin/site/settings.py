@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "tocsin.centre.intake",
     "tocsin.centre.knowledge",
     "tocsin.centre.analysis",
+    "tocsin.centre.redaction",
     "tocsin.centre.permissions",
     "tocsin.centre.release",
     "tocsin.centre.recall",

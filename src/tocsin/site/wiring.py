@@ -15,6 +15,7 @@ from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
 from tocsin.centre.permissions import services as permissions
 from tocsin.centre.recall import services as recall
+from tocsin.centre.redaction import services as redaction
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
 
@@ -25,6 +26,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
+    redaction.follow_origin,
     orders.release_under_orders,
 )
 

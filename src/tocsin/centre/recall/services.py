@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.models import Batch, Delivery, Former, Terms
+from tocsin.centre.intake.models import Batch, Delivery, Former, Origin, Terms
 from tocsin.centre.intake.register import FACTS, put_to_the_gate
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.selectors import takings_of
@@ -45,9 +45,10 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
-        batches = Batches(list(shown.values_list("pk", flat=True)))
-        if not batches:
+        own = set(shown.values_list("pk", flat=True))
+        if not own:
             raise Conflict
+        batches = Batches(own | Origin.all_drawn_from(own))  # They close with it; who had them is told, too.
         shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
         made = _recalled(
             delivery, batches, number=_next_number(at), reason=reason, action=action, note=note,
@@ -101,8 +102,8 @@ class Reach:
 
 def reach_of(delivery: Delivery) -> Reach:
     """How far what is shown of a delivery got: what a recall would call back."""
-    shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
-    batches = Batches(list(shown.values_list("pk", flat=True)))
+    shown = set(Batch.objects.filter(delivery=delivery, hidden_at=None).values_list("pk", flat=True))
+    batches = Batches(shown | Origin.all_drawn_from(shown))
     takers, told = _told_of(delivery, batches)
     packages = sum(1 for each in Package.objects.filter(recalled_at=None) if batches_of(each) & batches)
     return Reach(len(batches), len(told), len(takers), packages)
@@ -274,7 +275,8 @@ def replay(at: datetime) -> int:
             delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
             if Recall.objects.filter(delivery=delivery, asked_at=asked_at).exists():
                 continue
-            batches = Batches(list(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True)))
+            own = set(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True))
+            batches = Batches(own | Origin.all_drawn_from(own))
             Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
             taken = Recall.objects.filter(number=line["number"]).exists()
             by = Person.objects.filter(login=line["by"]).select_related("organisation").first()
