@@ -78,6 +78,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "permission": lambda shown, person: (scene.permission(shown.delivery).pk,),
     "permission-ask": lambda shown, person: (shown.delivery.receipt,),
     "permission-ask-part": lambda shown, person: (shown.delivery.batches.get().pk,),
+    "redaction": lambda shown, person: (scene.redaction(shown.delivery).pk,),
+    "redaction-new": lambda shown, person: (shown.delivery.receipt,),
     "provider": lambda shown, person: ("northwind",),
     "provider-switch": lambda shown, person: ("northwind",),
     "provider-remove": lambda shown, person: ("northwind",),
