@@ -75,6 +75,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "emergency-end": lambda shown, person: (scene.emergency(person, shown.delivery).pk,),
     "emergency-delivery": lambda shown, person: (scene.emergency(person, shown.delivery).pk, shown.delivery.receipt),
     "emergency-original": lambda shown, person: (scene.emergency(person, shown.delivery).pk, shown.delivery.receipt),
+    "package": lambda shown, person: (shown.package.number,),
     "permission": lambda shown, person: (scene.permission(shown.delivery).pk,),
     "permission-ask": lambda shown, person: (shown.delivery.receipt,),
     "permission-ask-part": lambda shown, person: (shown.delivery.batches.get().pk,),

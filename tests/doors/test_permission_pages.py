@@ -19,6 +19,7 @@ from tocsin.centre.permissions.models import Permission
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Release
 from tocsin.core.words import Tlp
+from tocsin.lake.scope import Batches
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -181,3 +182,24 @@ def test_a_delivery_is_redacted_and_the_version_is_looked_at_when_it_closes() ->
     analyst.post(one)
     assert Batch.objects.get(delivery=made.delivery).hidden_at is None
     assert browser("dora_dissemination").get(one).status_code == 404
+
+
+def test_a_package_says_what_holds_for_it_and_to_the_centre_alone_because_of_what() -> None:
+    shown = scene.make()
+    batch = shown.delivery.batches.get()
+    narrow = builders.batch(
+        builders.delivery(builders.organisation("southgate"), "narrow.csv"),
+        builders.handling(Tlp.AMBER, exclusions=("country:JO",), codes=("H3",)),
+    )
+    shown.package.batches = Batches([batch.pk, narrow.pk]).packed()
+    shown.package.save()
+    address = reverse("package", args=[shown.package.number])
+    centre, bureau = text_of(browser("dana_analyst"), address), text_of(browser("fleur_officer"), address)
+    for page in (centre, bureau):
+        assert "TLP:AMBER" in page
+        assert "H2, H3" in page
+    assert "narrow.csv" in centre
+    assert "Everybody in Jordan" in centre
+    for secret in ("narrow.csv", "Jordan", "because of"):
+        assert secret not in bureau
+    assert address in text_of(browser("fleur_officer"), reverse("package-list"))
