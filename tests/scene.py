@@ -13,7 +13,7 @@ from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQue
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.audit.tree import keep
-from tocsin.centre.intake.models import Batch, Delivery, Hold
+from tocsin.centre.intake.models import Batch, Delivery, Hold, Origin
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
@@ -24,6 +24,7 @@ from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organi
 from tocsin.centre.members.services import add_key
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall
+from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Package, Release, StandingOrder
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
@@ -236,6 +237,16 @@ def permission(delivery: Delivery) -> Permission:
         reason="They must act.", asked_by=people.call("fleur_officer"), asked_for=builders.bureau("FR"),
         asked_at=builders.NOW, forwarded_by=by, forwarded_at=builders.NOW,
     )  # fmt: skip
+
+
+def redaction(of: Delivery) -> Redaction:
+    """A version of the delivery without remarks, of its first part."""
+    made = builders.delivery(of.organisation, "redacted.csv", rows=3)
+    builders.batch(made, builders.handling(), released_to=None)
+    Origin.objects.create(delivery=made, batch=of.batches.first())
+    by = people.call("dana_analyst")
+    return Redaction.objects.create(delivery=made, of=of, out=["free-text"], reason="No remarks.", made_by=by,
+                                    made_at=builders.NOW)  # fmt: skip
 
 
 def standing_order() -> StandingOrder:

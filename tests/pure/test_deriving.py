@@ -72,17 +72,19 @@ def test_whoever_sees_what_was_made_sees_each_parent(sets: list[HandlingSet]) ->
 @given(SETS)
 def test_unions_intersections_and_the_narrowest(sets: list[HandlingSet]) -> None:
     derived = derive(parents_of(sets), BUREAUS)
-    assert set(derived["exclusions"].value) == {word for each in sets for word in each.exclusions}
-    assert set(derived["codes"].value) == {word for each in sets for word in each.codes}
-    assert set(derived["purposes"].value) == set.intersection(*(set(each.purposes) for each in sets))
-    assert derived["pap"].value == (max((each.pap for each in sets), key=PAP.index),)
-    assert derived["classification"].value == (max((each.classification for each in sets), key=CLASSIFICATIONS.index),)
-    assert derived["attribution"].value == (max((each.attribution for each in sets), key=ATTRIBUTIONS.index),)
-    assert derived["retention_months"].value == (str(min(each.retention_months for each in sets)),)
-    label = Tlp(derived["tlp"].value[0])
+    assert set(derived.of("exclusions").value) == {word for each in sets for word in each.exclusions}
+    assert set(derived.of("codes").value) == {word for each in sets for word in each.codes}
+    assert set(derived.of("purposes").value) == set.intersection(*(set(each.purposes) for each in sets))
+    assert derived.of("pap").value == (max((each.pap for each in sets), key=PAP.index),)
+    assert derived.of("classification").value == (
+        max((each.classification for each in sets), key=CLASSIFICATIONS.index),
+    )
+    assert derived.of("attribution").value == (max((each.attribution for each in sets), key=ATTRIBUTIONS.index),)
+    assert derived.of("retention_months").value == (str(min(each.retention_months for each in sets)),)
+    label = Tlp(derived.of("tlp").value[0])
     assert label.rank >= max(each.tlp.rank for each in sets)
     assert label.rank == max(each.tlp.rank for each in sets) or label is Tlp.AMBER_STRICT
-    assert not set(derived["audience"].value) & set(derived["exclusions"].value)
+    assert not set(derived.of("audience").value) & set(derived.of("exclusions").value)
 
 
 @given(SETS, st.randoms(use_true_random=False))
@@ -129,11 +131,11 @@ def test_each_field_names_who_decided_it() -> None:
     wide = HandlingSet(tlp=Tlp.GREEN, purposes=("INVESTIGATE", "PROTECT"), codes=("H1",))
     strict = HandlingSet(tlp=Tlp.AMBER, purposes=("PROTECT",), codes=("H2",), exclusions=("country:XC",))
     derived = derive([Parent("d1", wide), Parent("d2", strict)])
-    assert (derived["tlp"].value, derived["tlp"].decided_by) == (("TLP:AMBER",), ("d2",))
-    assert (derived["purposes"].value, derived["purposes"].decided_by) == (("PROTECT",), ("d2",))
-    assert (derived["exclusions"].value, derived["exclusions"].decided_by) == (("country:XC",), ("d2",))
-    assert (derived["codes"].value, derived["codes"].decided_by) == (("H1", "H2"), ("d1", "d2"))
-    assert derived["pap"].decided_by == (), "they all say the same"
+    assert (derived.of("tlp").value, derived.of("tlp").decided_by) == (("TLP:AMBER",), ("d2",))
+    assert (derived.of("purposes").value, derived.of("purposes").decided_by) == (("PROTECT",), ("d2",))
+    assert (derived.of("exclusions").value, derived.of("exclusions").decided_by) == (("country:XC",), ("d2",))
+    assert (derived.of("codes").value, derived.of("codes").decided_by) == (("H1", "H2"), ("d1", "d2"))
+    assert derived.of("pap").decided_by == (), "they all say the same"
 
 
 def test_w07_a_permission_makes_a_common_purpose() -> None:
@@ -142,7 +144,7 @@ def test_w07_a_permission_makes_a_common_purpose() -> None:
     asked = Grant("P-2026-0007", purposes=frozenset({"PROTECT"}))
     derived = derive([Parent("a1", first), Parent("a2", second, (asked,))])
     assert derived.handling is not None
-    assert (derived["purposes"].value, derived["purposes"].permitted_by) == (("PROTECT",), ("P-2026-0007",))
+    assert (derived.of("purposes").value, derived.of("purposes").permitted_by) == (("PROTECT",), ("P-2026-0007",))
 
 
 @pytest.mark.parametrize("tlp", list(Tlp))

@@ -65,7 +65,8 @@ class Derived:
     handling: HandlingSet | None
     """None: the sources agree on no purpose, and it cannot be released."""
 
-    def __getitem__(self, field: str) -> Decision:
+    def of(self, field: str) -> Decision:
+        """What came out for this field."""
         return next(each for each in self.decisions if each.field == field)
 
 

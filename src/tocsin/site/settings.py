@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "tocsin.centre.knowledge",
     "tocsin.centre.analysis",
     "tocsin.centre.permissions",
+    "tocsin.centre.redaction",
     "tocsin.centre.release",
     "tocsin.centre.reach",
     "tocsin.centre.recall",

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.intake.urls")),
     path("", include("tocsin.centre.analysis.urls")),
     path("", include("tocsin.centre.permissions.urls")),
+    path("", include("tocsin.centre.redaction.urls")),
     path("", include("tocsin.centre.release.urls")),
     path("", include("tocsin.centre.reach.urls")),
     path("", include("tocsin.centre.recall.urls")),

@@ -18,6 +18,7 @@ from tocsin.centre.permissions import services as permissions
 from tocsin.centre.reach import chasing
 from tocsin.centre.recall import corrections, remaking
 from tocsin.centre.recall import services as recall
+from tocsin.centre.redaction import services as redaction
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
 
@@ -28,6 +29,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
+    redaction.follow_origin,
     orders.release_under_orders,
     corrections.release_corrected,
     corrections.compare_later,

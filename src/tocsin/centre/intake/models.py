@@ -298,10 +298,23 @@ class Origin(models.Model):
     """A batch that something in a delivery was drawn from. Hidden or relabelled, it closes what was drawn from it."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="origins")
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="drawn")
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="drawn")
+    closed_at = models.DateTimeField(null=True)
+    """When it closed what was drawn from it; until somebody looked at that."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["delivery", "batch"], name="origin_once")]
+
+    @classmethod
+    def all_drawn_from(cls, batches: Iterable[int]) -> set[int]:
+        """Batches of whatever was drawn from these, and from that in turn, as far as they are shown."""
+        found: set[int] = set()
+        of = set(batches)
+        while of:
+            drawn = cls.objects.filter(batch__in=of).values("delivery")
+            of = set(Batch.objects.filter(delivery__in=drawn, hidden_at=None).values_list("pk", flat=True)) - found
+            found |= of
+        return found
 
     @classmethod
     def drawn_from(cls, batches: models.QuerySet[Batch]) -> list[int]:
@@ -317,6 +330,7 @@ class Origin(models.Model):
             shown = Q(hidden_at=None) | Q(hidden_at__gt=at)
             closed = Batch.objects.filter(shown, delivery=number).update(hidden_at=at)
             if closed:
+                Origin.objects.filter(delivery=number).update(closed_at=at)
                 record("system", "delivery.closed-with-origin", f"delivery:{number}", {"batches": closed}, at=at)
 
 

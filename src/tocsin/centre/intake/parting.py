@@ -23,7 +23,7 @@ from tocsin.lake import compaction, files
 from tocsin.lake.compaction import Parting
 
 from .lake import PREFIX, remove, swap
-from .models import Batch, Delivery, Former, LakeFile, NameTally, Tally
+from .models import Batch, Delivery, Former, LakeFile, NameTally, Origin, Tally
 from .reading import BATCHES_IN_DELIVERY
 from .services import store_folder
 
@@ -124,6 +124,8 @@ def commit(delivery: Delivery, prepared: Prepared, parted: Collection[int], at: 
     Former.objects.bulk_create(
         Former(batch_id=into[old.pk], terms_id=old.terms_id, since_at=old.moved_at, until_at=at) for old in held
     )
+    # What was drawn from one of these may hold what leaves: it closes until somebody has looked at it.
+    Origin.close(Origin.drawn_from(Batch.objects.filter(pk__in=list(into))), at)
     for file, relative, written in prepared.swaps:
         swap([file], [(relative, written)], at, is_sorted=file.is_sorted)
     _move_tallies(prepared.rows, into)

@@ -231,6 +231,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
 
 def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None) -> tuple[Handling, tuple[str, ...]]:
     """What holds for the part of a delivery that bears this label, and the names of the defaults in it."""
+    if delivery.under is not None:
+        return Handling.from_json(delivery.under.body), ()
     profile_label = tlp_of(str(delivery.profile.get("marking", "")))
     stated = tlp_of(marking or "") or _label_of(delivery, outcome, profile_label) or profile_label
     handling, by_default = default_set(delivery.organisation.defaults, stated)

@@ -37,6 +37,19 @@ REFUSALS: dict[str, str | Promise] = {
     "excluded": _("You excluded one of them yourself. Leave it out, or change the exclusion first."),
 }
 
+FIELDS: dict[str, str | Promise] = {
+    "tlp": _("Sharing label"),
+    "audience": _("Whom the source named"),
+    "exclusions": _("Whom the source excluded"),
+    "codes": _("Handling codes"),
+    "pap": _("What may be done with it (PAP)"),
+    "purposes": _("Purposes"),
+    "classification": _("Classification"),
+    "attribution": _("Naming the source"),
+    "retention_months": _("Kept for"),
+}
+"""The fields of a handling set, in the order of `handling.deriving.FIELDS`."""
+
 CLASSES: dict[str, str | Promise] = {
     "law-enforcement": _("All law enforcement"),
     "public-body": _("All public bodies"),

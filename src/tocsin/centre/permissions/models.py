@@ -102,7 +102,7 @@ class Use(models.Model):
     """A batch was let go on the strength of a permission."""
 
     permission = models.ForeignKey(Permission, on_delete=models.PROTECT, related_name="uses")
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+")
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="+")
     is_for_purpose = models.BooleanField(default=False)
     """It went out for a purpose that its handling set does not name."""
     at = models.DateTimeField()

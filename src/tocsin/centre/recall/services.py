@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import parting
-from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.models import Batch, Delivery, Origin
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import Organisation, Person
@@ -41,9 +41,10 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
-        batches = Batches(list(shown.values_list("pk", flat=True)))
-        if not batches:
+        own = set(shown.values_list("pk", flat=True))
+        if not own:
             raise Conflict
+        batches = Batches(own | Origin.all_drawn_from(own))  # They close with it; who had them is told, too.
         shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
         said = Said(reason, action, by.login, by.organisation, at, note)
         made = _recalled(delivery, batches, said, number=_next_number(at))
@@ -293,7 +294,8 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if Recall.objects.filter(delivery=delivery, asked_at=asked_at, origins=None).exists():
             return False
-        batches = Batches(list(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True)))
+        own = set(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True))
+        batches = Batches(own | Origin.all_drawn_from(own))
         Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
         taken = Recall.objects.filter(number=line["number"]).exists()
         _recalled(delivery, batches, said, number=_next_number(asked_at) if taken else line["number"])

@@ -59,16 +59,3 @@ STANDINGS: dict[str, tuple[str, str, str | Promise]] = {
     "ended": ("lock", "", _("Ended")),
 }
 """How an order stands → icon, tone, label."""
-
-FIELDS: dict[str, str | Promise] = {
-    "tlp": _("Sharing label"),
-    "audience": _("Whom the source named"),
-    "exclusions": _("Whom the source excluded"),
-    "codes": _("Handling codes"),
-    "pap": _("What may be done with it (PAP)"),
-    "purposes": _("Purposes"),
-    "classification": _("Classification"),
-    "attribution": _("Naming the source"),
-    "retention_months": _("Kept for"),
-}
-"""The fields of a handling set, in the order of `handling.deriving.FIELDS`."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 
 from tocsin.centre.intake.models import Batch
-from tocsin.centre.intake.selectors import scope_of
+from tocsin.centre.intake.selectors import scope_of, visible_batches
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may, side_of
-from tocsin.centre.members.selectors import above_of, ceiling_of
+from tocsin.centre.members.selectors import above_of, ceiling_of, viewer_of
+from tocsin.centre.rows import Numbers
 from tocsin.core.errors import NotFound
 from tocsin.core.words import Tlp
-from tocsin.handling import Viewer
+from tocsin.handling import Derived, HandlingSet, Parent, Viewer, derive
 from tocsin.lake.scope import Batches
 
 from .models import Package
@@ -108,3 +110,33 @@ def file_of(package: Package) -> Path:
     """Where the archive lies."""
     folder: Path = settings.INSTALLATION.store_folder
     return folder / package.path
+
+
+def derived_of(package: Package, person: Person, at: datetime) -> Derived | None:
+    """What holds for the package, and which deliveries decided it; None of one that holds nothing any more.
+
+    Only who may see a delivery reads its name, and only who works on releases reads who is excluded. Audiences are left
+    out: the gate opened every part to the bureau that the package is for.
+    """
+    numbers = Numbers(batches_of(package))
+    first = Batch.objects.filter(pk__in=numbers).order_by().values("handling_set").annotate(first=Min("pk"))
+    some = Batch.objects.filter(pk__in=[each["first"] for each in first]).select_related("handling_set", "delivery")
+    may_name = person.organisation.is_centre
+    shown = set(visible_batches(viewer_of(person), at).filter(pk__in=numbers).values_list("pk", flat=True))
+    parents = [
+        Parent(
+            each.delivery.name if may_name and each.pk in shown else "",
+            replace(HandlingSet.from_json(each.handling_set.body), audience=()),
+        )
+        for each in some
+    ]
+    if not parents:
+        return None
+    derived = derive(parents)
+    kept_back = {"audience"} if may(person, "read-releases") else {"audience", "exclusions", "attribution"}
+    decisions = [
+        replace(each, decided_by=tuple(name for name in each.decided_by if name))
+        for each in derived.decisions
+        if each.field not in kept_back
+    ]
+    return replace(derived, decisions=tuple(decisions))

@@ -15,5 +15,6 @@ urlpatterns = [
     path("release/orders/<int:key>/", order_views.order, name="order"),
     path("packages/", views.package_list, name="package-list"),
     path("packages/new/", views.package_create, name="package-create"),
+    path("packages/<str:number>/", views.package_page, name="package"),
     path("packages/<str:number>.zip", views.package_download, name="package-download"),
 ]

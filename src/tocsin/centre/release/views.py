@@ -20,7 +20,7 @@ from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
 from .forms import PackageForm
-from .selectors import countries_for, file_of, given_out, package_for, packages_for
+from .selectors import countries_for, derived_of, file_of, given_out, package_for, packages_for
 from .services import MAKE, note_fetch, request_packages
 
 PER_PAGE = 25
@@ -76,6 +76,23 @@ def package_create(request: HttpRequest) -> HttpResponse:
     else:
         messages.success(request, _("The package is being made. It will be listed here when it is ready."))
     return redirect("package-list")
+
+
+@requires("package")
+@require_safe
+def package_page(request: HttpRequest, number: str) -> HttpResponse:
+    """What holds for a package, and why."""
+    person, now = person_of(request), timezone.now()
+    try:
+        package = package_for(person, number, now)
+    except NotFound:
+        raise Http404 from None
+    context = {
+        "package": package,
+        "country": country(package.country).name(get_language() or "en"),
+        "derived": derived_of(package, person, now),
+    }
+    return render(request, "release/package.html", context)
 
 
 @requires("package")

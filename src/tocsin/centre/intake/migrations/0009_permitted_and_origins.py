@@ -66,9 +66,10 @@ class Migration(migrations.Migration):
                 (
                     "batch",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="drawn", to="intake.batch"
+                        on_delete=django.db.models.deletion.CASCADE, related_name="drawn", to="intake.batch"
                     ),
                 ),
+                ("closed_at", models.DateTimeField(null=True)),
                 (
                     "delivery",
                     models.ForeignKey(

@@ -132,6 +132,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "can_review": may(person, "review"),
         "waits_for_check": checks.waits(found),
         "can_recall": may(person, "recall") and (person.organisation.is_centre or own_side) and len(seen) > 0,
+        "can_redact": may(person, "propose-release") and found.state == Delivery.State.PARSED and len(seen) > 0,
         "maps": SavedProfile.objects.filter(organisation=found.organisation).order_by("name"),
     }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django import template
+from django.utils.translation import ngettext
 
 from tocsin.centre.members.labels import PURPOSES
+from tocsin.handling import Decision
 
 from .. import labels
 
@@ -34,3 +36,24 @@ def audience_names(entries: Iterable[str]) -> list[str]:
 @register.filter
 def purpose_names(listed: Iterable[str]) -> list[str]:
     return [str(PURPOSES.get(str(word), word)) for word in listed]
+
+
+@register.filter
+def field_name(word: str) -> object:
+    """A field of a handling set."""
+    return labels.FIELDS[str(word)]
+
+
+@register.filter
+def derived_words(decision: Decision) -> list[str]:
+    """The value of a field in words."""
+    match decision.field:
+        case "audience" | "exclusions":
+            return labels.entry_names(decision.value)
+        case "purposes":
+            return [str(PURPOSES.get(word, word)) for word in decision.value]
+        case "retention_months":
+            months = int(decision.value[0])
+            return [ngettext("%(months)s month", "%(months)s months", months) % {"months": months}]
+        case _:
+            return list(decision.value)

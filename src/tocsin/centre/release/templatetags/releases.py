@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django import template
-from django.utils.translation import ngettext
 
 from tocsin.centre.members.labels import CODES, PURPOSES
 from tocsin.centre.permissions.labels import entry_names
-from tocsin.handling import Decision
 
 from .. import labels
 
@@ -54,24 +52,3 @@ def purpose_name(word: str) -> object:
 @register.filter
 def code_text(word: str) -> object:
     return CODES.get(str(word), word)
-
-
-@register.filter
-def field_name(word: str) -> object:
-    """A field of a handling set."""
-    return labels.FIELDS[str(word)]
-
-
-@register.filter
-def derived_words(decision: Decision) -> list[str]:
-    """The value of a field in words."""
-    match decision.field:
-        case "audience" | "exclusions":
-            return entry_names(decision.value)
-        case "purposes":
-            return [str(PURPOSES.get(word, word)) for word in decision.value]
-        case "retention_months":
-            months = int(decision.value[0])
-            return [ngettext("%(months)s month", "%(months)s months", months) % {"months": months}]
-        case _:
-            return list(decision.value)

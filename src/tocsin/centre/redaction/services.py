@@ -1,0 +1,231 @@
+"""Making a redacted version, closing it with its origin, opening it again after somebody looked at it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+from django.db import transaction
+from django.db.models import Q
+
+from tocsin.centre.audit.services import record
+from tocsin.centre.intake import services as intake
+from tocsin.centre.intake.models import Batch, BatchSet, Delivery, LakeFile, Origin
+from tocsin.centre.intake.selectors import scope_of, visible_batches
+from tocsin.centre.intake.terms import set_audience
+from tocsin.centre.knowledge.models import Object
+from tocsin.centre.knowledge.selectors import body_of
+from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.errors import Conflict, Refused
+from tocsin.core.profiles import Profile
+from tocsin.handling import Derived, HandlingSet, Parent, derive
+from tocsin.lake.questions.extract import rows_under
+from tocsin.lake.scope import Batches, Snapshot
+
+from . import cutting
+from .models import Redaction
+
+ABILITY = "propose-release"
+STANDARD = "stix-2"
+"""Objects of this standard can be redacted: their fields are known one by one."""
+MOST_OBJECTS = 2_000
+MOST_ROWS = 100_000
+SHORTEST_REPLACED = 3
+"""A shorter text stands in too many places to be replaced."""
+
+
+def objects_for(person: Person, delivery: Delivery, at: datetime) -> list[Object]:
+    """Objects of the delivery that this person may make a redacted version of."""
+    seen = visible_batches(viewer_of(person), at).filter(delivery=delivery)
+    found = Object.objects.filter(delivery=delivery, batch__in=seen, standard__startswith=STANDARD, revoked=False)
+    return list(found.order_by("pk")[:MOST_OBJECTS])
+
+
+def contents_of(things: Collection[Object]) -> dict[int, dict[str, Any]]:
+    """Number of each object → what it says; one whose bytes are no JSON object is left out."""
+    found = {}
+    for each in things:
+        try:
+            body = orjson.loads(body_of(each).raw)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(body, dict) and body.get("type") not in {"marking-definition", "identity"}:
+            found[each.pk] = body
+    return found
+
+
+def derived_of(batches: Collection[Batch]) -> Derived:
+    """What holds for something made of these, and which of them decides it (DOMAIN 4.5)."""
+    sets = {each.handling_set.digest: each for each in sorted(batches, key=lambda batch: -batch.pk)}
+    return derive([Parent(f"{each.delivery.name} · {each.pk}", HandlingSet.from_json(each.handling_set.body))
+                   for each in sets.values()], _bureaus())  # fmt: skip
+
+
+def _bureaus() -> set[str]:
+    return set(Organisation.objects.filter(is_bureau=True).values_list("slug", flat=True))
+
+
+@transaction.atomic
+def redact_objects(
+    delivery: Delivery, numbers: Collection[int], *, out: Collection[str], replaced: cutting.Replacements,
+    reason: str, by: Person, at: datetime,
+) -> Redaction:  # fmt: skip
+    """Make a redacted version of these objects. Raises Refused with why not, Conflict where it is there already."""
+    _require(by, reason, replaced)
+    things = [each for each in objects_for(by, delivery, at) if each.pk in set(numbers)]
+    contents = contents_of(things)
+    if not contents:
+        raise Refused("nothing-chosen")
+    if not (set(out) & set(cutting.fields_of(contents.values())) or replaced):
+        raise Refused("nothing-taken-out")
+    content = cutting.redacted_bundle(list(contents.values()), out, replaced, _seed(delivery, by, at))
+    batches = Batch.objects.filter(pk__in={each.batch_id for each in things if each.pk in contents})
+    kept = sorted(set(out) & set(cutting.fields_of(contents.values())))
+    return _kept(delivery, batches, content, f"redacted-{delivery.pk}-{{}}.json", None, kept, replaced, reason, by, at)
+
+
+@transaction.atomic
+def redact_rows(
+    delivery: Delivery, *, out: Collection[str], replaced: cutting.Replacements, reason: str, by: Person, at: datetime
+) -> Redaction:
+    """Make a redacted version of the rows of a delivery that the person sees."""
+    _require(by, reason, replaced)
+    groups = sorted(set(out) & set(cutting.COLUMN_GROUPS))
+    if not (groups or replaced):
+        raise Refused("nothing-taken-out")
+    rows = _rows_for(by, delivery, at)
+    if not rows.height:
+        raise Refused("nothing-chosen")
+    columns = cutting.columns_without(groups)
+    profile = Profile(
+        name="redacted rows", format="delimited", columns={name: name for name in columns if name in rows.columns},
+        delimiter=",", header=True, lists={"tags": ";"} if "tags" in columns else {},
+        source_time=(delivery.source_at or delivery.received_at).isoformat(),
+    )  # fmt: skip
+    content = cutting.redacted_rows(rows, groups, replaced)
+    batches = Batch.objects.filter(pk__in=rows["batch"].unique().to_list())
+    name = f"redacted-{delivery.pk}-{{}}.csv"
+    return _kept(delivery, batches, content, name, profile, groups, replaced, reason, by, at)
+
+
+def _rows_for(by: Person, delivery: Delivery, at: datetime) -> pl.DataFrame:
+    """What the gate shows this person of the delivery's rows."""
+    scope = scope_of(viewer_of(by), at)
+    own = Batches(list(Batch.objects.filter(delivery=delivery, rows__gt=0).values_list("pk", flat=True)))
+    numbers = own & scope.batches
+    if not numbers:
+        return pl.DataFrame()
+    files = LakeFile.objects.filter(
+        retired_at=None, first_batch__lte=int(numbers.numbers[-1]), last_batch__gte=int(numbers.numbers[0])
+    )
+    paths = tuple(intake.store_folder() / path for path in files.order_by("pk").values_list("path", flat=True))
+    rows = rows_under(Snapshot(paths), scope, numbers, MOST_ROWS)
+    if rows is None:
+        raise Refused("too-many-rows")
+    return rows
+
+
+def _require(by: Person, reason: str, replaced: cutting.Replacements) -> None:
+    if not (by.organisation.is_centre and may(by, ABILITY)):
+        raise Refused("not-allowed")
+    if not reason.strip():
+        raise Refused("no-reason")
+    if any(len(old) < SHORTEST_REPLACED for old, _new in replaced):
+        raise Refused("too-short")
+
+
+def _seed(delivery: Delivery, by: Person, at: datetime) -> str:
+    return f"{delivery.receipt} {by.login} {at.isoformat()}"
+
+
+def _kept(
+    delivery: Delivery, batches: BatchSet, content: bytes, name: str, profile: Profile | None, out: Sequence[str],
+    replaced: cutting.Replacements, reason: str, by: Person, at: datetime,
+) -> Redaction:  # fmt: skip
+    """Hand it in as a delivery of the same source, under what is derived from the parts that it was made of."""
+    parents = list(batches.select_related("handling_set", "delivery"))
+    handling = derived_of(parents).handling
+    if handling is None:
+        raise Refused("no-common-purpose")
+    made = intake.receive(
+        organisation=delivery.organisation, via=Delivery.Via.PAGE, chunks=[content], at=at, person=by, profile=profile,
+        name=name.format(Redaction.objects.filter(of=delivery).count() + 1), drawn_from=delivery,
+    )  # fmt: skip
+    if made.state == Delivery.State.DUPLICATE:
+        raise Conflict("this redacted version is there already")
+    Delivery.objects.filter(pk=made.pk).update(under=intake.handling_row(handling))
+    Origin.objects.bulk_create(Origin(delivery=made, batch=each) for each in parents)
+    redaction = Redaction.objects.create(
+        delivery=made, of=delivery, out=list(out), replacements=len(replaced), reason=reason.strip()[:1_000],
+        made_by=by, made_at=at,
+    )  # fmt: skip
+    facts = {"of": delivery.pk, "batches": [each.pk for each in parents], "out": list(out), "replaced": len(replaced)}
+    record(by.login, "redaction.made", f"delivery:{made.pk}", facts, at=at)
+    return redaction
+
+
+def follow_origin(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """A keeper of the commit: what closed while a redacted version was read closes it, too."""
+    del outcome, work
+    if delivery.under is None:
+        return
+    parents = list(Batch.objects.filter(drawn__delivery=delivery).select_related("handling_set", "delivery"))
+    shown = [each for each in parents if each.hidden_at is None or each.hidden_at > at]
+    handling = derived_of(parents).handling if parents else None
+    if len(shown) < len(parents) or handling is None or handling.digest != delivery.under.digest:
+        Origin.close([delivery.pk], at)
+    elif until := _until(parents):
+        Origin.close([delivery.pk], until)
+
+
+def _until(parents: Collection[Batch]) -> datetime | None:
+    """When the first of them will be hidden, as far as that is known."""
+    return min((each.hidden_at for each in parents if each.hidden_at), default=None)
+
+
+def closed(redaction: Redaction, at: datetime) -> Origin | None:
+    """The origin that closed it, where it is closed by one and by nothing else."""
+    found = Origin.objects.filter(delivery=redaction.delivery, closed_at__lte=at).first()
+    if found is None:
+        return None
+    by_origin = Batch.objects.filter(delivery=redaction.delivery, hidden_at=found.closed_at)
+    return found if by_origin.exists() else None
+
+
+@transaction.atomic
+def reopen(redaction: Redaction, *, by: Person, at: datetime) -> None:
+    """Somebody looked at it after its origin changed: it waits anew, under what holds for the origin now.
+
+    Refused while any part of the origin is hidden. Two people let it go again.
+    """
+    if not (by.organisation.is_centre and may(by, ABILITY)):
+        raise Refused("not-allowed")
+    origin = closed(redaction, at)
+    if origin is None:
+        raise Conflict("it is not closed")
+    parents = list(Batch.objects.filter(drawn__delivery=redaction.delivery).select_related("handling_set", "delivery"))
+    seen = visible_batches(viewer_of(by), at).filter(pk__in=[each.pk for each in parents])
+    if seen.count() < len(parents):
+        raise Refused("origin-closed")
+    handling = derived_of(parents).handling
+    if handling is None:
+        raise Refused("no-common-purpose")
+    row = intake.handling_row(handling)
+    Delivery.objects.filter(pk=redaction.delivery_id).update(under=row)
+    batches: BatchSet = Batch.objects.filter(Q(hidden_at=origin.closed_at), delivery=redaction.delivery_id)
+    numbers = list(batches.values_list("pk", flat=True))
+    again: BatchSet = Batch.objects.filter(pk__in=numbers)
+    set_audience(again, None)
+    again.update(handling_set=row)
+    again.update(hidden_at=None)
+    Origin.objects.filter(delivery=redaction.delivery_id).update(closed_at=None)
+    if until := _until(parents):
+        Origin.close([redaction.delivery_id], until)
+    Redaction.objects.filter(pk=redaction.pk).update(reopened_by=by, reopened_at=at)
+    record(by.login, "redaction.reopened", f"delivery:{redaction.delivery_id}", {"batches": numbers}, at=at)
