@@ -38,6 +38,7 @@ REASONS: dict[str, str] = {
     "unknown-label": "This sharing label is not known. Send one of the labels of TLP 2.0, or none.",
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
     "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
+    "circular-not-a-bureau": "Circulars are sent by the people of a bureau who hand over for it.",
     "recall-objection-without-ground": "To keep what was recalled, name the legal duty under which you keep it.",
     "recall-answer-without-units": "Confirm too that this holds for the units that you authorised: they may have copies.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",

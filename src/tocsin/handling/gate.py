@@ -52,6 +52,8 @@ class Facts:
     released_to: tuple[str, ...] | None = None
     """None: not released, it stays between its source and the Centre. Empty: released to whomever its handling set
     lets have it. Else to these of them only: organisation slugs, `country:FR`, `class:academia`, `all-members`."""
+    is_private: bool = False
+    """What one member sent straight to others: the Centre carries it and does not read it (DOMAIN 2.1)."""
 
 
 class Reason(StrEnum):
@@ -75,6 +77,8 @@ class Reason(StrEnum):
     NOT_RELEASED = "not-released"
     NOT_IN_RELEASE = "not-in-release"
     """It was released, and to others."""
+    PRIVATE = "private"
+    """Between members: not for the Centre's people."""
     CLEARANCE = "clearance"
     CEILING = "ceiling"
     """The label is narrower than the key in hand may read."""
@@ -115,6 +119,8 @@ def explain(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
         return Reason.CEILING  # Before the source's own right: it says what may be read this way, whoever sent it.
     if viewer.organisation == facts.source:
         return Reason.SOURCE
+    if facts.is_private and viewer.is_centre:
+        return Reason.PRIVATE  # Before TLP:RED too: who is named there is meant at home, and not in a seat here.
     if not viewer.is_centre and not _released(viewer, facts.released_to):
         return Reason.NOT_RELEASED if facts.released_to is None else Reason.NOT_IN_RELEASE
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):

@@ -47,6 +47,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
         (
             Entry("release-desk", "shield-check", _("Release"), "read-releases"),
             Entry("package-list", "package", _("Country packages"), "package"),
+            Entry("circulars", "mail", _("Circulars"), "read"),
             Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
         ),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
+from tocsin.centre.circulars import services as circulars
 from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
@@ -25,6 +26,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     analysis.keep_proposals,
     analysis.keep_conflicts,
     orders.release_under_orders,
+    circulars.send_on,
 )
 
 

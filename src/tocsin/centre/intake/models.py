@@ -65,6 +65,12 @@ class Delivery(models.Model):
     """Names of what was filled in by default: shown back to the source."""
     passes = models.JSONField(default=list)
     """Kinds of holds (`Hold.Kind`) that are not asked of it, or not again."""
+    is_circular = models.BooleanField(default=False)
+    """Sent by a bureau straight to others: nobody else releases it."""
+    is_private = models.BooleanField(default=False)
+    """Kept from the Centre's people: it carries this and does not read it."""
+    stated_handling = models.JSONField(default=dict)
+    """What its sender laid down for all of it, over the agreement's defaults: fields of the handling set."""
     rows = models.BigIntegerField(default=0)
     repeats = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
@@ -108,11 +114,23 @@ class Terms(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     handling_set = models.ForeignKey(HandlingSet, on_delete=models.PROTECT, related_name="+")
     audience = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="+")
+    is_private = models.BooleanField(default=False)
+    """Between members: kept from the Centre's people (`handling.Facts.is_private`)."""
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organisation", "handling_set", "audience"], name="terms_once"),
+            models.UniqueConstraint(
+                fields=["organisation", "handling_set", "audience", "is_private"], name="terms_once"
+            ),
         ]
+
+    def alike(self, **changed: Any) -> Terms:
+        """The interned terms that differ from these in nothing else."""
+        facts = {
+            "organisation_id": self.organisation_id, "handling_set_id": self.handling_set_id,
+            "audience_id": self.audience_id, "is_private": self.is_private,
+        }  # fmt: skip
+        return Terms.objects.get_or_create(**{**facts, **changed})[0]
 
 
 class Change(models.Model):
@@ -157,9 +175,7 @@ class BatchSet(models.QuerySet["Batch"]):
                             values.get("handling_set", terms.handling_set_id),
                         )
                     )
-                    new = Terms.objects.get_or_create(
-                        organisation_id=source, handling_set_id=under, audience_id=terms.audience_id
-                    )[0]
+                    new = terms.alike(organisation_id=source, handling_set_id=under)
                     changed += self.filter(terms=terms)._moved({**values, "terms": new}, change)
                 return changed
             return self._moved(values, change)
@@ -223,11 +239,7 @@ class Batch(models.Model):
             self.changed = change.pk
             held = self.terms
             if (held.organisation_id, held.handling_set_id) != (self.organisation_id, self.handling_set_id):
-                self.terms = Terms.objects.get_or_create(
-                    organisation_id=self.organisation_id,
-                    handling_set_id=self.handling_set_id,
-                    audience_id=held.audience_id,
-                )[0]
+                self.terms = held.alike(organisation_id=self.organisation_id, handling_set_id=self.handling_set_id)
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], "terms"}
             same = Q(terms=self.terms, hidden_at__isnull=self.hidden_at is None)

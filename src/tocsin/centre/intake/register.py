@@ -59,7 +59,8 @@ class _Memory:
             for terms in found.select_related("organisation", "handling_set", "audience"):
                 handling = Handling.from_json(terms.handling_set.body)
                 entries = terms.audience.entries
-                facts = facts_of(terms.organisation.slug, handling, None if entries is None else tuple(entries))
+                released_to = None if entries is None else tuple(entries)
+                facts = facts_of(terms.organisation.slug, handling, released_to, is_private=terms.is_private)
                 with self.lock:
                     if terms.pk not in self.place:
                         self.held.append(Held(terms.pk, terms.organisation_id, terms.handling_set_id, handling, facts))
@@ -135,10 +136,12 @@ def held_of(numbers: set[int]) -> dict[int, Held]:
     return {number: memory.held[memory.place[number]] for number in numbers}
 
 
-def facts_of(source: str, handling: Handling, released_to: tuple[str, ...] | None) -> Facts:
+def facts_of(
+    source: str, handling: Handling, released_to: tuple[str, ...] | None, *, is_private: bool = False
+) -> Facts:
     """What the gate must know beside the set. A TLP:RED set names its readers as `person:<login>`."""
     named = (entry.removeprefix("person:") for entry in handling.audience if entry.startswith("person:"))
-    return Facts(source=source, named=frozenset(named), released_to=released_to)
+    return Facts(source=source, named=frozenset(named), released_to=released_to, is_private=is_private)
 
 
 def _read(known: Register, newest: tuple[int, int]) -> Register:

@@ -23,10 +23,13 @@ def audience_row(entries: Iterable[str] | None) -> Audience:
     return Audience.objects.get_or_create(digest=digest, defaults={"entries": kept})[0]
 
 
-def terms_row(organisation_id: int, handling: HandlingSet, entries: Iterable[str] | None) -> Terms:
+def terms_row(
+    organisation_id: int, handling: HandlingSet, entries: Iterable[str] | None, *, is_private: bool = False
+) -> Terms:
     """The interned terms."""
-    audience = audience_row(entries)
-    return Terms.objects.get_or_create(organisation_id=organisation_id, handling_set=handling, audience=audience)[0]
+    return Terms.objects.get_or_create(
+        organisation_id=organisation_id, handling_set=handling, audience=audience_row(entries), is_private=is_private
+    )[0]
 
 
 def set_audience(batches: BatchSet, entries: Iterable[str] | None) -> int:
@@ -38,9 +41,7 @@ def set_audience(batches: BatchSet, entries: Iterable[str] | None) -> int:
     changed = 0
     with transaction.atomic():
         for terms in Terms.objects.filter(pk__in=batches.order_by().values("terms").distinct()):
-            new = Terms.objects.get_or_create(
-                organisation_id=terms.organisation_id, handling_set_id=terms.handling_set_id, audience=audience
-            )[0]
+            new = terms.alike(audience_id=audience.pk)
             if new != terms:
                 changed += batches.filter(terms=terms).update(terms=new)
     return changed

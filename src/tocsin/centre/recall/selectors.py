@@ -26,6 +26,7 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
         open=Count("notices", filter=Q(notices__state=Notice.State.INFORMED), distinct=True),
     )
     if person.organisation.is_centre:
+        found = found.filter(delivery__is_private=False)
         return found if may(person, "read-all-deliveries") else found.none()
     return found.filter(delivery__organisation=person.organisation) if may(person, "recall") else found.none()
 

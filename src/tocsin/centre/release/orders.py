@@ -116,8 +116,8 @@ def _locked(order: StandingOrder) -> StandingOrder:
 
 def release_under_orders(delivery: Delivery, outcome: dict[str, Any], _work: Path, at: datetime) -> None:
     """A keeper of the commit: what an order in force covers leaves with it, and cites it. The rest waits for people."""
-    if came_supervised(delivery):
-        return  # Two people look at each of these (DOMAIN 2.1).
+    if came_supervised(delivery) or delivery.is_circular:
+        return  # Two people look at each of these (DOMAIN 2.1); a circular goes to whom its sender named.
     orders = list(orders_in_force(at).select_for_update(of=("self",)))
     if not orders:
         return

@@ -50,9 +50,11 @@ class Preview:
         return sum(len(part.lines) for part in self.kept_from)
 
 
-def preview(handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime) -> Preview:
+def preview(
+    handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime, *, is_private: bool = False
+) -> Preview:
     """For every organisation that can sign in: whether it would see it, and by which rule."""
-    facts = facts_of(source, handling, None if audience is None else tuple(audience))
+    facts = facts_of(source, handling, None if audience is None else tuple(audience), is_private=is_private)
     lines = [
         Line(organisation, person, viewer, explain(viewer, handling, facts, at))
         for organisation, person, viewer in _viewers(handling, _organisations())
