@@ -89,7 +89,8 @@ def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: o
 def batch(of: Delivery, under: HandlingSet, **said: object) -> Batch:
     """The part of a delivery under one handling set; released as far as that goes, if nothing else is said."""
     audience, permitted = said.pop("released_to", BY_LABEL), said.pop("permitted_to", ())
-    terms = terms_row(of.organisation_id, under, audience, permitted)  # type: ignore[arg-type]
+    is_private = bool(said.pop("is_private", False))
+    terms = terms_row(of.organisation_id, under, audience, permitted, is_private=is_private)  # type: ignore[arg-type]
     facts = {"received_at": of.received_at, "rows": of.rows, **said}
     return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, terms=terms, **facts)
 

@@ -13,6 +13,7 @@ from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQue
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.audit.tree import keep
+from tocsin.centre.circulars.models import Circular
 from tocsin.centre.intake.models import Batch, Delivery, Hold, Origin
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
@@ -26,6 +27,7 @@ from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Package, Release, StandingOrder
+from tocsin.core.words import Tlp
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
 from tocsin.site.act_log import log_of_acts
@@ -147,6 +149,20 @@ def _recall(source: Organisation) -> Recall:
     for code, state, how in (("FR", "informed", taken), ("JO", "nothing-taken", [])):
         made.notices.create(organisation=builders.bureau(code), state=state, taken=how, informed_at=builders.NOW)
     return made
+
+
+def circular() -> Circular:
+    """What the bureau of KE sent to the bureau of FR; once."""
+    found = Circular.objects.filter(number="C-2026-ABCDEF").first()
+    if found is not None:
+        return found
+    sent = builders.delivery(builders.bureau("KE"), "circular.md", title="A loader", format="prose", is_circular=True,
+                             is_private=True)  # fmt: skip
+    under = builders.handling(Tlp.AMBER, audience=("ncb-fr",))
+    batch = builders.batch(sent, under, released_to=("ncb-fr",), is_private=True)
+    Document.objects.create(delivery=sent, batch=batch, title="A loader", language="en", text="# A loader\n\nSee it.")
+    _kept(sent, b"# A loader\n\nSee it.")
+    return Circular.objects.create(number="C-2026-ABCDEF", delivery=sent, audience=["ncb-fr"], sent_at=builders.NOW)
 
 
 def _package() -> Package:

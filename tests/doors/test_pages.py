@@ -20,6 +20,7 @@ FILES = {
     "act-proof",
     "acts-export",
     "acts-key",
+    "circular-file",
     "delivery-mend",
     "delivery-original",
     "delivery-rejections",

@@ -131,6 +131,8 @@ def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
         return False
     if viewer.organisation == facts.source:
         return True
+    if facts.is_private and viewer.is_centre:
+        return False
     to = facts.released_to
     names = {viewer.organisation, f"class:{viewer.class_name}"} | ({land} if viewer.country else set())
     if not viewer.is_centre and (
@@ -155,17 +157,17 @@ def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
 
 @given(
     VIEWERS, LABELS, ENTRIES, ENTRIES, st.none() | ENTRIES, st.sampled_from(["official-use", "restricted"]),
-    st.sampled_from(["", "hidden_at", "expires_at"]), ENTRIES,
+    st.sampled_from(["", "hidden_at", "expires_at"]), ENTRIES, st.booleans(),
 )  # fmt: skip
 def test_the_reason_that_is_given_is_the_decision(
     viewer: Viewer, tlp: Tlp, audience: set[str], exclusions: set[str], released: set[str] | None, classification: str,
-    past: str, permitted: set[str],
+    past: str, permitted: set[str], is_private: bool,
 ) -> None:  # fmt: skip
     named = tuple(audience - exclusions - ({"all-members"} if tlp.rank >= Tlp.AMBER_STRICT.rank else set()))
     handling = HandlingSet(tlp=tlp, audience=named, exclusions=tuple(exclusions), classification=classification)
     facts = replace(
         FACTS, released_to=None if released is None else tuple(released), permitted_to=tuple(permitted),
-        **({past: NOW} if past else {}),
+        is_private=is_private, **({past: NOW} if past else {}),
     )  # fmt: skip
     reason = explain(viewer, handling, facts, NOW)
     assert reason.is_shown is may_see(viewer, handling, facts, NOW) is plainly_seen(viewer, handling, facts)

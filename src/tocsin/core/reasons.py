@@ -41,6 +41,7 @@ REASONS: dict[str, str] = {
     "data-type-not-agreed": "The agreement does not cover this type of data: nothing of it was used. Send what was agreed on, or ask the Centre's partnership officer to widen the agreement.",
     "unknown-profile": "No column map of this name is known. Send the name of a saved map, or none.",
     "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
+    "circular-not-a-bureau": "Circulars are sent by the people of a bureau who hand over for it.",
     "recall-objection-without-ground": "To keep what was recalled, name the legal duty under which you keep it.",
     "answer-without-reason": "Say why nothing was done with it: the Centre learns from that.",
     "answer-without-usefulness": "Say whether it was useful, not useful, or a false positive.",

@@ -55,6 +55,8 @@ class Facts:
     permitted_to: tuple[str, ...] = ()
     """To whom the source permitted it when it was asked, beyond its label, and two people let it go: as `released_to`.
     No exclusion, classification or TLP:RED gives way to it."""
+    is_private: bool = False
+    """What one member sent straight to others: the Centre carries it and does not read it (DOMAIN 2.1)."""
 
 
 class Reason(StrEnum):
@@ -80,6 +82,8 @@ class Reason(StrEnum):
     NOT_RELEASED = "not-released"
     NOT_IN_RELEASE = "not-in-release"
     """It was released, and to others."""
+    PRIVATE = "private"
+    """Between members: not for the Centre's people."""
     CLEARANCE = "clearance"
     CEILING = "ceiling"
     """The label is narrower than the key in hand may read."""
@@ -120,6 +124,8 @@ def explain(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
         return Reason.CEILING  # Before the source's own right: it says what may be read this way, whoever sent it.
     if viewer.organisation == facts.source:
         return Reason.SOURCE
+    if facts.is_private and viewer.is_centre:
+        return Reason.PRIVATE  # Before TLP:RED too: who is named there is meant at home, and not in a seat here.
     if not viewer.is_centre and not _released(viewer, facts.released_to):
         return Reason.NOT_RELEASED if facts.released_to is None else Reason.NOT_IN_RELEASE
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):

@@ -52,6 +52,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("permissions", "message-report", _("Permissions"), "ask-source"),
             Entry("permissions-asked", "help", _("Permissions asked of you"), "answer-permissions"),
             Entry("package-list", "package", _("Country packages"), "package"),
+            Entry("circulars", "mail", _("Circulars"), "read"),
             Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
         ),

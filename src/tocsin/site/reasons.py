@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("Circulars are sent by the people of a bureau who hand over for it."),
     gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
     gettext_noop("Say why nothing was done with it: the Centre learns from that."),
     gettext_noop("Say whether it was useful, not useful, or a false positive."),

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "tocsin.centre.release",
     "tocsin.centre.reach",
     "tocsin.centre.recall",
+    "tocsin.centre.circulars",
     "tocsin.centre.partners",
     "tocsin.site",
 ]

@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.reach.urls")),
     path("", include("tocsin.centre.recall.urls")),
     path("", include("tocsin.centre.partners.urls")),
+    path("", include("tocsin.centre.circulars.urls")),
     path("api/v1/", include("tocsin.api.urls")),
     path("taxii2/", include("tocsin.taxii.urls")),
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
+from tocsin.centre.circulars import services as circulars
 from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
@@ -33,6 +34,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     orders.release_under_orders,
     corrections.release_corrected,
     corrections.compare_later,
+    circulars.send_on,
 )
 
 

@@ -35,10 +35,13 @@ def world() -> None:
             {"exclusions": ("northwind",)})  # fmt: skip
     hidden = itertools.cycle([None, None, builders.NOW - timedelta(hours=1), None, builders.NOW + timedelta(hours=1)])
     audiences, permitted = itertools.cycle(AUDIENCES), itertools.cycle(PERMITTED)
+    privates = itertools.cycle([False, False, False, True])
     for source, tlp, said in itertools.product(sources, Tlp, more):
         sent = builders.delivery(source)
-        builders.batch(sent, builders.handling(tlp, **said), hidden_at=next(hidden), released_to=next(audiences),
-                       permitted_to=next(permitted))  # fmt: skip
+        builders.batch(
+            sent, builders.handling(tlp, **said), hidden_at=next(hidden), released_to=next(audiences),
+            permitted_to=next(permitted), is_private=next(privates),
+        )  # fmt: skip
 
 
 def plainly_visible(viewer: Viewer) -> set[int]:
@@ -51,8 +54,8 @@ def plainly_visible(viewer: Viewer) -> set[int]:
         )
         handling = Handling.from_json(batch.handling_set.body)
         entries = batch.terms.audience.entries
-        facts = facts_of(batch.organisation.slug, handling, None if entries is None else tuple(entries),
-                         tuple(batch.terms.permitted.entries))  # fmt: skip
+        released_to, permitted = None if entries is None else tuple(entries), tuple(batch.terms.permitted.entries)
+        facts = facts_of(batch.organisation.slug, handling, released_to, permitted, is_private=batch.terms.is_private)
         shown = batch.hidden_at is None or batch.hidden_at > builders.NOW
         if shown and may_see(viewer, handling, facts, builders.NOW):
             seen.add(batch.pk)
@@ -102,7 +105,10 @@ def test_what_a_process_remembers_follows_every_change(seed: int, world: None) -
             case 2:
                 set_audience(some, drawn.choice(AUDIENCES), drawn.choice(PERMITTED))
             case 3:
-                builders.batch(builders.delivery(some[0].organisation), drawn.choice(sets), released_to=None)
+                builders.batch(
+                    builders.delivery(some[0].organisation), drawn.choice(sets), released_to=None,
+                    is_private=drawn.choice([False, True]),
+                )  # fmt: skip
             case 4:
                 one = some[0]
                 one.hidden_at = None

@@ -100,7 +100,8 @@ def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery
 def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
     handling = _unread_handling(delivery)
-    return may_see(viewer, handling, facts_of(delivery.organisation.slug, handling, None), timezone.now())
+    facts = facts_of(delivery.organisation.slug, handling, None, is_private=delivery.is_private)
+    return may_see(viewer, handling, facts, timezone.now())
 
 
 def _unread_handling(delivery: Delivery) -> HandlingSet:

@@ -45,8 +45,11 @@ def without_sealed(found: QuerySet[Delivery], person: Person) -> QuerySet[Delive
     """The deliveries less those whose existence is kept from this person.
 
     Legal officers know of all; the source's people, and who handed it over, of theirs. The Centre's own deliveries are
-    everybody's there, so that of them only who handed one over knows.
+    everybody's there, so that of them only who handed one over knows. What members send one another the Centre's
+    people do not know of, legal officers neither, unless it is held.
     """
+    if person.organisation.is_centre:
+        found = found.filter(Q(is_private=False) | Q(state__in=SEALED))
     if may(person, "decide-legal"):
         return found
     own = Q(person=person)

@@ -74,6 +74,12 @@ class Delivery(models.Model):
     passes = models.JSONField(default=list)
     """Kinds of holds (`Hold.Kind`) that are not asked of it, or not again; with `data_types.NOT_ASKED` where the Centre
     drew it from something that was agreed on."""
+    is_circular = models.BooleanField(default=False)
+    """Sent by a bureau straight to others: nobody else releases it."""
+    is_private = models.BooleanField(default=False)
+    """Kept from the Centre's people: it carries this and does not read it."""
+    stated_handling = models.JSONField(default=dict)
+    """What its sender laid down for all of it, over the agreement's defaults: fields of the handling set."""
     rows = models.BigIntegerField(default=0)
     repeats = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
@@ -132,11 +138,13 @@ class Terms(models.Model):
     audience = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="+")
     permitted = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="+")
     """As `handling.Facts.permitted_to`: never without entries, which may be none."""
+    is_private = models.BooleanField(default=False)
+    """Between members: kept from the Centre's people (`handling.Facts.is_private`)."""
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organisation", "handling_set", "audience", "permitted"], name="terms_once"
+                fields=["organisation", "handling_set", "audience", "permitted", "is_private"], name="terms_once"
             ),
         ]
 
@@ -149,9 +157,18 @@ class Terms(models.Model):
             # Nobody left of those whom it named: it waits anew, for an empty audience would name everybody.
             audience = audience if audience.entries in ([], None) else Audience.of(left or None)
             permitted = Audience.of(())
-        return Terms.objects.get_or_create(
-            organisation_id=organisation_id, handling_set_id=handling_set_id, audience=audience, permitted=permitted
-        )[0]
+        return self.alike(
+            organisation_id=organisation_id, handling_set_id=handling_set_id, audience_id=audience.pk,
+            permitted_id=permitted.pk,
+        )  # fmt: skip
+
+    def alike(self, **changed: Any) -> Terms:
+        """The interned terms that differ from these in nothing else."""
+        facts = {
+            "organisation_id": self.organisation_id, "handling_set_id": self.handling_set_id,
+            "audience_id": self.audience_id, "permitted_id": self.permitted_id, "is_private": self.is_private,
+        }  # fmt: skip
+        return Terms.objects.get_or_create(**{**facts, **changed})[0]
 
 
 class Change(models.Model):

@@ -133,7 +133,8 @@ def put_to_the_gate(terms: Terms) -> tuple[Handling, Facts]:
     handling = Handling.from_json(terms.handling_set.body)
     entries = terms.audience.entries
     released_to = None if entries is None else tuple(entries)
-    return handling, facts_of(terms.organisation.slug, handling, released_to, terms.permitted.names)
+    facts = facts_of(terms.organisation.slug, handling, released_to, terms.permitted.names, is_private=terms.is_private)
+    return handling, facts
 
 
 def held_of(numbers: set[int]) -> dict[int, Held]:
@@ -144,11 +145,15 @@ def held_of(numbers: set[int]) -> dict[int, Held]:
 
 
 def facts_of(
-    source: str, handling: Handling, released_to: tuple[str, ...] | None, permitted_to: tuple[str, ...] = ()
-) -> Facts:
+    source: str, handling: Handling, released_to: tuple[str, ...] | None, permitted_to: tuple[str, ...] = (), *,
+    is_private: bool = False,
+) -> Facts:  # fmt: skip
     """What the gate must know beside the set. A TLP:RED set names its readers as `person:<login>`."""
     named = (entry.removeprefix("person:") for entry in handling.audience if entry.startswith("person:"))
-    return Facts(source=source, named=frozenset(named), released_to=released_to, permitted_to=permitted_to)
+    return Facts(
+        source=source, named=frozenset(named), released_to=released_to, permitted_to=permitted_to,
+        is_private=is_private,
+    )  # fmt: skip
 
 
 def _read(known: Register, newest: tuple[int, int]) -> Register:

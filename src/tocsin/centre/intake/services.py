@@ -6,7 +6,7 @@ import hashlib
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,15 @@ def receive(
     source_at: datetime | None = None,
     mends: Delivery | None = None,
     drawn_from: Delivery | None = None,
+    circular: Mapping[str, object] | None = None,
     priority: int = 0,
 ) -> Delivery:
     """Take a delivery into keeping. When this returns, its bytes and its row are durable: then the receipt counts.
 
     The same key, or the same bytes from the same organisation, change nothing: the first receipt comes back,
     or a row in state `duplicate` that points to it. What an organisation hands over anew needs its agreement in force
-    at `at`; what the Centre draws from an earlier delivery (`drawn_from`) was agreed on when that one came.
+    at `at`; what the Centre draws from an earlier delivery (`drawn_from`) was agreed on when that one came. A
+    `circular` goes from one bureau to others, under these fields of the handling set, and is not the Centre's to read.
     Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force" | "country-restricted" |
     "country-suspended" | "not-a-grade" | "ambiguous-grade").
     """
@@ -86,6 +88,10 @@ def receive(
         # The questions were asked of what it was drawn from.
         "passes": [] if drawn_from is None else [*Hold.Kind.values, data_types.NOT_ASKED],
     }  # fmt: skip
+    if circular is not None:
+        # It reaches bureaus alone, so that people's data in it are under no wide label.
+        values |= {"passes": [Hold.Kind.PERSONAL.value], "stated_handling": dict(circular), "least_marking": marking}
+        values |= {"is_circular": True, "is_private": True}
     try:
         with transaction.atomic():
             # While the bytes came, the agreement may have been suspended, or the sender's key revoked.
@@ -218,7 +224,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, None),
+            terms=terms_row(delivery.organisation_id, under, None, is_private=delivery.is_private),
             received_at=delivery.received_at,
             grade=grade,
             rows=made["rows"],
@@ -235,10 +241,11 @@ def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None
         return Handling.from_json(delivery.under.body), ()
     profile_label = tlp_of(str(delivery.profile.get("marking", "")))
     stated = tlp_of(marking or "") or _label_of(delivery, outcome, profile_label) or profile_label
-    handling, by_default = default_set(delivery.organisation.defaults, stated)
+    said = {**delivery.organisation.defaults, **delivery.stated_handling}
+    handling, by_default = default_set(said, stated)
     least = tlp_of(delivery.least_marking)
     if least is not None and least.rank > handling.tlp.rank:
-        return default_set(delivery.organisation.defaults, least)
+        return default_set(said, least)
     return handling, by_default
 
 

@@ -20,12 +20,13 @@ def audience_row(entries: Iterable[str] | None) -> Audience:
 
 
 def terms_row(
-    organisation_id: int, handling: HandlingSet, entries: Iterable[str] | None, permitted: Iterable[str] = ()
-) -> Terms:
+    organisation_id: int, handling: HandlingSet, entries: Iterable[str] | None, permitted: Iterable[str] = (), *,
+    is_private: bool = False,
+) -> Terms:  # fmt: skip
     """The interned terms."""
     return Terms.objects.get_or_create(
         organisation_id=organisation_id, handling_set=handling, audience=audience_row(entries),
-        permitted=audience_row(permitted),
+        permitted=audience_row(permitted), is_private=is_private,
     )[0]  # fmt: skip
 
 
@@ -39,10 +40,7 @@ def set_audience(batches: BatchSet, entries: Iterable[str] | None, permitted: It
     changed = 0
     with transaction.atomic():
         for terms in Terms.objects.filter(pk__in=batches.order_by().values("terms").distinct()):
-            new = Terms.objects.get_or_create(
-                organisation_id=terms.organisation_id, handling_set_id=terms.handling_set_id, audience=audience,
-                permitted=beyond,
-            )[0]  # fmt: skip
+            new = terms.alike(audience_id=audience.pk, permitted_id=beyond.pk)
             if new != terms:
                 changed += batches.filter(terms=terms).update(terms=new)
     return changed

@@ -39,6 +39,7 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
         open_undos=Count("undos", filter=Q(undos__state=Undo.State.OPEN), distinct=True),
     )
     if person.organisation.is_centre:
+        found = found.filter(delivery__is_private=False)
         return found if may(person, "read-all-deliveries") else found.none()
     return found.filter(delivery__organisation=person.organisation) if may(person, "recall") else found.none()
 

@@ -36,6 +36,7 @@ REASONS: dict[str, tuple[str, str, str | Promise]] = {
     "excluded": ("shield-lock", "bad", _("The source excluded it. Nobody outside this page may learn that")),
     "not-released": ("hourglass", "warn", _("It is not released")),
     "not-in-release": ("filter", "", _("The release does not name it")),
+    "private": ("shield-lock", "", _("It is between members: the Centre's people do not read it")),
     "clearance": ("lock", "warn", _("Its people are not cleared for this classification")),
     "ceiling": ("key", "warn", _("The key in hand does not read this label")),
     "employer": ("users", "warn", _("The employer of seconded people may not have it")),

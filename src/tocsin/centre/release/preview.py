@@ -51,10 +51,12 @@ class Preview:
 
 
 def preview(
-    handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime, permitted: Sequence[str] = ()
-) -> Preview:
+    handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime, permitted: Sequence[str] = (), *,
+    is_private: bool = False,
+) -> Preview:  # fmt: skip
     """For every organisation that can sign in: whether it would see it, and by which rule."""
-    facts = facts_of(source, handling, None if audience is None else tuple(audience), tuple(permitted))
+    released_to = None if audience is None else tuple(audience)
+    facts = facts_of(source, handling, released_to, tuple(permitted), is_private=is_private)
     lines = [
         Line(organisation, person, viewer, explain(viewer, handling, facts, at))
         for organisation, person, viewer in _viewers(handling, _organisations())

@@ -178,9 +178,9 @@ def _check(codes: Sequence[str], arrived_from: datetime, arrived_until: datetime
 
 def _handling_of_batches(arrived_from: datetime, arrived_until: datetime) -> dict[int, HandlingSet]:
     """The batches of the span that may serve this purpose, with their handling."""
-    rows = Batch.objects.filter(received_at__gte=arrived_from, received_at__lt=arrived_until).values_list(
-        "pk", "handling_set_id", "handling_set__body"
-    )
+    # What members sent one another is not the Centre's to make packages of: its people read those.
+    arrived = Batch.objects.filter(received_at__gte=arrived_from, received_at__lt=arrived_until)
+    rows = arrived.filter(terms__is_private=False).values_list("pk", "handling_set_id", "handling_set__body")
     sets: dict[int, HandlingSet] = {}
     found = {}
     for batch, number, body in rows.iterator():

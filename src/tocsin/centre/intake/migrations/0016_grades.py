@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("intake", "0010_openings")]
+    dependencies = [("intake", "0011_circulars")]
 
     operations = [
         migrations.AddField(
