@@ -100,6 +100,8 @@ ACTIONS: dict[str, str | Promise] = {
     "agreement.succeeded": _("Ended an agreement for the next one"),
     "agreement.vetted": _("Passed the vetting of a partner"),
     "country.decided": _("Decided a country"),
+    "batch.sealed": _("Sealed a part of a delivery"),
+    "seal.rotated": _("Changed the key of what is sealed"),
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),
     "country.status-set": _("Changed how a country takes part"),

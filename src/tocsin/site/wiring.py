@@ -11,6 +11,7 @@ from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
+from tocsin.centre.knowledge import sealing
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
 from tocsin.centre.recall import services as recall
@@ -38,6 +39,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         release.MAKE: release.run_job,
         lake.HOUSEKEEPING: lake.keep_house,
         act_log.VERIFY: act_log.verify,
+        sealing.SEAL: sealing.run,
     }
 
 
@@ -49,6 +51,7 @@ def tick(now: datetime) -> None:
     browsers.sweep(now)
     emergency.sweep(now)
     recall.tick(now)
+    sealing.tick(now)
     act_log.tick(now)
 
 

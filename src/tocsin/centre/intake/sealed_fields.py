@@ -36,7 +36,7 @@ class _UnopenedDict(dict[str, Any]):
     sealed: dict[str, str]
 
 
-class _Sealed:
+class SealedColumn:
     """What both kinds of columns share. `always` names the foreign key whose key seals (or `self`);
     without it only what was given sealed is sealed."""
 
@@ -64,10 +64,14 @@ class _Sealed:
         return f"{self.always}:{getattr(row, f'{self.always}_id')}"
 
 
-class SealedTextField(_Sealed, models.TextField):  # type: ignore[type-arg]
+class SealedTextField(SealedColumn, models.TextField):  # type: ignore[type-arg]
     """A text."""
 
     plain_kind = "TextField"
+
+    def unsealed(self) -> models.Q:
+        """What finds the rows that say something in the clear."""
+        return ~models.Q(**{f"{self.attname}__startswith": "sealed:"}) & ~models.Q(**{self.attname: ""})
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
         from . import vault
@@ -102,10 +106,14 @@ class SealedTextField(_Sealed, models.TextField):  # type: ignore[type-arg]
         return Opened(plain, vault.sealed_text(key, plain, self.about())) if plain else ""
 
 
-class SealedJSONField(_Sealed, models.JSONField):
+class SealedJSONField(SealedColumn, models.JSONField):
     """A value of JSON, always sealed as a whole."""
 
     plain_kind = "JSONField"
+
+    def unsealed(self) -> models.Q:
+        """What finds the rows that say something in the clear."""
+        return ~models.Q(**{f"{self.attname}__has_key": "sealed"}) & ~models.Q(**{f"{self.attname}__in": [[], {}]})
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
         from . import vault

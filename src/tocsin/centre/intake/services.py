@@ -29,7 +29,7 @@ from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 
-from . import store, vault
+from . import originals, vault
 from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
@@ -75,7 +75,7 @@ def receive(
         return known
     if drawn_from is None:
         agreements.require_in_force(organisation, at)  # Before a byte is read.
-    kept = store.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
+    kept = originals.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
         "receipt": secrets.token_urlsafe(18), "organisation": organisation, "person": person, "via": via,
@@ -196,8 +196,7 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
     shutil.rmtree(target, ignore_errors=True)  # What an earlier reading, with another profile, refused.
     for name in outcome["parts"].get("rejections", ()):
         target.mkdir(parents=True, exist_ok=True)
-        files.sync(work / name)
-        (work / name).replace(target / name)
+        originals.seal_rejections(delivery, work / name, target / name)
     return moved
 
 
