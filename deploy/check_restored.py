@@ -13,7 +13,9 @@ def main() -> int:
     from django.core.management import call_command
     from django.db import connection
 
+    from tocsin.centre.intake import vault
     from tocsin.centre.intake.models import Delivery, LakeFile
+    from tocsin.centre.intake.originals import digest_of
     from tocsin.centre.intake.store import delivery_path
     from tocsin.lake.files import file_digest
 
@@ -25,10 +27,15 @@ def main() -> int:
                 return 1
     call_command("migrate", verbosity=0, interactive=False)
     store = installation.store_folder
+    if fault := vault.fault():
+        print(f"{fault}.")
+        return 1
     expected = {delivery_path(store, sha256): sha256 for sha256 in Delivery.objects.values_list("sha256", flat=True)}
     deliveries = len(expected)
-    expected |= {store / path: digest for path, digest in LakeFile.objects.values_list("path", "digest")}
-    wrong = [path for path, digest in expected.items() if not path.is_file() or file_digest(path) != digest]
+    wrong = [path for path, digest in expected.items() if not path.is_file() or digest_of(path) != digest]
+    lake = {store / path: digest for path, digest in LakeFile.objects.values_list("path", "digest")}
+    wrong += [path for path, digest in lake.items() if not path.is_file() or file_digest(path) != digest]
+    expected |= lake
     for path in wrong:
         print(f"Missing or changed: {path}")
     rows = sum(LakeFile.objects.values_list("rows", flat=True))

@@ -23,6 +23,8 @@ from tocsin.api.urls import api
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.originals import read
+from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Key
 from tocsin.centre.release.models import Fetch, Package
@@ -59,7 +61,7 @@ def test_a_receipt_proves_bytes_row_job_and_log(client: Client, give_key: GiveKe
     digest = hashlib.sha256(TABLE).hexdigest()
     assert (said["sha256"], said["size_bytes"], said["state"]) == (digest, len(TABLE), "received")
     assert response["Location"] == said["status_url"] == f"{DELIVERIES}/{said['receipt']}"
-    assert (store / "deliveries" / digest[:2] / digest).read_bytes() == TABLE
+    assert read(delivery_path(store, digest)) == TABLE
     delivery = Delivery.objects.get(receipt=said["receipt"])
     assert (delivery.name, delivery.via, delivery.stated_marking) == ("seen.csv", "api", "TLP:GREEN")
     assert Job.objects.get().payload == {"delivery": delivery.pk}
@@ -164,7 +166,7 @@ def test_hostile_bodies_are_kept_as_they_came_and_settled(client: Client, give_k
     for name, body in HOSTILE.items():
         digest = hashlib.sha256(body).hexdigest()
         assert receipts[name]["sha256"] == digest
-        assert (store / "deliveries" / digest[:2] / digest).read_bytes() == body
+        assert read(delivery_path(store, digest)) == body
     work()
     settled = {name: client.get(said["status_url"], headers=signed(secret)).json() for name, said in receipts.items()}
     assert {each["state"] for each in settled.values()} <= {"parsed", "quarantined"}

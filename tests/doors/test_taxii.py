@@ -18,6 +18,7 @@ from tests import builders, people
 from tests.doors.conftest import GiveKey, work
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.originals import read
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.members.models import CodeApp
 from tocsin.taxii.answers import MEDIA_TYPE, accepts, is_taxii
@@ -89,7 +90,7 @@ def test_the_envelope_is_kept_byte_for_byte(client: Client, give_key: GiveKey, s
     assert (response.status_code, response["Content-Type"]) == (202, MEDIA_TYPE)
     delivery = Delivery.objects.get()
     assert (delivery.via, delivery.receipt) == ("taxii", response.json()["id"])
-    assert delivery_path(store, delivery.sha256).read_bytes() == body
+    assert read(delivery_path(store, delivery.sha256)) == body
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", response.json()["request_timestamp"])
 
 

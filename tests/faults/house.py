@@ -13,6 +13,7 @@ import polars as pl
 from tests import builders
 
 from tocsin.centre.intake import services
+from tocsin.centre.intake.deliveries import rejection_frames
 from tocsin.centre.intake.models import Delivery, LakeFile
 from tocsin.centre.jobs import worker
 from tocsin.centre.jobs.worker import Handler
@@ -57,8 +58,7 @@ def rows_of(delivery: Delivery) -> pl.DataFrame:
 
 def rejections_of(delivery: Delivery) -> list[tuple[int, str, str]]:
     """Position, reason and field of everything refused."""
-    folder = services.store_folder() / "rejections" / str(delivery.pk)
-    frames = [pl.read_parquet(path) for path in sorted(folder.glob("*.parquet"))]
+    frames = list(rejection_frames(delivery))
     return pl.concat(frames).select("position", "reason", "field").rows() if frames else []
 
 

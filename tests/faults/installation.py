@@ -146,6 +146,7 @@ def facts() -> dict[str, Any]:
     from tocsin.centre.audit.models import Entry
     from tocsin.centre.intake import services
     from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
+    from tocsin.centre.intake.originals import read_rejections
     from tocsin.centre.jobs.models import Job
     from tocsin.centre.knowledge.models import Block, Document, Mention, Object
     from tocsin.lake.files import file_digest
@@ -171,7 +172,7 @@ def facts() -> dict[str, Any]:
         "files": sorted(name for name in files_below(store / "observations") if name.endswith(".parquet")),
         "left in work": sorted(files_below(store / "work")),
         "rejections": sorted(
-            [str(path.relative_to(store)), pl.read_parquet(path).height] for path in store.glob("rejections/*/*")
+            [str(path.relative_to(store)), read_rejections(path).height] for path in store.glob("rejections/*/*")
         ),
         "batches": digest(Batch.objects.values_list("pk", "delivery", "rows", "objects_count")),
         "objects": digest(Object.objects.values_list("pk", "object_id", "name", "version", "delivery", "batch")),

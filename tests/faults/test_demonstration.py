@@ -7,11 +7,11 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import polars as pl
 import pytest
 from django.conf import settings
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.originals import read_rejections
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.jobs.worker import run_one
 from tocsin.centre.release import releasing
@@ -28,7 +28,7 @@ OBSERVATIONS = 2_000
 def reasons_of(delivery: Delivery) -> Counter[str]:
     found: Counter[str] = Counter()
     for part in (store_folder() / "rejections" / str(delivery.pk)).glob("*.parquet"):
-        found.update(pl.read_parquet(part)["reason"].to_list())
+        found.update(read_rejections(part)["reason"].to_list())
     return found
 
 

@@ -14,6 +14,8 @@ from tests.faults.house import bundle, handed_over, rejections_of, rows_of, tabl
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Delivery, NameTally
+from tocsin.centre.intake.originals import read
+from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.knowledge.models import Object
@@ -70,7 +72,7 @@ def test_set_aside_whole(case: str, handlers: Crew) -> None:
     assert (delivery.state, delivery.reason) == ("quarantined", reason)
     assert delivery.reason in REASONS
     assert delivery.rows == delivery.objects_count == delivery.batches.count() == 0
-    assert services.store.delivery_path(services.store_folder(), delivery.sha256).read_bytes() == content
+    assert read(delivery_path(services.store_folder(), delivery.sha256)) == content
     assert Entry.objects.filter(subject=f"delivery:{delivery.pk}", action="delivery.quarantined").count() == 1
 
 

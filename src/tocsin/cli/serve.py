@@ -33,6 +33,7 @@ def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
     _require_current()
+    _tell_missing_key()
     _recall_again()
     from tocsin.centre.jobs.worker import work as run
     from tocsin.site import wiring
@@ -55,9 +56,18 @@ def serve(host: str, port: int, workers: int) -> None:
     """Serve the portal and do waiting work, until stopped."""
     setup()
     _require_current()
+    _tell_missing_key()
     _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers)
+
+
+def _tell_missing_key() -> None:
+    """Say at once that what is sealed cannot be shown; all else can, so the portal starts."""
+    from tocsin.centre.intake import vault
+
+    if fault := vault.fault():
+        click.echo(f"{fault}.", err=True)
 
 
 def _recall_again() -> None:

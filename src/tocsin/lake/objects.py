@@ -64,8 +64,11 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(_Block).decode
 
 
-def blocks_of(frame: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """BLOCK_COLUMNS: the bodies of objects (THING_COLUMNS) and their links (LINK_COLUMNS, by object)."""
+def blocks_of(frame: pl.DataFrame, links: pl.DataFrame, batches: pl.Series | None = None) -> pl.DataFrame:
+    """BLOCK_COLUMNS: the bodies of objects (THING_COLUMNS) and their links (LINK_COLUMNS, by object).
+
+    No block holds objects of two batches, where these are given.
+    """
     compress = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress
     raw = frame["raw"].to_list()
     labels, pattern, valid_from, valid_until, position = (
@@ -74,7 +77,8 @@ def blocks_of(frame: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     ends = np.searchsorted(links["thing"].to_numpy(), np.arange(frame.height), side="right")
     relations, targets = links["relation"].to_list(), links["target"].to_list()
     firsts, bodies, linked = [], [], 0
-    for first, last in _cuts(np.cumsum(frame["raw"].bin.size().to_numpy())):
+    changes = np.zeros(0, np.int64) if batches is None else np.flatnonzero(np.diff(batches.to_numpy())) + 1
+    for first, last in _cuts(np.cumsum(frame["raw"].bin.size().to_numpy()), changes):
         here = slice(first, last)
         until = int(ends[last - 1])
         block = _Block(
@@ -94,13 +98,15 @@ def blocks_of(frame: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"first": firsts, "body": bodies}, schema=BLOCK_COLUMNS)
 
 
-def _cuts(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Beginning and end of each block, from the running sum of the sizes."""
+def _cuts(sizes: np.ndarray, changes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Beginning and end of each block, from the running sum of the sizes and where another batch begins."""
+    ends = np.append(changes, len(sizes))
     first = 0
     while first < len(sizes):
         before = int(sizes[first - 1]) if first else 0
         last = int(np.searchsorted(sizes, before + BYTES_IN_BLOCK, side="right"))
-        last = min(max(last, first + 1), first + OBJECTS_IN_BLOCK, len(sizes))
+        until = int(ends[np.searchsorted(ends, first, side="right")])
+        last = min(max(last, first + 1), first + OBJECTS_IN_BLOCK, until)
         yield first, last
         first = last
 

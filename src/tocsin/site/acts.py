@@ -31,6 +31,7 @@ from tocsin.centre.audit import selectors
 from tocsin.centre.audit.models import Checkpoint, Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.audit.tree import proof_of
+from tocsin.centre.intake.vault import is_sealed, opened_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.rules import may
@@ -235,8 +236,10 @@ def _asked(form: ActsForm) -> dict[str, str]:
 
 def _act(entry: Entry, reads_searches: bool) -> Act:
     facts = orjson.loads(entry.detail)
-    hides = entry.action in SEARCHES and not reads_searches
-    return Act(entry, {name: value for name, value in facts.items() if not (hides and name in WITHHELD)}, hides)
+    hidden = set() if reads_searches else {name for name, value in facts.items() if is_sealed(str(value))}
+    if entry.action in SEARCHES and not reads_searches:
+        hidden |= WITHHELD
+    return Act(entry, {name: opened_fact(facts[name]) for name in facts if name not in hidden}, bool(hidden))
 
 
 def _exported(act: Act) -> dict[str, Any]:

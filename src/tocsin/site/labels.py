@@ -113,6 +113,8 @@ ACTIONS: dict[str, str | Promise] = {
     "circular.sent": _("A circular went to its addressees"),
     "circular.written": _("Sent a circular"),
     "country.decided": _("Decided a country"),
+    "batch.sealed": _("Sealed a part of a delivery"),
+    "seal.rotated": _("Changed the key of what is sealed"),
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),
     "country.status-set": _("Changed how a country takes part"),

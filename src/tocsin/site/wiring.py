@@ -12,6 +12,7 @@ from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
+from tocsin.centre.knowledge import sealing
 from tocsin.centre.knowledge import services as knowledge
 from tocsin.centre.members import browsers, emergency
 from tocsin.centre.partners import services as partners
@@ -52,6 +53,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         lake.HOUSEKEEPING: lake.keep_house,
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
+        sealing.SEAL: sealing.run,
     }
 
 
@@ -66,6 +68,7 @@ def tick(now: datetime) -> None:
     recall.tick(now)
     chasing.tick(now)
     partners.tick(now)
+    sealing.tick(now)
     act_log.tick(now)
 
 

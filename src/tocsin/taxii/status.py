@@ -12,7 +12,7 @@ from typing import Any
 from django.core.cache import cache
 
 from tocsin.centre.intake import deliveries as selectors
-from tocsin.centre.intake import services
+from tocsin.centre.intake import originals, services
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.reasons import sentence
@@ -78,6 +78,6 @@ def _stated(delivery: Delivery) -> list[Named]:
     key = f"taxii-envelope:{delivery.sha256}"
     found: list[Named] | None = cache.get(key)
     if found is None:
-        found = named_objects(delivery_path(services.store_folder(), delivery.sha256).read_bytes())
+        found = named_objects(originals.read(delivery_path(services.store_folder(), delivery.sha256)))
         cache.set(key, found, REMEMBERED_SECONDS)
     return found

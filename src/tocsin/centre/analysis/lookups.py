@@ -21,6 +21,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.register import Register, register
 from tocsin.centre.intake.selectors import scope_in
+from tocsin.centre.intake.vault import sealed_fact
 from tocsin.centre.knowledge import selectors as knowledge
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.ledger.models import Taking
@@ -213,5 +214,5 @@ def log_lookup(actor: str, reply: Answer, shown_to: Person | None = None, channe
     with transaction.atomic():
         if shown_to is not None:
             took(shown_to, channel, {*reply.found.by_batch, *(each.batch_id for each in reply.objects)}, now)
-        facts = {"value": reply.value[:200], "rows": reply.found.total}
+        facts = {"value": sealed_fact(reply.value[:200]), "rows": reply.found.total}
         record(actor, "lookup", f"value:{reply.kind}", facts, at=now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.sealed_fields import SealedJSONField, SealedTextField
 from tocsin.centre.members.models import Organisation, Person
 
 
@@ -19,11 +20,11 @@ class Proposal(models.Model):
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="proposals")
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="proposals")
     kind = models.CharField(max_length=20)
-    value = models.TextField()
-    shown_as = models.TextField()
+    value = SealedTextField(always="batch")
+    shown_as = SealedTextField(always="batch")
     page = models.PositiveIntegerField(default=1)
     offset = models.PositiveBigIntegerField(default=0)
-    context = models.TextField(default="")
+    context = SealedTextField(default="", always="batch")
     score = models.FloatField(default=0.5)
     warnings = models.BigIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -46,8 +47,8 @@ class CountryConflict(models.Model):
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="country_conflicts")
     kind = models.CharField(max_length=20)
-    value = models.TextField()
-    claims = models.JSONField()
+    value = SealedTextField(always="batch")
+    claims = SealedJSONField(always="batch")
     """Claim name → country, with the date of the data set: stated, registry, geo, tld."""
     rows = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -65,7 +66,7 @@ class StandingQuery(models.Model):
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="standing_queries")
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=20)
-    value = models.TextField()
+    value = SealedTextField(always="person")
     reason = models.CharField(max_length=300, default="")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()

@@ -20,6 +20,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from tocsin.centre.intake.models import Batch, NameTally, Tally
 from tocsin.centre.intake.register import Register, register
 from tocsin.centre.intake.selectors import scope_in, victim_countries, visible_batches
+from tocsin.centre.intake.vault import opened_word
 from tocsin.core.words import VICTIM_LIKE, Role
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches
@@ -134,9 +135,12 @@ def top_malware(viewer: Viewer, now: datetime, span: str, code: str = "", limit:
             rows = rows.filter(last_day__gte=first)
         if code:
             rows = rows.filter(country=code)
-        groups = summed(viewer, now, f"malware:{span}:{code}", rows, "malware")
+        groups: Counter[str] = Counter()
+        for (word,), n in summed(viewer, now, f"malware:{span}:{code}", rows, "malware").items():
+            if name := opened_word(word):
+                groups[name] += n
         most = heapq.nsmallest(limit, groups.items(), key=lambda each: (-each[1], each[0]))
-        return [Named(name, n) for (name,), n in most]
+        return [Named(*each) for each in most]
 
     return cached(viewer, now, f"malware:{span}:{code}:{limit}", ask)
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from django.db import transaction
+from django.db.models import Model
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake import lake
+from tocsin.centre.intake import lake, vault
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
+from tocsin.centre.intake.vault import sealed_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
 from tocsin.core.errors import Conflict
@@ -36,18 +38,20 @@ def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
     own = (made["number"] for made in outcome["batches"] if made["marking"] is None and not made["grade"])
     batch = next(own, None)
     number = batch if batch is not None else delivery.pk * BATCHES_IN_DELIVERY
+    value, shown_as, context = (_field(Proposal, name) for name in ("value", "shown_as", "context"))
     for frame in parts_of(outcome, "proposals", work):
+        key = vault.key_for(f"batch:{number}")
         clean = frame.with_columns(pl.col(pl.String).str.replace_all("\x00", "", literal=True))
         Proposal.objects.bulk_create(
             Proposal(
                 delivery=delivery,
                 batch_id=number,
                 kind=row["kind"],
-                value=row["value"],
-                shown_as=row["shown_as"][:1000],
+                value=value.sealed(row["value"], key),
+                shown_as=shown_as.sealed(row["shown_as"][:1000], key),
                 page=max(row["page"], 1),
                 offset=max(row["offset"], 0),
-                context=row["context"][:400],
+                context=context.sealed(row["context"][:400], key),
                 score=row["score"],
             )
             for row in clean.iter_rows(named=True)
@@ -57,7 +61,9 @@ def keep_proposals(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
 def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
     """Insert the values whose country claims differ, grouped by network, for review (W11)."""
     del delivery, at
+    value, claims = _field(CountryConflict, "value"), _field(CountryConflict, "claims")
     for frame in parts_of(outcome, "conflicts", work):
+        keys = {batch: vault.key_for(f"batch:{batch}") for batch in frame["batch"].unique()}
         rows.insert(
             CountryConflict,
             ("batch", "kind", "value", "claims", "rows", "state", "country"),
@@ -65,11 +71,8 @@ def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
                 (
                     row["batch"],
                     row["kind"] or "network",
-                    row["subject"],
-                    intake.dumps(
-                        {name.removesuffix("_country"): row[name] for name in CLAIMS if row[name]}
-                        | {"example": row["example"]}
-                    ),
+                    value.get_prep_value(value.sealed(row["subject"], keys[row["batch"]])),
+                    intake.dumps(claims.sealed(_claims_of(row), keys[row["batch"]])),
                     row["rows"],
                     CountryConflict.State.OPEN,
                     "",
@@ -77,6 +80,15 @@ def keep_conflicts(delivery: Delivery, outcome: dict[str, Any], work: Path, at: 
                 for row in frame.iter_rows(named=True)
             ],
         )
+
+
+def _claims_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name.removesuffix("_country"): row[name] for name in CLAIMS if row[name]}
+    return said | {"example": row["example"]}
+
+
+def _field(model: type[Model], name: str) -> Any:
+    return model._meta.get_field(name)
 
 
 @transaction.atomic
@@ -144,7 +156,7 @@ def decide_country(*, conflict: CountryConflict, country: str, by: Person, at: d
     )
     if not changed:
         raise Conflict("another reviewer decided this")
-    facts = {"country": country, "value": conflict.value, "claims": conflict.claims}
+    facts = {"country": country, "value": sealed_fact(conflict.value), "claims": sealed_fact(conflict.claims)}
     record(by.login, "country.decided", f"conflict:{conflict.pk}", facts, at=at)
     jobs.enqueue(RECAST, f"conflict:{conflict.pk}", {"conflict": conflict.pk}, at=at)
 

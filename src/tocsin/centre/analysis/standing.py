@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
+from tocsin.centre.intake.vault import sealed_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
@@ -48,13 +49,13 @@ def subject_of(text: str) -> tuple[str, str]:
 def add_query(*, person: Person, text: str, reason: str, at: datetime) -> StandingQuery:
     """Keep watch for a value; the same value is watched once by each person. Raises InputError("not-a-value")."""
     kind, value = subject_of(text)
-    known = StandingQuery.objects.filter(person=person, kind=kind, value=value, is_active=True).first()
-    if known is not None:
-        return known
+    for known in StandingQuery.objects.filter(person=person, kind=kind, is_active=True):
+        if known.value == value:  # Sealed: no database can compare it.
+            return known
     query = StandingQuery.objects.create(
         person=person, organisation=person.organisation, kind=kind, value=value, reason=reason[:300], created_at=at
     )
-    record(person.login, "watch.added", f"watch:{query.pk}", {"kind": kind, "value": value[:200]}, at=at)
+    record(person.login, "watch.added", f"watch:{query.pk}", {"kind": kind, "value": sealed_fact(value[:200])}, at=at)
     return query
 
 

@@ -23,6 +23,7 @@ from tocsin.handling import HandlingSet, Viewer, default_set, may_see, narrowest
 
 from . import holding
 from .models import Batch, Delivery, Tally
+from .originals import read_rejections
 from .register import facts_of
 from .selectors import victim_countries, visible_batches
 from .services import READ, store_folder
@@ -152,7 +153,7 @@ def rejection_frames(delivery: Delivery) -> Iterator[pl.DataFrame]:
     folder = store_folder() / "rejections" / str(delivery.pk)
     parts = sorted(folder.glob("rejections-*.parquet"), key=lambda path: int(path.stem.rpartition("-")[2]))
     for path in parts:
-        yield pl.read_parquet(path)
+        yield read_rejections(path)
 
 
 def refusals_of(delivery: Delivery, *, with_samples: bool) -> list[Refusals]:

@@ -17,9 +17,11 @@ from django.db.models import F, Sum
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict
+from tocsin.core.words import Tlp
 from tocsin.lake import compaction, files, index
 from tocsin.lake.compaction import Recast
 
+from . import vault
 from .models import Batch, LakeFile, NameTally, Tally
 from .services import store_folder
 
@@ -178,8 +180,9 @@ def _move_tallies(change: Recast, changed: pl.DataFrame) -> None:
 
 def _move_names(change: Recast, changed: pl.DataFrame) -> None:
     groups = changed.group_by("malware").agg(pl.len().alias("rows"), pl.col("last_at").max().dt.date().alias("last"))
+    is_red = Batch.objects.filter(pk=change.batch, handling_set__tlp=Tlp.RED.value).exists()
     for malware, rows, last in groups.iter_rows():
-        key = {"batch_id": change.batch, "malware": malware}
+        key = {"batch_id": change.batch, "malware": vault.sealed_word(malware) if is_red else malware}
         NameTally.objects.filter(**key, country="").update(rows=F("rows") - rows)
         moved = NameTally.objects.filter(**key, country=change.country)
         if not moved.update(rows=F("rows") + rows):

@@ -18,7 +18,7 @@ from tocsin.formats import delimited
 from tocsin.reference.feeds import feed_of_banner
 from tocsin.transport.opening import Opened, open_delivery, sample_of
 
-from . import profiles
+from . import originals, profiles
 from .deliveries import rejected_lines
 from .models import Delivery
 from .reading import fingerprint_of, profile_from_json
@@ -87,8 +87,9 @@ def _sources(delivery: Delivery) -> Iterator[tuple[str, Source]]:
     """Files inside the delivery, by the names under which rejections are kept."""
     path = delivery_path(store_folder(), delivery.sha256)
     with tempfile.TemporaryDirectory(prefix="tocsin-mend-") as folder:
+        plain = originals.plain_copy(path, Path(folder) / "original")
         try:
-            for opened in open_delivery(path, delivery.name, Path(folder)):
+            for opened in open_delivery(plain, delivery.name, Path(folder) / "unpacked"):
                 if isinstance(opened, Opened):
                     yield (opened.inner_name if opened.depth else ""), opened.source
         except InputError:

@@ -16,6 +16,29 @@ from django.utils import timezone
 from tocsin.centre.audit.services import record
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 
+from .sealed_fields import SealedJSONField, SealedTextField
+
+
+class SealKey(models.Model):
+    """The key of what is sealed together, wrapped by the installation's key, which lies outside the database."""
+
+    number = models.BigIntegerField(primary_key=True)
+    """Random; sealed bytes name it."""
+    about = models.CharField(max_length=100, unique=True)
+    """What it seals: `batch:17000`, `delivery:17`, or what is never forgotten as a whole: `words`, `log`."""
+    wrapped = models.BinaryField()
+    wrapped_by = models.CharField(max_length=16, db_index=True)
+    """Number of the installation's key."""
+
+    @classmethod
+    def lock(cls) -> None:
+        """Nobody else writes this table until the caller's transaction ends."""
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+            else:
+                cursor.execute(f"DELETE FROM {cls._meta.db_table} WHERE number < 0")  # noqa: S608 - there is none.
+
 
 class Delivery(models.Model):
     """What one organisation handed over at one moment. The bytes lie in the store under their SHA-256."""
@@ -41,7 +64,7 @@ class Delivery(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="deliveries")
     person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
     via = models.CharField(max_length=8, choices=Via)
-    name = models.CharField(max_length=255)
+    name = SealedTextField()
     sha256 = models.CharField(max_length=64)
     size_bytes = models.BigIntegerField()
     idempotency_key = models.CharField(max_length=120, null=True, default=None)
@@ -50,7 +73,7 @@ class Delivery(models.Model):
     """When the source says it was made, where it does."""
     state = models.CharField(max_length=12, choices=State, default=State.RECEIVED)
     reason = models.CharField(max_length=40, default="", blank=True)
-    reason_where = models.CharField(max_length=200, default="", blank=True)
+    reason_where = SealedTextField(default="", blank=True, always="self")
     duplicate_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="duplicates")
     mends = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="mended_by")
     """The delivery whose rejected records this one brings again."""
@@ -65,7 +88,7 @@ class Delivery(models.Model):
     """The grade that the sender chose when handing over, as `core.grading` keeps it; empty: as in the file, else the
     agreement's default."""
     format = models.CharField(max_length=40, default="", blank=True)
-    title = models.CharField(max_length=300, default="", blank=True)
+    title = SealedTextField(default="", blank=True, always="self")
     language = models.CharField(max_length=12, default="", blank=True)
     defaults_applied = models.JSONField(default=list)
     """Names of what was filled in by default: shown back to the source."""
@@ -265,6 +288,8 @@ class Batch(models.Model):
     """When a country that somebody decided was last written into its rows and tallies, which never change else."""
     parted_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
     """The batch that what is in it was taken out of, to be recalled alone."""
+    sealed_at = models.DateTimeField(null=True)
+    """When its objects were sealed: it is TLP:RED, or has rows of victims."""
     changed = models.BigIntegerField(default=0)
     """Number of the last `Change` that touched it."""
     moved_at = models.DateTimeField()
@@ -422,18 +447,18 @@ class Hold(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     held_at = models.DateTimeField()
-    facts = models.JSONField(default=dict)
+    facts = SealedJSONField(default=dict, always="delivery")
     """What the reading told of the delivery: format, title, numbers."""
-    finds = models.JSONField(default=list)
+    finds = SealedJSONField(default=list, always="delivery")
     """What was found, where, with the words around it."""
-    checklist = models.JSONField(default=dict)
+    checklist = SealedJSONField(default=dict, always="delivery")
     """Question of DOMAIN 2.6 → the officer's note."""
     answer = models.CharField(max_length=12, default="", blank=True)
     """What the source said when it was asked."""
-    answer_text = models.TextField(default="", blank=True)
+    answer_text = SealedTextField(default="", blank=True, always="delivery")
     answered_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
     answered_at = models.DateTimeField(null=True)
-    decision = models.TextField(default="", blank=True)
+    decision = SealedTextField(default="", blank=True, always="delivery")
     """The reason in the officer's words. Of a refusal, the source reads it."""
     decided_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
     decided_at = models.DateTimeField(null=True)
@@ -490,7 +515,8 @@ class NameTally(models.Model):
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="name_tallies")
     country = models.CharField(max_length=2, default="")
-    malware = models.CharField(max_length=120)
+    malware = models.TextField()
+    """Of a TLP:RED batch a sealed word (`vault.sealed_word`)."""
     rows = models.BigIntegerField()
     last_day = models.DateField()
 

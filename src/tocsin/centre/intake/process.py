@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
 
-from . import holding, profiles, services
+from . import holding, originals, profiles, services
 from .models import Delivery
 from .store import delivery_path
 
@@ -32,6 +32,8 @@ PROCESSOR_SECONDS_PER_MEGABYTE = 4
 RESIDENT_BYTES = 3 << 30
 """What one reading may hold in memory before it is stopped."""
 LOOK_SECONDS = 1.0
+ORIGINAL = "original"
+"""Name of the opened copy in the work folder, which goes with it."""
 MODULE = "tocsin.centre.intake.sandbox"
 
 
@@ -191,7 +193,7 @@ class Reader:
     def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
         told = {
             "delivery": delivery.pk,
-            "path": str(delivery_path(services.store_folder(), delivery.sha256)),
+            "path": str(originals.plain_copy(delivery_path(services.store_folder(), delivery.sha256), work / ORIGINAL)),
             "name": delivery.name,
             "received_at": delivery.received_at.isoformat(),
             "profile": delivery.profile,

@@ -373,8 +373,14 @@ class Reading:
         for number, things in numbers.value_counts().iter_rows():
             self.outcome.batches[number - self._first_batch]["things"] += things
         # Three parts in step: rows, bodies, and keys that lead to them.
+        if numbers.n_unique() > 1:  # A block holds objects of one batch: what is sealed is sealed with its batch.
+            order = numbers.arg_sort()
+            places = pl.DataFrame({"thing": order, "at": range(len(order))}).cast(links.schema["thing"])
+            frame, numbers = frame[order], numbers[order]
+            links = links.join(places, on="thing", maintain_order="left").with_columns(thing="at").drop("at")
+            links = links.sort("thing", maintain_order=True)
         self._part("things", frame.select(*objects.ROW_COLUMNS, numbers.alias("batch")))
-        self._part("blocks", objects.blocks_of(frame, links))
+        self._part("blocks", objects.blocks_of(frame, links, numbers))
         self._part("mentions", objects.mentions_of(frame, links))
         self.things, self.things_waiting = [], 0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
@@ -23,14 +24,15 @@ from tocsin.centre.members.doors import require_open
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
-from tocsin.core.words import Tlp
+from tocsin.core.words import Role, Tlp
 from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 
-from . import data_types, grades, store
-from .models import Batch, Delivery, Hold, LakeFile, NameTally, Tally
-from .reading import profile_to_json
+from . import data_types, grades, originals, vault
+from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
+from .reading import parts_of, profile_to_json
+from .sealed_fields import Opened
 from .terms import terms_row
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ def receive(
     if drawn_from is None:
         agreements.require_in_force(organisation, at)  # Before a byte is read.
     stated_grade = grades.stated(grade, organisation)
-    kept = store.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
+    kept = originals.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
         "receipt": secrets.token_urlsafe(18), "organisation": organisation, "person": person, "via": via,
@@ -179,9 +181,9 @@ def commit(
         jobs.finish(claim, at)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if outcome["state"] == "parsed":
-            applied = _insert_batches(delivery, outcome)
+            applied = _insert_batches(delivery, outcome, _with_victims(outcome, work), at)
             _register(delivery, moved, at)
-            _insert_tallies(outcome, work)
+            _insert_tallies(delivery, outcome, work)
             for keep in keepers:
                 keep(delivery, outcome, work, at)
             delivery.defaults_applied = applied
@@ -205,12 +207,17 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
     shutil.rmtree(target, ignore_errors=True)  # What an earlier reading, with another profile, refused.
     for name in outcome["parts"].get("rejections", ()):
         target.mkdir(parents=True, exist_ok=True)
-        files.sync(work / name)
-        (work / name).replace(target / name)
+        originals.seal_rejections(delivery, work / name, target / name)
     return moved
 
 
-def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
+def _with_victims(outcome: dict[str, Any], work: Path) -> set[int]:
+    """The batches that have rows of victims."""
+    is_victim = pl.col("role") == Role.VICTIM
+    return {number for frame in parts_of(outcome, "tallies", work) for number in frame.filter(is_victim)["batch"]}
+
+
+def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime) -> list[str]:
     """The batches, released to nobody yet; returns the names of the defaults that were applied."""
     applied: set[str] = set()
     batches = []
@@ -229,6 +236,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
             grade=grade,
             rows=made["rows"],
             objects_count=made["things"],
+            sealed_at=at if handling.tlp == Tlp.RED or made["number"] in victims else None,
         )
         batches.append(batch)
     Batch.objects.bulk_create(batches)
@@ -275,14 +283,22 @@ def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> 
     )
 
 
-def _insert_tallies(outcome: dict[str, Any], work: Path) -> None:
-    from .reading import parts_of
-
+def _insert_tallies(delivery: Delivery, outcome: dict[str, Any], work: Path) -> None:
     for frame in parts_of(outcome, "tallies", work):
         rows.insert(Tally, ("batch", "day", "country", "type", "role", "rows", "sightings"), frame.rows())
     for frame in parts_of(outcome, "names", work):
         columns = ("batch", "country", "malware", "rows", "last_day")
+        red = list(red_batches(delivery).values_list("pk", flat=True))
+        if red:
+            words = {word: vault.sealed_word(word) for word in frame.filter(pl.col("batch").is_in(red))["malware"]}
+            sealed = pl.col("malware").replace_strict(words, default=None, return_dtype=pl.String)
+            frame = frame.with_columns(malware=pl.when(pl.col("batch").is_in(red)).then(sealed).otherwise("malware"))
         rows.insert(NameTally, columns, frame.select(columns).rows())
+
+
+def red_batches(delivery: Delivery) -> BatchSet:
+    """The parts of a delivery whose every word is sealed."""
+    return Batch.objects.filter(delivery=delivery, handling_set__tlp=Tlp.RED.value)
 
 
 def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
@@ -299,6 +315,14 @@ def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
     delivery.countries = outcome["countries"]
     delivery.seconds = float(outcome.get("cpu_seconds", 0))
     delivery.finished_at = at
+    seal_name(delivery)
+
+
+def seal_name(delivery: Delivery) -> None:
+    """Seal the name of a file that holds something TLP:RED."""
+    if not isinstance(delivery.name, Opened) and red_batches(delivery).exists():
+        field: Any = Delivery._meta.get_field("name")
+        delivery.name = field.sealed(delivery.name, vault.key_for(f"delivery:{delivery.pk}"))
 
 
 def _storable(text: str | None, longest: int) -> str:
@@ -310,9 +334,9 @@ def quarantine(delivery: Delivery, reason: str, where: str, claim: jobs.Claim, a
     """Set a delivery aside whole: its bytes stay, nothing of it is used."""
     with transaction.atomic():
         jobs.finish(claim, at)
-        Delivery.objects.filter(pk=delivery.pk).update(
-            state=Delivery.State.QUARANTINED, reason=reason, reason_where=_storable(where, 200), finished_at=at
-        )
+        delivery.state, delivery.reason, delivery.finished_at = Delivery.State.QUARANTINED, reason, at
+        delivery.reason_where = _storable(where, 200)
+        delivery.save(update_fields=["state", "reason", "reason_where", "finished_at"])
         record("system", "delivery.quarantined", f"delivery:{delivery.pk}", {"reason": reason}, at=at)
 
 

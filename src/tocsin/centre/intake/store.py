@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,31 +32,46 @@ def delivery_path(store: Path, sha256: str) -> Path:
     return store / "deliveries" / sha256[:2] / sha256
 
 
-def keep(store: Path, chunks: Iterable[bytes], limit_bytes: int) -> Kept:
-    """Write a stream into the store; durable when this returns.
+def keep(
+    store: Path,
+    chunks: Iterable[bytes],
+    limit_bytes: int,
+    *,
+    seal: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda plain: plain,
+    is_whole: Callable[[Path], bool] = lambda path: False,
+) -> Kept:
+    """Write a stream into the store, as `seal` makes it; durable when this returns.
 
+    A file with the same bytes that is there stays, if `is_whole` says that it can be read.
     Raises InputError("too-large") or InputError("no-space"); then nothing of it is left behind.
     """
     incoming = store / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
     temporary = incoming / secrets.token_hex(16)
     digest, size = hashlib.sha256(), 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for chunk in chunks:
+            size += len(chunk)
+            if size > limit_bytes:
+                raise InputError("too-large")
+            digest.update(chunk)
+            if size // (64 << 20) != (size - len(chunk)) // (64 << 20):
+                _require_room(store)
+            yield chunk
+
     try:
         with temporary.open("xb") as target:
-            for chunk in chunks:
-                size += len(chunk)
-                if size > limit_bytes:
-                    raise InputError("too-large")
-                digest.update(chunk)
-                target.write(chunk)
-                if size // (64 << 20) != (size - len(chunk)) // (64 << 20):
-                    _require_room(store)
+            for piece in seal(counted()):
+                target.write(piece)
             _require_room(store)
             target.flush()
             os.fsync(target.fileno())
         final = delivery_path(store, digest.hexdigest())
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(final)
+        if not (final.is_file() and is_whole(final)):
+            temporary.replace(final)
         sync(final.parent)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any, Self
+
+import orjson
 from django.db import models
 
+from tocsin.centre.intake import vault
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.sealed_fields import SealedTextField
+from tocsin.credentials.content_keys import DataKey, KeyMissing
+
+log = logging.getLogger(__name__)
+SEALED_COLUMNS = ("object_id", "version", "name")
+"""What a sealed row says in `head` alone."""
 
 
 class Object(models.Model):
@@ -22,6 +34,33 @@ class Object(models.Model):
     revoked = models.BooleanField(default=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="things")
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="things", db_index=False)
+    head = models.BinaryField(null=True)
+    """SEALED_COLUMNS of a sealed batch, which are empty in the database."""
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:
+        """As ever, with what is sealed opened; it stays empty where its key is not there."""
+        made = super().from_db(db, field_names, values, **options)
+        head = made.__dict__.get("head")
+        if head is not None:
+            try:
+                said = orjson.loads(vault.opened(bytes(head), "object"))
+            except KeyMissing as error:
+                log.critical("%s", error)
+            else:
+                made.__dict__.update(zip(SEALED_COLUMNS, said, strict=True))
+        return made
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever; a sealed row is never written from what was opened of it."""
+        if self.head is not None:
+            raise ValueError("sealed objects are written by knowledge.services alone")
+        super().save(*args, **options)
+
+
+def sealed_head(key: DataKey, said: Sequence[str]) -> bytes:
+    """What `head` holds of SEALED_COLUMNS."""
+    return key.sealed(orjson.dumps(list(said)), "object")
 
 
 class Block(models.Model):
@@ -30,6 +69,7 @@ class Block(models.Model):
     first = models.BigIntegerField(primary_key=True)
     """Number of the first of these objects."""
     body = models.BinaryField()
+    """Sealed where its objects are: all of one batch then."""
 
 
 class Mention(models.Model):
@@ -37,7 +77,7 @@ class Mention(models.Model):
 
     pk = models.CompositePrimaryKey("key", "object")
     key = models.BigIntegerField()
-    """`lake.objects.key_of`"""
+    """`lake.objects.key_of`; of a sealed object, what `services.sealed_key` makes of it."""
     # Written by the hundred thousand in the transaction of the objects themselves: no need to look each one up.
     object = models.ForeignKey(
         Object, on_delete=models.CASCADE, related_name="mentions", db_index=False, db_constraint=False
@@ -45,10 +85,13 @@ class Mention(models.Model):
 
 
 class Document(models.Model):
-    """The plain text of a delivered report, for reading and search; the original lies in the store."""
+    """The plain text of a delivered report, for reading; the original lies in the store.
+
+    Always sealed: whom a report names as a victim, no label says.
+    """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="documents")
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="documents")
-    title = models.CharField(max_length=300, default="")
+    title = SealedTextField(default="", always="batch")
     language = models.CharField(max_length=12, default="")
-    text = models.TextField()
+    text = SealedTextField(always="batch")

@@ -11,13 +11,14 @@ import polars as pl
 from django.db.models import F, Max
 
 from tocsin.centre import rows
+from tocsin.centre.intake import vault
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.core.typed import Refanged
-from tocsin.lake.objects import Body, blocks_of, bodies_in, mentions_of
+from tocsin.lake.objects import ROW_COLUMNS, Body, blocks_of, bodies_in, mentions_of
 
 from .models import Block, Document, Mention, Object
 from .selectors import body_of
-from .services import OBJECTS_IN_DELIVERY
+from .services import OBJECTS_IN_DELIVERY, sealed_frames
 
 MISP = "misp"
 _VALUES_AT_ONCE = 2_000
@@ -51,7 +52,7 @@ def bodies_of(delivery: Delivery) -> Iterator[tuple[int, Body]]:
     first, last = delivery.pk * OBJECTS_IN_DELIVERY, (delivery.pk + 1) * OBJECTS_IN_DELIVERY
     found = Block.objects.filter(first__gte=first, first__lt=last).order_by("first")
     for start, body in found.values_list("first", "body").iterator(chunk_size=50):
-        yield from ((start + place, each) for place, each in enumerate(bodies_in(bytes(body))))
+        yield from ((start + place, each) for place, each in enumerate(bodies_in(vault.opened(bytes(body), "block"))))
 
 
 def objects_naming(delivery: Delivery, batches: Collection[int], values: Collection[str]) -> list[Object]:
@@ -113,10 +114,6 @@ def keep_redacted(thing: Object, values: Collection[str]) -> Object | None:
     if naming(text_of(raw)):
         return None  # It is named outside any attribute.
     number = int(Object.objects.filter(delivery=thing.delivery_id).aggregate(top=Max("pk"))["top"]) + 1
-    made = Object.objects.create(
-        pk=number, standard=thing.standard, type=thing.type, object_id=thing.object_id, version=thing.version,
-        name=thing.name, revoked=thing.revoked, delivery_id=thing.delivery_id, batch_id=thing.batch_id,
-    )  # fmt: skip
     kept = {
         "raw": [raw], "labels": ["\n".join(body.labels)], "pattern": [body.pattern], "valid_from": [body.valid_from],
         "valid_until": [body.valid_until], "position": [body.position], "object_id": [thing.object_id],
@@ -127,10 +124,17 @@ def keep_redacted(thing: Object, values: Collection[str]) -> Object | None:
         schema={"thing": pl.Int64, "relation": pl.String, "target": pl.String}, orient="row",
     )  # fmt: skip
     frame = pl.DataFrame(kept)
-    rows.insert_frame(Block, blocks_of(frame, links).with_columns(pl.col("first") + number))
-    rows.insert_frame(Mention, mentions_of(frame, links).select("key", object=pl.col("thing") + number))
+    things = pl.DataFrame({name: [getattr(thing, name)] for name in ROW_COLUMNS})
+    blocks, mentions = blocks_of(frame, links), mentions_of(frame, links)
+    if thing.head is not None:
+        keys = {thing.batch_id: vault.key_for(f"batch:{thing.batch_id}")}
+        things, blocks, mentions = sealed_frames(keys, [thing.batch_id], things, blocks, mentions)
+    own = {"id": number, "delivery": thing.delivery_id, "batch": thing.batch_id}
+    rows.insert_frame(Object, things.with_columns(pl.lit(value).alias(name) for name, value in own.items()))
+    rows.insert_frame(Block, blocks.with_columns(pl.col("first") + number))
+    rows.insert_frame(Mention, mentions.select("key", object=pl.col("thing") + number))
     Batch.objects.filter(pk=thing.batch_id).update(objects_count=F("objects_count") + 1)
-    return made
+    return Object.objects.get(pk=number)
 
 
 def _without(node: Any, naming: Naming) -> Any:

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from tocsin.centre.intake import vault
+from tocsin.credentials.content_keys import DataKey, KeyMissing
 from tocsin.lake.objects import Body, Way, bodies_in, body_at, key_of
 
 from .models import Block, Object
 
 Objects = QuerySet[Object]
+IS_SEALED = Q(head__isnull=False)
+FINDER = "mentions"
+"""What the key is about that makes the keys of sealed objects."""
 MOST_REFERENCES = 500
 MOST_LINKED = 50
 """In each direction."""
 
 
 def body_of(thing: Object) -> Body:
-    """The bytes of an object as they came, and what was read out of them."""
+    """The bytes of an object as they came, and what was read out of them. Raises KeyMissing where it is sealed for good
+    or its key is not here."""
     block = Block.objects.filter(first__lte=thing.pk).order_by("-first").values_list("first", "body")[0]
-    return body_at(bytes(block[1]), thing.pk - block[0])
+    return body_at(vault.opened(bytes(block[1]), "block"), thing.pk - block[0])
+
+
+def sealed_key(finder: DataKey, key: int) -> int:
+    """The key of a mention of something sealed: who has the database alone cannot try texts."""
+    return finder.token(key.to_bytes(8, "little", signed=True))
+
+
+def _keys(way: Way, texts: Iterable[str]) -> list[int]:
+    """All keys under which something with one of these texts is entered."""
+    keys = [key_of(way, text) for text in texts]
+    finder = vault.known(FINDER)
+    return keys if finder is None else keys + [sealed_key(finder, key) for key in keys]
 
 
 def bodies_of(things: Iterable[Object]) -> dict[int, Body]:
@@ -32,32 +51,35 @@ def bodies_of(things: Iterable[Object]) -> dict[int, Body]:
         first, body = Block.objects.filter(first__lte=left[-1]).order_by("-first").values_list("first", "body")[0]
         here = left[bisect_left(left, first) :]
         del left[-len(here) :]
-        found |= zip(here, bodies_in(bytes(body), [pk - first for pk in here]), strict=True)
+        found |= zip(here, bodies_in(vault.opened(bytes(body), "block"), [pk - first for pk in here]), strict=True)
     return found
 
 
 def named(among: Objects, name: str) -> Objects:
     """Those with this name, in any letter case."""
-    return among.filter(mentions__key=key_of(Way.NAME, name), name__iexact=name)
+    # Of a sealed object the database has no text to compare: the key it is found by says enough.
+    return among.filter(IS_SEALED | Q(name__iexact=name), mentions__key__in=_keys(Way.NAME, [name]))
 
 
 def identified(among: Objects, ids: Iterable[str]) -> Objects:
     """Those with these ids, in any version."""
     ids = list(ids)
-    return among.filter(mentions__key__in=[key_of(Way.ID, one) for one in ids], object_id__in=ids)
+    return among.filter(IS_SEALED | Q(object_id__in=ids), mentions__key__in=_keys(Way.ID, ids))
 
 
 def referring(among: Objects, target: str) -> Objects:
     """Those that refer to this id."""
-    return among.filter(mentions__key=key_of(Way.TARGET, target))
+    return among.filter(mentions__key__in=_keys(Way.TARGET, [target]))
 
 
 def linked(among: Objects, thing: Object, body: Body) -> list[tuple[str, Object]]:
     """Objects that this one refers to or that refer to it, with the name of the relation."""
     outward = {target: relation for relation, target in islice(body.refs, MOST_REFERENCES)}
-    pairs = [(outward[each.object_id], each) for each in identified(among, outward)[:MOST_LINKED]]
+    found = identified(among, outward)[:MOST_LINKED]
+    pairs = [(outward[each.object_id], each) for each in found if each.object_id in outward]
     for each in referring(among, thing.object_id)[:MOST_LINKED]:
-        relation = next((name for name, target in body_of(each).refs if target == thing.object_id), None)
-        if relation is not None:
-            pairs.append((relation, each))
+        with suppress(KeyMissing):
+            relation = next((name for name, target in body_of(each).refs if target == thing.object_id), None)
+            if relation is not None:
+                pairs.append((relation, each))
     return pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -30,11 +31,14 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
+from tocsin.credentials.content_keys import KeyMissing
+from tocsin.lake.objects import Body
 
 from .. import lookups, reviewing, standing
 from ..models import StandingQuery
 from ..translations import translation_of
 
+log = logging.getLogger(__name__)
 ROWS_SHOWN = 25
 BARS_SHOWN = 8
 RAW_CHARACTERS = 60_000
@@ -89,13 +93,22 @@ def _object_for(request: HttpRequest, key: int) -> Object:
     return found
 
 
+def _body_of(thing: Object) -> Body:
+    """Its bytes; what cannot be opened is as if it were not there."""
+    try:
+        return body_of(thing)
+    except KeyMissing as error:
+        log.critical("%s", error)
+        raise Http404 from None
+
+
 @requires("read")
 @require_safe
 def object_page(request: HttpRequest, key: int) -> HttpResponse:
     """An object as it came: what was read out of it, what it names, and its own bytes."""
     found = _object_for(request, key)
     viewer = viewer_of(person_of(request))
-    body = body_of(found)
+    body = _body_of(found)
     shown = body.raw.decode("utf-8", "replace")
     with suppress(ValueError, RecursionError):  # Rules and XML are shown as they are.
         shown = json.dumps(json.loads(body.raw), indent=2, ensure_ascii=False)
@@ -128,7 +141,7 @@ def object_download(request: HttpRequest, key: int) -> HttpResponse:
     with transaction.atomic():
         took(person, Taking.Channel.FILE, [found.batch_id], now)
         record(person.login, "object.fetched", f"object:{found.pk}", {}, at=now)
-    response = HttpResponse(body_of(found).raw, content_type="application/octet-stream")
+    response = HttpResponse(_body_of(found).raw, content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="object-{found.pk}.json"'
     return response
 

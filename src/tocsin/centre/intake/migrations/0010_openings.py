@@ -19,7 +19,7 @@ def fill(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("intake", "0009_permitted_and_origins"),
+        ("intake", "0008_permitted_and_origins"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,6 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
 from django.http import (
-    FileResponse,
     Http404,
     HttpRequest,
     HttpResponse,
@@ -34,7 +33,7 @@ from tocsin.core.errors import InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
-from .. import checks, grades, holding, mending, profiles, services
+from .. import checks, grades, holding, mending, originals, profiles, services
 from .. import deliveries as selectors
 from ..forms import FilterForm
 from ..models import Batch, Delivery, SavedProfile
@@ -214,7 +213,8 @@ def delivery_original(request: HttpRequest, found: Delivery) -> HttpResponseBase
         raise NotFound
     if request.method == "GET":
         _note_fetch(person, found, "original")
-    response = FileResponse(path.open("rb"), content_type="application/octet-stream")
+    response = StreamingHttpResponse(originals.pieces(path), content_type="application/octet-stream")
+    response["Content-Length"] = str(found.size_bytes)
     response["Content-Disposition"] = _attachment(found.name)
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -21,8 +21,7 @@ from tocsin.centre.members.models import EmergencyAccess
 from tocsin.core.errors import NotFound
 
 from .. import deliveries as selectors
-from .. import holding, services
-from ..bodies import file_chunks
+from .. import holding, originals, services
 from ..models import Batch, Delivery
 from ..store import delivery_path
 
@@ -105,9 +104,9 @@ def emergency_original(request: HttpRequest, key: int, receipt: str) -> HttpResp
     def require() -> None:
         emergency.open_to(access.asked_by, access.pk, timezone.now())
 
-    pieces = while_holds(require, file_chunks(path))
+    pieces = while_holds(require, originals.pieces(path))
     response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
-    response["Content-Length"] = str(path.stat().st_size)
+    response["Content-Length"] = str(found.size_bytes)
     response["Content-Disposition"] = content_disposition_header(True, found.name) or "attachment"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

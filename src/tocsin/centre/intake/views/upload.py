@@ -27,7 +27,7 @@ from tocsin.formats.delimited import Guess
 from tocsin.reference.feeds import all_feeds
 
 from .. import deliveries as selectors
-from .. import labels, mapping, pending, profiles, services, store
+from .. import labels, mapping, originals, pending, profiles, services, store
 from ..forms import LABELS, UploadForm
 from ..models import Delivery, SavedProfile
 from .deliveries import of_receipt
@@ -161,7 +161,7 @@ def map_columns_of(request: HttpRequest, found: Delivery) -> HttpResponse:
     path = store.delivery_path(services.store_folder(), found.sha256)
     try:
         kept = pending.keep(
-            request.session, store.read_chunks(path), name=found.name, organisation=found.organisation.slug,
+            request.session, originals.pieces(path), name=found.name, organisation=found.organisation.slug,
             marking=found.stated_marking, receipt=found.receipt,
         )  # fmt: skip
         mapping.guess_file(kept.path, kept.name)

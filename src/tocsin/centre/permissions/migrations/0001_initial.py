@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('intake', '0009_permitted_and_origins'),
+        ('intake', '0008_permitted_and_origins'),
         ('members', '0007_own_providers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
