@@ -239,7 +239,7 @@ def compare_versions(claim: jobs.Claim) -> None:
     delivery = Delivery.objects.select_related("organisation").get(pk=claim.payload["delivery"])
     found: dict[int, dict[str, Correction]] = {}
     new = Object.objects.filter(delivery=delivery, standard__startswith=_STIX, batch__hidden_at=None).exclude(
-        version=""
+        version="", head=None
     )
     for start in range(0, new.count(), _AT_ONCE):
         for old, correction in _changed(list(new.order_by("pk")[start : start + _AT_ONCE]), delivery):

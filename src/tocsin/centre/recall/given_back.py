@@ -100,7 +100,7 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
         bodies = bodies_of(some)
         # What the reader still has from elsewhere is not revoked.
         copies = identified(Object.objects.filter(batch__in=seen), {each.object_id for each in some})
-        still = set(copies.values_list("object_id", flat=True))
+        still = {each.object_id for each in copies}
         for each in some:
             if each.object_id not in still:
                 created = stix_given.created_of(bodies[each.pk].raw)

@@ -15,7 +15,7 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.parting import Chosen, Prepared
 from tocsin.centre.knowledge import parting as knowledge
 from tocsin.centre.knowledge.models import Document, Object
-from tocsin.centre.knowledge.selectors import body_of
+from tocsin.centre.knowledge.selectors import body_of, identified
 from tocsin.core.errors import Conflict, InputError
 from tocsin.core.typed import recognise_value
 from tocsin.core.words import VICTIM_LIKE
@@ -121,8 +121,8 @@ def find(delivery: Delivery, keys: Sequence[str]) -> Found:
 def _objects(delivery: Delivery, batches: Sequence[int], keys: Sequence[str]) -> dict[str, list[Object]]:
     found: dict[str, list[Object]] = {}
     for start in range(0, len(keys), 500):
-        some = Object.objects.filter(delivery=delivery, batch__in=batches, object_id__in=keys[start : start + 500])
-        for each in some.order_by("pk"):
+        some = identified(Object.objects.filter(delivery=delivery, batch__in=batches), keys[start : start + 500])
+        for each in some.distinct().order_by("pk"):
             found.setdefault(each.object_id, []).append(each)
     return found
 

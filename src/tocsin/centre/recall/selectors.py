@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.knowledge.models import Object
-from tocsin.centre.knowledge.selectors import body_of
+from tocsin.centre.knowledge.selectors import IS_SEALED, body_of, identified
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.lake.scope import Batches
@@ -56,8 +57,10 @@ def contents_of(delivery: Delivery, text: str) -> list[tuple[str, str]]:
     batches = list(Batch.objects.filter(delivery=delivery, hidden_at=None).values_list("pk", flat=True))
     things = Object.objects.filter(delivery=delivery, batch__in=batches).order_by("pk")
     if text:
-        things = things.filter(Q(object_id__icontains=text) | Q(name__icontains=text))
-    found = [(each.object_id, each.name) for each in things[:MOST_OFFERED]]
+        things = things.filter(IS_SEALED | Q(object_id__icontains=text) | Q(name__icontains=text))
+    told = ((each.object_id, each.name) for each in things.iterator(chunk_size=MOST_OFFERED))
+    # What is sealed the database cannot look through.
+    found = list(islice((each for each in told if text.lower() in " ".join(each).lower()), MOST_OFFERED))
     found += [(value, "") for value in parting.values_in(batches, text, MOST_OFFERED)]
     return list(dict.fromkeys(found))
 
@@ -67,7 +70,8 @@ def recalled_of(made: Recall, parts: Iterable[Part]) -> dict[str, Any]:
     chosen = list(parts)
     ids = [each.key for each in chosen if each.kind == Part.Kind.OBJECT]
     hidden = list(Batches.unpacked(bytes(made.batches)))
-    things = Object.objects.filter(batch__in=hidden, object_id__in=ids, standard__startswith="stix-2").order_by("pk")
+    of_standard = Object.objects.filter(batch__in=hidden, standard__startswith="stix-2")
+    things = identified(of_standard, ids).distinct().order_by("pk")
     return {
         "recall": made.number,
         "action": made.action,
