@@ -85,7 +85,7 @@ def delivery_grades(request: HttpRequest, found: Delivery) -> HttpResponse:
         "kind": kind,
         "form": form,
         "sees_evaluations": grades.sees_evaluations(person),
-        "usual": grades.usual_of(found.organisation),
+        "usual": str(grades.usual_of(found.organisation)),
     }
     return render(request, "intake/grades.html", context, status=422 if form.errors else 200)
 
