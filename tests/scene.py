@@ -18,7 +18,7 @@ from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
-from tocsin.centre.ledger.models import Taking
+from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.recall.models import Recall
@@ -111,10 +111,7 @@ def _recall(source: Organisation) -> Recall:
     gone = builders.delivery(source, "withdrawn.csv")
     whole = builders.batch(gone, builders.handling(), hidden_at=builders.NOW)
     hidden = builders.batch(gone, builders.handling(), hidden_at=builders.NOW, parted_from=whole)
-    Taking.objects.create(
-        organisation=builders.bureau("FR"), channel="api", day=builders.NOW.date(), first=whole.pk, last=whole.pk,
-        batches=Batches([whole.pk]).packed(), began_at=builders.NOW, ended_at=builders.NOW,
-    )  # fmt: skip
+    took(Person(organisation=builders.bureau("FR")), "api", [whole.pk], builders.NOW)
     made = Recall.objects.create(
         number="RC-2026-0001", delivery=gone, batches=Batches([hidden.pk]).packed(), reason="wrong-data",
         action="correct", note="Columns swapped", asked_by="pia_partner", organisation=source,
