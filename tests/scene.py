@@ -130,10 +130,7 @@ def _recall(source: Organisation) -> Recall:
     gone = builders.delivery(source, "withdrawn.csv")
     whole = builders.batch(gone, builders.handling(), hidden_at=builders.NOW)
     hidden = builders.batch(gone, builders.handling(), hidden_at=builders.NOW, parted_from=whole)
-    Taking.objects.create(
-        organisation=builders.bureau("FR"), channel="api", day=builders.NOW.date(), first=whole.pk, last=whole.pk,
-        batches=Batches([whole.pk]).packed(), began_at=builders.NOW, ended_at=builders.NOW,
-    )  # fmt: skip
+    took(Person(organisation=builders.bureau("FR")), "api", [whole.pk], builders.NOW)
     made = Recall.objects.create(
         number="RC-2026-0001", delivery=gone, batches=Batches([hidden.pk]).packed(), reason="wrong-data",
         action="correct", note="Columns swapped", asked_by="pia_partner", organisation=source,

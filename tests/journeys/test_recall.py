@@ -59,23 +59,7 @@ def test_a_partner_recalls_and_corrects_and_everybody_answers_to_the_certificate
     set_audience(Batch.objects.filter(delivery=sent), BY_LABEL)
     took(fleur, Taking.Channel.API, list(sent.batches.values_list("pk", flat=True)), timezone.now())
 
-    # The partner, whose sign-in was a while ago, proves anew who it is before anything opens.
-    sign_in(page, origin, "pia_partner")
-    _forget_proofs()
-    page.goto(f"{origin}/deliveries/{sent.receipt}/")
-    page.locator(f"a[href='/deliveries/{sent.receipt}/recall/']").click()
-    page.get_by_role("link", name="Recall or correct single parts").click()
-    expect(page).to_have_url(re.compile(r"/prove/\?next="))
-    page.locator("main input[type=password]").fill(builders.PASSWORD)
-    page.locator("main form button[type=submit]").first.click()
-    page.locator("input[name=part][value='198.51.100.9']").check()
-    page.locator("select[name=reason]").select_option("wrong-data")
-    page.locator("select[name=action]").select_option("correct")
-    page.get_by_role("button", name="See what goes with it").click()
-    page.locator("select[name=corrections-0-field]").select_option("value")
-    page.locator("input[name=corrections-0-became]").fill("198.51.100.6")
-    page.get_by_role("button", name="Recall and correct").click()
-    expect(page.get_by_role("status").first).to_be_visible()
+    _recall_one_value(page, origin, sent)
     made = Recall.objects.get()
     expect(page).to_have_url(f"{origin}/recalls/{made.number}/")
     work()
@@ -115,6 +99,26 @@ def test_a_partner_recalls_and_corrects_and_everybody_answers_to_the_certificate
     assert (body["answered"], body["undo"]) == (body["organisations"], {"open": 0, "done": 1, "not-applicable": 0})
     bureau.close()
     duty.close()
+
+
+def _recall_one_value(page: Page, origin: str, sent: Delivery) -> None:
+    """The partner, whose sign-in was a while ago, proves anew who it is before anything opens."""
+    sign_in(page, origin, "pia_partner")
+    _forget_proofs()
+    page.goto(f"{origin}/deliveries/{sent.receipt}/")
+    page.locator(f"a[href='/deliveries/{sent.receipt}/recall/']").click()
+    page.get_by_role("link", name="Recall or correct single parts").click()
+    expect(page).to_have_url(re.compile(r"/proof/\?next="))
+    page.locator("main input[type=password]").fill(builders.PASSWORD)
+    page.locator("main form button[type=submit]").first.click()
+    page.locator("input[name=part][value='198.51.100.9']").check()
+    page.locator("select[name=reason]").select_option("wrong-data")
+    page.locator("select[name=action]").select_option("correct")
+    page.get_by_role("button", name="See what goes with it").click()
+    page.locator("select[name=corrections-0-field]").select_option("value")
+    page.locator("input[name=corrections-0-became]").fill("198.51.100.6")
+    page.get_by_role("button", name="Recall and correct").click()
+    expect(page.get_by_role("status").first).to_be_visible()
 
 
 def _forget_proofs() -> None:

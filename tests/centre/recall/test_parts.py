@@ -52,6 +52,15 @@ def recalled(delivery: Delivery, *keys: str, by: str = "pia_partner", action: st
     return services.recall_parts(delivery, keys, by=people.call(by), at=datetime.now(UTC), **said)
 
 
+def signed_body(made: Recall) -> dict[str, Any]:
+    """What the certificate says, whose signature holds."""
+    certificate = json.loads(made.certificate)
+    installation: Any = settings.INSTALLATION
+    public = load_or_make(installation.home / "keys", installation.organisation).public_pem
+    assert verify(certificate["body"].encode(), base64.b64decode(certificate["signature"]), public)
+    return dict(json.loads(certificate["body"]))
+
+
 def rows_now() -> pl.DataFrame:
     store = intake.store_folder()
     live = LakeFile.objects.filter(retired_at=None)
@@ -114,11 +123,7 @@ def test_w04_three_iocs_are_recalled_from_twelve_bureaus_to_the_certificate(offi
     confirm(officers[8])
     services.tick(made.confirm_by + timedelta(minutes=1))
     made.refresh_from_db()
-    certificate = json.loads(made.certificate)
-    installation: Any = settings.INSTALLATION
-    public = load_or_make(installation.home / "keys", installation.organisation).public_pem
-    assert verify(certificate["body"].encode(), base64.b64decode(certificate["signature"]), public)
-    body = json.loads(certificate["body"])
+    body = signed_body(made)
     assert (body["answered"], body["organisations"]) == (12, 12)
     assert [part["key"] for part in body["parts"]] == keys
 

@@ -276,3 +276,15 @@ class TestPages:
         client.force_login(twelve[0])
         assert "Recalled" in client.get(reverse("package-list")).content.decode()
         assert client.get(reverse("package-download", args=["FR-2026-0001"])).status_code == 404
+
+
+def test_a_clock_that_steps_back_and_forth_escalates_once_and_undoes_nothing(twelve: list[Person], sent: Batch) -> None:
+    made = recalled(sent)
+    for hours in (71.99, 10, 72.01, 5, 200, -3, 72.5):
+        services.tick(NOW + timedelta(hours=hours))
+    made.refresh_from_db()
+    assert made.escalated_at == NOW + timedelta(hours=72.01)
+    assert Entry.objects.filter(action="recall.escalated").count() == 1
+    assert made.closed_at is None
+    assert sent not in visible_batches(viewer_of(twelve[0]), NOW + timedelta(hours=1))
+    assert made.notices.filter(state="informed").count() == 9

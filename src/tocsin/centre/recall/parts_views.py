@@ -41,14 +41,12 @@ def delivery_recall_parts(request: HttpRequest, found: Delivery) -> HttpResponse
     person = person_of(request)
     if not may_recall(person, found):
         raise Http404
-    form = PartsForm(request.POST or None)
+    typed = request.POST.copy()
+    typed["parts"] = "\n".join(lines_of("\n".join([*request.POST.getlist("part"), request.POST.get("parts", "")])))
+    form = PartsForm(typed if request.method == "POST" else None)
     context: dict[str, Any] = {"form": form, "delivery": found, "query": request.GET.get("q", "").strip()[:200]}
     if request.method != "POST":
         return _asked(request, context)
-    chosen = request.POST.getlist("part")
-    said = request.POST.copy()
-    said["parts"] = "\n".join(lines_of("\n".join([*chosen, request.POST.get("parts", "")])))
-    context["form"] = form = PartsForm(said)
     if not form.is_valid():
         return _asked(request, context, 422)
     keys = lines_of(form.cleaned_data["parts"])
