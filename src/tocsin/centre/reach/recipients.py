@@ -29,7 +29,7 @@ class Circle:
     organisations: Mapping[int, Organisation]
     """Every one there is, those that may not come in too: they may have something from before."""
     keys: tuple[int, ...]
-    """Of those that may come in, in the order of the rows of `flags`."""
+    """Of those in which somebody may come in, in the order of the rows of `flags`."""
     heads: Mapping[int, int]
     """Organisation → the bureau that answers for it, or itself."""
     known: Register
@@ -55,7 +55,9 @@ def circle(now: datetime) -> Circle:
     known = register()
     organisations = _organisations()
     suspended = {code for code, status in countries.statuses_of(None, now).items() if status == "suspended"}
-    keys = tuple(key for key, each in organisations.items() if _comes_in(each, suspended, now))
+    # Where nobody has an account, nobody can open anything, nor be reminded of it.
+    peopled = set(Person.objects.filter(is_active=True).order_by().values_list("organisation_id", flat=True).distinct())
+    keys = tuple(key for key, each in organisations.items() if key in peopled and _comes_in(each, suspended, now))
     count = len(known.memory.held)
     rows = [_seen(known, viewer_of_organisation(organisations[key]), count) for key in keys]
     flags = np.array(rows, bool).reshape(len(keys), count)

@@ -6,8 +6,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.centre.intake.deliveries import countries_of
@@ -21,6 +21,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.centre.release.models import Release
 from tocsin.core.errors import InputError, NotFound, Refused
+from tocsin.reference.countries import country
 
 from . import labels, responding
 from .forms import AnswerForm
@@ -93,12 +94,15 @@ def _contents(request: HttpRequest, person: Person, found: list[Thing]) -> dict[
     assert isinstance(of, Release)
     seen = seen_of(person, found, now).select_related("handling_set")
     batches = list(seen)
+    language = get_language() or "en"
     countries = [(code, rows) for code, rows in countries_of(of.delivery, viewer_of(person)) if code]
     if request.method == "GET":
         took(person, Taking.Channel.PAGE, [batch.pk for batch in batches], now)
     return {
         "batches": batches,
-        "countries": [{"name": code, "value": rows} for code, rows in countries[:COUNTRIES_SHOWN]],
+        "countries": [
+            {"name": country(code).name(language), "value": rows} for code, rows in countries[:COUNTRIES_SHOWN]
+        ],
         "things": Object.objects.filter(batch__in=batches).order_by("pk")[:THINGS_SHOWN],
         "documents": of.delivery.documents.filter(batch__in=batches).defer("text"),
     }
