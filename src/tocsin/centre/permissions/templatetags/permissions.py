@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from django import template
 from django.utils.translation import ngettext
 
-from tocsin.centre.members.labels import PURPOSES
+from tocsin.centre.members.labels import ATTRIBUTIONS, CLASSIFICATIONS, PURPOSES
 from tocsin.handling import Decision
 
 from .. import labels
 
 register = template.Library()
+_WORDS = {"classification": CLASSIFICATIONS, "attribution": ATTRIBUTIONS}
 
 
 @register.inclusion_tag("permissions/_state.html")
@@ -52,6 +53,8 @@ def derived_words(decision: Decision) -> list[str]:
             return labels.entry_names(decision.value)
         case "purposes":
             return [str(PURPOSES.get(word, word)) for word in decision.value]
+        case "classification" | "attribution":
+            return [str(_WORDS[decision.field].get(word, word)) for word in decision.value]
         case "retention_months":
             months = int(decision.value[0])
             return [ngettext("%(months)s month", "%(months)s months", months) % {"months": months}]
