@@ -251,3 +251,32 @@ def test_addressees() -> None:
     ):  # fmt: skip
         with pytest.raises(InputError):
             chosen(**wrong)
+
+
+def test_by_program(client: Client, give_key: GiveKey) -> None:
+    builders.bureau("JO")
+    fleur, khalil, dana, pia = (
+        {"Authorization": f"Bearer {give_key(login)}"}
+        for login in ("fleur_officer", "khalil_officer", "dana_analyst", "pia_partner")
+    )
+    letter = {"subject": SUBJECT, "text": TEXT, "countries": ["jo"]}
+    sent = client.post("/api/v1/circulars", letter, content_type="application/json", headers=fleur)
+    assert sent.status_code == 202
+    number = sent.json()["number"]
+    work()
+    [line] = client.get("/api/v1/circulars", headers=khalil).json()
+    assert (line["number"], line["state"]) == (number, "sent")
+    whole = client.get(f"/api/v1/circulars/{number}", headers=khalil).json()
+    assert TEXT in whole["texts"][0]
+    assert Taking.objects.get(organisation__slug="ncb-jo").reference == number
+    assert client.post(f"/api/v1/circulars/{number}/acknowledge", headers=khalil).status_code == 200
+    assert client.post(f"/api/v1/circulars/{number}/acknowledge", headers=khalil).status_code == 409
+    for other in (dana, pia):
+        assert client.get("/api/v1/circulars", headers=other).json() == []
+        missing = client.get("/api/v1/circulars/C-2026-000000", headers=other)
+        assert client.get(f"/api/v1/circulars/{number}", headers=other).content == missing.content
+    for wrong in ({**letter, "tlp": "RED"}, {**letter, "countries": []}, {"subject": "x"}):
+        answered = client.post("/api/v1/circulars", wrong, content_type="application/json", headers=fleur)
+        assert answered.status_code == 422
+    refused = client.post("/api/v1/circulars", letter, content_type="application/json", headers=pia)
+    assert refused.status_code == 403

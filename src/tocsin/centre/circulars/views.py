@@ -20,6 +20,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
+from tocsin.centre.knowledge.models import Document
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members import agreements
@@ -145,7 +146,7 @@ def _page(request: HttpRequest, found: Found, form: CheckForm | None) -> HttpRes
         "state": labels.STATES[state],
         "is_held": state == "held",
         "is_sent": state == "sent",
-        "texts": selectors.texts_of(person, found),
+        "texts": [(each.title, _lines(each, circular)) for each in selectors.texts_of(person, found)],
         "things": things[:THINGS_SHOWN],
         "things_count": things.count(),
         "may_fetch": selectors.may_fetch(person, found),
@@ -154,6 +155,18 @@ def _page(request: HttpRequest, found: Found, form: CheckForm | None) -> HttpRes
         "form": form,
     }
     return render(request, "circulars/circular.html", context, status=422 if form and form.is_bound else 200)
+
+
+def _lines(text: Document, circular: Circular) -> list[str]:
+    """The text without its subject, which stands above it, and without the number that every message ends with."""
+    lines = text.text.splitlines()
+    if lines and lines[0] == f"# {text.title}":
+        del lines[0]
+    while lines and lines[-1].strip() in {"", circular.number}:
+        del lines[-1]
+    while lines and not lines[0].strip():
+        del lines[0]
+    return lines
 
 
 @requires("read")

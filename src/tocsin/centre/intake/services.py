@@ -90,10 +90,7 @@ def receive(
         # The questions were asked of what it was drawn from.
         "passes": [] if drawn_from is None else [*Hold.Kind.values, data_types.NOT_ASKED],
     }  # fmt: skip
-    if circular is not None:
-        # It reaches bureaus alone, so that people's data in it are under no wide label.
-        values |= {"passes": [Hold.Kind.PERSONAL.value], "stated_handling": dict(circular), "least_marking": marking}
-        values |= {"is_circular": True, "is_private": True}
+    values |= {} if circular is None else _values_of_circular(circular, marking)
     try:
         with transaction.atomic():
             # While the bytes came, the agreement may have been suspended, or the sender's key revoked.
@@ -112,6 +109,14 @@ def receive(
                 raise Conflict("this idempotency key was used for other bytes") from None
             return known
         return _as_duplicate(values, actor, at)
+
+
+def _values_of_circular(circular: Mapping[str, object], marking: str) -> dict[str, Any]:
+    return {
+        "is_circular": True, "is_private": True, "stated_handling": dict(circular), "least_marking": marking,
+        # It reaches bureaus alone, so that people's data in it are under no wide label.
+        "passes": [Hold.Kind.PERSONAL.value],
+    }  # fmt: skip
 
 
 def sent_before(*, organisation: Organisation, idempotency_key: str, chunks: Iterable[bytes]) -> Delivery | None:
