@@ -19,6 +19,8 @@ from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
+"""When what is made here is over, if nothing else is said: tests run on any day."""
 PASSWORD = "four plain words suffice"
 _numbers = itertools.count(1)
 
@@ -72,7 +74,8 @@ def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: o
     facts: dict[str, object] = {
         "receipt": secrets.token_hex(8), "via": "page", "name": name or f"delivery-{number}.csv",
         "sha256": hashlib.sha256(str(number).encode()).hexdigest(), "size_bytes": 1000 + number, "received_at": at,
-        "state": "parsed", "format": "delimited", **said,
+        "state": "parsed", "format": "delimited", "ends_at": LATER,
+        **said,
     }  # fmt: skip
     return Delivery.objects.create(organisation=source, **facts)
 
@@ -80,7 +83,7 @@ def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: o
 def batch(of: Delivery, under: HandlingSet, **said: object) -> Batch:
     """The part of a delivery under one handling set; released as far as that goes, if nothing else is said."""
     terms = terms_row(of.organisation_id, under, said.pop("released_to", BY_LABEL))  # type: ignore[arg-type]
-    facts = {"received_at": of.received_at, "rows": of.rows, **said}
+    facts = {"received_at": of.received_at, "rows": of.rows, "expires_at": LATER, **said}
     return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, terms=terms, **facts)
 
 

@@ -24,8 +24,10 @@ FILES = {
     "delivery-original",
     "delivery-rejections",
     "emergency-original",
+    "copy-certificate",
     "object-raw",
     "package-download",
+    "purge-certificate",
     "recall-certificate",
     "receipt",
 }

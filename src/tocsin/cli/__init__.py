@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "feed": ("tocsin.cli.feed", "Public feeds: list, switch, fetch."),
     "reference": ("tocsin.cli.reference", "Reference data: dates and updates."),
     "lake": ("tocsin.cli.lake", "The store of observations: state, compaction, verification."),
+    "purge": ("tocsin.cli.purge", "Purge what is over; show what is due."),
     "audit": ("tocsin.cli.audit", "The log of acts: search, prove, verify."),
     "person": ("tocsin.cli.people", "People and organisations: create, list, set a password."),
     "work": ("tocsin.cli.serve", "Do waiting work."),

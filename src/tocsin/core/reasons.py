@@ -40,6 +40,7 @@ REASONS: dict[str, str] = {
     "agreement-expired": "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement.",
     "recall-objection-without-ground": "To keep what was recalled, name the legal duty under which you keep it.",
     "recall-answer-without-units": "Confirm too that this holds for the units that you authorised: they may have copies.",
+    "term-out-of-bounds": "This day is not possible. Choose one between today and the latest day that is shown.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
     "country-restricted": "The access of this country is restricted: it may read, but hands nothing over and gets no new package. Keep the file, and ask the Centre.",
     "country-suspended": "The access of this country is suspended: nothing is taken in from it, and no package is made for it. Keep the file until the Centre says otherwise.",

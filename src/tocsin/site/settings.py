@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "tocsin.centre.analysis",
     "tocsin.centre.release",
     "tocsin.centre.recall",
+    "tocsin.centre.retention",
     "tocsin.site",
 ]
 

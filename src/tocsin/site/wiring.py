@@ -16,6 +16,7 @@ from tocsin.centre.members import browsers, emergency
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
+from tocsin.centre.retention import ending, purging
 
 from . import act_log
 
@@ -37,18 +38,20 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
         lake.HOUSEKEEPING: lake.keep_house,
+        ending.ROUND: purging.keep_terms,
         act_log.VERIFY: act_log.verify,
     }
 
 
 def tick(now: datetime) -> None:
-    """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, the log of acts."""
+    """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, terms, the log of acts."""
     feeds.tick(now)
     lake.tick(now)
     pending.sweep(now.timestamp())
     browsers.sweep(now)
     emergency.sweep(now)
     recall.tick(now)
+    ending.tick(now)
     act_log.tick(now)
 
 

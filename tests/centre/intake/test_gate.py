@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,9 +34,11 @@ def world() -> None:
             {"exclusions": ("northwind",)})  # fmt: skip
     hidden = itertools.cycle([None, None, builders.NOW - timedelta(hours=1), None, builders.NOW + timedelta(hours=1)])
     audiences = itertools.cycle(AUDIENCES)
+    ends = itertools.cycle([*[builders.NOW + timedelta(days=100)] * 6, builders.NOW])
     for source, tlp, said in itertools.product(sources, Tlp, more):
         sent = builders.delivery(source)
-        builders.batch(sent, builders.handling(tlp, **said), hidden_at=next(hidden), released_to=next(audiences))
+        builders.batch(sent, builders.handling(tlp, **said), hidden_at=next(hidden), released_to=next(audiences),
+                       expires_at=next(ends))  # fmt: skip
 
 
 def plainly_visible(viewer: Viewer) -> set[int]:
@@ -48,9 +51,11 @@ def plainly_visible(viewer: Viewer) -> set[int]:
         )
         handling = Handling.from_json(batch.handling_set.body)
         entries = batch.terms.audience.entries
-        facts = facts_of(batch.organisation.slug, handling, None if entries is None else tuple(entries))
-        shown = batch.hidden_at is None or batch.hidden_at > builders.NOW
-        if shown and may_see(viewer, handling, facts, builders.NOW):
+        facts = replace(
+            facts_of(batch.organisation.slug, handling, None if entries is None else tuple(entries)),
+            hidden_at=batch.hidden_at, expires_at=batch.expires_at,
+        )  # fmt: skip
+        if may_see(viewer, handling, facts, builders.NOW):
             seen.add(batch.pk)
     return seen
 
@@ -90,7 +95,7 @@ def test_what_a_process_remembers_follows_every_change(seed: int, world: None) -
 
     def change() -> None:
         some = Batch.objects.filter(pk__in=drawn.sample(sorted(Batch.objects.values_list("pk", flat=True)), 5))
-        match drawn.randrange(5):
+        match drawn.randrange(6):
             case 0:
                 some.update(hidden_at=drawn.choice([None, builders.NOW, builders.NOW + timedelta(days=1)]))
             case 1:
@@ -103,6 +108,8 @@ def test_what_a_process_remembers_follows_every_change(seed: int, world: None) -
                 one = some[0]
                 one.hidden_at = None
                 one.save(update_fields=["hidden_at"])
+            case 5:
+                some.update(expires_at=builders.NOW + drawn.choice([timedelta(), timedelta(days=1)]))
 
     for _ in range(12):
         try:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Min
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -83,6 +84,7 @@ def receive(
         "profile_name": profile.name if profile else "",
         # The questions were asked of what it was drawn from.
         "passes": [] if drawn_from is None else Hold.Kind.values,
+        "keep_until": None if drawn_from is None else end_of(drawn_from),
     }  # fmt: skip
     try:
         with transaction.atomic():
@@ -102,6 +104,12 @@ def receive(
                 raise Conflict("this idempotency key was used for other bytes") from None
             return known
         return _as_duplicate(values, actor, at)
+
+
+def end_of(delivery: Delivery) -> datetime | None:
+    """When the first of its parts is over; None while it has none."""
+    found: datetime | None = Batch.objects.filter(delivery=delivery).aggregate(first=Min("expires_at"))["first"]
+    return found
 
 
 def sent_before(*, organisation: Organisation, idempotency_key: str, chunks: Iterable[bytes]) -> Delivery | None:
@@ -130,7 +138,7 @@ def _by_key(organisation: Organisation, key: str) -> Delivery | None:
 
 
 def _as_duplicate(values: dict[str, Any], actor: str, at: datetime) -> Delivery:
-    first = Delivery.objects.exclude(state=Delivery.State.DUPLICATE).get(
+    first = Delivery.objects.exclude(state__in=(Delivery.State.DUPLICATE, *Delivery.GONE)).get(
         organisation=values["organisation"], sha256=values["sha256"]
     )
     with transaction.atomic():
@@ -219,6 +227,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any]) -> list[str]:
         )
         batches.append(batch)
     Batch.objects.bulk_create(batches)
+    delivery.ends_at = max((each.expires_at for each in batches), default=delivery.ends_at)
     return sorted(applied)
 
 

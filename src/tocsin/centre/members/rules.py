@@ -26,6 +26,8 @@ ABILITIES = (
     "release",  # What another proposed. No role has both (DOMAIN 4.8, I11), and no person uses both on one thing.
     "sign-orders",
     "watch",  # Keep standing queries.
+    "review-terms",  # How long a delivery is kept: of one's own; the Centre asks its source.
+    "hold-legally",  # Keep a sealed copy for a court; order a purge before its time.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
     "switch-feeds",
@@ -54,13 +56,15 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "analyst": frozenset(
             _DESK
             | _PROPOSING
-            | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", _APPROVES}
+            | {"deliver", "deliver-for-others", "map-columns", "review", "review-terms", "package", "watch"}
+            | {_APPROVES}
         ),
         "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch", _ASKS, _APPROVES}),
         "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", _ASKS}),
         "legal": frozenset(
             _DESK
             | {"read-audit", "audit-searches", "recall", "set-country-status", "decide-legal"}
+            | {"review-terms", "hold-legally"}
             | {"read-releases", "sign-orders", _ASKS, _APPROVES}
         ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
@@ -89,7 +93,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall"}),
+        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall", "review-terms"}),
         "head": frozenset(
             {
                 "read",
@@ -98,6 +102,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "package",
                 "watch",
                 "recall",
+                "review-terms",
                 "read-organisations",
                 "manage-people",
                 "manage-units",
@@ -107,9 +112,11 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "investigator": frozenset({"read", "watch"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement"}),
+        "analyst": frozenset(
+            {"read", "deliver", "map-columns", "watch", "recall", "review-terms", "read-own-agreement"}
+        ),
         "manager": frozenset(
-            {"read", "deliver", "map-columns", "watch", "recall", "read-own-agreement", "manage-people"}
+            {"read", "deliver", "map-columns", "watch", "recall", "review-terms", "read-own-agreement", "manage-people"}
         ),
     },
 }

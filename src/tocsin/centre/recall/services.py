@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.certificates import signed
 from tocsin.centre.intake.models import Batch, Delivery, Former, Terms
 from tocsin.centre.intake.register import facts_of
 from tocsin.centre.ledger.models import Taking
@@ -24,7 +22,6 @@ from tocsin.centre.members.selectors import viewer_for
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.selectors import batches_of
 from tocsin.core.errors import Conflict, InputError, Refused
-from tocsin.credentials import load_or_make
 from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import may_see
 from tocsin.lake.scope import Batches
@@ -204,7 +201,7 @@ def _certificate(made: Recall, notices: list[Notice]) -> str:
         }
         for each in notices
     ]  # fmt: skip
-    return _signed({**_facts_of(made, notices), "packages": made.packages, "answers": answers})
+    return signed({**_facts_of(made, notices), "packages": made.packages, "answers": answers})
 
 
 def certificate_for_source(made: Recall) -> str:
@@ -212,7 +209,7 @@ def certificate_for_source(made: Recall) -> str:
     notices = list(made.notices.all())
     counts = Counter(each.state for each in notices)
     answers = {state: told_to_source(count) or f"fewer than {FEW}" for state, count in sorted(counts.items())}
-    return _signed({**_facts_of(made, notices), "answers": answers})
+    return signed({**_facts_of(made, notices), "answers": answers})
 
 
 def _facts_of(made: Recall, notices: list[Notice]) -> dict[str, Any]:
@@ -222,15 +219,6 @@ def _facts_of(made: Recall, notices: list[Notice]) -> dict[str, Any]:
         "closed_at": made.closed_at.astimezone(UTC).isoformat() if made.closed_at else None,
         "organisations": len(notices), "answered": sum(each.state in ANSWERED for each in notices),
     }  # fmt: skip
-
-
-def _signed(facts: dict[str, Any]) -> str:
-    """Signed JSON: `signature` covers the bytes of `body` as they stand."""
-    installation: Any = settings.INSTALLATION
-    key = load_or_make(installation.home / "keys", installation.organisation)
-    body = orjson.dumps(facts)
-    signed = {"body": body.decode(), "signature": base64.b64encode(key.sign(body)).decode(), "key": key.public_line}
-    return orjson.dumps(signed, option=orjson.OPT_INDENT_2).decode()
 
 
 def tick(now: datetime) -> None:
