@@ -23,6 +23,8 @@ from tocsin.centre.members.services import add_key
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.release.models import Package, StandingOrder
 from tocsin.centre.retention.models import LegalHold, Purge, Review, SealedCopy
+from tocsin.centre.rights.models import SubjectRequest
+from tocsin.centre.rights.services import Asked, take
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
 from tocsin.site.act_log import log_of_acts
@@ -237,6 +239,12 @@ def signed_act() -> Entry:
     record("dana_analyst", "delivery.received", "delivery:1", {"via": "page"}, at=now)
     keep(log_of_acts(), now)
     return Entry.objects.latest("pk")
+
+
+def subject_request() -> SubjectRequest:
+    """Somebody who asks what is held on it."""
+    said = Asked("Amal Haddad", "Post box 4", ["amal@victim.example"], "I was searched at a border.")
+    return take(said, kind="access", language="ar", by="person", at=builders.NOW)
 
 
 def standing_order() -> StandingOrder:

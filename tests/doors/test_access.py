@@ -36,6 +36,7 @@ OPEN_TO_ALL = {
     "provider-metadata": 200,
     "set-language": 405,
     "apply": 200,
+    "your-data": 200,
     "health": 200,
     "api-documentation": 200,
 }
@@ -95,6 +96,9 @@ ARGUMENTS: dict[str, Arguments] = {
     "recall-certificate": lambda shown, person: (shown.recall.number,),
     "delivery-recall": lambda shown, person: (shown.delivery.receipt,),
     "release-of": lambda shown, person: (shown.delivery.receipt,),
+    "rights-request": lambda shown, person: (scene.subject_request().number,),
+    "rights-letter": lambda shown, person: (scene.subject_request().number,),
+    "rights-act": lambda shown, person: (scene.subject_request().number, "search"),
     "term-of": lambda shown, person: (shown.delivery.receipt,),
     "term-answer": lambda shown, person: (1,),
     "purge-certificate": lambda shown, person: (shown.purge.number,),

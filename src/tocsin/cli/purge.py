@@ -33,7 +33,7 @@ def purge(dry_run: bool, as_json: bool) -> None:
         click.echo(json.dumps({"due": waiting, "open": open_ones}))
         return
     for line in waiting:
-        click.echo(f"{line['over_at'][:10]}  {line['delivery']}  {line['source']}  {line['batches']} batches")
+        click.echo(f"{str(line['over_at'])[:10]}  {line['delivery']}  {line['source']}  {line['batches']} batches")
     click.echo(f"{len(waiting)} deliveries {'would be purged' if dry_run else 'purged'}.")
     if open_ones:
         click.echo(f"{len(open_ones)} purges are under way: certified once no reader can hold an older file open.")

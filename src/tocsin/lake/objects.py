@@ -130,10 +130,16 @@ def emptied(block: bytes, places: Collection[int]) -> bytes:
         for place, (begin, end) in enumerate(zip(begins, held.ends, strict=False))
     ]
     flat = [link for some in links for link in some]
+    labels, pattern, valid_from, valid_until = (
+        ["" if place in places else text for place, text in enumerate(column)]
+        for column in (held.labels, held.pattern, held.valid_from, held.valid_until)
+    )
     made = _Block(
         [b"" if place in places else raw for place, raw in enumerate(held.raw)],
-        *(["" if place in places else text for place, text in enumerate(column)]
-          for column in (held.labels, held.pattern, held.valid_from, held.valid_until)),
+        labels,
+        pattern,
+        valid_from,
+        valid_until,
         held.position,
         list(accumulate(map(len, links))),
         [relation for relation, _ in flat],

@@ -83,10 +83,10 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         ending = reviewing.due_for(person, now, soon).count()
         label = _("Deliveries whose term ends within 30 days")
         tasks.append(Task(ending, "clock", label, "terms", f"?days={soon.days}"))
-        asked = Review.objects.filter(
+        wanted = Review.objects.filter(
             state="asked", delivery__organisation=person.organisation, delivery__ends_at__gt=now
         )
-        tasks.append(Task(asked.count(), "hourglass", _("Terms that the Centre asks you to extend"), "terms"))
+        tasks.append(Task(wanted.count(), "hourglass", _("Terms that the Centre asks you to extend"), "terms"))
         label = _("Purges in which people's data were blanked in your texts")
         tasks.append(Task(to_look_at(person).count(), "eye", label, "purges"))
     if may(person, "watch"):

@@ -194,6 +194,7 @@ ACTIONS: dict[str, str | Promise] = {
     "unit.withdrawn": _("Withdrew the authorisation of a national unit"),
     "watch.added": _("Began to watch a value"),
     "watch.stopped": _("Ended a standing query"),
+    "confidential.committed": _("Committed to the confidential part of a day"),
     "delivery.expired": _("The term of a delivery was over"),
     "legal-hold.placed": _("Laid a legal hold on a delivery"),
     "legal-hold.lifted": _("Lifted a legal hold"),

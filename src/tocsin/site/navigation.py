@@ -56,6 +56,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
     (
         _("House"),
         (
+            Entry("rights", "user-search", _("Requests of people"), "decide-rights"),
             Entry("organisations", "building", _("Organisations"), "read-organisations"),
             Entry("people", "users", _("People"), "manage-people"),
             Entry("units", "building-bank", _("National units"), "manage-units"),

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "tocsin.centre.release",
     "tocsin.centre.recall",
     "tocsin.centre.retention",
+    "tocsin.centre.rights",
     "tocsin.site",
 ]
 

@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.release.urls")),
     path("", include("tocsin.centre.recall.urls")),
     path("", include("tocsin.centre.retention.urls")),
+    path("", include("tocsin.centre.rights.urls")),
     path("api/v1/", include("tocsin.api.urls")),
     path("taxii2/", include("tocsin.taxii.urls")),
 ]

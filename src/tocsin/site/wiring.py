@@ -17,6 +17,7 @@ from tocsin.centre.recall import services as recall
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
+from tocsin.centre.rights import sealed
 
 from . import act_log
 
@@ -52,6 +53,7 @@ def tick(now: datetime) -> None:
     emergency.sweep(now)
     recall.tick(now)
     ending.tick(now)
+    sealed.tick(now)
     act_log.tick(now)
 
 

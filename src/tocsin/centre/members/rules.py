@@ -43,9 +43,12 @@ ABILITIES = (
     "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
     "approve-emergency",  # Be that second person: only who reads content may open it to another.
     "read-emergencies",  # See who asked for what and who approved.
+    "decide-rights",  # What people ask about data on them: the independent commission's alone, and nothing beside it.
     "administer",  # The installation: settings, jobs, accounts. No content.
 )
 
+COMMISSION = "commission"
+"""The independent commission (R16): beside it no other role counts, and nobody gives it through a page."""
 _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
 _PROPOSING = {"read-releases", "propose-release"}
@@ -91,6 +94,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
             | {_ASKS}
         ),
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
+        COMMISSION: frozenset({"decide-rights"}),
     },
     "bureau": {
         "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "recall", "review-terms"}),
@@ -123,7 +127,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
 """Side → role → abilities."""
 
 GIVES: dict[str, dict[str, frozenset[str]]] = {
-    "centre": {"administrator": frozenset(ROLES["centre"])},
+    "centre": {"administrator": frozenset(ROLES["centre"]) - {COMMISSION}},
     "bureau": {
         "head": frozenset({"access-manager", "officer", "investigator"}),
         "access-manager": frozenset({"officer", "investigator"}),
@@ -159,8 +163,12 @@ def side_of(organisation: Organisation) -> str:
 
 
 def abilities_of(side: str, roles: Iterable[str]) -> frozenset[str]:
-    """Everything that the roles allow on that side; a role of another side allows nothing."""
+    """Everything that the roles allow on that side; a role of another side allows nothing. Who is of the commission
+    is nothing else."""
+    roles = tuple(roles)
     table = ROLES[side]
+    if COMMISSION in roles:
+        roles = (COMMISSION,)
     return frozenset().union(*(table.get(role, frozenset()) for role in roles))
 
 
