@@ -25,7 +25,8 @@ def main() -> int:
                 return 1
     call_command("migrate", verbosity=0, interactive=False)
     store = installation.store_folder
-    expected = {delivery_path(store, sha256): sha256 for sha256 in Delivery.objects.values_list("sha256", flat=True)}
+    kept = Delivery.objects.exclude(state=Delivery.State.PURGED).values_list("sha256", flat=True)
+    expected = {delivery_path(store, sha256): sha256 for sha256 in kept}
     deliveries = len(expected)
     expected |= {store / path: digest for path, digest in LakeFile.objects.values_list("path", "digest")}
     wrong = [path for path, digest in expected.items() if not path.is_file() or file_digest(path) != digest]

@@ -356,6 +356,17 @@ def test_a_restored_backup_purges_again_before_anybody_is_served(old: list[Deliv
     assert original(young).exists()
 
 
+def test_files_that_a_copy_of_the_store_brings_back_go_again(old: list[Delivery]) -> None:
+    """A copy is added to day by day; it still has what was purged meanwhile."""
+    content = original(old[0]).read_bytes()
+    purging.do(DUE)
+    purging.do(SETTLED)
+    original(old[0]).write_bytes(content)
+    assert purging.replay(SETTLED) == 1
+    assert not original(old[0]).exists()
+    assert purging.replay(SETTLED) == 0
+
+
 def test_a_purge_that_cannot_be_written_to_its_journal_does_not_begin(
     old: list[Delivery], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

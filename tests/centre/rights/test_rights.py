@@ -37,8 +37,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOW = builders.NOW
 WHO = services.Asked("Amal Haddad", "Post box 4", ["amal@victim.example", "x"], "I was searched at a border.")
 TABLE = (
-    b"email,domain,seen,malware\namal@victim.example,phish.example,2026-11-20T10:00:00Z,andromeda\n"
-    b"other@victim.example,phish.example,2026-11-20T10:00:00Z,andromeda\n"
+    b"email,seen,malware\namal@victim.example,2026-11-20T10:00:00Z,andromeda\n"
+    b"other@victim.example,2026-11-20T10:00:00Z,andromeda\n"
 )
 
 
@@ -68,7 +68,7 @@ def examined(cora: Person, kind: str = "access", language: str = "en") -> Subjec
 def held() -> Delivery:
     """A list in which the person stands."""
     made = intake.receive(organisation=builders.organisation("northwind"), via="api", name="list.csv",
-                          chunks=[b"email\namal@victim.example\nother@victim.example\n"], at=NOW)  # fmt: skip
+                          chunks=[TABLE], at=NOW)  # fmt: skip
     crew.work()
     made.refresh_from_db()
     assert (made.state, made.rows) == ("parsed", 2)
@@ -88,7 +88,7 @@ def pages_of(client: Client, login: str) -> dict[str, bytes]:
             address = reverse(name)
         except Exception:
             continue
-        if name not in {"prove", "factor-app", "sessions", "person-add", "settings"}:
+        if name not in {"factor-app", "sessions", "settings", "acts-export"}:  # They tell of this very visit.
             found[name] = CHANCE.sub(b"", client.get(address).content)
     return found
 
@@ -119,7 +119,7 @@ def test_w29_no_trace_visible_to_ncbs(login: str, client: Client, cora: Person) 
 
 
 def _without_time(page: bytes) -> bytes:
-    return re.sub(rb"\d+ (seconds?|minutes?) ago|now|\d{1,2}:\d\d(:\d\d)?", b"", page)
+    return re.sub(rb"<time[^>]*>.*?</time>", b"", page)
 
 
 @pytest.mark.parametrize("login", LOGINS)

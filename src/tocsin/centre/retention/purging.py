@@ -15,6 +15,8 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.certificates import signed
 from tocsin.centre.intake import lake
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.services import store_folder
+from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict
 from tocsin.handling.retention import end_of
@@ -219,10 +221,29 @@ def _shortened_again(delivery: Delivery, line: dict[str, Any]) -> bool:
     return True
 
 
+def _files_came_back(purge: Purge, at: datetime) -> bool:
+    """A copy of the store that is added to and never thinned out brings back what was purged in between."""
+    places = (
+        delivery_path(store_folder(), purge.delivery.sha256),
+        store_folder() / "rejections" / str(purge.delivery_id),
+    )
+    is_whole = purge.steps.get("skeleton", {}).get("whole")
+    if "files" not in purge.steps or not is_whole or not any(path.exists() for path in places):
+        return False
+    held = Batches.unpacked(bytes(purge.batches))
+    try:
+        facts = erasing.files(purge, held, at)
+    except Conflict as error:
+        log.warning("purge %s: %s", purge.number, error)
+        return False
+    return bool(facts["original"] == "deleted")
+
+
 def _purged_again(delivery: Delivery, line: dict[str, Any], at: datetime) -> bool:
     begun_at = datetime.fromisoformat(line["at"])
-    if Purge.objects.filter(delivery=delivery, begun_at=begun_at).exists():
-        return False
+    known = Purge.objects.filter(delivery=delivery, begun_at=begun_at).first()
+    if known is not None:
+        return _files_came_back(known, at)
     held = Batches.unpacked(base64.b64decode(line["batches"]))
     over_at = datetime.fromisoformat(line["over_at"])
     with transaction.atomic():

@@ -51,7 +51,7 @@ def _in_tables(value: str, canonical: str) -> Iterable[tuple[int, str]]:
         ("proposals", Proposal.objects.filter(Q(value__iexact=canonical) | Q(context__icontains=value))),
     )
     for what, rows in places:
-        for delivery in rows.values_list("delivery", flat=True):  # type: ignore[attr-defined]
+        for delivery in rows.values_list("delivery", flat=True):
             yield delivery, what
     titles = Delivery.objects.filter(Q(title__icontains=value) | Q(name__icontains=value))
     for delivery in titles.values_list("pk", flat=True):
