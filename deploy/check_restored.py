@@ -30,7 +30,8 @@ def main() -> int:
     if fault := vault.fault():
         print(f"{fault}.")
         return 1
-    expected = {delivery_path(store, sha256): sha256 for sha256 in Delivery.objects.values_list("sha256", flat=True)}
+    kept = Delivery.objects.exclude(state=Delivery.State.PURGED).values_list("sha256", flat=True)
+    expected = {delivery_path(store, sha256): sha256 for sha256 in kept}
     deliveries = len(expected)
     wrong = [path for path, digest in expected.items() if not path.is_file() or digest_of(path) != digest]
     lake = {store / path: digest for path, digest in LakeFile.objects.values_list("path", "digest")}

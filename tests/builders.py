@@ -28,6 +28,8 @@ from tocsin.handling import HandlingSet as Handling
 from tocsin.lake.objects import blocks_of, mentions_of
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
+"""When what is made here is over, if nothing else is said: tests run on any day."""
 PASSWORD = "four plain words suffice"
 _numbers = itertools.count(1)
 
@@ -81,7 +83,8 @@ def delivery(source: Organisation, name: str = "", at: datetime = NOW, **said: o
     facts: dict[str, object] = {
         "receipt": secrets.token_hex(8), "via": "page", "name": name or f"delivery-{number}.csv",
         "sha256": hashlib.sha256(str(number).encode()).hexdigest(), "size_bytes": 1000 + number, "received_at": at,
-        "state": "parsed", "format": "delimited", **said,
+        "state": "parsed", "format": "delimited", "ends_at": LATER,
+        **said,
     }  # fmt: skip
     return Delivery.objects.create(organisation=source, **facts)
 
@@ -91,7 +94,7 @@ def batch(of: Delivery, under: HandlingSet, **said: object) -> Batch:
     audience, permitted = said.pop("released_to", BY_LABEL), said.pop("permitted_to", ())
     is_private = bool(said.pop("is_private", False))
     terms = terms_row(of.organisation_id, under, audience, permitted, is_private=is_private)  # type: ignore[arg-type]
-    facts = {"received_at": of.received_at, "rows": of.rows, **said}
+    facts = {"received_at": of.received_at, "rows": of.rows, "expires_at": LATER, **said}
     return Batch.objects.create(delivery=of, organisation=of.organisation, handling_set=under, terms=terms, **facts)
 
 

@@ -35,6 +35,7 @@ CAST: dict[str, Callable[[], Person]] = {
     "paula_partnership": lambda: _at_centre("paula_partnership", "partnership", "Paula Stone"),
     "ada_administrator": lambda: _at_centre("ada_administrator", "administrator", "Ada Lindqvist"),
     "aida_auditor": lambda: _at_centre("aida_auditor", "auditor", "Aïda Ben Salem"),
+    "cora_commission": lambda: _at_centre("cora_commission", "commission", "Cora Nyberg"),
     "fleur_officer": lambda: _at_bureau("fleur_officer", "FR", "Fleur Marchand", "fr"),
     "khalil_officer": lambda: _at_bureau("khalil_officer", "JO", "خليل حداد", "ar"),
     "hugo_head": lambda: _at_bureau("hugo_head", "FR", "Hugo Perrin", "fr", "head"),

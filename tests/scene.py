@@ -27,6 +27,9 @@ from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Package, Release, StandingOrder
+from tocsin.centre.retention.models import LegalHold, Purge, Review, SealedCopy
+from tocsin.centre.rights.models import SubjectRequest
+from tocsin.centre.rights.services import Asked, take
 from tocsin.core.words import Tlp
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
@@ -48,6 +51,8 @@ class Scene:
     agreement: Agreement
     recall: Recall
     release: Release
+    purge: Purge
+    legal_hold: LegalHold
 
 
 TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
@@ -68,7 +73,8 @@ def make() -> Scene:
     builders.names(batch, [("FR", "Andromeda", 5, days[-1])])
     report = builders.delivery(northwind, "report.pdf", at=builders.NOW + timedelta(minutes=1), format="pdf",
                                proposals_count=2, title="A report", language="en")  # fmt: skip
-    pages = builders.batch(report, builders.handling())
+    pages = builders.batch(report, builders.handling(), expires_at=timezone.now() + timedelta(days=20))
+    _asked_to_extend(report)
     Document.objects.create(delivery=report, batch=pages, title="A report", language="en", text="see evil[.]example")
     for place, value in enumerate(("evil.example", "192.0.2.7")):
         Proposal.objects.create(delivery=report, batch=pages, kind="domain" if place == 0 else "ipv4", value=value,
@@ -87,6 +93,8 @@ def make() -> Scene:
         agreement=northwind.agreements.get(),
         recall=_recall(northwind),
         release=_release(batch),
+        purge=_purge(northwind),
+        legal_hold=_legal_hold(northwind),
     )
 
 
@@ -160,6 +168,40 @@ def circular() -> Circular:
     Document.objects.create(delivery=sent, batch=batch, title="A loader", language="en", text="# A loader\n\nSee it.")
     _kept(sent, b"# A loader\n\nSee it.")
     return Circular.objects.create(number="C-2026-ABCDEF", delivery=sent, audience=["ncb-fr"], sent_at=builders.NOW)
+
+
+def _asked_to_extend(report: Delivery) -> None:
+    """The Centre wants the report for a year more."""
+    day = (timezone.now() + timedelta(days=20)).date()
+    Review.objects.create(
+        delivery=report, kind="extend", state="asked", until=day + timedelta(days=365), before=day,
+        reason="The operation goes on", asked_by="dana_analyst", organisation=builders.centre(), asked_at=builders.NOW,
+    )  # fmt: skip
+
+
+def _purge(source: Organisation) -> Purge:
+    """Of a delivery of long ago, certified; a text about it was blanked."""
+    old = builders.delivery(source, "old.csv", state="purged", ends_at=builders.NOW - timedelta(days=20))
+    steps = {"packages": {"packages": [["FR-2025-0009", "0" * 64]]}, "lake": {"files": [], "observations": 12},
+             "texts": {"blanked": [["recall", 1]]}}  # fmt: skip
+    return Purge.objects.create(
+        number="PU-2026-0001", delivery=old, batches=Batches([]).packed(), rule="term", steps=steps,
+        over_at=old.ends_at, begun_at=builders.NOW - timedelta(days=6), deleted_at=builders.NOW - timedelta(days=6),
+        done_at=builders.NOW, certificate="{}",
+    )  # fmt: skip
+
+
+def _legal_hold(source: Organisation) -> LegalHold:
+    """On a delivery whose sealed copy was destroyed, and one in force."""
+    gone = builders.delivery(source, "court.csv", state="purged", ends_at=builders.NOW - timedelta(days=90))
+    SealedCopy.objects.create(delivery=gone, path="sealed/none", sealed_at=builders.NOW, destroyed_at=builders.NOW,
+                              certificate="{}")  # fmt: skip
+    said = {"placed_by": "lena_legal", "placed_at": builders.NOW}
+    LegalHold.objects.create(
+        delivery=builders.delivery(source), authority="Court of X, 17/2026", reason="Trial", **said
+    )
+    return LegalHold.objects.create(delivery=gone, authority="Court of Y, 4/2025", reason="Appeal",
+                                    until=builders.NOW.date(), **said)  # fmt: skip
 
 
 def _package() -> Package:
@@ -260,6 +302,12 @@ def redaction(of: Delivery) -> Redaction:
     by = people.call("dana_analyst")
     return Redaction.objects.create(delivery=made, of=of, out=["free-text"], reason="No remarks.", made_by=by,
                                     made_at=builders.NOW)  # fmt: skip
+
+
+def subject_request() -> SubjectRequest:
+    """Somebody who asks what is held on it."""
+    said = Asked("Amal Haddad", "Post box 4", ["amal@victim.example"], "I was searched at a border.")
+    return take(said, kind="access", language="ar", by="person", at=builders.NOW)
 
 
 def standing_order() -> StandingOrder:

@@ -71,12 +71,16 @@ def _tell_missing_key() -> None:
 
 
 def _recall_again() -> None:
-    """What was recalled after a restored backup was made is hidden before anybody is served."""
+    """What was recalled or purged after a restored backup was made is gone again before anybody is served."""
     from tocsin.centre.recall.services import replay
+    from tocsin.centre.retention.purging import replay as end_again
 
     count = replay(datetime.now(UTC))
     if count:
         click.echo(f"{count} recalls were made again: this database is older than they are.")
+    count = end_again(datetime.now(UTC))
+    if count:
+        click.echo(f"{count} deliveries were ended or purged again: this database is older than that.")
 
 
 def _require_current() -> None:

@@ -49,6 +49,7 @@ REASONS: dict[str, str] = {
     "recall-not-in-delivery": "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery.",
     "recall-too-many-parts": "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew.",
     "recall-undo-without-reason": "Say why nothing had to be undone.",
+    "term-out-of-bounds": "This day is not possible. Choose one between today and the latest day that is shown.",
     "agreement-not-in-force": "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing.",
     "country-restricted": "The access of this country is restricted: it may read, but hands nothing over and gets no new package. Keep the file, and ask the Centre.",
     "country-suspended": "The access of this country is suspended: nothing is taken in from it, and no package is made for it. Keep the file until the Centre says otherwise.",

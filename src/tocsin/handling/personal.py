@@ -38,6 +38,7 @@ _PHONE = re.compile(
 )
 _LOOKS_LIKE_NAME = re.compile(r"[^\W\d_][^\W\d_'’.\-]*(?:[ '’.\-]+[^\W\d_]+){0,5}\.?")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+_PHONE_IN_TEXT = re.compile(r"(?<![\w.+])\+\d[\d ()./-]{6,18}\d(?!\w)")
 _CARD = re.compile(r"(?<![\w.])\d{4}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w.])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _LABELLED = re.compile(r"^[\W_]*([^\W\d_][\w '’-]{1,40}?)\s*[:=：]\s*(\S.{0,80})$", re.MULTILINE)
@@ -113,6 +114,45 @@ def must_be_asked(found: Iterable[PersonalFind]) -> bool:
 def masked(value: str) -> str:
     """The first letter of each word, and dots: enough to know a column again, not to use it."""
     return " ".join(f"{word[0]}{'•' * min(len(word) - 1, 8)}" for word in value.split()[:6])
+
+
+BLANK = "▇▇▇"
+
+
+def blanked(text: str) -> str:
+    """Running text without people's data: contacts, cards and accounts wherever they stand, names and papers where they
+    are labelled. The rest stays as it is."""
+    text = _LABELLED.sub(_without_labelled, text)
+    for pattern, test in ((_IBAN, iban_of), (_CARD, card_of), (_EMAIL, bool), (_PHONE_IN_TEXT, bool)):
+        text = pattern.sub(lambda found, test=test: BLANK if test(found[0]) else found[0], text)  # type: ignore[misc]
+    return text
+
+
+def _without_labelled(found: re.Match[str]) -> str:
+    kind = personal_in_rows([{found[1]: found[2]}])
+    return found[0][: found.start(2) - found.start()] + BLANK if kind else found[0]
+
+
+def blanked_fields(body: Any, depth: int = 0) -> Any:
+    """An object or a row of any shape with the same left out: by its keys, the relations of its parts, identities of
+    people, and in every text."""
+    if depth > DEPTH_MOST:
+        return BLANK
+    if isinstance(body, Mapping):
+        relation, value = body.get("object_relation"), body.get("value")
+        hidden = {name for name, inner in body.items() if isinstance(inner, str) and _is_personal(str(name), inner)}
+        if isinstance(relation, str) and isinstance(value, str) and _is_personal(relation, value):
+            hidden.add("value")
+        if body.get("identity_class") == "individual":
+            hidden |= {"name", "contact_information"} & body.keys()
+        return {name: BLANK if name in hidden else blanked_fields(inner, depth + 1) for name, inner in body.items()}
+    if isinstance(body, list):
+        return [blanked_fields(inner, depth + 1) for inner in body]
+    return blanked(body) if isinstance(body, str) else body
+
+
+def _is_personal(heading: str, value: str) -> bool:
+    return bool(value.strip()) and _in_column(heading, [value.strip()]) is not None
 
 
 def _in_column(heading: str, values: list[str]) -> PersonalFind | None:

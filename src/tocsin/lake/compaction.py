@@ -87,6 +87,21 @@ def merge(paths: Sequence[Path], target: Path, *, without_batches: Collection[in
     return files.write(frame, target, row_group=files.SORTED_ROW_GROUP)
 
 
+def without(path: Path, target: Path, batches: Collection[int]) -> tuple[files.Written | None, int] | None:
+    """The same file without the rows of purged batches, and how many those were; None when it holds none of them."""
+    if not holds(path, batches):
+        return None
+    rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+    written = merge([path], target, without_batches=batches)
+    return written, rows - (written.rows if written else 0)
+
+
+def holds(path: Path, batches: Collection[int]) -> bool:
+    """Whether any row of these batches is in the file."""
+    found = pl.read_parquet(path, columns=["batch"])["batch"].unique().to_list()
+    return not set(batches).isdisjoint(found)
+
+
 def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.DataFrame] | None:
     """The same file with the country that a person decided, and the rows that changed; None when none did."""
     frame = files.whole(files.read(path))

@@ -27,6 +27,10 @@ from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
 from tocsin.centre.release.desk import deliveries_of, waiting_for
+from tocsin.centre.retention import reviewing
+from tocsin.centre.retention.models import Review
+from tocsin.centre.retention.selectors import to_look_at
+from tocsin.reference.retention import retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,17 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     if may(person, "package") and person.organisation.is_centre:
         reopened = remaking.waiting().count()
         tasks.append(Task(reopened, "package", _("Country packages that a recall reopened, to make anew"), "recalls"))
+    if may(person, "review-terms"):
+        soon = retention().reminders[1]
+        ending = reviewing.due_for(person, now, soon).count()
+        label = _("Deliveries whose term ends within 30 days")
+        tasks.append(Task(ending, "clock", label, "terms", f"?days={soon.days}"))
+        extensions = Review.objects.filter(
+            state="asked", delivery__organisation=person.organisation, delivery__ends_at__gt=now
+        )
+        tasks.append(Task(extensions.count(), "hourglass", _("Terms that the Centre asks you to extend"), "terms"))
+        label = _("Purges in which people's data were blanked in your texts")
+        tasks.append(Task(to_look_at(person).count(), "eye", label, "purges"))
     if may(person, "watch"):
         hits = hits_of(person, batches).filter(seen_at=None).count()
         tasks.append(Task(hits, "bell-ringing", _("Answers to your standing queries"), "watches"))

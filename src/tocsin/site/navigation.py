@@ -39,7 +39,9 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("upload", "upload", _("Hand over"), "deliver"),
             Entry("deliveries", "inbox", _("Deliveries"), "read"),
             Entry("review", "list-check", _("Review"), "review"),
+            Entry("terms", "clock", _("Due for review"), "review-terms"),
             Entry("holds", "scale", _("Legal review"), "decide-legal"),
+            Entry("legal-holds", "lock", _("Legal holds"), "hold-legally"),
             Entry("feeds", "rss", _("Feeds"), "read-feeds"),
         ),
     ),
@@ -60,6 +62,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
     (
         _("House"),
         (
+            Entry("rights", "user-search", _("Requests of people"), "decide-rights"),
             Entry("organisations", "building", _("Organisations"), "read-organisations"),
             Entry("people", "users", _("People"), "manage-people"),
             Entry("units", "building-bank", _("National units"), "manage-units"),

@@ -38,6 +38,8 @@ INSTALLED_APPS = [
     "tocsin.centre.recall",
     "tocsin.centre.circulars",
     "tocsin.centre.partners",
+    "tocsin.centre.retention",
+    "tocsin.centre.rights",
     "tocsin.site",
 ]
 

@@ -30,6 +30,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.recall.urls")),
     path("", include("tocsin.centre.partners.urls")),
     path("", include("tocsin.centre.circulars.urls")),
+    path("", include("tocsin.centre.retention.urls")),
+    path("", include("tocsin.centre.rights.urls")),
     path("api/v1/", include("tocsin.api.urls")),
     path("taxii2/", include("tocsin.taxii.urls")),
 ]

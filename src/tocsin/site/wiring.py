@@ -23,6 +23,8 @@ from tocsin.centre.recall import services as recall
 from tocsin.centre.redaction import services as redaction
 from tocsin.centre.release import orders
 from tocsin.centre.release import services as release
+from tocsin.centre.retention import ending, purging
+from tocsin.centre.rights import sealed
 
 from . import act_log
 
@@ -51,6 +53,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         corrections.COMPARE: corrections.compare_versions,
         remaking.REMAKE: remaking.remake_package,
         lake.HOUSEKEEPING: lake.keep_house,
+        ending.ROUND: purging.keep_terms,
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
         sealing.SEAL: sealing.run,
@@ -58,7 +61,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
 
 
 def tick(now: datetime) -> None:
-    """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, the log of acts."""
+    """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, terms, the log of acts."""
     feeds.tick(now)
     lake.tick(now)
     pending.sweep(now.timestamp())
@@ -69,6 +72,8 @@ def tick(now: datetime) -> None:
     chasing.tick(now)
     partners.tick(now)
     sealing.tick(now)
+    ending.tick(now)
+    sealed.tick(now)
     act_log.tick(now)
 
 

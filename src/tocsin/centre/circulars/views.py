@@ -159,7 +159,7 @@ def _page(request: HttpRequest, found: Found, form: CheckForm | None) -> HttpRes
 
 def _lines(text: Document, circular: Circular) -> list[str]:
     """The text without its subject, which stands above it, and without the number that every message ends with."""
-    lines = text.text.splitlines()
+    lines = str(text.text).splitlines()
     if lines and lines[0] == f"# {text.title}":
         del lines[0]
     while lines and lines[-1].strip() in {"", circular.number}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,17 +26,18 @@ from .models import Batch, Delivery, Tally
 from .originals import read_rejections
 from .register import facts_of
 from .selectors import victim_countries, visible_batches
-from .services import READ, store_folder
+from .services import READ, end_of, store_folder
 
 PER_PAGE = 50
 SAMPLES_PER_REASON = 5
 
 
 def deliveries_for(person: Person) -> QuerySet[Delivery]:
-    """Receipts that the person may read: the own organisation's, or every one for the Centre's desk."""
+    """Receipts that the person may read: the own organisation's, or every one for the Centre's desk. What is over is
+    nobody's any more."""
     if not may(person, "read"):
         return Delivery.objects.none()
-    found = Delivery.objects.select_related("organisation", "person")
+    found = Delivery.objects.filter(ends_at__gt=timezone.now()).select_related("organisation", "person")
     if not may(person, "read-all-deliveries"):
         found = found.filter(organisation=person.organisation)
     return holding.without_sealed(found, person)
@@ -71,9 +72,10 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
     """Whether the person may have the bytes as received, and excerpts of them.
 
     The source's own people, and the Centre's analysts unless the gate keeps a part of it from them. A repeat has no
-    batches of its own: what it repeats decides. What is held only who decides on it may read.
+    batches of its own: what it repeats decides. What is held only who decides on it may read. Where one part is over,
+    nobody reads the whole.
     """
-    if not is_within_ceiling(person, delivery):
+    if not is_within_ceiling(person, delivery) or is_over(delivery, timezone.now()):
         return False
     if holding.is_sealed(delivery):
         first = delivery.duplicate_of or delivery
@@ -83,6 +85,12 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
     if not (person.organisation.is_centre and person.has_role("analyst") and may(person, "read-all-deliveries")):
         return False
     return bool(shown_whole(viewer_of(person), [delivery]))
+
+
+def is_over(delivery: Delivery, now: datetime) -> bool:
+    """Whether the term of any part of it, or of what it repeats, has ended."""
+    first = delivery.duplicate_of or delivery
+    return min(first.ends_at, end_of(first) or first.ends_at) <= now
 
 
 def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -102,6 +110,7 @@ def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
     handling = _unread_handling(delivery)
     facts = facts_of(delivery.organisation.slug, handling, None, is_private=delivery.is_private)
+    facts = replace(facts, expires_at=delivery.ends_at)
     return may_see(viewer, handling, facts, timezone.now())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
@@ -167,7 +168,7 @@ def queue_for(person: Person) -> QuerySet[Hold]:
     """Holds that wait, oldest first; none for whom they do not exist."""
     if not may(person, "decide-legal"):
         return Hold.objects.none()
-    waiting = Hold.objects.filter(state=Hold.State.OPEN)
+    waiting = Hold.objects.filter(state=Hold.State.OPEN, delivery__ends_at__gt=timezone.now())
     return waiting.select_related("delivery__organisation", "delivery__person").order_by("held_at", "pk")
 
 
@@ -175,7 +176,8 @@ def decided_for(person: Person) -> QuerySet[Hold]:
     """What was decided, the newest first."""
     if not may(person, "decide-legal"):
         return Hold.objects.none()
-    done = Hold.objects.exclude(state=Hold.State.OPEN).select_related("delivery__organisation", "decided_by")
+    done = Hold.objects.exclude(state=Hold.State.OPEN).filter(delivery__ends_at__gt=timezone.now())
+    done = done.select_related("delivery__organisation", "decided_by")
     return done.order_by("-decided_at", "-pk")
 
 
@@ -184,7 +186,7 @@ def hold_for(person: Person, key: int) -> Hold:
     found = None
     if may(person, "decide-legal"):
         related = Hold.objects.select_related("delivery__organisation", "delivery__person", "decided_by", "answered_by")
-        found = related.filter(pk=key).first()
+        found = related.filter(pk=key, delivery__ends_at__gt=timezone.now()).first()
     if found is None:
         raise NotFound
     return found

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
@@ -20,6 +20,7 @@ from tocsin.core.errors import Conflict
 from tocsin.core.words import Tlp
 from tocsin.lake import compaction, files, index
 from tocsin.lake.compaction import Recast
+from tocsin.lake.scope import Batches
 
 from . import vault
 from .models import Batch, LakeFile, NameTally, Tally
@@ -37,6 +38,14 @@ HOUSEKEEPING = "keep-house"
 """Kind of the job that joins small files, removes replaced ones and forgets jobs that are done."""
 ROUND_EVERY = timedelta(hours=1)
 JOBS_KEPT = timedelta(days=30)
+
+
+class TakenOut(NamedTuple):
+    """A file that held purged rows: its name, the digest of its bytes, how many rows of it went."""
+
+    path: str
+    digest: str
+    rows: int
 
 
 def tick(now: datetime) -> None:
@@ -137,6 +146,35 @@ def register(path: str, written: files.Written, day: date, at: datetime, *, is_s
         is_sorted=is_sorted,
         created_at=at,
     )
+
+
+def take_out(batches: Batches, at: datetime, note: Callable[[TakenOut], None]) -> None:
+    """Write every file that holds rows of these batches anew without them; `note` is told in each transaction."""
+    store = store_folder()
+    for each in list(_with_any_of(batches).filter(retired_at__isnull=True)):
+        made = compaction.without(store / each.path, _temporary(), batches)
+        if made is None:
+            continue
+        written, gone = made
+        relative = f"{files.day_folder(each.day)}/purged-{each.pk}-{secrets.token_hex(4)}.parquet"
+        if written is not None:
+            files.move_into(written, store, relative)
+        with transaction.atomic():
+            swap([each], [(relative, written)] if written else [], at, is_sorted=True)
+            note(TakenOut(each.path, each.digest, gone))
+
+
+def still_holds(batches: Batches) -> bool:
+    """Whether a file that somebody may still have open holds rows of these batches."""
+    paths = (store_folder() / path for path in _with_any_of(batches).values_list("path", flat=True))
+    return any(path.exists() and compaction.holds(path, batches) for path in paths)
+
+
+def _with_any_of(batches: Batches) -> QuerySet[LakeFile]:
+    if not batches:
+        return LakeFile.objects.none()
+    first, last = int(batches.numbers[0]), int(batches.numbers[-1])
+    return LakeFile.objects.filter(first_batch__lte=last, last_batch__gte=first).order_by("pk")
 
 
 def recast(change: Recast, at: datetime, *, subject: str) -> int:

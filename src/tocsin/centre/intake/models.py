@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 import orjson
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.handling import default_set, retention
 
 from .sealed_fields import SealedJSONField, SealedTextField
 
@@ -51,6 +52,10 @@ class Delivery(models.Model):
         HELD = "held"  # Nothing of it is used; only its source and legal officers know of it.
         REFUSED = "refused"  # By a legal officer: its bytes stay sealed.
         WITHDRAWN = "withdrawn"  # By its source, when it was asked about it.
+        EXPIRED = "expired"  # Its term is over: nobody sees anything of it, and its purge is near.
+        PURGED = "purged"  # What is left is this row, its numbers and the log of acts.
+
+    GONE: ClassVar = (State.EXPIRED, State.PURGED)
 
     class Via(models.TextChoices):
         PAGE = "page"
@@ -112,21 +117,43 @@ class Delivery(models.Model):
     countries = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     finished_at = models.DateTimeField(null=True)
+    keep_until = models.DateTimeField(null=True)
+    """The end of what it was drawn from: nothing of it is kept longer, whatever its own label says."""
+    ends_at = models.DateTimeField()
+    """When the last of its parts is over; of what was not read, by the agreement. From then on it is no delivery any
+    more for anybody."""
 
     class Meta:
         indexes = [
             models.Index(fields=["organisation", "-received_at"]),
             models.Index(fields=["state", "-received_at"]),
             models.Index(fields=["-received_at"]),
+            models.Index(fields=["ends_at"]),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organisation", "sha256"],
-                condition=~models.Q(state="duplicate"),
+                condition=~models.Q(state__in=["duplicate", "expired", "purged"]),
                 name="delivery_same_bytes_once",
             ),
             models.UniqueConstraint(fields=["organisation", "idempotency_key"], name="delivery_same_key_once"),
         ]
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever; what has no end yet gets the one that its source's agreement gives it."""
+        if _is_unset(self.ends_at):
+            if self.duplicate_of is not None:
+                self.ends_at = self.duplicate_of.ends_at
+            else:
+                months = int(default_set(self.organisation.defaults, None)[0].retention_months)
+                own = retention.expires_at(self.received_at, months)
+                self.ends_at = min(own, self.keep_until or own)
+        super().save(*args, **options)
+
+    @property
+    def last_day(self) -> date:
+        """The day at whose 24:00 UTC the last of it is over."""
+        return retention.last_day_of(self.ends_at)
 
 
 class Audience(models.Model):
@@ -222,6 +249,11 @@ class Change(models.Model):
 class BatchSet(models.QuerySet["Batch"]):
     """Batches. Whatever changes some of them marks them as changed, so that nobody can forget it."""
 
+    def alive(self, now: datetime) -> BatchSet:
+        """Those that are neither hidden nor over at that moment."""
+        shown = models.Q(hidden_at__isnull=True) | models.Q(hidden_at__gt=now)
+        return self.filter(shown, expires_at__gt=now)
+
     def update(self, **values: Any) -> int:
         """As ever; a new handling set or source brings the terms with it, each batch keeping its audience but for those
         whom the source permitted beyond the old set."""
@@ -242,7 +274,10 @@ class BatchSet(models.QuerySet["Batch"]):
                         )
                     )
                     new = terms.relabelled(source, under)
-                    changed += self.filter(terms=terms)._moved({**values, "terms": new}, change)
+                    moved = self.filter(terms=terms)
+                    if terms.handling_set_id != new.handling_set_id:
+                        _bring_forward(moved, new.handling_set)
+                    changed += moved._moved({**values, "terms": new}, change)
                 return changed
             return self._moved(values, change)
 
@@ -263,8 +298,11 @@ class BatchSet(models.QuerySet["Batch"]):
         made = list(objs)
         with transaction.atomic():
             change = Change.next()
+            sets = HandlingSet.objects.in_bulk({each.handling_set_id for each in made if _is_unset(each.expires_at)})
             for each in made:
                 each.changed, each.moved_at = change.pk, change.at
+                if _is_unset(each.expires_at):
+                    each.set_term(sets[each.handling_set_id])
             return super().bulk_create(made, *args, **options)
 
 
@@ -283,13 +321,17 @@ class Batch(models.Model):
     rows = models.BigIntegerField(default=0)
     objects_count = models.BigIntegerField(default=0)
     hidden_at = models.DateTimeField(null=True)
-    """When recalled or expired: readers see nothing of it from that moment."""
+    """When recalled: readers see nothing of it from that moment."""
+    expires_at = models.DateTimeField()
+    """24:00 UTC of the last day of its term: nobody sees anything of it from that moment, and it is purged after."""
     recast_at = models.DateTimeField(null=True)
     """When a country that somebody decided was last written into its rows and tallies, which never change else."""
     parted_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
     """The batch that what is in it was taken out of, to be recalled alone."""
     sealed_at = models.DateTimeField(null=True)
     """When its objects were sealed: it is TLP:RED, or has rows of victims."""
+    purged_at = models.DateTimeField(null=True)
+    """When all that was in it was deleted."""
     changed = models.BigIntegerField(default=0)
     """Number of the last `Change` that touched it."""
     moved_at = models.DateTimeField()
@@ -303,6 +345,7 @@ class Batch(models.Model):
             models.Index(fields=["handling_set"]),
             models.Index(fields=["changed"]),
             models.Index(fields=["moved_at"], name="intake_batch_moved_at"),
+            models.Index(fields=["expires_at"]),
         ]
 
     def save(self, *args: Any, **options: Any) -> None:
@@ -310,11 +353,15 @@ class Batch(models.Model):
         with transaction.atomic():
             change = Change.next()
             self.changed = change.pk
+            if _is_unset(self.expires_at):
+                self.set_term(self.handling_set)
             held = self.terms
             if (held.organisation_id, held.handling_set_id) != (self.organisation_id, self.handling_set_id):
                 self.terms = held.relabelled(self.organisation_id, self.handling_set_id)
+                if held.handling_set_id != self.handling_set_id:
+                    self.expires_at = min(self.expires_at, _end_under(self.handling_set, self.received_at))
                 if options.get("update_fields") is not None:
-                    options["update_fields"] = {*options["update_fields"], "terms"}
+                    options["update_fields"] = {*options["update_fields"], "terms", "expires_at"}
             same = Q(terms=self.terms, hidden_at__isnull=self.hidden_at is None)
             before = Batch.objects.filter(pk=self.pk)
             Former.note(before.exclude(same), change.at)
@@ -323,6 +370,11 @@ class Batch(models.Model):
             if options.get("update_fields") is not None:
                 options["update_fields"] = {*options["update_fields"], "changed", "moved_at"}
             super().save(*args, **options)
+
+    def set_term(self, handling: HandlingSet) -> None:
+        """The end that its handling set and what it was drawn from give it."""
+        own = _end_under(handling, self.received_at)
+        self.expires_at = min(own, self.delivery.keep_until or own)
 
     def _close_drawn(self, this: BatchSet) -> None:
         """Where it is hidden or relabelled by this saving, what was drawn from it closes."""
@@ -394,6 +446,22 @@ class Grading(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["batch", "kind", "-at"])]
+
+
+def _is_unset(moment: object) -> bool:
+    """Whether a moment that every row has was not said yet."""
+    return moment is None
+
+
+def _end_under(handling: HandlingSet, received_at: datetime) -> datetime:
+    return retention.expires_at(received_at, int(handling.body["retention_months"]))
+
+
+def _bring_forward(batches: models.QuerySet[Batch], handling: HandlingSet) -> None:
+    """A set with a shorter term ends them earlier. A longer one gives nothing: that takes a reasoned review."""
+    for received_at in batches.order_by().values_list("received_at", flat=True).distinct():
+        end = _end_under(handling, received_at)
+        models.QuerySet.update(batches.filter(received_at=received_at, expires_at__gt=end), expires_at=end)
 
 
 class Former(models.Model):

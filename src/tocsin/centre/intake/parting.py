@@ -106,7 +106,7 @@ def commit(delivery: Delivery, prepared: Prepared, parted: Collection[int], at: 
             pk=into[old.pk], delivery=delivery, organisation_id=old.organisation_id,
             handling_set_id=old.handling_set_id,
             terms_id=old.terms_id, received_at=old.received_at, rows=counts.get(old.pk, 0), hidden_at=at,
-            parted_from=old, sealed_at=old.sealed_at,
+            parted_from=old, sealed_at=old.sealed_at, expires_at=old.expires_at,
         )
         for old in held
     )  # fmt: skip

@@ -89,7 +89,8 @@ class Register:
     """Number and stamp of the newest change that is in it."""
     memory: _Memory = field(default_factory=_Memory)
     rows: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, _COLUMNS))
-    """`terms` holds places in the memory; moments are Unix seconds, infinite for never."""
+    """`terms` holds places in the memory; moments are Unix seconds, as good as infinite for never. `hidden_at` is when
+    it was or will be recalled or over, whichever comes first."""
     batches: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """By place of terms: how many batches are held under them."""
@@ -186,7 +187,8 @@ def _merged(known: Register, changed: npt.NDArray[np.void]) -> npt.NDArray[np.vo
 def _changed_since(number: int) -> npt.NDArray[np.void]:
     """Batches that later changes touched; `terms` holds numbers here."""
     unix = _UNIX[connection.vendor]
-    moments = [unix.format("received_at"), f"coalesce({unix.format('hidden_at')}, 9e99)"]
+    over, hidden = unix.format("expires_at"), f"coalesce({unix.format('hidden_at')}, 9e99)"
+    moments = [unix.format("received_at"), f"CASE WHEN {over} < {hidden} THEN {over} ELSE {hidden} END"]
     moments.append(f"coalesce({unix.format('recast_at')}, 0)")
     table = connection.ops.quote_name(Batch._meta.db_table)
     parts = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from tocsin.centre.rows import Numbers
@@ -29,12 +29,12 @@ def visible_batches(viewer: Viewer, now: datetime | None = None) -> QuerySet[Bat
     held = known.held_by(viewer) if viewer.class_name else []
     if not held:
         return Batch.objects.none()
-    shown = Q(hidden_at__isnull=True) | Q(hidden_at__gt=now or timezone.now())
+    alive = Batch.objects.alive(now or timezone.now())
     numbers = Numbers(each.number for each in held)
     if known.share_of(viewer) < _FEW:
-        return Batch.objects.filter(shown, terms__in=numbers)
+        return alive.filter(terms__in=numbers)
     # The sum keeps databases from collecting half the table by its index on terms where a page wants the newest.
-    return Batch.objects.alias(held_under=F("terms_id") + 0).filter(shown, held_under__in=numbers)
+    return alive.alias(held_under=F("terms_id") + 0).filter(held_under__in=numbers)
 
 
 def scope_of(viewer: Viewer, now: datetime | None = None) -> Scope:

@@ -15,6 +15,7 @@ import orjson
 import polars as pl
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Min
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -89,6 +90,7 @@ def receive(
         "profile_name": profile.name if profile else "",
         # The questions were asked of what it was drawn from.
         "passes": [] if drawn_from is None else [*Hold.Kind.values, data_types.NOT_ASKED],
+        "keep_until": None if drawn_from is None else end_of(drawn_from),
     }  # fmt: skip
     values |= {} if circular is None else _values_of_circular(circular, marking)
     try:
@@ -119,6 +121,12 @@ def _values_of_circular(circular: Mapping[str, object], marking: str) -> dict[st
     }  # fmt: skip
 
 
+def end_of(delivery: Delivery) -> datetime | None:
+    """When the first of its parts is over; None while it has none."""
+    found: datetime | None = Batch.objects.filter(delivery=delivery).aggregate(first=Min("expires_at"))["first"]
+    return found
+
+
 def sent_before(*, organisation: Organisation, idempotency_key: str, chunks: Iterable[bytes]) -> Delivery | None:
     """The delivery that first came under this key; None when there is none, and then nothing was read.
 
@@ -145,7 +153,7 @@ def _by_key(organisation: Organisation, key: str) -> Delivery | None:
 
 
 def _as_duplicate(values: dict[str, Any], actor: str, at: datetime) -> Delivery:
-    first = Delivery.objects.exclude(state=Delivery.State.DUPLICATE).get(
+    first = Delivery.objects.exclude(state__in=(Delivery.State.DUPLICATE, *Delivery.GONE)).get(
         organisation=values["organisation"], sha256=values["sha256"]
     )
     with transaction.atomic():
@@ -245,6 +253,7 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[in
         )
         batches.append(batch)
     Batch.objects.bulk_create(batches)
+    delivery.ends_at = max((each.expires_at for each in batches), default=delivery.ends_at)
     return sorted(applied)
 
 

@@ -43,6 +43,7 @@ ROLES: dict[str, str | Promise] = {
     "administrator": _("Administrator"),
     "partnership": _("Partnership officer"),
     "victim-desk": _("Victim desk"),
+    "commission": _("Independent commission"),
     "officer": _("Officer"),
     "head": _("Head of bureau"),
     "access-manager": _("Access manager"),

@@ -31,6 +31,8 @@ ABILITIES = (
     "ask-source",  # For more than its label allows; at the Centre also: pass a bureau's request on.
     "answer-permissions",  # What one's own organisation is asked as a source.
     "watch",  # Keep standing queries.
+    "review-terms",  # How long a delivery is kept: of one's own; the Centre asks its source.
+    "hold-legally",  # Keep a sealed copy for a court; order a purge before its time.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
     "switch-feeds",
@@ -47,27 +49,32 @@ ABILITIES = (
     "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
     "approve-emergency",  # Be that second person: only who reads content may open it to another.
     "read-emergencies",  # See who asked for what and who approved.
+    "decide-rights",  # What people ask about data on them: the independent commission's alone, and nothing beside it.
     "administer",  # The installation: settings, jobs, accounts. No content.
 )
 
+COMMISSION = "commission"
+"""The independent commission (R16): beside it no other role counts, and nobody gives it through a page."""
 _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "read-emergencies"}
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
 _PROPOSING = {"read-releases", "propose-release", "ask-source"}
 _RELEASING = {"read-releases", "release", "sign-orders", "ask-source"}
-_SOURCE = {"recall", "answer-permissions"}
+_SOURCE = {"recall", "answer-permissions", "review-terms"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(
             _DESK
             | _PROPOSING
-            | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", "follow", _APPROVES}
+            | {"deliver", "deliver-for-others", "map-columns", "review", "review-terms", "package", "watch", "follow"}
+            | {_APPROVES}
         ),
         "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch", _ASKS, _APPROVES}),
         "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", "follow", "chase", _ASKS}),
         "legal": frozenset(
             _DESK
             | {"read-audit", "audit-searches", "recall", "set-country-status", "decide-legal"}
+            | {"review-terms", "hold-legally"}
             | {"read-releases", "sign-orders", _ASKS, _APPROVES}
         ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
@@ -96,6 +103,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
             | {"read-scorecards", _ASKS}
         ),
         "victim-desk": frozenset(_DESK | {"package", "watch", _ASKS}),
+        COMMISSION: frozenset({"decide-rights"}),
     },
     "bureau": {
         "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "ask-source", "respond"} | _SOURCE),
@@ -127,7 +135,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
 """Side → role → abilities."""
 
 GIVES: dict[str, dict[str, frozenset[str]]] = {
-    "centre": {"administrator": frozenset(ROLES["centre"])},
+    "centre": {"administrator": frozenset(ROLES["centre"]) - {COMMISSION}},
     "bureau": {
         "head": frozenset({"access-manager", "officer", "investigator"}),
         "access-manager": frozenset({"officer", "investigator"}),
@@ -163,8 +171,12 @@ def side_of(organisation: Organisation) -> str:
 
 
 def abilities_of(side: str, roles: Iterable[str]) -> frozenset[str]:
-    """Everything that the roles allow on that side; a role of another side allows nothing."""
+    """Everything that the roles allow on that side; a role of another side allows nothing. Who is of the commission
+    is nothing else."""
+    roles = tuple(roles)
     table = ROLES[side]
+    if COMMISSION in roles:
+        roles = (COMMISSION,)
     return frozenset().union(*(table.get(role, frozenset()) for role in roles))
 
 

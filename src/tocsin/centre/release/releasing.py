@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, BatchSet, Delivery, Terms
@@ -51,7 +52,7 @@ def case_of(delivery: Delivery, proposer: Person | None = None) -> Case:
 
 def waiting_batches() -> BatchSet:
     """What was read, is not hidden, and was not released to anybody."""
-    found: BatchSet = Batch.objects.filter(
+    found: BatchSet = Batch.objects.alive(timezone.now()).filter(
         terms__audience=audience_row(None), hidden_at=None, delivery__state=Delivery.State.PARSED
     )
     return found

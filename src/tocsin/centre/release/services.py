@@ -23,6 +23,7 @@ from typing import Any
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Min
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, LakeFile
@@ -35,7 +36,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.rows import Numbers
 from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
-from tocsin.handling import HandlingSet, narrowest
+from tocsin.handling import HandlingSet, narrowest, retention
 from tocsin.handling.sets import PAP
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
@@ -45,7 +46,7 @@ from tocsin.reference import addresses
 from tocsin.reference.countries import country
 
 from .models import Fetch, Package
-from .selectors import batches_of, viewer_of_country
+from .selectors import batches_of, given_out, viewer_of_country
 
 MAKE = "make-packages"
 """Kind of the job."""
@@ -217,6 +218,9 @@ def _order(
     sets = {batch: handling[batch] for batch in share.batches}
     free = frozenset(batch for batch, each in sets.items() if "H2" not in each.codes and not each.exclusions)
     previous = Package.objects.filter(country=code).order_by("-created_at", "-pk").first()
+    if previous is not None and not given_out([previous], at):
+        previous = None  # What changed since would tell of what was recalled or is over.
+    first_end = Batch.objects.filter(pk__in=Numbers(sets)).aggregate(first=Min("expires_at"))["first"]
     return Order(
         country=code,
         number=_next_number(code, at),
@@ -224,7 +228,7 @@ def _order(
         arrived_until=arrived_until,
         created_at=at,
         language=country(code).report_language,
-        label=derived_label(list(sets.values()), at),
+        label=derived_label(list(sets.values()), at, first_end),
         centre=issuer(key, at),
         sign=key.sign,
         public_pem=key.public_pem,
@@ -249,19 +253,23 @@ def _grades_of(batches: Collection[int]) -> dict[int, str]:
     return dict(graded.iterator())
 
 
-def derived_label(sets: Sequence[HandlingSet], at: datetime) -> Label:
-    """Handling of what was made of all these (DOMAIN 4.5): narrowest label, all codes, common purposes."""
+def derived_label(sets: Sequence[HandlingSet], at: datetime, first_end: datetime | None = None) -> Label:
+    """Handling of what was made of all these (DOMAIN 4.5): narrowest label, all codes, common purposes; it is kept no
+    longer than the first of them."""
     if not sets:
         sets = [HandlingSet(codes=("H1",))]
     purposes = frozenset.intersection(*(frozenset(each.purposes) for each in sets))
     months = min(each.retention_months for each in sets)
+    ends_on = (at + relativedelta(months=months)).date()
+    if first_end is not None:
+        ends_on = min(ends_on, retention.last_day_of(first_end))
     return Label(
         tlp=narrowest(each.tlp for each in sets),
         codes=tuple(sorted(frozenset().union(*(each.codes for each in sets)))),
         pap=max((each.pap for each in sets), key=PAP.index),
         purposes=tuple(sorted(purposes)),
-        review_on=(at + relativedelta(months=min(REVIEW_MONTHS, months))).date(),
-        expires_on=(at + relativedelta(months=months)).date(),
+        review_on=min((at + relativedelta(months=min(REVIEW_MONTHS, months))).date(), ends_on),
+        expires_on=ends_on,
     )
 
 

@@ -129,6 +129,9 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "can_deliver": may(person, "deliver") and (own_side or may(person, "deliver-for-others")),
         "can_map": may(person, "map-columns") and reads_contents,
         "can_review": may(person, "review"),
+        "can_review_term": found.duplicate_of_id is None
+        and may(person, "review-terms")
+        and (person.organisation.is_centre or own_side),
         "waits_for_check": checks.waits(found),
         "can_recall": may(person, "recall") and (person.organisation.is_centre or own_side) and len(seen) > 0,
         "can_redact": may(person, "propose-release") and found.state == Delivery.State.PARSED and len(seen) > 0,
