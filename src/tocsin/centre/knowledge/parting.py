@@ -22,6 +22,8 @@ from .services import OBJECTS_IN_DELIVERY, sealed_frames
 
 MISP = "misp"
 _VALUES_AT_ONCE = 2_000
+_FEW = 20
+"""So many objects are looked up one by one; of more, every block of the delivery is read once."""
 
 
 class Naming:
@@ -53,6 +55,14 @@ def bodies_of(delivery: Delivery) -> Iterator[tuple[int, Body]]:
     found = Block.objects.filter(first__gte=first, first__lt=last).order_by("first")
     for start, body in found.values_list("first", "body").iterator(chunk_size=50):
         yield from ((start + place, each) for place, each in enumerate(bodies_in(vault.opened(bytes(body), "block"))))
+
+
+def positions_of(delivery: Delivery, things: Collection[Object]) -> dict[int, int]:
+    """Number of an object → where in the delivery it stood."""
+    if len(things) <= _FEW:
+        return {each.pk: body_of(each).position for each in things}
+    wanted = {each.pk for each in things}
+    return {key: body.position for key, body in bodies_of(delivery) if key in wanted}
 
 
 def objects_naming(delivery: Delivery, batches: Collection[int], values: Collection[str]) -> list[Object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -108,9 +108,10 @@ def find(delivery: Delivery, keys: Sequence[str]) -> Found:
         for key in keys
     ]  # fmt: skip
     named = list({(each.kind, each.key): each for each in named}.values())
-    chosen = _chosen(named)
+    places = knowledge.positions_of(delivery, [thing for each in named for thing in each.things])
+    chosen = _chosen(named, places)
     rows = intake.rows_of(batches, chosen)
-    _deal(named, rows)
+    _deal(named, rows, places)
     things = {each.pk: each for each in knowledge.objects_naming(delivery, batches, chosen.values)}
     things |= {each.pk: each for one in named for each in one.things}
     documents = knowledge.documents_naming(delivery, batches, chosen.values)
@@ -136,7 +137,7 @@ def _value(delivery: Delivery, batches: Sequence[int], key: str) -> str:
     return recognised[1] if recognised else key
 
 
-def _chosen(named: Iterable[Named]) -> Chosen:
+def _chosen(named: Iterable[Named], places: Mapping[int, int]) -> Chosen:
     """STIX rows stand at the place of their object; those of a MISP event refer to it."""
     positions: dict[int, set[int]] = {}
     references, values = set(), set()
@@ -147,12 +148,12 @@ def _chosen(named: Iterable[Named]) -> Chosen:
             if thing.standard == knowledge.MISP:
                 references.add(thing.object_id)
             else:
-                positions.setdefault(thing.batch_id, set()).add(body_of(thing).position)
+                positions.setdefault(thing.batch_id, set()).add(places[thing.pk])
     frozen = {batch: frozenset(some) for batch, some in positions.items()}
     return Chosen(frozenset(values), frozen, frozenset(references))
 
 
-def _deal(named: Sequence[Named], rows: pl.DataFrame) -> None:
+def _deal(named: Sequence[Named], rows: pl.DataFrame, positions: Mapping[int, int]) -> None:
     """Give each what is its own of the rows."""
     by_value: dict[str, list[int]] = {}
     places = rows.with_row_index("place")
@@ -172,7 +173,7 @@ def _deal(named: Sequence[Named], rows: pl.DataFrame) -> None:
             if thing.standard == knowledge.MISP:
                 own |= set(by_reference.get(thing.object_id, []))
             else:
-                own |= set(by_position.get((thing.batch_id, body_of(thing).position), []))
+                own |= set(by_position.get((thing.batch_id, positions[thing.pk]), []))
         each.rows = rows[sorted(own)]
 
 
