@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from tests import builders, people
 
-from tocsin.centre.intake.models import Batch, Rights
-from tocsin.centre.intake.openings import timeline_of
+from tocsin.centre.intake.models import Batch, Change, Rights
+from tocsin.centre.intake.openings import latest_change, openings, timeline_of
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.members.models import Person
 from tocsin.centre.release import given
@@ -96,6 +98,29 @@ def test_a_right_that_is_given_later_opens_what_lay_there() -> None:
     assert Rights.objects.filter(person=fleur).count() == 2
     fetched(Person.objects.get(pk=fleur.pk))
     assert Rights.objects.filter(person=fleur).count() == 2, "a row for each change, not for each question"
+
+
+def test_what_opens_later_is_late_in_the_list_of_changes_too() -> None:
+    fleur = people.call("fleur_officer")
+    batch, other = sent(1, released_to=None), sent(2)
+    since = latest_change(timezone.now())
+    assert openings(timeline_of(fleur), Q(), timezone.now(), is_all=True, after=since) == []
+    set_audience(Batch.objects.filter(pk=batch.pk), BY_LABEL)
+    [found] = openings(timeline_of(fleur), Q(), timezone.now(), is_all=True, after=since)
+    assert (found.batch, found.at >= since) == (batch.pk, True)
+    every = openings(timeline_of(fleur), Q(), timezone.now(), is_all=True)
+    assert [each.batch for each in every] == [other.pk, batch.pk]
+
+
+def test_moments_of_changes_ascend_whatever_the_clock_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = []
+    for hours in (2, 0, 1, -3):
+        clock = timezone.now() + timedelta(hours=hours)
+        monkeypatch.setattr("tocsin.centre.intake.models.timezone.now", lambda clock=clock: clock)
+        with transaction.atomic():
+            moments.append(Change.next().at)
+        monkeypatch.undo()
+    assert moments == sorted(set(moments))
 
 
 def test_w34_relabelling_one_of_500_changes_that_one_alone() -> None:
