@@ -11,9 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from tests import builders, people, scene
+from tests.centre.redaction.test_redaction import TABLE, hand_over, stix
 from tests.crew import work
 
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.members.sessions import PROVED_AT
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.redaction.models import Redaction
@@ -153,9 +155,17 @@ def test_an_object_page_leads_a_bureau_to_its_question() -> None:
     assert address not in text_of(browser("pia_partner"), reverse("object", args=[shown.thing.pk]))
 
 
-def test_a_delivery_is_redacted_and_the_version_is_looked_at_when_it_closes() -> None:
-    from tests.centre.redaction.test_redaction import stix
+def test_a_row_that_was_looked_up_leads_a_bureau_to_its_question() -> None:
+    of_a_server = TABLE.replace(b"ip,", b"c2 ip,").replace(b"Emotet", b"")
+    delivery = hand_over(of_a_server, "seen.csv", "TLP:GREEN")
+    set_audience(Batch.objects.filter(delivery=delivery), BY_LABEL)  # type: ignore[arg-type]
+    address = reverse("permission-ask-part", args=[delivery.batches.get().pk])
+    asked = reverse("lookup", query={"q": "8.8.8.8"})
+    assert address in text_of(browser("fleur_officer"), asked)
+    assert address not in text_of(browser("dana_analyst"), asked)
 
+
+def test_a_delivery_is_redacted_and_the_version_is_looked_at_when_it_closes() -> None:
     delivery = stix()
     analyst = browser("dana_analyst")
     new = reverse("redaction-new", args=[delivery.receipt])

@@ -15,6 +15,7 @@ from tocsin.centre import rows
 from tocsin.centre.intake import vault
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
+from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey
 from tocsin.lake.objects import ROW_COLUMNS, emptied
 
@@ -89,6 +90,13 @@ def take_out(delivery: Delivery, batches: list[int]) -> dict[str, int]:
     return dict(counts)
 
 
+def _without(body: bytes, places: set[int]) -> bytes:
+    """A block without the bodies at these places, under the seal that it had."""
+    number = content_keys.number_of(body)
+    made = emptied(vault.opened(body, "block"), places)
+    return made if number is None else vault.opening_key(number).sealed(made, "block")
+
+
 def _objects_out(delivery: int, batches: list[int]) -> Counter[str]:
     every = Object.objects.filter(pk__gte=delivery * OBJECTS_IN_DELIVERY, pk__lt=(delivery + 1) * OBJECTS_IN_DELIVERY)
     going = every.filter(batch__in=batches)
@@ -108,7 +116,7 @@ def _objects_out(delivery: int, batches: list[int]) -> Counter[str]:
             continue
         block = Block.objects.get(first=first)
         if any(first <= number < following for number in left):
-            Block.objects.filter(first=first).update(body=emptied(bytes(block.body), set(places)))
+            Block.objects.filter(first=first).update(body=_without(bytes(block.body), set(places)))
         else:
             block.delete()
         counts["blocks"] += 1

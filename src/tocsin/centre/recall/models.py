@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.sealed_fields import SealedJSONField, SealedTextField
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.release.models import Package
 
@@ -69,19 +70,19 @@ class Part(models.Model):
 
     recall = models.ForeignKey(Recall, on_delete=models.CASCADE, related_name="parts")
     kind = models.CharField(max_length=6, choices=Kind)
-    key = models.TextField()
+    key = SealedTextField(always="recall")
     """Id of the object, or the value."""
-    name = models.CharField(max_length=300, default="", blank=True)
+    name = SealedTextField(default="", blank=True, always="recall")
     batches = models.JSONField(default=list)
     """Those that it stood in."""
-    values = models.JSONField(default=list)
+    values = SealedJSONField(default=list, always="recall")
     """What its rows said: country packages and programs know it by these."""
     rows = models.BigIntegerField(default=0)
     countries = models.JSONField(null=True)
     """Where it names victims alone: their countries, which alone ever saw it. None: no such bound."""
     field = models.CharField(max_length=40, default="", blank=True)
     """What is corrected in it; empty: it is not corrected."""
-    became = models.TextField(default="", blank=True)
+    became = SealedTextField(default="", blank=True, always="recall")
     """What stands there now."""
 
 

@@ -156,6 +156,7 @@ def _recalled(
         for key in sorted(told)
     )  # fmt: skip
     remaking.withdraw(made, Package.objects.filter(recalled_at=None), extent, said.at)
+    undoing.ask_who_acted(made, sorted(takers), said.at)
     facts = {
         "recall": number, "delivery": delivery.receipt, "reason": said.reason, "action": said.action,
         "batches": len(batches), "organisations": len(told), "took": len(takers), "packages": len(made.packages),

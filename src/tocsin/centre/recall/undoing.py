@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.ledger.models import Kind, Response
+from tocsin.centre.ledger.selectors import progress_of
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.release.models import Package, Release
 from tocsin.core.errors import Conflict, InputError, Refused
 
 from .models import Recall, Undo
@@ -26,6 +30,26 @@ def ask(made: Recall, organisation: Organisation, at: datetime) -> Undo:
         facts = {"organisation": organisation.slug}
         record(SYSTEM, "recall.undo-asked", f"recall:{made.number}", facts, at=at)
     return undo
+
+
+def ask_who_acted(made: Recall, told: Collection[int], at: datetime) -> None:
+    """Whoever reported already that it acted on what was released has the task at once, not only when it answers."""
+    if made.action != Recall.Action.CORRECT:
+        return
+    released = Release.objects.filter(delivery=made.delivery_id, state=Release.State.RELEASED)
+    things = (
+        (Kind.RELEASE, list(released.values_list("pk", flat=True))),
+        (Kind.PACKAGE, list(Package.objects.filter(number__in=made.packages).values_list("pk", flat=True))),
+    )
+    acted = {
+        organisation
+        for kind, numbers in things
+        for by in progress_of(kind, numbers, told).values()
+        for organisation, progress in by.items()
+        if progress.outcome == Response.Step.ACTED
+    }
+    for each in Organisation.objects.filter(pk__in=acted).order_by("slug"):
+        ask(made, each, at)
 
 
 def close(undo: Undo, *, by: Person, state: str, note: str, at: datetime) -> None:

@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingHit
-from tocsin.centre.intake import lake
+from tocsin.centre.intake import lake, originals, vault
 from tocsin.centre.intake.models import Batch, Delivery, Hold, NameTally, Tally
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge import services as knowledge
-from tocsin.centre.recall.models import Recall
+from tocsin.centre.recall.models import Part, Recall
 from tocsin.centre.release.models import Package, Release
 from tocsin.centre.release.selectors import batches_of, file_of
 from tocsin.core.errors import Conflict
@@ -75,8 +75,11 @@ def texts(purge: Purge, held: Batches, at: datetime) -> Facts:
             before = {name: getattr(each, name) for name in names}
             after = {name: blanked(text) for name, text in before.items()}
             if after != before:
-                model.objects.filter(pk=each.pk).update(**after)
+                for name, text in after.items():
+                    setattr(each, name, text)
+                each.save(update_fields=list(after))
                 changed.append([model._meta.model_name, each.pk])
+    Part.objects.filter(recall__delivery=purge.delivery).update(key="", name="", values=[], became="")
     return {"blanked": changed}
 
 
@@ -91,6 +94,8 @@ def skeleton(purge: Purge, held: Batches, at: datetime) -> Facts:
         for number in (delivery.pk, *repeats):
             strip(number, Delivery.State.PURGED)
         Hold.objects.filter(delivery=delivery).update(finds=[], facts={}, checklist={})
+        for number in Batch.objects.filter(delivery=delivery).values_list("pk", flat=True):
+            vault.forget_batch(number)  # Copies that lie elsewhere cannot be opened either.
     return {"whole": is_whole, "repeats": len(repeats)}
 
 
@@ -122,7 +127,7 @@ def original_out(sha256: str, at: datetime) -> str:
         if _is_needed(sha256) or not is_older(aside, at.timestamp() - KEPT_AGAIN_SECONDS):
             aside.replace(path)
             raise Conflict("the same bytes came in meanwhile")
-        aside.unlink()
+        originals.forget(aside)
         sync(aside.parent)
     return "deleted"
 

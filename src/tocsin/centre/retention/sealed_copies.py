@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.certificates import signed
+from tocsin.centre.intake import originals
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
@@ -37,8 +38,14 @@ def keep(delivery: Delivery, at: datetime) -> bool:
     source = delivery_path(store_folder(), delivery.sha256)
     if source.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.with_name(target.name + ".plain").unlink(missing_ok=True)  # Of a process that was killed.
         draft = target.with_name(target.name + ".new")
-        seal_file(_key(), source, draft, about=delivery.receipt)
+        plain = originals.plain_copy(source, target.with_name(target.name + ".plain"))
+        try:
+            seal_file(_key(), plain, draft, about=delivery.receipt)
+        finally:
+            if plain != source:
+                plain.unlink(missing_ok=True)
         draft.replace(target)
         sync(target.parent)
     SealedCopy.objects.get_or_create(delivery=delivery, defaults={"path": relative, "sealed_at": at})

@@ -32,6 +32,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.credentials.content_keys import KeyMissing
+from tocsin.lake.index import SHOWN
 from tocsin.lake.objects import Body
 
 from .. import lookups, reviewing, standing
@@ -52,9 +53,13 @@ def lookup(request: HttpRequest) -> HttpResponse:
     if not asked:
         return render(request, "analysis/lookup.html", {"asked": ""})
     person = person_of(request)
-    reply = lookups.answer(asked, viewer_of(person), most_rows=ROWS_SHOWN)
+    # Whoever asks for its own units does so of a row; the Centre asks where it releases.
+    can_ask = may(person, "ask-source") and not person.organisation.is_centre
+    columns = (*SHOWN, "batch") if can_ask else SHOWN
+    reply = lookups.answer(asked, viewer_of(person), most_rows=ROWS_SHOWN, columns=columns)
     lookups.log_lookup(person.login, reply, person)
-    return render(request, "analysis/lookup.html", _answer_context(reply) | {"can_watch": may(person, "watch")})
+    context = _answer_context(reply) | {"can_watch": may(person, "watch"), "can_ask": can_ask}
+    return render(request, "analysis/lookup.html", context)
 
 
 def _answer_context(reply: lookups.Answer) -> dict[str, Any]:

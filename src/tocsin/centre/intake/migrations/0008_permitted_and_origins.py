@@ -3,7 +3,7 @@ import hashlib
 import django.db.models.deletion
 from django.db import connection, migrations, models
 
-NOBODY = hashlib.sha256(b"[]").hexdigest()
+NOBODY, UNRELEASED = (hashlib.sha256(kept).hexdigest() for kept in (b"[]", b"null"))
 ONCE = "terms_once"
 
 
@@ -20,7 +20,7 @@ def nobody():
 def narrow(apps, schema_editor):
     """Going back: what cannot say whom a source permitted is open to them no longer."""
     terms, batch, former = (apps.get_model("intake", name) for name in ("Terms", "Batch", "Former"))
-    waiting = apps.get_model("intake", "Audience").objects.get(entries=None)
+    waiting, _ = apps.get_model("intake", "Audience").objects.get_or_create(digest=UNRELEASED)
     change = apps.get_model("intake", "Change").objects.create(stamp=1).pk
     for each in terms.objects.exclude(permitted__digest=NOBODY):
         plain, _ = terms.objects.get_or_create(
