@@ -5,7 +5,7 @@
 Hands one bundle of STIX 2.1 over twice to a new installation, once under each label, and takes the CPU time of the
 commit (the whole transaction) and of reading it all (sandbox and commit). Then random objects of both are read as the
 page of an object does: row, body, what it refers to. The originals are a file of random bytes, kept plain and sealed in
-the same run; goals are said against what the whole takes without sealing. Prints one JSON object.
+the same run; what sealing and opening them add is said for each gigabyte. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import random
 import statistics
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ import orjson
 from _ingest import measured
 from stix import objects
 
-GOALS = {"commit_red_over_amber": 2.0, "object_sealed_over_plain": 2.0, "receipt_sealed_over_plain": 2.5}
+GOALS = {"reading_red_over_amber": 1.5, "object_sealed_over_plain": 2.0, "receipt_and_opening_cpu_s_per_gb": 10.0}
 MEGABYTE = 1 << 20
 
 
@@ -45,9 +46,11 @@ def main() -> None:
         facts |= commits(told.objects)
         facts |= reads(told.reads)
         facts |= originals(Path(folder), told.megabytes)
+    facts["reading_red_over_amber"] = round(facts["reading_red_cpu_s"] / facts["reading_amber_cpu_s"], 2)
     facts["commit_red_over_amber"] = round(facts["commit_red_cpu_s"] / facts["commit_amber_cpu_s"], 2)
     facts["object_sealed_over_plain"] = round(facts["object_sealed_ms"] / facts["object_plain_ms"], 2)
-    facts["receipt_sealed_over_plain"] = round(facts["receipt_sealed_cpu_s"] / facts["receipt_plain_cpu_s"], 2)
+    more = facts["receipt_sealed_cpu_s"] - facts["receipt_plain_cpu_s"] + facts["opening_cpu_s"]
+    facts["receipt_and_opening_cpu_s_per_gb"] = round(more * 1024 / told.megabytes, 2)
     facts["goals"] = {name: f"< {most}" for name, most in GOALS.items()}
     facts["met"] = {name: facts[name] < most for name, most in GOALS.items()}
     print(json.dumps(facts))
@@ -71,8 +74,10 @@ def commits(count: int) -> dict[str, float]:
         spent["commit"] = time.process_time() - began
 
     def hand_over(label: str, number: int) -> None:
-        made = [{**each, "object_marking_refs": []} for each in objects(number)]
-        bundle = {"type": "bundle", "id": "bundle--00000000-0000-4000-8000-000000000001", "objects": made, "x": label}
+        made = list(objects(number))
+        for each in made:
+            each.pop("object_marking_refs", None)
+        bundle = {"type": "bundle", "id": f"bundle--{uuid.uuid4()}", "objects": made}
         services.receive(
             organisation=centre, via="command", name=f"{label}.json", chunks=[orjson.dumps(bundle)],
             at=datetime.now(UTC), marking=f"TLP:{label}",

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from django.db import transaction
 
@@ -60,8 +61,11 @@ def sealed_frames(
         body if (key := of_rows[place]) is None else key.sealed(body, "block") for place, body in blocks.iter_rows()
     ]
     finder = vault.key_for(FINDER)
-    found = [(key if of_rows[thing] is None else sealed_key(finder, key), thing) for key, thing in mentions.iter_rows()]
-    mentions = pl.DataFrame(found, schema=mentions.schema, orient="row").sort("key", "thing")
+    owned = np.array([key is not None for key in of_rows])[mentions["thing"].to_numpy()]
+    found = mentions["key"].to_numpy().copy()
+    distinct, places = np.unique(found[owned], return_inverse=True)
+    found[owned] = np.array([sealed_key(finder, key) for key in distinct.tolist()], dtype=np.int64)[places]
+    mentions = mentions.with_columns(pl.Series("key", found)).sort("key", "thing")
     return things, blocks.with_columns(pl.Series("body", bodies, dtype=pl.Binary)), mentions
 
 
