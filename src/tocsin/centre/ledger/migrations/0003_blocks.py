@@ -13,7 +13,7 @@ BLOCK_BITS = 16
 KEY = ("organisation_id", "channel", "reference", "day")
 
 
-def split(apps: Any, _editor: object) -> None:
+def split(apps: Any, editor: Any) -> None:
     """Each row as one for each block that it reaches into."""
     taking = apps.get_model("ledger", "Taking")
     for row in taking.objects.order_by("pk").iterator():
@@ -24,9 +24,10 @@ def split(apps: Any, _editor: object) -> None:
             row.block, row.first, row.last = block, int(part[0]), int(part[-1])
             row.batches = Batches(part).packed()
             row.save(force_insert=place > 0)
+    _settle(editor)
 
 
-def join(apps: Any, _editor: object) -> None:
+def join(apps: Any, editor: Any) -> None:
     """The rows of an organisation, channel, number and day as one again."""
     taking = apps.get_model("ledger", "Taking")
     first = None
@@ -40,6 +41,13 @@ def join(apps: Any, _editor: object) -> None:
         first.ended_at = max(first.ended_at, row.ended_at)
         row.delete()
         first.save()
+    _settle(editor)
+
+
+def _settle(editor: Any) -> None:
+    """PostgreSQL alters no table while checks of its rows wait for the end of the transaction."""
+    if editor.connection.vendor == "postgresql":
+        editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Migration(migrations.Migration):
