@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.members import units
@@ -49,9 +50,10 @@ class PartnerRow:
 
 def counted_for(person: Person) -> QuerySet[Delivery]:
     """Deliveries whose number and size the person may know: all for the Centre, else what the own side handed over."""
+    alive = Delivery.objects.filter(ends_at__gt=timezone.now())
     if side_of(person.organisation) == "centre":
-        return without_sealed(Delivery.objects.all(), person)
-    return Delivery.objects.filter(organisation=person.organisation)
+        return without_sealed(alive, person)
+    return alive.filter(organisation=person.organisation)
 
 
 def partners(person: Person, now: datetime, *, with_bureaus: bool = False) -> list[PartnerRow]:
