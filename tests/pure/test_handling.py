@@ -73,9 +73,11 @@ def test_a_secondee_of_a_bureau_sees_what_its_bureau_may_see() -> None:
     seat = Viewer(person="ben", organisation="centre", class_name="law-enforcement", is_centre=True)
     police = replace(seat, employer="ncb-br", employer_class="law-enforcement", employer_is_bureau=True)
     company = replace(seat, employer="bank")
-    seen = {name: may_see(each, HandlingSet(tlp=Tlp.GREEN), FACTS, NOW)
+    seen = {name: [may_see(each, HandlingSet(tlp=tlp), FACTS, NOW) for tlp in (Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT)]
             for name, each in (("seat", seat), ("police", police), ("company", company))}  # fmt: skip
-    assert seen == {"seat": True, "police": True, "company": False}
+    assert seen == {"seat": [True, True, True], "police": [True, True, False], "company": [True, True, False]}
+    no_private_sector = HandlingSet(tlp=Tlp.GREEN, exclusions=("class:private",))
+    assert not may_see(replace(company, employer_class="private"), no_private_sector, FACTS, NOW)
 
 
 @given(VIEWERS, LABELS)
@@ -124,7 +126,9 @@ ENTRIES = st.sets(st.sampled_from([*ORGANISATIONS, "country:FR", "country:BR", "
 
 def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
     """The rules of DOMAIN 4.4 once more, one condition after the other, with no thought for reasons."""
-    me, land = {viewer.organisation, viewer.bureau, viewer.employer}, f"country:{viewer.country}"
+    me, land = {viewer.organisation, viewer.bureau, viewer.employer, *viewer.above}, f"country:{viewer.country}"
+    if viewer.employer:
+        me |= viewer.employer_above | {f"class:{viewer.employer_class}"}
     if not viewer.class_name or viewer.country_suspended or facts.hidden_at or facts.expires_at:
         return False
     if (me - {""}) & set(handling.exclusions) or (viewer.country and land in handling.exclusions):

@@ -131,8 +131,9 @@ def explain(viewer: Viewer, handling: HandlingSet, facts: Facts, now: datetime) 
     if CLASSIFICATIONS.index(handling.classification) > CLASSIFICATIONS.index(viewer.clearance):
         return Reason.CLEARANCE
     by_employer = not viewer.employer or _by_label(_at_employer(viewer), handling, facts).is_shown
-    if not by_employer and handling.tlp is not Tlp.AMBER:
-        # A secondee sees what both the seat and the employer may see; AMBER to the Centre covers its seat.
+    if not by_employer and handling.tlp not in {Tlp.GREEN, Tlp.AMBER}:
+        # A secondee sees what both the seat and the employer may see; what the Centre was given to work with covers
+        # its seat, unless the source excludes the employer or its class.
         return Reason.EMPLOYER
     return _by_label(viewer, handling, facts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +13,7 @@ from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.holding import queue_for
-from tocsin.centre.intake.models import FeedState
+from tocsin.centre.intake.models import Batch, FeedState
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.ledger.models import Kind
 from tocsin.centre.members import agreements, applications, people
@@ -55,6 +55,12 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
+    return [*tasks, *_of_the_desk(person, now), *_of_ones_own(person, now, batches)]
+
+
+def _of_the_desk(person: Person, now: datetime) -> list[Task]:
+    """What the Centre decides, lets go and follows."""
+    tasks = []
     if may(person, "decide-legal"):
         waiting = queue_for(person).count()
         tasks.append(Task(waiting, "scale", _("Deliveries held for a legal decision"), "holds"))
@@ -80,6 +86,12 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
         asked = asked_by(person, now).filter(state="with-centre").count()
         label = _("Requests of bureaus to pass on to a source")
         tasks.append(Task(asked, "message-report", label, "permissions", "?state=with-centre"))
+    return tasks
+
+
+def _of_ones_own(person: Person, now: datetime, batches: QuerySet[Batch]) -> list[Task]:
+    """What one's own organisation has to do about what it gave, got and agreed on."""
+    tasks = []
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))

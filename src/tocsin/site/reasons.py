@@ -19,6 +19,7 @@ SENTENCES = (
         "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew."
     ),
     gettext_noop("Say why nothing had to be undone."),
+    gettext_noop("This day is not possible. Choose one between today and the latest day that is shown."),
     gettext_noop("The file is empty. Send it again once it holds data."),
     gettext_noop("No known format was recognised. Choose a column map, or send one of the formats listed under Help."),
     gettext_noop("The file is larger than this installation accepts. Split it, or ask for a higher limit."),

@@ -16,7 +16,6 @@ from tocsin.handling import default_set, retention
 
 from .ground_models import Audience, Change, SavedProfile, SealKey, Terms
 from .sealed_fields import SealedJSONField, SealedTextField
-
 __all__ = ["Audience", "Change", "SavedProfile", "SealKey", "Terms"]
 
 

@@ -95,11 +95,7 @@ def receive(
     values |= {} if circular is None else _values_of_circular(circular, marking)
     try:
         with transaction.atomic():
-            # While the bytes came, the agreement may have been suspended, or the sender's key revoked.
-            if drawn_from is None:
-                agreements.require_in_force(organisation, at)
-            if person is not None:
-                require_open(person)
+            _require_still_open(organisation, person, at, is_drawn=drawn_from is not None)
             delivery = Delivery.objects.create(**values)
             jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
             facts = {"sha256": kept.sha256, "via": via} | ({"supervised": True} if came_supervised(delivery) else {})
@@ -111,6 +107,14 @@ def receive(
                 raise Conflict("this idempotency key was used for other bytes") from None
             return known
         return _as_duplicate(values, actor, at)
+
+
+def _require_still_open(organisation: Organisation, person: Person | None, at: datetime, *, is_drawn: bool) -> None:
+    """While the bytes came, the agreement may have been suspended, or the sender's key revoked."""
+    if not is_drawn:
+        agreements.require_in_force(organisation, at)
+    if person is not None:
+        require_open(person)
 
 
 def _values_of_circular(circular: Mapping[str, object], marking: str) -> dict[str, Any]:
