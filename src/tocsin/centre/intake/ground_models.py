@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.handling import retention
 
 
 class SealKey(models.Model):
@@ -141,3 +142,13 @@ class SavedProfile(models.Model):
             models.UniqueConstraint(fields=["organisation", "name"], name="profile_name_once"),
         ]
         indexes = [models.Index(fields=["organisation", "fingerprint"])]
+
+
+def is_unset(moment: object) -> bool:
+    """Whether a moment that every row has was not said yet."""
+    return moment is None
+
+
+def end_under(handling: HandlingSet, received_at: datetime) -> datetime:
+    """When what was received then under this set is over."""
+    return retention.expires_at(received_at, int(handling.body["retention_months"]))

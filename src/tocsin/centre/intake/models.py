@@ -14,8 +14,9 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.handling import default_set, retention
 
-from .ground_models import Audience, Change, SavedProfile, SealKey, Terms
+from .ground_models import Audience, Change, SavedProfile, SealKey, Terms, end_under, is_unset
 from .sealed_fields import SealedJSONField, SealedTextField
+
 __all__ = ["Audience", "Change", "SavedProfile", "SealKey", "Terms"]
 
 
@@ -119,7 +120,7 @@ class Delivery(models.Model):
 
     def save(self, *args: Any, **options: Any) -> None:
         """As ever; what has no end yet gets the one that its source's agreement gives it."""
-        if _is_unset(self.ends_at):
+        if is_unset(self.ends_at):
             if self.duplicate_of is not None:
                 self.ends_at = self.duplicate_of.ends_at
             else:
@@ -186,10 +187,10 @@ class BatchSet(models.QuerySet["Batch"]):
         made = list(objs)
         with transaction.atomic():
             change = Change.next()
-            sets = HandlingSet.objects.in_bulk({each.handling_set_id for each in made if _is_unset(each.expires_at)})
+            sets = HandlingSet.objects.in_bulk({each.handling_set_id for each in made if is_unset(each.expires_at)})
             for each in made:
                 each.changed, each.moved_at = change.pk, change.at
-                if _is_unset(each.expires_at):
+                if is_unset(each.expires_at):
                     each.set_term(sets[each.handling_set_id])
             return super().bulk_create(made, *args, **options)
 
@@ -241,13 +242,13 @@ class Batch(models.Model):
         with transaction.atomic():
             change = Change.next()
             self.changed = change.pk
-            if _is_unset(self.expires_at):
+            if is_unset(self.expires_at):
                 self.set_term(self.handling_set)
             held = self.terms
             if (held.organisation_id, held.handling_set_id) != (self.organisation_id, self.handling_set_id):
                 self.terms = held.relabelled(self.organisation_id, self.handling_set_id)
                 if held.handling_set_id != self.handling_set_id:
-                    self.expires_at = min(self.expires_at, _end_under(self.handling_set, self.received_at))
+                    self.expires_at = min(self.expires_at, end_under(self.handling_set, self.received_at))
                 if options.get("update_fields") is not None:
                     options["update_fields"] = {*options["update_fields"], "terms", "expires_at"}
             same = Q(terms=self.terms, hidden_at__isnull=self.hidden_at is None)
@@ -261,7 +262,7 @@ class Batch(models.Model):
 
     def set_term(self, handling: HandlingSet) -> None:
         """The end that its handling set and what it was drawn from give it."""
-        own = _end_under(handling, self.received_at)
+        own = end_under(handling, self.received_at)
         self.expires_at = min(own, self.delivery.keep_until or own)
 
     def _close_drawn(self, this: BatchSet) -> None:
@@ -336,19 +337,10 @@ class Grading(models.Model):
         indexes: ClassVar = [models.Index(fields=["batch", "kind", "-at"])]
 
 
-def _is_unset(moment: object) -> bool:
-    """Whether a moment that every row has was not said yet."""
-    return moment is None
-
-
-def _end_under(handling: HandlingSet, received_at: datetime) -> datetime:
-    return retention.expires_at(received_at, int(handling.body["retention_months"]))
-
-
 def _bring_forward(batches: models.QuerySet[Batch], handling: HandlingSet) -> None:
     """A set with a shorter term ends them earlier. A longer one gives nothing: that takes a reasoned review."""
     for received_at in batches.order_by().values_list("received_at", flat=True).distinct():
-        end = _end_under(handling, received_at)
+        end = end_under(handling, received_at)
         models.QuerySet.update(batches.filter(received_at=received_at, expires_at__gt=end), expires_at=end)
 
 
