@@ -51,9 +51,11 @@ def call(login: str) -> Person:
     return Person.objects.filter(login=login).first() or CAST[login]()
 
 
-def let_in(client: Client, login: str) -> Person:
-    """Somebody of the cast signs in with this client, and has thereby just proved who it is."""
+def let_in(client: Client, login: str, language: str = "") -> Person:
+    """Somebody of the cast signs in with this client, and has thereby just proved who it is; reads in the language."""
     person = call(login)
+    if language:
+        Person.objects.filter(pk=person.pk).update(language=language)
     client.force_login(person)
     session = client.session
     session[PROVED_AT] = timezone.now().timestamp()

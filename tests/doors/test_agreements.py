@@ -207,6 +207,7 @@ def test_the_centre_hands_nothing_over_in_the_name_of_an_expired_partner_and_men
 def test_what_was_received_in_time_is_still_decided(client: Client, clock: SetClock, northwind: Organisation) -> None:
     """Proposals found in a report of then become a delivery that the Centre draws from it: no intake."""
     shown = scene.make()
+    shown.report.batches.update(expires_at=builders.LATER)
     clock(NEXT_SECOND)
     client.force_login(people.call("dana_analyst"))
     keys = list(shown.report.proposals.values_list("pk", flat=True))

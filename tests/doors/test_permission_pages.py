@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 def browser(login: str, *, is_proved: bool = True) -> Client:
     client = Client()
-    people.let_in(client, login)
+    people.let_in(client, login, "en")
     if not is_proved:
         session = client.session
         session[PROVED_AT] = 0

@@ -40,7 +40,7 @@ def released() -> Release:
 
 def browser(login: str) -> Client:
     client = Client()
-    people.let_in(client, login)
+    people.let_in(client, login, "en")
     return client
 
 
