@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from dateutil.relativedelta import relativedelta
-
 from tocsin.centre.members.models import Organisation, Person
-from tocsin.handling import HandlingSet
 
 from .models import Batch, Delivery
 
@@ -117,8 +114,5 @@ def _told(entries: Iterable[str], classes: dict[str, str]) -> tuple[tuple[str, i
 
 
 def _expiry(batches: Iterable[Batch]) -> date:
-    """The first day on which a part of it is kept no longer, as its label says."""
-    return min(
-        (each.received_at + relativedelta(months=HandlingSet.from_json(each.handling_set.body).retention_months)).date()
-        for each in batches
-    )
+    """The first day on which a part of it is kept no longer."""
+    return min(each.expires_at.date() for each in batches)

@@ -163,10 +163,8 @@ class Reader:
         if delivery.state != Delivery.State.RECEIVED:
             jobs.finish(claim, datetime.now(UTC))
             return
-        folder = services.store_folder() / "work"
-        for left in folder.glob(f"{delivery.pk}-*"):  # By an attempt that was killed, or that lost its lease.
-            shutil.rmtree(left, ignore_errors=True)
-        work = folder / f"{delivery.pk}-{claim.attempt}"
+        _sweep(delivery)
+        work = services.store_folder() / "work" / f"{delivery.pk}-{claim.attempt}"
         try:
             work.mkdir(parents=True)
             self._read(delivery, claim, work)
@@ -188,6 +186,7 @@ class Reader:
         if delivery.state != Delivery.State.RECEIVED:
             jobs.finish(claim, datetime.now(UTC))
             return
+        _sweep(delivery)
         services.quarantine(delivery, "reader-failed", why, claim, datetime.now(UTC))
 
     def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
@@ -229,3 +228,9 @@ class Reader:
     def stop(self) -> None:
         """End the reading process."""
         self.sandbox.stop()
+
+
+def _sweep(delivery: Delivery) -> None:
+    """Remove what attempts left that were killed, or that lost their lease: it may be plain."""
+    for left in (services.store_folder() / "work").glob(f"{delivery.pk}-*"):
+        shutil.rmtree(left, ignore_errors=True)
