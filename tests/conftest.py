@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 from hypothesis import settings
 
 # Machines are shared and noisy: how long an example takes says nothing here. The bench measures.
@@ -71,3 +73,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real deliveries are not beside this checkout")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nobodys_language() -> Iterator[None]:
+    """The language of the last reader is not that of the next test."""
+    yield
+    translation.deactivate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -71,6 +72,8 @@ def counted(delivery: Delivery) -> dict[str, object]:
 @pytest.mark.parametrize("step", STEPS)
 def test_broken_off_and_done_again(step: str, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     handlers = {services.READ: reader}
+    # Numbers begin anew with each test, and files of the last one would lie under them.
+    shutil.rmtree(services.store_folder() / "rejections", ignore_errors=True)
     undisturbed = receive(DELIVERY, "both.zip", source=builders.organisation("calm"))
     work(handlers)
     delivery = receive(DELIVERY, "both.zip", source=builders.organisation("stormy"))

@@ -149,6 +149,12 @@ def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
     asked_by_name = viewer.organisation in handling.audience
     asked = asked_by_name or (viewer.country and land in handling.audience)
     asked = asked or (viewer.is_bureau and "all-members" in handling.audience)
+    if viewer.employer and handling.tlp is Tlp.AMBER_STRICT:
+        also = {viewer.employer, f"class:{viewer.employer_class}"} | (
+            {"all-members"} if viewer.employer_is_bureau else set()
+        )
+        if viewer.employer not in handling.audience and not also & set(facts.permitted_to):
+            return False
     permitted = bool(names & set(facts.permitted_to)) or (viewer.is_bureau and "all-members" in facts.permitted_to)
     return (permitted and tlp_of(handling.tlp) is not Tlp.RED) or bool({
         Tlp.CLEAR: True,

@@ -64,7 +64,7 @@ def test_w06_each_source_decides_for_its_own_word_alone() -> None:
 
 
 def test_w15_a_secondee_sees_what_seat_and_employer_may_both_see() -> None:
-    no_private_sector = HandlingSet(tlp=Tlp.GREEN, audience=("all-members",))
+    no_private_sector = HandlingSet(tlp=Tlp.GREEN, exclusions=("class:private",))
     against_employer = HandlingSet(tlp=Tlp.AMBER, exclusions=("p2",))
     for handling in (no_private_sector, against_employer):
         assert may_see(CENTRE, handling, P1, NOW)

@@ -209,7 +209,7 @@ def test_only_packages_that_hold_it_are_reopened_and_remade_without_it(officers:
     assert list(informed) == ["ncb-fr"], "notices only to who had it"
     work()
     remake = made.remakes.get()
-    assert (remake.state, remake.new.previous if remake.new else None) == ("made", package)
+    assert (remake.state, remake.old) == ("made", package)
     assert remake.new is not None
     held = holding([remake.new], extent_of(made))
     assert (held, remake.new.recalled_at) == ([], None)

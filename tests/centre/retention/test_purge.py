@@ -21,7 +21,7 @@ from tests.centre.retention.test_terms import STIX, TABLE
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.tree import keep, verify
-from tocsin.centre.intake import lake
+from tocsin.centre.intake import lake, originals
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
 from tocsin.centre.intake.store import delivery_path
@@ -230,7 +230,7 @@ def test_a_crash_between_steps_is_gone_on_with(
         elif name == "strip":
             patch.setattr(erasing, "strip", broken_after(erasing.strip))
         elif name == "a file of the lake":
-            patch.setattr(erasing.lake, "_swap", broken_after(erasing.lake._swap))
+            patch.setattr(erasing.lake, "swap", broken_after(erasing.lake.swap))
         elif name == "unlink":
             patch.setattr(erasing, "original_out", broken_after(erasing.original_out))
         else:
@@ -386,7 +386,7 @@ class TestLegalHold:
 
     def test_a_sealed_copy_only(self, old: list[Delivery], own_home: Path) -> None:
         table, bundle = old
-        content = original(table).read_bytes()
+        content = originals.read(original(table))
         held = self.placed(table)
         other = self.placed(table)
         purging.do(DUE)
