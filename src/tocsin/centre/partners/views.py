@@ -21,7 +21,7 @@ from tocsin.products.text_safety import cell
 from . import labels, selectors
 from .rules import SPANS, cells_of
 
-DELIVERIES_SHOWN = 20
+DELIVERIES_SHOWN = 6
 
 
 @requires("read-own-agreement")
