@@ -15,7 +15,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.recall import certificates, corrections, services
 from tocsin.centre.recall.models import Notice, Recall
 from tocsin.centre.recall.parts import find
-from tocsin.centre.recall.selectors import may_recall, notices_for, recalled_of, recalls_for
+from tocsin.centre.recall.selectors import may_recall, may_recall_parts, notices_for, recalled_of, recalls_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.core.errors import NotFound, Refused
 
@@ -114,6 +114,8 @@ def recall(request: HttpRequest, receipt: str, wanted: RecallWanted) -> tuple[in
     keys = list(dict.fromkeys([*wanted.parts, *(each.part for each in wanted.corrections)]))
     if not keys:
         return 201, _made(services.recall(delivery, at=timezone.now(), **said))
+    if not may_recall_parts(person, delivery):
+        raise NotFound
     right = {each.part: corrections.checked(each.field, each.became) for each in wanted.corrections}
     if right:
         said["action"] = Recall.Action.CORRECT

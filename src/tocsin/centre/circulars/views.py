@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.intake.bodies import file_chunks
+from tocsin.centre.intake import originals
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge.models import Document
@@ -242,8 +242,8 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
                 took(person, Taking.Channel.FILE, batches, now, reference=circular.number)
             word = "circular.checked" if found.role == "checker" else "circular.read"
             record(person.login, word, f"circular:{circular.number}", {"what": "file"}, at=now)
-    response = StreamingHttpResponse(file_chunks(path), content_type="application/octet-stream")
-    response["Content-Length"] = str(path.stat().st_size)
+    response = StreamingHttpResponse(originals.pieces(path), content_type="application/octet-stream")
+    response["Content-Length"] = str(circular.delivery.size_bytes)
     suffix = circular.delivery.name.rpartition(".")[2]
     response["Content-Disposition"] = f'attachment; filename="{circular.number}.{suffix}"'
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -26,7 +26,7 @@ from .forms import CorrectionForm, PartsForm, UndoForm
 from .models import Recall, Remake
 from .parts import Found, find, lines_of
 from .reach import Extent, reach_of
-from .selectors import contents_of, may_recall, notices_for, recalled_of, recalls_for
+from .selectors import contents_of, may_recall_parts, notices_for, recalled_of, recalls_for
 
 MOST_CORRECTED = 100
 """Corrections that are typed on one page; more come as new versions of their objects, or by program."""
@@ -39,7 +39,7 @@ MOST_CORRECTED = 100
 def delivery_recall_parts(request: HttpRequest, found: Delivery) -> HttpResponse:
     """Choose, see what goes with it, and take it back; the same form comes twice, the second time with the choice."""
     person = person_of(request)
-    if not may_recall(person, found):
+    if not may_recall_parts(person, found):
         raise Http404
     typed = request.POST.copy()
     typed["parts"] = "\n".join(lines_of("\n".join([*request.POST.getlist("part"), request.POST.get("parts", "")])))
@@ -65,7 +65,7 @@ def delivery_recall_parts(request: HttpRequest, found: Delivery) -> HttpResponse
 
 
 def _asked(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    context["offered"] = contents_of(context["delivery"], context["query"])
+    context["offered"] = contents_of(person_of(request), context["delivery"], context["query"])
     return render(request, "recall/delivery_recall_parts.html", context, status=status)
 
 

@@ -12,10 +12,12 @@ from django.db.models import Count, Q, QuerySet
 
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import IS_SEALED, body_of, identified
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.lake.scope import Batches
 
 from .models import Notice, Part, Recall, Undo
@@ -28,6 +30,19 @@ def may_recall(person: Person, delivery: Delivery) -> bool:
     if not may(person, "recall"):
         return False
     return person.organisation.is_centre or delivery.organisation_id == person.organisation_id
+
+
+def may_recall_parts(person: Person, delivery: Delivery) -> bool:
+    """Whoever chooses among what is in it reads it: at the Centre, those to whom the gate opens all that is shown.
+
+    Others recall the whole.
+    """
+    if not may_recall(person, delivery):
+        return False
+    if delivery.organisation_id == person.organisation_id:
+        return True
+    shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
+    return not shown.exclude(pk__in=visible_batches(viewer_of(person)).values("pk")).exists()
 
 
 def recalls_for(person: Person) -> QuerySet[Recall]:
@@ -52,8 +67,11 @@ def notices_for(person: Person) -> QuerySet[Notice]:
     return person.organisation.recall_notices.select_related("recall").order_by("-informed_at", "-pk")
 
 
-def contents_of(delivery: Delivery, text: str) -> list[tuple[str, str]]:
-    """(id or value, name) of what is shown of a delivery and holds this text: the first of its objects and values."""
+def contents_of(person: Person, delivery: Delivery, text: str) -> list[tuple[str, str]]:
+    """(id or value, name) of what is shown of a delivery and holds this text: the first of its objects and values.
+
+    Values are offered to whoever may read victims' rows; others type what they were told of.
+    """
     batches = list(Batch.objects.filter(delivery=delivery, hidden_at=None).values_list("pk", flat=True))
     things = Object.objects.filter(delivery=delivery, batch__in=batches).order_by("pk")
     if text:
@@ -61,7 +79,8 @@ def contents_of(delivery: Delivery, text: str) -> list[tuple[str, str]]:
     told = ((each.object_id, each.name) for each in things.iterator(chunk_size=MOST_OFFERED))
     # What is sealed the database cannot look through.
     found = list(islice((each for each in told if text.lower() in " ".join(each).lower()), MOST_OFFERED))
-    found += [(value, "") for value in parting.values_in(batches, text, MOST_OFFERED)]
+    if delivery.organisation_id == person.organisation_id or viewer_of(person).is_victim_desk:
+        found += [(value, "") for value in parting.values_in(batches, text, MOST_OFFERED)]
     return list(dict.fromkeys(found))
 
 
