@@ -26,7 +26,7 @@ from .forms import AnswerForm, RecallForm
 from .models import Notice, Recall
 from .reach import reach_of
 from .rules import is_overdue
-from .selectors import may_recall, notices_for, recalls_for
+from .selectors import may_recall, may_recall_parts, notices_for, recalls_for
 
 PER_PAGE = 25
 
@@ -133,6 +133,7 @@ def delivery_recall(request: HttpRequest, found: Delivery) -> HttpResponse:
     is_centre = person.organisation.is_centre
     took = reach.took if is_centre else told_to_source(reach.took)
     context = {"form": form, "delivery": found, "reach": reach, "took": took, "few": FEW, "is_centre": is_centre}
+    context["may_choose"] = may_recall_parts(person, found)
     return render(request, "recall/delivery_recall.html", context, status=422 if form.is_bound else 200)
 
 
