@@ -185,7 +185,7 @@ def test_the_centres_evaluation_stands_beside_and_its_source_is_not_told(client:
     assert "Never confirmed." in client.get(page).content.decode()
     people.let_in(client, "pia_partner")
     shown = client.get(page).content.decode() + client.get(reverse("delivery", args=[made.receipt])).content.decode()
-    assert "D4" not in shown
+    assert not re.search(r"\bD4\b", re.sub(r"<[^>]+>", " ", shown)), "as text: a token may hold these letters"
     assert "Never confirmed." not in shown
     assert "evaluated" not in shown
 
