@@ -50,6 +50,30 @@ def text_of(client: Client, address: str, status: int = 200) -> str:
     return re.sub(r"\s+", " ", response.content.decode())
 
 
+def test_rows_are_counted_as_far_as_the_reader_may_read_them(client: Client, give_key: GiveKey) -> None:
+    """Victims of other countries are neither counted for a bureau nor offered to it (DOMAIN 4.9)."""
+    for login in ("fleur_officer", "khalil_officer"):
+        people.call(login)
+    made = builders.delivery(people.call("pia_partner").organisation, "hit.csv", rows=9_876)
+    batch = builders.batch(made, builders.handling(Tlp.AMBER))
+    builders.tallies(batch, [
+        (builders.NOW.date(), "FR", "infected-system", "VICTIM", 1_234),
+        (builders.NOW.date(), "ES", "infected-system", "VICTIM", 8_642),
+    ])  # fmt: skip
+    builders.release(batch, at=timezone.now() - timedelta(hours=1))
+    fleur = browser("fleur_officer")
+    for page in (reverse("received-list"), reverse("received", args=[made.receipt])):
+        assert "1,234" in text_of(fleur, page)
+        assert "9,876" not in text_of(fleur, page)
+    key = {"Authorization": f"Bearer {give_key('fleur_officer')}"}
+    assert [each["rows"] for each in client.get(API, headers=key).json()] == [1_234]
+    khalil = browser("khalil_officer")
+    assert made.receipt not in text_of(khalil, reverse("received-list") + "?state=all")
+    text_of(khalil, reverse("received", args=[made.receipt]), 404)
+    board = text_of(browser("dario_duty"), reverse("follow-up"))
+    assert re.search(r'data-label="Offered">1<', board), "to the bureau alone whose country is concerned"
+
+
 def test_an_officer_opens_acknowledges_and_answers(released: Release) -> None:
     fleur, receipt = browser("fleur_officer"), released.delivery.receipt
     assert "waiting for your acknowledgement" in text_of(fleur, "/")

@@ -51,7 +51,7 @@ def demo(
     no_serve: bool, real: Path | None, observations: int, until: str | None, port: int, workers: int, as_json: bool
 ) -> None:
     """Everything in one go, in the installation's folder. Running it again adds nothing twice."""
-    from . import happened
+    from . import demo_people, happened
     from .installation import make
 
     started = time.monotonic()
@@ -73,6 +73,8 @@ def demo(
     from tocsin.centre.intake import lake
 
     lake.compact(datetime.now(UTC))
+    if real is None:
+        demo_people.act(datetime.now(UTC))
     console.print("[bold]4/4[/bold] What happened")
     if 0 < len(delivered) <= FILES_LISTED and not as_json:
         report(delivered, as_json=False)
@@ -90,13 +92,15 @@ def _play(observations: int, until: date, console: Console) -> int:
     from tocsin.exercise.generate import generate
     from tocsin.site.installation import home_folder
 
+    from . import demo_people
+
     console.print(f"[bold]2/4[/bold] Writing the EXERCISE: {observations:,} observations over 90 days until {until} …")
     folder = home_folder() / "exercise"
     plan = generate(folder, until=until, observations=observations)
     people(plan)
     sign_orders(datetime.now(UTC))
     hand_over(plan, folder)
-    return len(plan.deliveries)
+    return len(plan.deliveries) + demo_people.write_circular(datetime.now(UTC))
 
 
 def people(plan: Plan) -> None:

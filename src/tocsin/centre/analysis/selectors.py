@@ -19,9 +19,9 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from tocsin.centre.intake.models import Batch, NameTally, Tally
 from tocsin.centre.intake.register import Register, register
-from tocsin.centre.intake.selectors import scope_in, victim_countries, visible_batches
+from tocsin.centre.intake.selectors import countable, scope_in, victim_countries, visible_batches
 from tocsin.centre.intake.vault import opened_word
-from tocsin.core.words import VICTIM_LIKE, Role
+from tocsin.core.words import Role
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches
 
@@ -39,7 +39,6 @@ CACHE_SECONDS, COUNTED_SECONDS = 3600, 86_400
 ADDED_MOST = 500
 """Batches that are added to what was counted; from there on counting anew is as quick."""
 Sums = Mapping[tuple[Any, ...], int]
-VICTIM_WORDS = sorted(role.value for role in VICTIM_LIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,6 @@ def since(span: str, now: datetime) -> date | None:
     return None if days is None else now.date() - timedelta(days=days)
 
 
-def _countable(viewer: Viewer) -> QuerySet[Tally]:
-    """Tally rows that the viewer may have counted in a batch that they may see."""
-    if viewer.is_victim_desk:
-        return Tally.objects.all()
-    own = Batch.objects.filter(organisation__slug=viewer.organisation)
-    return Tally.objects.filter(~Q(role__in=VICTIM_WORDS) | Q(country__in=victim_countries(viewer)) | Q(batch__in=own))
-
-
 def home_figures(viewer: Viewer, now: datetime, span: str, side: str = "all") -> Figures:
     """Rows by country and by day, for the map and the curve."""
     return cached(viewer, now, f"home:{span}:{side}", lambda: _figures(viewer, now, span, side))
@@ -84,7 +75,7 @@ def country_figures(viewer: Viewer, now: datetime, span: str, code: str) -> Figu
 
 
 def _figures(viewer: Viewer, now: datetime, span: str, side: str, code: str = "") -> Figures:
-    rows = _within(_countable(viewer), now, span)
+    rows = _within(countable(viewer), now, span)
     roles = SIDES[side]
     if roles is not None:
         rows = rows.filter(role__in=roles)
@@ -149,7 +140,7 @@ def parts_of_country(viewer: Viewer, now: datetime, span: str, code: str) -> tup
     """Rows of a country by type of event and by role, most first."""
 
     def ask() -> tuple[list[Named], list[Named]]:
-        rows = _within(_countable(viewer).filter(country=code), now, span)
+        rows = _within(countable(viewer).filter(country=code), now, span)
         types: Counter[str] = Counter()
         roles: Counter[str] = Counter()
         for (kind, role), n in summed(viewer, now, f"parts:{span}:{code}", rows, "type", "role").items():
@@ -173,7 +164,7 @@ def country_lines(viewer: Viewer, now: datetime, span: str) -> dict[str, Country
     """Country → its line; countries without rows in the span have none."""
 
     def ask() -> dict[str, CountryLine]:
-        rows = _within(_countable(viewer), now, span)
+        rows = _within(countable(viewer), now, span)
         by_code: dict[str, Counter[date]] = {}
         for (code, on), n in summed(viewer, now, f"{span}:all:", rows, "country", "day").items():
             if code:

@@ -18,14 +18,14 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
 from tocsin.centre.pages import Page
 from tocsin.core.errors import NotFound
-from tocsin.core.words import VICTIM_LIKE, Tlp
+from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet, Viewer, default_set, may_see, narrowest, tlp_of
 
 from . import holding
-from .models import Batch, Delivery, Tally
+from .models import Batch, Delivery
 from .originals import read_rejections
 from .register import facts_of
-from .selectors import victim_countries, visible_batches
+from .selectors import countable, visible_batches
 from .services import READ, end_of, store_folder
 
 PER_PAGE = 50
@@ -190,9 +190,6 @@ def rejected_lines(delivery: Delivery) -> dict[str, dict[int, tuple[str, str]]]:
 
 def countries_of(delivery: Delivery, viewer: Viewer) -> list[tuple[str, int]]:
     """Rows by country in the parts that the viewer may see, victims' rows by the same rule as everywhere."""
-    tallies = Tally.objects.filter(batch__in=visible_batches(viewer).filter(delivery=delivery))
-    if not viewer.is_victim_desk and delivery.organisation.slug != viewer.organisation:
-        hidden = tallies.filter(role__in=[role.value for role in VICTIM_LIKE])
-        tallies = tallies.exclude(pk__in=hidden.exclude(country__in=victim_countries(viewer)).values("pk"))
+    tallies = countable(viewer).filter(batch__in=visible_batches(viewer).filter(delivery=delivery))
     sums = tallies.values("country").annotate(total=Sum("rows")).order_by("-total", "country")
     return [(row["country"], row["total"]) for row in sums]

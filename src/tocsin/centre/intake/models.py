@@ -208,6 +208,8 @@ class Batch(models.Model):
     """How its source grades itself and what it says, as given (`core.grading`); empty: nobody said, before this was
     kept. Only its source changes it, and what stood there before stays in `Grading`."""
     rows = models.BigIntegerField(default=0)
+    rows_seen: int
+    """Of these, what one viewer may read; `selectors.with_rows_seen` sets it."""
     objects_count = models.BigIntegerField(default=0)
     hidden_at = models.DateTimeField(null=True)
     """When recalled: readers see nothing of it from that moment."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tocsin.centre.rows import Numbers
+from tocsin.core.words import VICTIM_LIKE
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches, Scope
 
-from .models import Batch
+from .models import Batch, Tally
 from .register import Register, register
 
+VICTIM_WORDS = sorted(role.value for role in VICTIM_LIKE)
 _FEW = 0.05
 """Whoever sees a smaller part of all batches is answered by the index on terms."""
 
@@ -61,3 +64,24 @@ def victim_countries(viewer: Viewer) -> frozenset[str]:
     if viewer.country and viewer.class_name == "law-enforcement":
         return frozenset({viewer.country})
     return frozenset()
+
+
+def countable(viewer: Viewer) -> QuerySet[Tally]:
+    """Tally rows that the viewer may have counted in a batch that they may see: the rule on victim rows, for counts."""
+    if viewer.is_victim_desk:
+        return Tally.objects.all()
+    own = Batch.objects.filter(organisation__slug=viewer.organisation)
+    return Tally.objects.filter(~Q(role__in=VICTIM_WORDS) | Q(country__in=victim_countries(viewer)) | Q(batch__in=own))
+
+
+def with_rows_seen(batches: QuerySet[Batch], viewer: Viewer) -> QuerySet[Batch]:
+    """The same batches, each with `rows_seen`: how many of its rows the viewer may read. `rows` is for who holds it."""
+    of_one = countable(viewer).filter(batch=OuterRef("pk")).order_by().values("batch")
+    seen = {"rows_seen": Coalesce(Subquery(of_one.annotate(sum=Sum("rows")).values("sum")), 0)}
+    return batches.annotate(**seen)
+
+
+def concerning(batches: QuerySet[Batch], viewer: Viewer) -> QuerySet[Batch]:
+    """Without those in which are rows alone, none of which the viewer may read: victims of other countries."""
+    some = countable(viewer).filter(batch=OuterRef("pk"))
+    return batches.filter(Q(rows=0) | Q(objects_count__gt=0) | Exists(some))

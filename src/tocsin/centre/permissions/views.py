@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.intake.deliveries import delivery_for
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import visible_batches, with_rows_seen
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
@@ -95,7 +95,7 @@ def permission(request: HttpRequest, key: int) -> HttpResponseBase:
 
 def _page(request: HttpRequest, found: Permission, form: AnswerForm, is_source: bool, now: datetime) -> HttpResponse:
     person = person_of(request)
-    parts = parts_of(found).select_related("handling_set").order_by("pk")
+    parts = with_rows_seen(parts_of(found), viewer_of(person)).select_related("handling_set").order_by("pk")
     if not is_source:
         parts = parts.filter(pk__in=visible_batches(viewer_of(person), now).values("pk"))
     is_centre = person.organisation.is_centre
@@ -210,7 +210,7 @@ def _ask(
     now: datetime, units: list[tuple[str, str]] | None = None,
 ) -> HttpResponse:  # fmt: skip
     person = person_of(request)
-    listed = list(parts.order_by("pk"))
+    listed = list(with_rows_seen(parts, viewer_of(person)).order_by("pk"))
     some = [each for each in listed if str(each.pk) in chosen] or listed
     if request.method == "POST" and form.is_valid():
         try:

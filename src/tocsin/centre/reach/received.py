@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tocsin.centre.intake.models import Batch
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import concerning, visible_batches, with_rows_seen
 from tocsin.centre.ledger.models import Chase, Kind, Response
 from tocsin.centre.ledger.selectors import Progress, done_by, progress_of
 from tocsin.centre.members.models import Organisation, Person
@@ -51,11 +51,12 @@ class Item:
 
 
 def releases_for(person: Person, now: datetime) -> QuerySet[Release]:
-    """Releases of which the person may see something, newest first; not of what its own organisation handed over."""
+    """Releases in which is something for the person, newest first; not of what its own organisation handed over."""
     none = Release.objects.none()
     if person.organisation.is_centre or not may(person, "respond"):
         return none
-    seen = visible_batches(viewer_of(person), now)
+    viewer = viewer_of(person)
+    seen = concerning(visible_batches(viewer, now), viewer)
     pairs = Release.batches.through.objects.filter(release=OuterRef("pk"), batch__in=seen.values("pk"))
     found = Release.objects.filter(Exists(pairs), state=Release.State.RELEASED)
     found = found.exclude(delivery__organisation=person.organisation_id)
@@ -112,9 +113,10 @@ def found_for(person: Person, reference: str, now: datetime) -> list[Thing]:
 
 
 def seen_of(person: Person, found: Sequence[Thing], now: datetime) -> QuerySet[Batch]:
-    """The batches of these that the person may see."""
+    """The batches of these that the person may see, each with the rows in it that concern them (`rows_seen`)."""
     numbers = [number for each in found for number in each.batches]
-    return visible_batches(viewer_of(person), now).filter(pk__in=numbers)
+    viewer = viewer_of(person)
+    return with_rows_seen(concerning(visible_batches(viewer, now).filter(pk__in=numbers), viewer), viewer)
 
 
 def items_of(person: Person, found: Sequence[Thing], now: datetime) -> list[Item]:
@@ -152,7 +154,7 @@ def _item(
         labels = tuple(sorted({batch.handling_set.tlp for batch in seen}))
         is_named = all(batch.handling_set.body.get("attribution") in {"may", "must"} for batch in seen)
         source = of.delivery.organisation.name if is_named else ""
-        reference, rows = of.delivery.receipt, sum(batch.rows for batch in seen)
+        reference, rows = of.delivery.receipt, sum(batch.rows_seen for batch in seen)
     else:
         labels, source, reference, rows = (str(of.summary.get("tlp", "")),), "", of.number, of.rows
     return Item(

@@ -26,7 +26,7 @@ from tocsin.core.errors import NotFound
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches
 
-from .recipients import circle
+from .recipients import circle, countries_in, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ def reach_of(batches: Batches, source: int, now: datetime) -> Reach:
     """Of these batches, all of one source."""
     around = circle(now)
     takings = takings_of(batches)
-    is_open = set(around.open_to(batches, source))
+    countries = together(countries_in(batches.numbers.tolist()).values())
+    is_open = set(around.open_to(batches, source, countries))
     said = _said(batches)
     holders = [
         _holder(around.organisations[key], takings[key], said.get(key, Progress()), is_open=key in is_open)
