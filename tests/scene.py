@@ -235,7 +235,7 @@ def _objects(of: Delivery, batch: Batch) -> Object:
     )
     Object.objects.create(pk=first + 1, type="tool", object_id="tool--1", name="Netcat", **facts)
     bodies = pl.DataFrame(
-        {"raw": [b'{"type": "intrusion-set"}', b'{"type": "tool", "name": "Netcat"}'], "labels": ["heron\nbird", ""], "pattern": ["", ""],
+        {"raw": [b'{"type": "intrusion-set"}', b'{"type": "tool"}'], "labels": ["heron\nbird", ""], "pattern": ["", ""],
          "valid_from": ["", ""], "valid_until": ["", ""], "position": [1, 2]}
     )  # fmt: skip
     links = pl.DataFrame({"thing": [0], "relation": ["uses"], "target": ["tool--1"]})
@@ -308,7 +308,7 @@ def permission(delivery: Delivery) -> Permission:
 def redaction(of: Delivery) -> Redaction:
     """A version of the delivery without remarks, of its first part."""
     made = builders.delivery(of.organisation, "redacted.csv", rows=3)
-    builders.batch(made, builders.handling(), released_to=None)
+    builders.batch(made, of.batches.first().handling_set, released_to=None)
     Origin.objects.create(delivery=made, batch=of.batches.first())
     by = people.call("dana_analyst")
     return Redaction.objects.create(delivery=made, of=of, out=["free-text"], reason="No remarks.", made_by=by,

@@ -19,14 +19,16 @@ from tocsin.centre.members.selectors import ceiling_of, viewer_of
 from tocsin.centre.pages import Page
 from tocsin.core.errors import NotFound
 from tocsin.core.words import VICTIM_LIKE, Tlp
-from tocsin.handling import HandlingSet, Viewer, default_set, may_see, narrowest, tlp_of
+from tocsin.handling import Viewer, may_see, narrowest
 
 from . import holding
 from .models import Batch, Delivery, Tally
 from .originals import read_rejections
 from .register import facts_of
+from .secondees import known_to
 from .selectors import victim_countries, visible_batches
 from .services import READ, end_of, store_folder
+from .terms import unread_handling
 
 PER_PAGE = 50
 SAMPLES_PER_REASON = 5
@@ -40,7 +42,7 @@ def deliveries_for(person: Person) -> QuerySet[Delivery]:
     found = Delivery.objects.filter(ends_at__gt=timezone.now()).select_related("organisation", "person")
     if not may(person, "read-all-deliveries"):
         found = found.filter(organisation=person.organisation)
-    return holding.without_sealed(found, person)
+    return known_to(person, holding.without_sealed(found, person), "pk")
 
 
 def delivery_for(person: Person, receipt: str) -> Delivery:
@@ -58,7 +60,7 @@ def is_within_ceiling(person: Person, delivery: Delivery) -> bool:
         return True
     first = delivery.duplicate_of or delivery
     labels = set(Batch.objects.filter(delivery=first).values_list("handling_set__tlp", flat=True))
-    return narrowest(map(Tlp, labels or {_unread_handling(first).tlp})).rank <= ceiling.rank
+    return narrowest(map(Tlp, labels or {unread_handling(first).tlp})).rank <= ceiling.rank
 
 
 def _was_sent_by(person: Person, delivery: Delivery) -> bool:
@@ -108,15 +110,10 @@ def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery
 
 def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
-    handling = _unread_handling(delivery)
+    handling = unread_handling(delivery)
     facts = facts_of(delivery.organisation.slug, handling, None, is_private=delivery.is_private)
     facts = replace(facts, expires_at=delivery.ends_at)
     return may_see(viewer, handling, facts, timezone.now())
-
-
-def _unread_handling(delivery: Delivery) -> HandlingSet:
-    stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
-    return default_set(delivery.organisation.defaults, stated)[0]
 
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:
