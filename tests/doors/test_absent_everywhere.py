@@ -22,11 +22,13 @@ from tests import builders, scene
 
 from tocsin.api.urls import api
 from tocsin.centre.circulars.models import Circular
-from tocsin.centre.intake.models import Hold
+from tocsin.centre.intake import deliveries as intake
+from tocsin.centre.intake.models import Delivery, Hold
 from tocsin.centre.knowledge.models import Document
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.members.sessions import PROVED_AT
+from tocsin.centre.numbers import RowConverter, drawn_number
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Package
@@ -47,6 +49,9 @@ OWN_TIME = {"Expires", "Set-Cookie"}
 KEEPS_COUNT = {"emergency", "emergency-delivery", "emergency-original"}
 """Pages that list each opening of themselves."""
 OBJECT_ID = "indicator--00000000-0000-4000-8000-000000000001"
+
+
+address_of = RowConverter().to_url
 
 
 class Answer(NamedTuple):
@@ -95,7 +100,7 @@ def addresses(shown: scene.Scene, person: Person, secret_circular: str) -> dict[
 
 def _of_api(shown: scene.Scene, circular: str) -> dict[str, str]:
     said = {
-        "receipt": shown.delivery.receipt, "reference": shown.delivery.receipt, "key": shown.thing.pk,
+        "receipt": shown.delivery.receipt, "reference": shown.delivery.receipt, "key": address_of(shown.thing.pk),
         "code": shown.package.country,
     }  # fmt: skip
     found = {}
@@ -236,9 +241,13 @@ def hidden_addresses(hidden: scene.Scene, circular: str, person: Person) -> dict
         found[reverse(name, args=arguments)] = (reverse(name, args=absent), name)
     for path in api.get_openapi_schema(path_prefix="/api/v1/")["paths"]:
         if re.search(r"{(receipt|reference|key|number)}", path):
-            said = {"receipt": hidden.delivery.receipt, "reference": hidden.delivery.receipt, "key": hidden.thing.pk}
+            said = {
+                "receipt": hidden.delivery.receipt,
+                "reference": hidden.delivery.receipt,
+                "key": address_of(hidden.thing.pk),
+            }
             said["number"] = _number_in(path, hidden, circular)
-            absent = {name: _nothing(each) for name, each in said.items()}
+            absent = {name: _nothing(each) for name, each in said.items()} | {"key": address_of(987654321)}
             found[path.format(code="FR", **said)] = (path.format(code="FR", **absent), path)
     root = f"/taxii2/{person.organisation.slug}"
     found[f"{root}/status/{hidden.delivery.receipt}/"] = (f"{root}/status/{'z' * 16}/", "taxii-status")
@@ -288,3 +297,30 @@ def test_i2_the_hidden_answers_at_its_own_address_as_nothing_does(shown: scene.S
                         _difference(one, other) or one.status
                     )
     assert telling == {}
+
+
+# Numbers that would count
+
+
+def test_addresses_and_numbers_count_nothing() -> None:
+    numbers = [1, 2, 3, 1 << 40, (1 << 63) - 1]
+    texts = [address_of(number) for number in numbers]
+    assert [RowConverter().to_python(text) for text in texts] == numbers
+    assert len({text[:4] for text in texts}) == len(texts), "neighbours look like strangers"
+    for foreign in ("A" * 22, texts[0][::-1], "0000000000000000000001"):
+        with pytest.raises(ValueError, match=foreign):
+            RowConverter().to_python(foreign)
+    drawn = {drawn_number("RC", builders.NOW) for _ in range(50)}
+    assert len(drawn) == 50
+    assert all(re.fullmatch(r"RC-2026-[0-9A-F]{10}", each) for each in drawn)
+
+
+def test_where_the_next_page_begins_says_nothing_of_numbers() -> None:
+    source = builders.organisation("southgate")
+    made = [builders.delivery(source, f"d{place}.csv", builders.NOW + timedelta(hours=place)) for place in range(3)]
+    page = intake.page_of(Delivery.objects.all(), "", 2)
+    assert [each.name for each in page.rows] == ["d2.csv", "d1.csv"]
+    assert "~" not in page.next
+    assert [each.name for each in intake.page_of(Delivery.objects.all(), page.next, 2).rows] == ["d0.csv"]
+    forged = f"{made[1].received_at.isoformat()}~{made[1].pk}"
+    assert not intake.page_of(Delivery.objects.all(), forged, 2).first, "a place that was not given out begins anew"

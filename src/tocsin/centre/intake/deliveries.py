@@ -16,7 +16,7 @@ from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
-from tocsin.centre.pages import Page
+from tocsin.centre.pages import Page, seal, unseal
 from tocsin.core.errors import NotFound
 from tocsin.core.words import VICTIM_LIKE, Tlp
 from tocsin.handling import Viewer, may_see, narrowest
@@ -126,11 +126,11 @@ def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> 
     rows = list(ordered[: per_page + 1])
     more = len(rows) > per_page
     rows = rows[:per_page]
-    return Page(rows, cursor is not None, f"{rows[-1].received_at.isoformat()}~{rows[-1].pk}" if more else "")
+    return Page(rows, cursor is not None, seal(f"{rows[-1].received_at.isoformat()}~{rows[-1].pk}") if more else "")
 
 
 def _cursor(text: str) -> tuple[datetime, int] | None:
-    at, _, key = text.partition("~")
+    at, _, key = (unseal(text) or "").partition("~")
     try:
         moment = datetime.fromisoformat(at)
         return (moment.astimezone(UTC), int(key)) if moment.tzinfo else None
