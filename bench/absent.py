@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.test import Client
 
+    from tocsin.centre.members.models import Person
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 GOAL = 0.1
@@ -57,15 +59,9 @@ def main() -> None:
 
 def build(deliveries: int) -> dict[str, tuple[Client, tuple[str, str, str]]]:
     """Door → who asks there, and the addresses of the hidden and of two that name nothing."""
-    from datetime import timedelta
-
     from django.conf import settings
-    from django.test import Client
     from django.urls import reverse
-    from django.utils import timezone
     from tests import builders, people, scene
-
-    from tocsin.centre.members.services import add_key
 
     settings.ALLOWED_HOSTS = ["*"]
     person = people.call("fleur_officer")
@@ -75,13 +71,7 @@ def build(deliveries: int) -> dict[str, tuple[Client, tuple[str, str, str]]]:
         builders.batch(builders.delivery(source), under, objects_count=number % 3)
     hidden = scene.make("westgate", ("BR", "KE"), 2, exclusions=("country:FR",))
     builders.objects(hidden.delivery.batches.get(), [builders.indicator(1)])
-    now = timezone.now()
-    browser = Client()
-    browser.force_login(person)
-    _, secret = add_key(person=person, name="bench", scopes=("deliver", "taxii", "read", "packages"),
-                        expires_at=now + timedelta(days=90), by="bench", at=now)  # fmt: skip
-    accepts = "application/taxii+json;version=2.1, */*"
-    program = Client(headers={"Authorization": f"Bearer {secret}", "Accept": accepts})
+    browser, program = clients(person)
     receipt, number = hidden.delivery.receipt, hidden.recall.number
     receipts = (receipt, "0123456789abcdef", "fedcba9876543210")
     numbers = (number, "RC-2026-0123456789", "RC-2026-9876543210")
@@ -118,6 +108,25 @@ def build(deliveries: int) -> dict[str, tuple[Client, tuple[str, str, str]]]:
         "taxii object": programs("/taxii2/ncb-fr/collections/released/objects/{}/", ids),
         "taxii status": programs("/taxii2/ncb-fr/status/{}/", receipts),
     }  # fmt: skip
+
+
+def clients(person: Person) -> tuple[Client, Client]:
+    """A browser in which this person is signed in, and a program with a key of the person's."""
+    from datetime import timedelta
+
+    from django.test import Client
+    from django.utils import timezone
+
+    from tocsin.centre.members.services import add_key
+
+    now = timezone.now()
+    browser = Client()
+    browser.force_login(person)
+    _, secret = add_key(person=person, name="bench", scopes=("deliver", "taxii", "read", "packages"),
+                        expires_at=now + timedelta(days=90), by="bench", at=now)  # fmt: skip
+    accepts = "application/taxii+json;version=2.1, */*"
+    program = Client(headers={"Authorization": f"Bearer {secret}", "Accept": accepts})
+    return browser, program
 
 
 def measured(client: Client, addresses: tuple[str, str, str], rounds: int) -> dict[str, float]:
