@@ -21,7 +21,7 @@ from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
 from tocsin.centre.ledger.models import Chase, Kind, Taking
 from tocsin.centre.ledger.services import answered, took
-from tocsin.centre.members.models import Agreement, EmergencyAccess, Key, Organisation, Person
+from tocsin.centre.members.models import Agreement, EmergencyAccess, HandlingSet, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall
@@ -58,12 +58,16 @@ class Scene:
 TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
 
 
-def make() -> Scene:
-    """Set the scene in the installation of the test; everything is TLP:GREEN and belongs to northwind."""
-    northwind = builders.organisation("northwind")
+def make(slug: str = "northwind", told: tuple[str, str] = ("FR", "JO"), number: int = 1, **said: object) -> Scene:
+    """Set the scene in the installation of the test; everything is TLP:GREEN and belongs to northwind.
+
+    Another source may set the same scene once more, under another `number`, for the bureaus of other countries.
+    """
+    northwind = builders.organisation(slug)
+    under = builders.handling(**said)
     read = _kept(builders.delivery(northwind, "rows.csv", rows=900, rejections=1, countries=3), TABLE)
     _refuse_line(read, 3)
-    batch = builders.batch(read, builders.handling(), objects_count=2)
+    batch = builders.batch(read, under, objects_count=2)
     days = builders.days(20)
     builders.tallies(
         batch,
@@ -73,7 +77,7 @@ def make() -> Scene:
     builders.names(batch, [("FR", "Andromeda", 5, days[-1])])
     report = builders.delivery(northwind, "report.pdf", at=builders.NOW + timedelta(minutes=1), format="pdf",
                                proposals_count=2, title="A report", language="en")  # fmt: skip
-    pages = builders.batch(report, builders.handling(), expires_at=timezone.now() + timedelta(days=20))
+    pages = builders.batch(report, under, expires_at=timezone.now() + timedelta(days=20))
     _asked_to_extend(report)
     Document.objects.create(delivery=report, batch=pages, title="A report", language="en", text="see evil[.]example")
     for place, value in enumerate(("evil.example", "192.0.2.7")):
@@ -89,11 +93,11 @@ def make() -> Scene:
         conflict=CountryConflict.objects.create(
             batch=batch, kind="network", value="192.0.2.0/24", rows=12, claims={"stated": "FR", "registry": "BR"}
         ),
-        package=_package(),
+        package=_package(told[0], number),
         agreement=northwind.agreements.get(),
-        recall=_recall(northwind),
-        release=_release(batch),
-        purge=_purge(northwind),
+        recall=_recall(northwind, under, told, number),
+        release=_release(batch, told),
+        purge=_purge(northwind, number),
         legal_hold=_legal_hold(northwind),
     )
 
@@ -121,26 +125,32 @@ def _refuse_line(delivery: Delivery, line: int) -> None:
     pl.DataFrame([row]).write_parquet(folder / "rejections-0.parquet")
 
 
-def _release(batch: Batch) -> Release:
-    """Let go by two people: NCB FR took some of it and found it useful, NCB JO is overdue."""
-    officers = [builders.person(f"{code.lower()}_answers", builders.bureau(code), "officer") for code in ("FR", "JO")]
+def _release(batch: Batch, told: tuple[str, str]) -> Release:
+    """Let go by two people: the first bureau took some of it and found it useful, the second is overdue."""
+    officers = [_answers(code) for code in told]
     released = builders.release(batch, at=builders.NOW - timedelta(days=4))
     took(officers[0], Taking.Channel.API, [batch.pk], builders.NOW)
     answered(officers[0], Kind.RELEASE, [released.pk], "acted", builders.NOW, usefulness="useful", note="Warned them")
-    facts = {"kind": "release", "number": released.pk, "organisations": ["ncb-jo"], "by": "system", "at": builders.NOW}
+    facts = {"kind": "release", "number": released.pk, "organisations": [officers[1].organisation.slug],
+             "by": "system", "at": builders.NOW}  # fmt: skip
     Chase.objects.create(step="reminded", **facts)
     Chase.objects.create(step="escalated", **facts)
     return released
 
 
-def _recall(source: Organisation) -> Recall:
-    """Of one value of another delivery: NCB FR took it and has not answered, NCB JO never did."""
+def _answers(code: str) -> Person:
+    login = f"{code.lower()}_answers"
+    return Person.objects.filter(login=login).first() or builders.person(login, builders.bureau(code), "officer")
+
+
+def _recall(source: Organisation, under: HandlingSet, told: tuple[str, str], number: int) -> Recall:
+    """Of one value of another delivery: the first bureau took it and has not answered, the second never did."""
     gone = builders.delivery(source, "withdrawn.csv")
-    whole = builders.batch(gone, builders.handling(), hidden_at=builders.NOW)
-    hidden = builders.batch(gone, builders.handling(), hidden_at=builders.NOW, parted_from=whole)
-    took(Person(organisation=builders.bureau("FR")), "api", [whole.pk], builders.NOW)
+    whole = builders.batch(gone, under, hidden_at=builders.NOW)
+    hidden = builders.batch(gone, under, hidden_at=builders.NOW, parted_from=whole)
+    took(Person(organisation=builders.bureau(told[0])), "api", [whole.pk], builders.NOW)
     made = Recall.objects.create(
-        number="RC-2026-0001", delivery=gone, batches=Batches([hidden.pk]).packed(), reason="wrong-data",
+        number=f"RC-2026-000{number}", delivery=gone, batches=Batches([hidden.pk]).packed(), reason="wrong-data",
         action="correct", note="Columns swapped", asked_by="pia_partner", organisation=source,
         asked_at=builders.NOW, confirm_by=builders.NOW + timedelta(hours=72), certificate="{}",
         origins=Batches([whole.pk]).packed(),
@@ -148,10 +158,10 @@ def _recall(source: Organisation) -> Recall:
     )  # fmt: skip
     made.parts.create(kind="value", key="192.0.2.9", values=["192.0.2.9"], batches=[whole.pk], rows=1, field="value",
                       became="192.0.2.6")  # fmt: skip
-    made.undos.create(organisation=builders.bureau("FR"), made_at=builders.NOW,
+    made.undos.create(organisation=builders.bureau(told[0]), made_at=builders.NOW,
                       due_at=builders.NOW + timedelta(hours=72))  # fmt: skip
-    taken = [["api", "", "2026-11-20"], ["package", "FR-2026-0009", "2026-11-20"]]
-    for code, state, how in (("FR", "informed", taken), ("JO", "nothing-taken", [])):
+    taken = [["api", "", "2026-11-20"], ["package", f"{told[0]}-2026-0009", "2026-11-20"]]
+    for code, state, how in ((told[0], "informed", taken), (told[1], "nothing-taken", [])):
         made.notices.create(organisation=builders.bureau(code), state=state, taken=how, informed_at=builders.NOW)
     return made
 
@@ -179,13 +189,13 @@ def _asked_to_extend(report: Delivery) -> None:
     )  # fmt: skip
 
 
-def _purge(source: Organisation) -> Purge:
+def _purge(source: Organisation, number: int) -> Purge:
     """Of a delivery of long ago, certified; a text about it was blanked."""
     old = builders.delivery(source, "old.csv", state="purged", ends_at=builders.NOW - timedelta(days=20))
     steps = {"packages": {"packages": [["FR-2025-0009", "0" * 64]]}, "lake": {"files": [], "observations": 12},
              "texts": {"blanked": [["recall", 1]]}}  # fmt: skip
     return Purge.objects.create(
-        number="PU-2026-0001", delivery=old, batches=Batches([]).packed(), rule="term", steps=steps,
+        number=f"PU-2026-000{number}", delivery=old, batches=Batches([]).packed(), rule="term", steps=steps,
         over_at=old.ends_at, begun_at=builders.NOW - timedelta(days=6), deleted_at=builders.NOW - timedelta(days=6),
         done_at=builders.NOW, certificate="{}",
     )  # fmt: skip
@@ -204,10 +214,11 @@ def _legal_hold(source: Organisation) -> LegalHold:
                                     until=builders.NOW.date(), **said)  # fmt: skip
 
 
-def _package() -> Package:
+def _package(code: str, number: int) -> Package:
+    name = f"{code}-2026-000{number}"
     made = Package.objects.create(
-        country="FR", number="FR-2026-0001", arrived_from=builders.NOW - timedelta(days=7),
-        arrived_until=builders.NOW, language="fr", path="packages/FR/FR-2026-0001.zip", sha256="0" * 64,
+        country=code, number=name, arrived_from=builders.NOW - timedelta(days=7),
+        arrived_until=builders.NOW, language="fr", path=f"packages/{code}/{name}.zip", sha256="0" * 64,
         size_bytes=1200, rows=3, created_at=builders.NOW, summary={"values_new": 3, "tlp": "TLP:GREEN"},
     )  # fmt: skip
     path = store_folder() / made.path
@@ -224,7 +235,7 @@ def _objects(of: Delivery, batch: Batch) -> Object:
     )
     Object.objects.create(pk=first + 1, type="tool", object_id="tool--1", name="Netcat", **facts)
     bodies = pl.DataFrame(
-        {"raw": [b'{"type": "intrusion-set"}', b"rule x { }"], "labels": ["heron\nbird", ""], "pattern": ["", ""],
+        {"raw": [b'{"type": "intrusion-set"}', b'{"type": "tool"}'], "labels": ["heron\nbird", ""], "pattern": ["", ""],
          "valid_from": ["", ""], "valid_until": ["", ""], "position": [1, 2]}
     )  # fmt: skip
     links = pl.DataFrame({"thing": [0], "relation": ["uses"], "target": ["tool--1"]})
@@ -297,7 +308,7 @@ def permission(delivery: Delivery) -> Permission:
 def redaction(of: Delivery) -> Redaction:
     """A version of the delivery without remarks, of its first part."""
     made = builders.delivery(of.organisation, "redacted.csv", rows=3)
-    builders.batch(made, builders.handling(), released_to=None)
+    builders.batch(made, of.batches.first().handling_set, released_to=None)
     Origin.objects.create(delivery=made, batch=of.batches.first())
     by = people.call("dana_analyst")
     return Redaction.objects.create(delivery=made, of=of, out=["free-text"], reason="No remarks.", made_by=by,

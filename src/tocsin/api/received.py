@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
+from tocsin.centre import numbers  # noqa: F401 - the converter `row`.
 from tocsin.centre.ledger.models import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
@@ -17,7 +18,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reach import responding, spread
 from tocsin.centre.reach.received import Item, found_for, items_of, page_for
 from tocsin.centre.reach.spread import Reach
-from tocsin.core.errors import InputError, NotFound, Refused
+from tocsin.core.errors import InputError, Refused
 from tocsin.lake.scope import Batches
 
 from .callers import caller_of
@@ -172,11 +173,9 @@ def reach_of_delivery(request: HttpRequest, receipt: str) -> dict[str, Any]:
     return _reach(person, batches, found.organisation_id, f"delivery:{found.pk}")
 
 
-@reach_router.get("/objects/{key}", response={200: ReachMap, (403, 404): Problem})
+@reach_router.get("/objects/{row:key}", response={200: ReachMap, (403, 404): Problem})
 def reach_of_object(request: HttpRequest, key: int) -> dict[str, Any]:
     """Of the part of a delivery in which an object lies."""
-    if key >= 1 << 63:
-        raise NotFound
     person = _follower(request)
     found = spread.object_for(person, key)
     return _reach(person, Batches([found.batch_id]), found.delivery.organisation_id, f"object:{found.pk}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from tests import builders, people
 
 from tocsin.centre.intake.models import Batch
@@ -27,6 +28,10 @@ PERMITTED = ((), ("southgate",), ("country:FR", "class:private"), ("all-members"
 pytestmark = pytest.mark.django_db
 
 
+EVER = datetime.min.replace(tzinfo=UTC)
+"""What was hidden at once, and not for a later day, was hidden at any moment that a clock may say."""
+
+
 @pytest.fixture
 def world() -> None:
     """Every label, with and without audience and exclusion, from three sources, some of it hidden, most released."""
@@ -34,7 +39,7 @@ def world() -> None:
     more = ({}, {"audience": ("country:FR",)}, {"exclusions": ("country:FR",)}, {"audience": ("southgate",)},
             {"audience": ("person:khalil_officer",)}, {"classification": "restricted"},
             {"exclusions": ("northwind",)})  # fmt: skip
-    hidden = itertools.cycle([None, None, builders.NOW - timedelta(hours=1), None, builders.NOW + timedelta(hours=1)])
+    hidden = itertools.cycle([None, None, builders.NOW - timedelta(hours=1), None, builders.LATER])
     audiences, permitted = itertools.cycle(AUDIENCES), itertools.cycle(PERMITTED)
     privates = itertools.cycle([False, False, False, True])
     ends = itertools.cycle([*[builders.NOW + timedelta(days=100)] * 6, builders.NOW])
@@ -58,7 +63,8 @@ def plainly_visible(viewer: Viewer) -> set[int]:
         entries = batch.terms.audience.entries
         released_to, permitted = None if entries is None else tuple(entries), tuple(batch.terms.permitted.entries)
         facts = facts_of(batch.organisation.slug, handling, released_to, permitted, is_private=batch.terms.is_private)
-        facts = replace(facts, hidden_at=batch.hidden_at, expires_at=batch.expires_at)
+        at_once = batch.hidden_at is not None and batch.hidden_at <= batch.moved_at
+        facts = replace(facts, hidden_at=EVER if at_once else batch.hidden_at, expires_at=batch.expires_at)
         if may_see(viewer, handling, facts, builders.NOW):
             seen.add(batch.pk)
     return seen
@@ -103,7 +109,7 @@ def test_what_a_process_remembers_follows_every_change(seed: int, world: None) -
         some = Batch.objects.filter(pk__in=drawn.sample(sorted(Batch.objects.values_list("pk", flat=True)), 5))
         match drawn.randrange(6):
             case 0:
-                some.update(hidden_at=drawn.choice([None, builders.NOW, builders.NOW + timedelta(days=1)]))
+                some.update(hidden_at=drawn.choice([None, builders.NOW, builders.LATER]))
             case 1:
                 some.update(handling_set=drawn.choice(sets))
             case 2:
@@ -133,3 +139,14 @@ def test_what_a_process_remembers_follows_every_change(seed: int, world: None) -
         for viewer in viewers:
             assert set(scope_of(viewer, builders.NOW).batches) == plainly_visible(viewer)
             assert set(visible_batches(viewer, builders.NOW).values_list("pk", flat=True)) == plainly_visible(viewer)
+
+
+def test_a_clock_that_steps_back_brings_nothing_back_that_was_hidden_and_loses_nothing() -> None:
+    viewer = viewer_of(people.call("fleur_officer"))
+    source = builders.organisation("northwind")
+    kept, gone = (builders.batch(builders.delivery(source), builders.handling()) for _ in range(2))
+    Batch.objects.filter(pk=gone.pk).update(hidden_at=timezone.now())
+    for hours in (0, -1, 1, -48, 48):
+        now = timezone.now() + timedelta(hours=hours)
+        assert set(visible_batches(viewer, now).values_list("pk", flat=True)) == {kept.pk}
+        assert list(scope_of(viewer, now).batches) == [kept.pk]

@@ -18,7 +18,7 @@ from django.utils import timezone
 from tests import builders, people
 
 from tocsin.centre.intake.models import Batch, Change, Rights
-from tocsin.centre.intake.openings import latest_change, openings, timeline_of
+from tocsin.centre.intake.openings import opened_by, openings, timeline_of
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.members.models import Person
 from tocsin.centre.release import given
@@ -103,7 +103,7 @@ def test_a_right_that_is_given_later_opens_what_lay_there() -> None:
 def test_what_opens_later_is_late_in_the_list_of_changes_too() -> None:
     fleur = people.call("fleur_officer")
     batch, other = sent(1, released_to=None), sent(2)
-    since = latest_change(timezone.now())
+    since = opened_by(timeline_of(fleur), timezone.now())
     assert openings(timeline_of(fleur), Q(), timezone.now(), is_all=True, after=since) == []
     set_audience(Batch.objects.filter(pk=batch.pk), BY_LABEL)
     [found] = openings(timeline_of(fleur), Q(), timezone.now(), is_all=True, after=since)

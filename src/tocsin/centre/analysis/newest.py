@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch
-from tocsin.centre.intake.openings import latest_change, openings, timeline_of
+from tocsin.centre.intake.openings import opened_by, openings, timeline_of
 from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
@@ -44,10 +44,11 @@ def newest(person: Person, *, country: str, since: datetime | None, cursor: str,
 
     Raises InputError for an unknown country or a cursor that is not ours.
     """
-    until = latest_change(at)  # First: what changes from here on is for the next time.
+    timeline = timeline_of(person)
+    until = opened_by(timeline, at)  # First: what changes from here on is for the next time.
     scope = scope_of(viewer_of(person), at)
     if since is not None:
-        found = openings(timeline_of(person), Q(rows__gt=0), at, is_all=True, after=since)
+        found = openings(timeline, Q(rows__gt=0), at, is_all=True, after=since)
         scope = replace(scope, batches=scope.batches & Batches([each.batch for each in found]))
     code = _code(country)
     page = recent(snapshot(), scope, country=code, before=_place(cursor), limit=limit)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
+from tocsin.centre import numbers  # noqa: F401 - the converter `row`.
+
 from .views import lookups, review
 
 urlpatterns = [
     path("lookup/", lookups.lookup, name="lookup"),
-    path("objects/<int:key>/", lookups.object_page, name="object"),
-    path("objects/<int:key>/raw", lookups.object_download, name="object-raw"),
+    path("objects/<row:key>/", lookups.object_page, name="object"),
+    path("objects/<row:key>/raw", lookups.object_download, name="object-raw"),
     path("watches/", lookups.watches, name="watches"),
     path("watches/add/", lookups.watch_add, name="watch-add"),
     path("watches/<int:key>/stop/", lookups.watch_stop, name="watch-stop"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from tocsin.centre.intake.services import came_supervised, receive
 from tocsin.centre.intake.terms import set_audience
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet
@@ -66,7 +66,7 @@ def send(
     audience, exclusions = audience_of(chosen, bureaus(), own.country, lambda code, region: country(code).is_in(region))
     said_of_all = {"audience": list(audience), "exclusions": list(exclusions), "attribution": "may"}
     HandlingSet.from_json({**own.defaults, **said_of_all, "tlp": tlp.value})  # What contradicts itself is refused now.
-    number = f"C-{at.year}-{secrets.token_hex(3).upper()}"
+    number = drawn_number("C", at)
     message = f"# {subject}\n\n{text}\n\n{number}\n"
     with transaction.atomic():
         delivery = receive(

@@ -16,17 +16,19 @@ from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
-from tocsin.centre.pages import Page
+from tocsin.centre.pages import Page, seal, unseal
 from tocsin.core.errors import NotFound
 from tocsin.core.words import Tlp
-from tocsin.handling import HandlingSet, Viewer, default_set, may_see, narrowest, tlp_of
+from tocsin.handling import Viewer, may_see, narrowest
 
 from . import holding
 from .models import Batch, Delivery
 from .originals import read_rejections
 from .register import facts_of
+from .secondees import known_to
 from .selectors import countable, visible_batches
 from .services import READ, end_of, store_folder
+from .terms import unread_handling
 
 PER_PAGE = 50
 SAMPLES_PER_REASON = 5
@@ -40,7 +42,7 @@ def deliveries_for(person: Person) -> QuerySet[Delivery]:
     found = Delivery.objects.filter(ends_at__gt=timezone.now()).select_related("organisation", "person")
     if not may(person, "read-all-deliveries"):
         found = found.filter(organisation=person.organisation)
-    return holding.without_sealed(found, person)
+    return known_to(person, holding.without_sealed(found, person), "pk")
 
 
 def delivery_for(person: Person, receipt: str) -> Delivery:
@@ -58,7 +60,7 @@ def is_within_ceiling(person: Person, delivery: Delivery) -> bool:
         return True
     first = delivery.duplicate_of or delivery
     labels = set(Batch.objects.filter(delivery=first).values_list("handling_set__tlp", flat=True))
-    return narrowest(map(Tlp, labels or {_unread_handling(first).tlp})).rank <= ceiling.rank
+    return narrowest(map(Tlp, labels or {unread_handling(first).tlp})).rank <= ceiling.rank
 
 
 def _was_sent_by(person: Person, delivery: Delivery) -> bool:
@@ -108,15 +110,10 @@ def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery
 
 def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     """The gate's answer under the label that was chosen and the agreement: what is inside nobody knows yet."""
-    handling = _unread_handling(delivery)
+    handling = unread_handling(delivery)
     facts = facts_of(delivery.organisation.slug, handling, None, is_private=delivery.is_private)
     facts = replace(facts, expires_at=delivery.ends_at)
     return may_see(viewer, handling, facts, timezone.now())
-
-
-def _unread_handling(delivery: Delivery) -> HandlingSet:
-    stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
-    return default_set(delivery.organisation.defaults, stated)[0]
 
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:
@@ -129,11 +126,11 @@ def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> 
     rows = list(ordered[: per_page + 1])
     more = len(rows) > per_page
     rows = rows[:per_page]
-    return Page(rows, cursor is not None, f"{rows[-1].received_at.isoformat()}~{rows[-1].pk}" if more else "")
+    return Page(rows, cursor is not None, seal(f"{rows[-1].received_at.isoformat()}~{rows[-1].pk}") if more else "")
 
 
 def _cursor(text: str) -> tuple[datetime, int] | None:
-    at, _, key = text.partition("~")
+    at, _, key = (unseal(text) or "").partition("~")
     try:
         moment = datetime.fromisoformat(at)
         return (moment.astimezone(UTC), int(key)) if moment.tzinfo else None

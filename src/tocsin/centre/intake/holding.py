@@ -25,6 +25,7 @@ from tocsin.handling.neutrality import CHECKLIST, GROUNDS, LONGEST_NOTE, unanswe
 from tocsin.handling.personal import PersonalFind, must_be_asked
 
 from .models import Delivery, Hold
+from .secondees import known_to
 from .services import READ, handling_of
 
 DECIDED_WITHIN = timedelta(hours=72)
@@ -169,7 +170,8 @@ def queue_for(person: Person) -> QuerySet[Hold]:
     if not may(person, "decide-legal"):
         return Hold.objects.none()
     waiting = Hold.objects.filter(state=Hold.State.OPEN, delivery__ends_at__gt=timezone.now())
-    return waiting.select_related("delivery__organisation", "delivery__person").order_by("held_at", "pk")
+    waiting = waiting.select_related("delivery__organisation", "delivery__person")
+    return known_to(person, waiting).order_by("held_at", "pk")
 
 
 def decided_for(person: Person) -> QuerySet[Hold]:
@@ -178,7 +180,7 @@ def decided_for(person: Person) -> QuerySet[Hold]:
         return Hold.objects.none()
     done = Hold.objects.exclude(state=Hold.State.OPEN).filter(delivery__ends_at__gt=timezone.now())
     done = done.select_related("delivery__organisation", "decided_by")
-    return done.order_by("-decided_at", "-pk")
+    return known_to(person, done).order_by("-decided_at", "-pk")
 
 
 def hold_for(person: Person, key: int) -> Hold:
@@ -186,7 +188,7 @@ def hold_for(person: Person, key: int) -> Hold:
     found = None
     if may(person, "decide-legal"):
         related = Hold.objects.select_related("delivery__organisation", "delivery__person", "decided_by", "answered_by")
-        found = related.filter(pk=key, delivery__ends_at__gt=timezone.now()).first()
+        found = known_to(person, related.filter(pk=key, delivery__ends_at__gt=timezone.now())).first()
     if found is None:
         raise NotFound
     return found

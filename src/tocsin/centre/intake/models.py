@@ -139,8 +139,12 @@ class BatchSet(models.QuerySet["Batch"]):
     """Batches. Whatever changes some of them marks them as changed, so that nobody can forget it."""
 
     def alive(self, now: datetime) -> BatchSet:
-        """Those that are neither hidden nor over at that moment."""
-        shown = models.Q(hidden_at__isnull=True) | models.Q(hidden_at__gt=now)
+        """Those that are neither hidden nor over at that moment.
+
+        What was hidden at once, and not for a later day, stays hidden whatever the clock does.
+        """
+        later = models.Q(hidden_at__gt=now) & models.Q(hidden_at__gt=F("moved_at"))
+        shown = models.Q(hidden_at__isnull=True) | later
         return self.filter(shown, expires_at__gt=now)
 
     def update(self, **values: Any) -> int:

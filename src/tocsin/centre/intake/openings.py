@@ -29,6 +29,7 @@ from .selectors import visible_batches
 Look = Callable[[Handling], object]
 """What a handling set looks like to recipients: what looks otherwise from a moment on is new from that moment."""
 _EVER = datetime.min.replace(tzinfo=UTC)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Opening(NamedTuple):
@@ -97,10 +98,13 @@ def openings(
     return sorted(found_open, key=lambda each: (each.at, each.batch))
 
 
-def latest_change(default: datetime) -> datetime:
-    """The moment by which all that may be seen now had opened, and after which all that opens later will have."""
-    last = Change.objects.order_by("-pk").values_list("at", flat=True).first()
-    return default if last is None else last + timedelta(microseconds=1)
+def opened_by(timeline: Timeline, now: datetime) -> datetime:
+    """The moment by which all that the reader may see now had opened, and after which all that opens later will have.
+
+    It moves with what the reader may see alone: a moment of the newest change of all would tell that something came in.
+    """
+    shown = visible_batches(timeline.viewer, now).order_by("-moved_at").values_list("moved_at", flat=True).first()
+    return max(shown or _EPOCH, timeline.rights[0][0], _EPOCH) + timedelta(microseconds=1)
 
 
 def _may_see(viewer: Viewer, held: Held, now: datetime) -> bool:

@@ -21,6 +21,7 @@ from tocsin.handling import default_set
 
 from .holding import without_sealed
 from .models import Delivery
+from .secondees import known_to
 
 SCORE_DAYS = 30
 
@@ -52,7 +53,7 @@ def counted_for(person: Person) -> QuerySet[Delivery]:
     """Deliveries whose number and size the person may know: all for the Centre, else what the own side handed over."""
     alive = Delivery.objects.filter(ends_at__gt=timezone.now())
     if side_of(person.organisation) == "centre":
-        return without_sealed(alive, person)
+        return known_to(person, without_sealed(alive, person), "pk")
     return alive.filter(organisation=person.organisation)
 
 

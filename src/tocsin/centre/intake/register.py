@@ -187,7 +187,9 @@ def _merged(known: Register, changed: npt.NDArray[np.void]) -> npt.NDArray[np.vo
 def _changed_since(number: int) -> npt.NDArray[np.void]:
     """Batches that later changes touched; `terms` holds numbers here."""
     unix = _UNIX[connection.vendor]
-    over, hidden = unix.format("expires_at"), f"coalesce({unix.format('hidden_at')}, 9e99)"
+    over = unix.format("expires_at")
+    # As `BatchSet.alive`: what was hidden at once is so at any moment.
+    hidden = f"CASE WHEN hidden_at <= moved_at THEN 0.0 ELSE coalesce({unix.format('hidden_at')}, 9e99) END"
     moments = [unix.format("received_at"), f"CASE WHEN {over} < {hidden} THEN {over} ELSE {hidden} END"]
     moments.append(f"coalesce({unix.format('recast_at')}, 0)")
     table = connection.ops.quote_name(Batch._meta.db_table)

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from tocsin.centre.members.models import HandlingSet
+from tocsin.handling import HandlingSet as Handling
+from tocsin.handling import default_set, tlp_of
 
-from .models import Audience, BatchSet, Terms
+from .models import Audience, BatchSet, Delivery, Terms
 
 BY_LABEL: tuple[str, ...] = ()
 """The audience of a release that goes as far as the handling set lets it go."""
@@ -44,3 +46,9 @@ def set_audience(batches: BatchSet, entries: Iterable[str] | None, permitted: It
             if new != terms:
                 changed += batches.filter(terms=terms).update(terms=new)
     return changed
+
+
+def unread_handling(delivery: Delivery) -> Handling:
+    """Under what it is held as long as nobody knows what is inside: the label that was chosen, and the agreement."""
+    stated = tlp_of(delivery.stated_marking) or tlp_of(str(delivery.profile.get("marking", "")))
+    return default_set(delivery.organisation.defaults, stated)[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from tocsin.centre import numbers  # noqa: F401 - the converter `row`.
+
 from . import board_views, views
 
 urlpatterns = [
@@ -15,5 +17,5 @@ urlpatterns = [
     path("follow-up/<str:kind>/<str:number>/", board_views.line, name="follow-up-line"),
     path("follow-up/<str:kind>/<str:number>/chase/", board_views.chase, name="follow-up-chase"),
     path("deliveries/<str:receipt>/reach/", board_views.delivery_reach, name="delivery-reach"),
-    path("objects/<int:key>/reach/", board_views.object_reach, name="object-reach"),
+    path("objects/<row:key>/reach/", board_views.object_reach, name="object-reach"),
 ]

@@ -27,7 +27,7 @@ class Recall(models.Model):
         CORRECT = "correct"  # A corrected version follows; what was done on the wrong one is to be undone.
 
     number = models.CharField(max_length=20, unique=True)
-    """For people: RC-2026-0007."""
+    """For people: RC-2026-4F07A2C19B."""
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="recalls")
     batches = models.BinaryField()
     """`lake.scope.Batches`, packed: what is hidden."""

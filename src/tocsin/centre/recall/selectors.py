@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.secondees import known_to
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import IS_SEALED, body_of, identified
@@ -55,7 +56,7 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
         open_undos=Count("undos", filter=Q(undos__state=Undo.State.OPEN), distinct=True),
     )
     if person.organisation.is_centre:
-        found = found.filter(delivery__is_private=False)
+        found = known_to(person, found.filter(delivery__is_private=False))
         return found if may(person, "read-all-deliveries") else found.none()
     return found.filter(delivery__organisation=person.organisation) if may(person, "recall") else found.none()
 

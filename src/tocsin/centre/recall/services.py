@@ -16,6 +16,7 @@ from tocsin.centre.intake.models import Batch, Delivery, Origin
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.numbers import drawn_number
 from tocsin.centre.release.models import Package
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.lake.scope import Batches
@@ -47,7 +48,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
         batches = Batches(own | Origin.all_drawn_from(own))  # They close with it; who had them is told, too.
         shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
         said = Said(reason, action, by.login, by.organisation, at, note)
-        made = _recalled(delivery, batches, said, number=_next_number(at))
+        made = _recalled(delivery, batches, said, number=drawn_number("RC", at))
         journal.write(_line(made))
     return made
 
@@ -110,7 +111,7 @@ def recalled_parts(
                 taken = Batches(list(into.values()))
                 free = number and not Recall.objects.filter(number=number).exists()
                 made = _recalled(
-                    delivery, taken, said, number=number if free else _next_number(said.at), found=found,
+                    delivery, taken, said, number=number if free else drawn_number("RC", said.at), found=found,
                     corrections=corrections, successor=successor,
                 )  # fmt: skip
                 journal.write(_line(made))
@@ -182,12 +183,6 @@ def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction
 def _told(takings: Iterable[Taking]) -> list[list[str]]:
     ways = dict.fromkeys((each.channel, each.reference, each.day.isoformat()) for each in takings)
     return [list(way) for way in ways]
-
-
-def _next_number(at: datetime) -> str:
-    start = f"RC-{at.year}-"
-    last = Recall.objects.filter(number__startswith=start).order_by("-number").values_list("number", flat=True).first()
-    return f"{start}{int(last.rsplit('-', 1)[1]) + 1 if last else 1:04d}"
 
 
 def answer(
@@ -299,7 +294,7 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
         batches = Batches(own | Origin.all_drawn_from(own))
         Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
         taken = Recall.objects.filter(number=line["number"]).exists()
-        _recalled(delivery, batches, said, number=_next_number(asked_at) if taken else line["number"])
+        _recalled(delivery, batches, said, number=drawn_number("RC", asked_at) if taken else line["number"])
         record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
     return True
 

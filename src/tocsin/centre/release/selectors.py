@@ -38,10 +38,18 @@ def packages_for(person: Person) -> QuerySet[Package]:
         newest = newest.filter(summary__tlp__in=[tlp.value for tlp in Tlp if tlp.rank <= ceiling.rank])
     organisation = person.organisation
     if organisation.is_centre:
-        return newest
+        return _without_kept(newest, person)
     if side_of(organisation) == "bureau" and organisation.is_bureau and organisation.country:
         return newest.filter(country=organisation.country)
     return none
+
+
+def _without_kept(found: QuerySet[Package], person: Person) -> QuerySet[Package]:
+    """For a secondee those of which the gate shows it every part: a package holds what the seat alone may not have."""
+    if person.employer_id is None:
+        return found
+    shown = scope_of(viewer_of(person)).batches
+    return found.filter(pk__in=Numbers(each.pk for each in found.order_by() if batches_of(each) <= shown))
 
 
 def package_for(person: Person, number: str, at: datetime) -> Package:

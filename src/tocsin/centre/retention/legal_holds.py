@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.secondees import known_to
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.core.errors import Conflict, InputError, NotFound
@@ -21,7 +22,7 @@ def holds_for(person: Person) -> QuerySet[LegalHold]:
     if not may(person, "hold-legally"):
         return LegalHold.objects.none()
     found = LegalHold.objects.select_related("delivery__organisation", "delivery__sealed_copy")
-    return found.order_by("lifted_at", "-placed_at", "-pk")
+    return known_to(person, found).order_by("lifted_at", "-placed_at", "-pk")
 
 
 @transaction.atomic

@@ -69,7 +69,7 @@ class Purge(models.Model):
         ORDER = "order"  # Somebody who may order it did; who and why is not said here.
 
     number = models.CharField(max_length=20, unique=True)
-    """For people: PU-2026-0007."""
+    """For people: PU-2026-4F07A2C19B."""
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="purges")
     batches = models.BinaryField()
     """`lake.scope.Batches`, packed."""

@@ -18,6 +18,7 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import Conflict
 from tocsin.handling.retention import end_of
 from tocsin.lake.scope import Batches
@@ -67,7 +68,7 @@ def begin(what: Due, rule: str, at: datetime) -> Purge:
         if Purge.objects.filter(delivery=delivery, done_at=None).exists():
             raise Conflict("a purge of it is under way")
         made = Purge.objects.create(
-            number=_next_number(at), delivery=delivery, batches=what.batches.packed(), rule=rule,
+            number=drawn_number("PU", at), delivery=delivery, batches=what.batches.packed(), rule=rule,
             over_at=what.over_at, begun_at=at,
         )  # fmt: skip
         facts = {"purge": made.number, "delivery": delivery.receipt, "rule": rule, "batches": len(what.batches)}
@@ -102,12 +103,6 @@ def order(delivery: Delivery, *, by: str, at: datetime) -> Purge:
                 numbers = Batch.objects.filter(delivery=each, purged_at=None).values_list("pk", flat=True)
                 begin(Due(each, Batches(list(numbers)), at), Purge.Rule.ORDER, at)
     return made
-
-
-def _next_number(at: datetime) -> str:
-    start = f"PU-{at.year}-"
-    last = Purge.objects.filter(number__startswith=start).order_by("-number").values_list("number", flat=True).first()
-    return f"{start}{int(last.rsplit('-', 1)[1]) + 1 if last else 1:04d}"
 
 
 def keep_terms(claim: jobs.Claim) -> None:
@@ -254,7 +249,7 @@ def _purged_again(delivery: Delivery, line: dict[str, Any], at: datetime) -> boo
             strip(delivery.pk, Delivery.State.EXPIRED)
         taken = Purge.objects.filter(number=line["number"]).exists()
         made = Purge.objects.create(
-            number=_next_number(begun_at) if taken else line["number"], delivery=delivery, batches=held.packed(),
+            number=drawn_number("PU", begun_at) if taken else line["number"], delivery=delivery, batches=held.packed(),
             rule=line["rule"], over_at=over_at, begun_at=begun_at,
         )  # fmt: skip
         record(SYSTEM, "purge.replayed", f"purge:{made.number}", {"delivery": delivery.receipt}, at=at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
+from tocsin.centre.intake.secondees import known_to
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 
@@ -15,7 +16,9 @@ def purges_for(person: Person) -> QuerySet[Purge]:
     if not may(person, "review-terms"):
         return Purge.objects.none()
     found = Purge.objects.select_related("delivery__organisation").order_by("-begun_at", "-pk")
-    return found if person.organisation.is_centre else found.filter(delivery__organisation=person.organisation)
+    if person.organisation.is_centre:
+        return known_to(person, found)
+    return found.filter(delivery__organisation=person.organisation)
 
 
 def to_look_at(person: Person) -> QuerySet[Purge]:
