@@ -109,6 +109,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "recall-remake": lambda shown, person: (shown.recall.number,),
     "recall-recalled": lambda shown, person: (shown.recall.number,),
     "delivery-recall-parts": lambda shown, person: (shown.delivery.receipt,),
+    "delivery-relabel": lambda shown, person: (shown.delivery.receipt,),
+    "relabelling": lambda shown, person: (scene.relabelling(shown.delivery).pk,),
     "recall-certificate": lambda shown, person: (shown.recall.number,),
     "delivery-recall": lambda shown, person: (shown.delivery.receipt,),
     "received": lambda shown, person: (shown.delivery.receipt,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from tocsin.centre.release.models import Package
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.lake.scope import Batches
 
-from . import certificates, journal, remaking, undoing
+from . import certificates, journal, labels, remaking, undoing
 from .models import Notice, Part, Recall, Undo
 from .parts import Found, batches_of, countries_of, find, take_out
 from .reach import Extent, extent_of, told_of
@@ -47,7 +47,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
         batches = Batches(own | Origin.all_drawn_from(own))  # They close with it; who had them is told, too.
         shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
         said = Said(reason, action, by.login, by.organisation, at, note)
-        made = _recalled(delivery, batches, said, number=_next_number(at))
+        made = enter(delivery, batches, said, number=next_number(at))
         journal.write(_line(made))
     return made
 
@@ -86,7 +86,7 @@ class Correction:
 
 
 def _require_words(reason: str, action: str) -> None:
-    if reason not in Recall.Reason.values or action not in Recall.Action.values:
+    if reason not in labels.REASONS or action not in Recall.Action.values:
         raise InputError("invalid-object", field="reason", excerpt=reason)
 
 
@@ -109,8 +109,8 @@ def recalled_parts(
                 into = take_out(delivery, found, prepared, said.at)
                 taken = Batches(list(into.values()))
                 free = number and not Recall.objects.filter(number=number).exists()
-                made = _recalled(
-                    delivery, taken, said, number=number if free else _next_number(said.at), found=found,
+                made = enter(
+                    delivery, taken, said, number=number if free else next_number(said.at), found=found,
                     corrections=corrections, successor=successor,
                 )  # fmt: skip
                 journal.write(_line(made))
@@ -132,11 +132,15 @@ def _line(made: Recall) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _recalled(
+def enter(
     delivery: Delivery, batches: Batches, said: Said, *, number: str, found: Found | None = None,
     corrections: Mapping[str, Correction] | None = None, successor: Delivery | None = None,
 ) -> Recall:  # fmt: skip
+    """Keep the recall of what lies in these batches, tell whoever had it, close packages; in the caller's transaction,
+    which hid it, or put it under a stricter label."""
     extent = Extent(batches) if found is None else Extent(found.origins, found.row_values)
+    if said.reason == Recall.Reason.RELABELLED:
+        extent = replace(extent, stays=batches)
     made = Recall.objects.create(
         number=number, delivery=delivery, batches=batches.packed(), reason=said.reason, action=said.action,
         note=said.note, asked_by=said.by, organisation=said.organisation, asked_at=said.at,
@@ -184,7 +188,7 @@ def _told(takings: Iterable[Taking]) -> list[list[str]]:
     return [list(way) for way in ways]
 
 
-def _next_number(at: datetime) -> str:
+def next_number(at: datetime) -> str:
     start = f"RC-{at.year}-"
     last = Recall.objects.filter(number__startswith=start).order_by("-number").values_list("number", flat=True).first()
     return f"{start}{int(last.rsplit('-', 1)[1]) + 1 if last else 1:04d}"
@@ -278,7 +282,7 @@ def replay(at: datetime) -> int:
 
     It may also be what a process was killed at, between its line and the end of its transaction.
     """
-    return sum(_replayed(line, at) for line in journal.lines())
+    return sum(_replayed(line, at) for line in journal.lines() if not line.get("relabelled"))
 
 
 def _replayed(line: dict[str, Any], at: datetime) -> bool:
@@ -299,7 +303,7 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
         batches = Batches(own | Origin.all_drawn_from(own))
         Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
         taken = Recall.objects.filter(number=line["number"]).exists()
-        _recalled(delivery, batches, said, number=_next_number(asked_at) if taken else line["number"])
+        enter(delivery, batches, said, number=next_number(asked_at) if taken else line["number"])
         record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
     return True
 
@@ -311,7 +315,7 @@ def _parts_replayed(delivery: Delivery, line: dict[str, Any], said: Said, at: da
     keys = [key for key, _, _ in line["parts"]]
     if any(set(each.parts.values_list("key", flat=True)) == set(keys) for each in known):
         return False
-    there = _still_there(delivery, keys)
+    there = still_there(delivery, keys)
     if not there:
         return False  # The delivery as a whole is gone, or the file was restored without what it is about.
     corrections = {key: Correction(field, became) for key, field, became in line["parts"] if field}
@@ -320,7 +324,7 @@ def _parts_replayed(delivery: Delivery, line: dict[str, Any], said: Said, at: da
     return True
 
 
-def _still_there(delivery: Delivery, keys: Sequence[str]) -> list[str]:
+def still_there(delivery: Delivery, keys: Sequence[str]) -> list[str]:
     """Those that something of the delivery still names."""
     left = list(keys)
     while left:
