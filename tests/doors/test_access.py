@@ -92,6 +92,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "hold-decide": lambda shown, person: (scene.held().pk,),
     "object": lambda shown, person: (shown.thing.pk,),
     "object-raw": lambda shown, person: (shown.thing.pk,),
+    "correct-country": lambda shown, person: (shown.conflict.pk,),
     "decide-country": lambda shown, person: (shown.conflict.pk,),
     "watch-stop": lambda shown, person: (scene.own_things(person)[1].pk,),
     "session-end": lambda shown, person: (1,),

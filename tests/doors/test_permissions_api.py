@@ -107,12 +107,5 @@ def test_a_session_proves_itself_before_it_permits(client: Client) -> None:
     assert "prove-first" in reply.json()["text"]
     paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
     acts = ("grant", "refuse", "withdraw", "cancel", "forward", "decline")
-        "",
-        "/{key}/grant",
-        "/{key}/refuse",
-        "/{key}/withdraw",
-        "/{key}/cancel",
-        "/{key}/forward",
-        "/{key}/decline",
-    }
-    assert {path for path in paths if path.startswith(ADDRESS)} == {ADDRESS, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
+    wanted = {ADDRESS, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
+    assert {path for path in paths if path.startswith(ADDRESS)} == wanted

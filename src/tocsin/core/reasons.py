@@ -48,6 +48,7 @@ REASONS: dict[str, str] = {
     "recall-answer-without-units": "Confirm too that this holds for the units that you authorised: they may have copies.",
     "recall-not-in-delivery": "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery.",
     "recall-too-many-parts": "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew.",
+    "not-another-country": "It is of this country already. Choose another.",
     "relabel-circular": "A circular went straight to those whom it names. Recall it, and send another.",
     "relabel-drawn": "This was drawn from other deliveries: what holds for them holds for it. Change theirs.",
     "relabel-nothing": "Nothing would change. Choose what should hold from now on.",

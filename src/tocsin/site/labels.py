@@ -118,6 +118,7 @@ ACTIONS: dict[str, str | Promise] = {
     "batch.sealed": _("Sealed a part of a delivery"),
     "seal.rotated": _("Changed the key of what is sealed"),
     "country.networks-read": _("Read a country's networks"),
+    "country.corrected": _("Corrected the country of rows"),
     "country.recast": _("Moved rows to their country"),
     "country.status-set": _("Changed how a country takes part"),
     "delivery.closed-with-origin": _("Closed what was drawn from something that closed"),

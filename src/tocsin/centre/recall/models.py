@@ -23,6 +23,8 @@ class Recall(models.Model):
         COURT = "court-order"
         RELABELLED = "relabelled"  # Not hidden: closed to those alone whom a stricter label leaves out.
 
+        RESLICED = "wrong-country"  # Not hidden: it was dealt to a country whose it is not.
+
     class Action(models.TextChoices):
         DESTROY = "destroy"
         CORRECT = "correct"  # A corrected version follows; what was done on the wrong one is to be undone.

@@ -38,6 +38,8 @@ class Extent:
     """What was taken later, of a batch that others go on seeing, is not what was recalled."""
     stays: Batches | None = None
     """Where it lies now and stays open to some, for whom it was not recalled: it came under a stricter label."""
+    country: str = ""
+    """Whose alone it is called back from: it was another's. Empty: from everybody."""
 
 
 def extent_of(made: Recall) -> Extent:
@@ -47,7 +49,10 @@ def extent_of(made: Recall) -> Extent:
     if made.origins is None:
         return Extent(batches, stays=stays)
     values = frozenset(value for held in made.parts.values_list("values", flat=True) for value in held)
-    return Extent(Batches.unpacked(bytes(made.origins)), values, made.asked_at + STILL_TAKING, stays)
+    country = ""
+    if made.reason == Recall.Reason.RESLICED:
+        country = next((code for each in made.parts.all() for code in each.countries or ()), "")
+    return Extent(Batches.unpacked(bytes(made.origins)), values, made.asked_at + STILL_TAKING, stays, country)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,9 @@ def told_of(delivery: Delivery, extent: Extent) -> tuple[dict[int, list[Taking]]
     if extent.until is not None or extent.values is not None:
         takers = _exactly(takers, extent)
     aside = set(Organisation.objects.filter(is_centre=True).values_list("pk", flat=True)) | {delivery.organisation_id}
+    if extent.country:
+        others = Organisation.objects.exclude(country=extent.country)
+        aside |= set(others.values_list("pk", flat=True))
     if extent.stays is not None:
         aside |= still_open_to(extent.stays)
     for key in aside & takers.keys():
@@ -159,7 +167,10 @@ def _open_under(numbers: set[int]) -> set[int]:
 
 def holding(packages: Iterable[Package], extent: Extent) -> list[Package]:
     """The packages that hold some of it. One that cannot be opened is taken to hold it."""
-    found = [each for each in packages if batches_of(each) & extent.batches]
+    found = [
+        each for each in packages
+        if (not extent.country or each.country == extent.country) and batches_of(each) & extent.batches
+    ]  # fmt: skip
     if extent.values is None:
         return found
     return [each for each in found if _names(each, extent.values)]

@@ -134,13 +134,15 @@ def _line(made: Recall) -> dict[str, Any]:
 
 def enter(
     delivery: Delivery, batches: Batches, said: Said, *, number: str, found: Found | None = None,
-    corrections: Mapping[str, Correction] | None = None, successor: Delivery | None = None,
+    corrections: Mapping[str, Correction] | None = None, successor: Delivery | None = None, of_country: str = "",
 ) -> Recall:  # fmt: skip
     """Keep the recall of what lies in these batches, tell whoever had it, close packages; in the caller's transaction,
-    which hid it, or put it under a stricter label."""
+    which hid it, put it under a stricter label, or moved it from one country (`of_country`) to another."""
     extent = Extent(batches) if found is None else Extent(found.origins, found.row_values)
     if said.reason == Recall.Reason.RELABELLED:
         extent = replace(extent, stays=batches)
+    if of_country:
+        extent = replace(extent, country=of_country)
     made = Recall.objects.create(
         number=number, delivery=delivery, batches=batches.packed(), reason=said.reason, action=said.action,
         note=said.note, asked_by=said.by, organisation=said.organisation, asked_at=said.at,
@@ -148,7 +150,7 @@ def enter(
         successor=successor, packages_until=Package.objects.aggregate(top=Max("pk"))["top"] or 0,
     )  # fmt: skip
     if found is not None:
-        _keep_parts(made, found, corrections or {})
+        _keep_parts(made, found, corrections or {}, of_country)
         if corrections and successor is None:
             jobs.enqueue(CORRECT, f"recall:{number}", {"recall": made.pk}, at=said.at)
     takers, told = told_of(delivery, extent)
@@ -170,12 +172,13 @@ def enter(
     return made
 
 
-def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction]) -> None:
+def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction], of_country: str) -> None:
     whole = list(found.origins)
     Part.objects.bulk_create(
         Part(
             recall=made, kind=each.kind, key=each.key, name=each.name, batches=batches_of(each) or whole,
-            values=each.values, rows=each.rows.height, countries=countries_of(each),
+            values=each.values, rows=each.rows.height,
+            countries=[of_country] if of_country else countries_of(each),
             field=corrections[each.key].field if each.key in corrections else "",
             became=corrections[each.key].became if each.key in corrections else "",
         )

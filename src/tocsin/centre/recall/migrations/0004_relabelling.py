@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='recall',
             name='reason',
-            field=models.CharField(choices=[('source-withdrawal', 'Source'), ('wrong-data', 'Wrong'), ('wrong-recipients', 'Recipients'), ('legal', 'Legal'), ('court-order', 'Court'), ('relabelled', 'Relabelled')], max_length=20),
+            field=models.CharField(choices=[('source-withdrawal', 'Source'), ('wrong-data', 'Wrong'), ('wrong-recipients', 'Recipients'), ('legal', 'Legal'), ('court-order', 'Court'), ('relabelled', 'Relabelled'), ('wrong-country', 'Resliced')], max_length=20),
         ),
         migrations.CreateModel(
             name='Relabelling',
