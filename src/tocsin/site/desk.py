@@ -79,6 +79,8 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "respond") and not person.organisation.is_centre:
         wanted = received.waiting_count(person, now)
         tasks.append(Task(wanted, "mail", _("Received, and waiting for your acknowledgement"), "received-list"))
+        wanted = received.asked_count(person, now)
+        tasks.append(Task(wanted, "help", _("Received: say what came of it"), "received-list", "?state=asked"))
     if may(person, "sign-orders"):
         unsigned = orders.half_signed(now).exclude(first_by=person).count()
         tasks.append(Task(unsigned, "file-text", _("Standing orders that wait for a second signature"), "orders"))

@@ -103,6 +103,7 @@ ACTIONS: dict[str, str | Promise] = {
     "agreement.vetted": _("Passed the vetting of a partner"),
     "chase.escalated": _("Put an acknowledgement that is overdue on the duty officer's desk"),
     "chase.noted": _("Noted what was done to get an acknowledgement"),
+    "chase.outcome-asked": _("Asked recipients what came of it"),
     "chase.reminded": _("Reminded recipients that an acknowledgement is wanted"),
     "chase.settled": _("Every acknowledgement that was overdue is there"),
     "chase.urgent": _("Marked something released as urgent"),
