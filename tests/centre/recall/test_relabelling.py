@@ -114,6 +114,16 @@ def test_w01b_a_whole_delivery_opens_to_more_once_a_second_person_says_so(office
         relabelling.confirm(asked, by=dora, **said)
 
 
+def test_what_is_red_waits_for_nobody_whom_it_does_not_name(officers: list[Person]) -> None:
+    sent = sent_and_released(1, "TLP:RED")
+    asked, dora = changed(sent, {"tlp": "TLP:AMBER"}), people.call("dora_dissemination")
+    assert asked.state == "waiting"
+    assert not relabelling.waiting_for(dora).exists()
+    with pytest.raises(NotFound):
+        relabelling.confirm(asked, by=dora, is_proved=True, at=timezone.now())
+    assert relabelling.withdraw(asked, by=people.call("mona_manager"), at=timezone.now()).state == "withdrawn"
+
+
 def test_of_two_who_relabel_at_once_one_wins_and_the_other_is_told(officers: list[Person]) -> None:
     sent = sent_and_released()
     seen = {keys: chosen_of(sent, keys).mark for keys in ((), (key(1),))}

@@ -23,12 +23,14 @@ from tocsin.centre.intake.holding import WIDE
 from tocsin.centre.intake.models import Batch, BatchSet, Delivery
 from tocsin.centre.intake.personal_scan import PersonalScan
 from tocsin.centre.intake.screening import MACHINE_FORMATS
+from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.intake.services import handling_row
 from tocsin.centre.knowledge import parting as knowledge
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.models import HandlingSet as HandlingRow
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.release.models import Package, Release
 from tocsin.centre.release.releasing import actor_of, bureaus, case_of
 from tocsin.centre.release.rules import refusal_of_releaser
@@ -42,7 +44,7 @@ from . import journal, services
 from .models import Part, Recall, Relabelling
 from .parts import Found, find, take_out
 from .reach import Extent, holding, told_of
-from .selectors import may_recall_parts
+from .selectors import may_recall_parts, reads_all
 
 FIELDS = ("tlp", "audience", "exclusions", "codes", "pap", "purposes", "classification", "attribution")
 """What can be laid down anew. How long it is kept has a review of its own."""
@@ -283,10 +285,14 @@ def _told(asked: Relabelling, delivery: Delivery, batches: Batches, found: Found
 
 
 def waiting_for(person: Person) -> QuerySet[Relabelling]:
-    """Those that wait, as far as the person decides on them or may take its own back."""
+    """Those that wait, as far as the person decides on them or may take its own back. Who decides reads all of it: what
+    is TLP:RED waits for somebody whom it names."""
     waiting = Relabelling.objects.filter(state=Relabelling.State.WAITING).select_related("delivery", "organisation")
     if person.organisation.is_centre:
-        return waiting.order_by("asked_at") if may(person, "release") else waiting.none()
+        shown = Batch.objects.filter(hidden_at=None, delivery__in=waiting.values("delivery"))
+        closed = shown.exclude(pk__in=visible_batches(viewer_of(person)).values("pk"))
+        waiting = waiting.exclude(delivery__in=closed.values("delivery")).order_by("asked_at")
+        return waiting if may(person, "release") else waiting.none()
     own = waiting.filter(delivery__organisation=person.organisation).order_by("asked_at")
     return own if may(person, "recall") else waiting.none()
 
@@ -320,6 +326,8 @@ def _require_second(asked: Relabelling, by: Person, *, is_proved: bool) -> None:
     refused = refusal_of_releaser(actor_of(by, is_proved=is_proved), case_of(asked.delivery, proposer))
     if refused is not None:
         raise Refused(refused)
+    if not reads_all(by, asked.delivery):
+        raise NotFound
 
 
 def _closed(asked: Relabelling, state: Relabelling.State, by: Person, at: datetime, reason: str) -> Relabelling:
