@@ -296,8 +296,8 @@ def permission(delivery: Delivery) -> Permission:
 
 
 def relabelling(of: Delivery) -> Relabelling:
-    """What its source wants to open to everybody."""
-    return Relabelling.objects.create(
+    """What its source wants to open to everybody; once."""
+    return of.relabellings.first() or Relabelling.objects.create(
         delivery=of, state="waiting", changes={"tlp": "TLP:CLEAR"}, wider=["tlp"], seen=chosen_of(of, ()).mark,
         asked_by="pia_partner", organisation=of.organisation, asked_at=builders.NOW, note="It is public by now.",
     )  # fmt: skip
