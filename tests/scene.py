@@ -24,7 +24,8 @@ from tocsin.centre.ledger.services import answered, took
 from tocsin.centre.members.models import Agreement, EmergencyAccess, HandlingSet, Key, Organisation, Person
 from tocsin.centre.members.services import add_key
 from tocsin.centre.permissions.models import Permission
-from tocsin.centre.recall.models import Recall
+from tocsin.centre.recall.models import Recall, Relabelling
+from tocsin.centre.recall.relabelling import chosen_of
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Package, Release, StandingOrder
 from tocsin.centre.retention.models import LegalHold, Purge, Review, SealedCopy
@@ -302,6 +303,14 @@ def permission(delivery: Delivery) -> Permission:
         state="asked", audience=["country:JO"], until=(timezone.now() + timedelta(days=30)).date(),
         reason="They must act.", asked_by=people.call("fleur_officer"), asked_for=builders.bureau("FR"),
         asked_at=builders.NOW, forwarded_by=by, forwarded_at=builders.NOW,
+    )  # fmt: skip
+
+
+def relabelling(of: Delivery) -> Relabelling:
+    """What its source wants to open to everybody; once."""
+    return of.relabellings.first() or Relabelling.objects.create(
+        delivery=of, state="waiting", changes={"tlp": "TLP:CLEAR"}, wider=["tlp"], seen=chosen_of(of, ()).mark,
+        asked_by="pia_partner", organisation=of.organisation, asked_at=builders.NOW, note="It is public by now.",
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from tests.crew import work
 
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
+from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.sessions import PROVED_AT
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.redaction.models import Redaction
@@ -163,6 +164,16 @@ def test_a_row_that_was_looked_up_leads_a_bureau_to_its_question() -> None:
     asked = reverse("lookup", query={"q": "8.8.8.8"})
     assert address in text_of(browser("fleur_officer"), asked)
     assert address not in text_of(browser("dana_analyst"), asked)
+
+
+def test_objects_that_cannot_be_redacted_are_named_with_what_to_do_instead() -> None:
+    delivery = stix()
+    thing = Object.objects.filter(delivery=delivery).earliest("pk")
+    Object.objects.filter(pk=thing.pk).update(standard="misp")
+    page = text_of(browser("dana_analyst"), reverse("redaction-new", args=[delivery.receipt]))
+    assert "Objects of these standards are left out:" in page
+    assert "ask the source for another version" in page.lower()
+    assert f'value="{thing.pk}"' not in page
 
 
 def test_a_delivery_is_redacted_and_the_version_is_looked_at_when_it_closes() -> None:

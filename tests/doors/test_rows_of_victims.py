@@ -16,13 +16,17 @@ from tests import builders, people, scene
 
 from tocsin.centre.analysis import lookups
 from tocsin.centre.analysis.models import CountryConflict
-from tocsin.centre.analysis.services import decide_country
+from tocsin.centre.analysis.services import correct_country, decide_country
 from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Batch, Delivery, Tally
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.release.services import make_packages
+from tocsin.centre.recall.models import Recall
+from tocsin.centre.recall.services import shown_parts
+from tocsin.centre.release.models import Package
+from tocsin.centre.release.services import make_packages, note_fetch
+from tocsin.core.errors import Conflict
 from tocsin.reference.addresses import shipped
 
 from .conftest import work
@@ -80,6 +84,38 @@ def test_w11_hosts_whose_country_is_disputed_wait_and_go_to_neither() -> None:
     work()
     assert sum(Tally.objects.filter(country=first).values_list("rows", flat=True)) == HOSTS
     assert [rows_seen(f"officer-{code}", hosts[-1]) for code in (first, second)] == [1, 0]
+    _corrected_again(first, second, hosts)
+
+
+def _corrected_again(first: str, second: str, hosts: list[str]) -> None:
+    """It was the wrong country: the slices are dealt anew, and whoever had the wrong one is told."""
+    now = timezone.now()
+    package = make_packages([first], now - timedelta(days=1), now + timedelta(minutes=1), None, now, processes=1)[0]
+    officers = {code: Person.objects.get(login=f"officer-{code}") for code in (first, second)}
+    note_fetch(package, officers[first], "api", now)
+    client = Client()
+    rui = people.let_in(client, "rui_reviewer", "en")
+    page = client.get(reverse("decided-countries")).content.decode()
+    for each in CountryConflict.objects.all():
+        assert reverse("correct-country", args=[each.pk]) in page
+        client.post(reverse("correct-country", args=[each.pk]), {"country": second, "was": first})
+    stale = CountryConflict(pk=CountryConflict.objects.earliest("pk").pk, country=first)
+    with pytest.raises(Conflict):
+        correct_country(conflict=stale, country="US", by=rui, at=timezone.now())
+    work()
+    for code, rows in ((first, 0), (second, HOSTS)):
+        assert sum(Tally.objects.filter(country=code).values_list("rows", flat=True)) == rows
+    assert [rows_seen(f"officer-{code}", hosts[-1]) for code in (first, second)] == [0, 1]
+    told = {slug: state for made in Recall.objects.all() for slug, state in made.notices.values_list(
+        "organisation__slug", "state")}  # fmt: skip
+    assert told == {f"ncb-{first.lower()}": "informed"}, "nobody else hears of it"
+    recalled = {each.key for made in Recall.objects.all() for each in shown_parts(made, officers[first].organisation)}
+    assert recalled == set(hosts)
+    package.refresh_from_db()
+    assert package.recalled_at is not None
+    assert Package.objects.filter(country=second, recalled_at=None).exists(), "a package of the span for the other"
+    again = CountryConflict.objects.values_list("pk", "country")
+    assert {country for _pk, country in again} == {second}
 
 
 SINKHOLE = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.core.words import Tlp
-from tocsin.handling import Facts, Grant, HandlingSet, Parent, Reason, Viewer, derive, explain, may_see
+from tocsin.handling import Facts, Grant, HandlingSet, Parent, Reason, Viewer, derive, explain, may_see, wider_fields
 from tocsin.handling.sets import ATTRIBUTIONS, CLASSIFICATIONS, PAP, PURPOSES
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -168,3 +168,17 @@ def test_a_permission_widens_the_label_alone(tlp: Tlp, viewer: Viewer) -> None:
         assert explain(viewer, replace(handling, classification="confidential"), facts, NOW) is Reason.CLEARANCE
     if not viewer.is_centre:
         assert explain(viewer, handling, replace(facts, released_to=None), NOW) is Reason.NOT_RELEASED
+
+
+@given(handling_sets(), handling_sets())
+def test_what_is_wider_in_no_field_shows_nothing_to_anybody_new(new: HandlingSet, old: HandlingSet) -> None:
+    if not wider_fields(new, old, BUREAUS):
+        assert all(seen(viewer, old) for viewer in PEOPLE if seen(viewer, new))
+    assert wider_fields(old, old, BUREAUS) == ()
+
+
+@given(SETS)
+def test_what_was_made_is_wider_than_none_of_its_parents(sets: list[HandlingSet]) -> None:
+    made = derive(parents_of(sets), BUREAUS).handling
+    for each in sets:
+        assert made is None or set(wider_fields(made, each, BUREAUS)) <= {"audience"}

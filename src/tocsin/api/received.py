@@ -41,6 +41,8 @@ class Received(Schema):
     is_urgent: bool
     acknowledge_by: datetime | None
     is_overdue: bool
+    outcome_asked_at: datetime | None
+    """When the Centre asked last what came of it, and nobody has said."""
     state: str
     opened_at: datetime | None
     acknowledged_at: datetime | None
@@ -129,7 +131,8 @@ def _plain(item: Item) -> dict[str, Any]:
     return {
         "reference": item.reference, "kind": item.thing.kind.value, "released_at": item.thing.offered_at,
         "labels": list(item.labels), "source": item.source, "rows": item.rows, "is_urgent": item.is_urgent,
-        "acknowledge_by": item.due_at, "is_overdue": item.is_overdue, "state": item.stage.value,
+        "acknowledge_by": item.due_at, "is_overdue": item.is_overdue, "outcome_asked_at": item.outcome_asked_at,
+        "state": item.stage.value,
         "opened_at": progress.opened_at, "acknowledged_at": progress.acknowledged_at,
         "answered_at": progress.answered_at, "usefulness": progress.usefulness, "note": progress.note,
     }  # fmt: skip

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 
 from tocsin import __version__
 
-from . import answers, circulars, deliveries, errors, recalls, received, scorecards
+from . import answers, circulars, deliveries, errors, handling, permissions, recalls, received, scorecards
 from .callers import KeyAuth, SessionAuth
 
 HERE = Path(__file__).parent
@@ -28,9 +28,11 @@ api = NinjaAPI(
     openapi_url="/openapi.json",
 )
 api.add_router("/deliveries", deliveries.router)
+api.add_router("/deliveries", handling.router)
 api.add_router("/received", received.router)
 api.add_router("/reach", received.reach_router)
 api.add_router("/circulars", circulars.router)
+api.add_router("/permissions", permissions.router)
 api.add_router("", answers.router)
 api.add_router("", recalls.router)
 api.add_router("", scorecards.router)

@@ -72,10 +72,11 @@ def _tell_missing_key() -> None:
 
 def _recall_again() -> None:
     """What was recalled or purged after a restored backup was made is gone again before anybody is served."""
+    from tocsin.centre.recall import relabelling
     from tocsin.centre.recall.services import replay
     from tocsin.centre.retention.purging import replay as end_again
 
-    count = replay(datetime.now(UTC))
+    count = replay(datetime.now(UTC)) + relabelling.replay(datetime.now(UTC))
     if count:
         click.echo(f"{count} recalls were made again: this database is older than they are.")
     count = end_again(datetime.now(UTC))

@@ -116,7 +116,7 @@ def _all_of(parents: Iterable[Parent], words_of: Callable[[HandlingSet], Iterabl
 def _common_audience(parents: Sequence[Parent], bureaus: frozenset[str], label: Tlp) -> frozenset[str] | None:
     """Whom the label names in what is made (empty: it decides alone); None: the parents have nobody in common."""
     named = _all_of(parents, lambda handling: handling.audience)
-    common = frozenset(entry for entry in named if all(_lets(parent.handling, entry, bureaus) for parent in parents))
+    common = frozenset(entry for entry in named if all(lets(parent.handling, entry, bureaus) for parent in parents))
     if label.rank < Tlp.AMBER.rank:
         return common  # Beside what the label lets by itself.
     if any(parent.handling.audience and parent.handling.tlp is label for parent in parents) or label is not Tlp.AMBER:
@@ -124,7 +124,7 @@ def _common_audience(parents: Sequence[Parent], bureaus: frozenset[str], label: 
     return frozenset()
 
 
-def _lets(handling: HandlingSet, entry: str, bureaus: frozenset[str]) -> bool:
+def lets(handling: HandlingSet, entry: str, bureaus: frozenset[str]) -> bool:
     """Whether everybody whom the entry names may have what is under this set, once it is released."""
     if entry in handling.audience or handling.tlp is Tlp.CLEAR:
         return True

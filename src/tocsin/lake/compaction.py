@@ -27,12 +27,18 @@ class Recast:
     subject: str
     is_network: bool
     country: str
+    was: str = ""
+    """The country that was decided on before, wrongly; empty: nobody decided yet."""
 
     def holds(self) -> pl.Expr:
         """Which rows it is about."""
         place = pl.col("network") == self.subject if self.is_network else pl.col("value") == self.subject
         alone = place if self.is_network else place & pl.col("network").is_null()
-        return (pl.col("batch") == self.batch) & alone & (pl.col("country_basis") == Basis.CONFLICT.value)
+        basis = pl.col("country_basis")
+        if not self.was:
+            return (pl.col("batch") == self.batch) & alone & (basis == Basis.CONFLICT.value)
+        decided = (basis == Basis.REVIEWED.value) & (pl.col("country") == self.was)
+        return (pl.col("batch") == self.batch) & alone & decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,11 @@ def holds(path: Path, batches: Collection[int]) -> bool:
     """Whether any row of these batches is in the file."""
     found = pl.read_parquet(path, columns=["batch"])["batch"].unique().to_list()
     return not set(batches).isdisjoint(found)
+
+
+def of_recast(path: Path, change: Recast) -> pl.DataFrame:
+    """The rows of a file that it is about, as they stand."""
+    return pl.scan_parquet(path).filter(change.holds().fill_null(False)).collect()
 
 
 def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.DataFrame] | None:

@@ -22,7 +22,7 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.permissions.selectors import answerable_by, asked_by
 from tocsin.centre.reach import board, received
-from tocsin.centre.recall import remaking
+from tocsin.centre.recall import relabelling, remaking
 from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
@@ -64,6 +64,9 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "decide-legal"):
         waiting = queue_for(person).count()
         tasks.append(Task(waiting, "scale", _("Deliveries held for a legal decision"), "holds"))
+    if may(person, "release"):
+        asked = relabelling.waiting_for(person).count()
+        tasks.append(Task(asked, "users", _("Changes of handling that wait for a second person"), "recalls"))
     if may(person, "read-releases"):
         waiting = deliveries_of(waiting_for(person, now)).count()
         tasks.append(Task(waiting, "shield-check", _("Deliveries that wait for their release"), "release-desk"))
@@ -76,6 +79,8 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "respond") and not person.organisation.is_centre:
         wanted = received.waiting_count(person, now)
         tasks.append(Task(wanted, "mail", _("Received, and waiting for your acknowledgement"), "received-list"))
+        wanted = received.asked_count(person, now)
+        tasks.append(Task(wanted, "help", _("Received: say what came of it"), "received-list", "?state=asked"))
     if may(person, "sign-orders"):
         unsigned = orders.half_signed(now).exclude(first_by=person).count()
         tasks.append(Task(unsigned, "file-text", _("Standing orders that wait for a second signature"), "orders"))

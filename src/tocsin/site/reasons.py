@@ -7,6 +7,23 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("It is of this country already. Choose another."),
+    gettext_noop("A circular went straight to those whom it names. Recall it, and send another."),
+    gettext_noop("This was drawn from other deliveries: what holds for them holds for it. Change theirs."),
+    gettext_noop("Nothing would change. Choose what should hold from now on."),
+    gettext_noop(
+        "These contradict one another: nobody is both named and left out, TLP:AMBER+STRICT and TLP:RED name their readers one by one, and there is at least one purpose."
+    ),
+    gettext_noop(
+        "This is nobody whom you can name here. Write a country, a bureau, or an organisation that is named already."
+    ),
+    gettext_noop("The Centre only makes it stricter. Ask its source for more."),
+    gettext_noop(
+        "A value stands in rows and objects beside others that would open with it. Choose whole objects, or the whole delivery."
+    ),
+    gettext_noop(
+        "It seems to show the data of people, and under this label many would read it. Choose a stricter label, or take those parts out first."
+    ),
     gettext_noop("Circulars are sent by the people of a bureau who hand over for it."),
     gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
     gettext_noop("Say why nothing was done with it: the Centre learns from that."),

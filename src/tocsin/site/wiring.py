@@ -18,7 +18,7 @@ from tocsin.centre.members import browsers, emergency
 from tocsin.centre.partners import services as partners
 from tocsin.centre.permissions import services as permissions
 from tocsin.centre.reach import chasing
-from tocsin.centre.recall import corrections, remaking
+from tocsin.centre.recall import corrections, remaking, reslicing
 from tocsin.centre.recall import services as recall
 from tocsin.centre.redaction import services as redaction
 from tocsin.centre.release import orders
@@ -47,6 +47,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         intake.READ: Reader(KEEPERS, on_rows),
         standing.CHECK: standing.check,
         analysis.RECAST: analysis.recast_decided,
+        analysis.RESLICE: reslicing.reslice,
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
         recall.CORRECT: corrections.send_corrected,

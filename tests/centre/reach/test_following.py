@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 from tests import builders, people
 
 from tocsin.centre.audit.models import Entry
@@ -15,7 +18,7 @@ from tocsin.centre.ledger.models import Chase, Kind, Response, Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import CountryStatus, Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.reach import board, chasing, received, responding, things
+from tocsin.centre.reach import board, chasing, outcomes, received, responding, things
 from tocsin.centre.reach.lines import Line, lines_of
 from tocsin.centre.reach.recipients import circle
 from tocsin.centre.reach.rules import CHASED_FOR, Stage
@@ -248,7 +251,7 @@ def test_nobody_is_chased_for_public_feeds_nor_for_what_is_old(officers: list[Pe
         builders.batch(builders.delivery(builders.organisation("feeds")), builders.handling()), order=order
     )
     chasing.tick(NOW + CHASED_FOR + HOUR)
-    assert not Chase.objects.exists()
+    assert not any(each.organisations or each.number == by_feed.pk for each in Chase.objects.all())
     chasing.tick(NOW + timedelta(hours=72))
     assert {each.number for each in Chase.objects.all()} == {released.pk}
     assert line_of(by_feed, 90).due_at is None
@@ -334,3 +337,62 @@ def test_the_circle_agrees_with_the_gate(officers: list[Person]) -> None:
                 }
                 assert mine == expected, (tlp, said, audience)
     assert people.call("dana_analyst").organisation.pk not in circle(NOW).organisations
+
+
+def test_whoever_has_it_is_asked_after_30_90_and_180_days_what_came_of_it(
+    officers: list[Person], released: Release
+) -> None:
+    first, second, third, _fourth = officers
+    days = timedelta(days=1)
+    took(first, Taking.Channel.API, [released.batches.get().pk], NOW + HOUR)
+    responding.acknowledge(second, found(second, released), NOW + HOUR)
+    answer(third, released)
+
+    def asked_in(at: int) -> list[tuple[str, list[str]]]:
+        outcomes.tick(NOW + at * days)
+        outcomes.tick(NOW + at * days)
+        steps = Chase.objects.filter(step__startswith="outcome").order_by("pk")
+        return [(each.step, each.organisations) for each in steps]
+
+    both = ["ncb-fr", "ncb-jo"]  # NCB BR said it, and NCB KE never had it.
+    assert asked_in(29) == []
+    assert asked_in(30) == [("outcome-30", both)]
+    now = NOW + 31 * days
+    assert [received.asked_count(each, now) for each in officers] == [1, 1, 0, 0]
+    page = received.page_for(first, Kind.RELEASE, "asked", "", now)
+    assert [item.outcome_asked_at for item in page.rows] == [NOW + 30 * days]
+    answer(second, released, hours=24 * 40)
+    assert asked_in(95)[1:] == [("outcome-90", ["ncb-fr"])]
+    answer(first, released, "no-action", "not-useful", "Too late for us", hours=24 * 100)
+    assert asked_in(180)[2:] == [("outcome-180", [])]
+    assert received.asked_count(first, NOW + 181 * days) == 0
+    assert Entry.objects.filter(action="chase.outcome-asked").count() == 2
+    shown = [each.step for each in board.chases_of(things.of_releases([released])[0])]
+    assert shown == ["outcome-90", "outcome-30"], "where nobody was asked, nothing was done"
+
+
+def test_what_was_let_go_long_ago_is_asked_about_once(officers: list[Person], released: Release) -> None:
+    took(officers[0], Taking.Channel.API, [released.batches.get().pk], NOW + HOUR)
+    outcomes.tick(NOW + timedelta(days=100))
+    assert list(Chase.objects.values_list("step", flat=True)) == ["outcome-90"]
+    outcomes.tick(NOW + timedelta(days=400))
+    assert Chase.objects.count() == 1
+
+
+def test_the_question_stands_on_the_first_page_and_in_the_list(client: Client, released: Release) -> None:
+    officer = Person.objects.get(login="officer_fr")
+    long_ago = timezone.now() - timedelta(days=31)
+    Release.objects.filter(pk=released.pk).update(released_at=long_ago)
+    took(officer, Taking.Channel.API, [released.batches.get().pk], long_ago)
+    outcomes.tick(timezone.now())
+    people.let_in(client, "officer_fr", "en")
+    assert "say what came of it" in client.get(reverse("home")).content.decode()
+    listed = client.get(reverse("received-list"), {"state": "asked"}).content.decode()
+    assert released.delivery.receipt in listed
+    assert (
+        "the Centre asked what came of it"
+        in client.get(reverse("received", args=[released.delivery.receipt])).content.decode()
+    )
+    people.let_in(desk := Client(), "dora_dissemination", "en")
+    line = desk.get(reverse("follow-up-line", args=["release", released.pk])).content.decode()
+    assert "Asked after 30 days what came of it" in line

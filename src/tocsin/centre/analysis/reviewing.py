@@ -40,6 +40,12 @@ def open_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
     return found.select_related("batch__organisation").order_by("-rows", "pk")
 
 
+def decided_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
+    """Conflicts that somebody decided, the last first."""
+    found = CountryConflict.objects.filter(state=CountryConflict.State.DECIDED, batch__in=visible_batches(viewer))
+    return found.select_related("batch__organisation", "decided_by").order_by("-decided_at", "-pk")
+
+
 def rows_waiting(viewer: Viewer) -> int:
     """Rows of which the reviewer may say whose they are."""
     return open_conflicts(viewer).aggregate(total=Sum("rows"))["total"] or 0

@@ -20,7 +20,7 @@ from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.centre.intake.vault import sealed_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
-from tocsin.core.errors import Conflict
+from tocsin.core.errors import Conflict, InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role
 from tocsin.lake.compaction import Recast
@@ -29,6 +29,8 @@ from .models import CountryConflict, Proposal
 
 RECAST = "recast-country"
 """Kind of the job that follows a decision on a country."""
+RESLICE = "reslice-country"
+"""Kind of the job that follows a correction of one (`recall.reslicing`)."""
 CLAIMS = ("stated_country", "registry_country", "geo_country", "tld_country")
 
 
@@ -159,6 +161,24 @@ def decide_country(*, conflict: CountryConflict, country: str, by: Person, at: d
     facts = {"country": country, "value": sealed_fact(conflict.value), "claims": sealed_fact(conflict.claims)}
     record(by.login, "country.decided", f"conflict:{conflict.pk}", facts, at=at)
     jobs.enqueue(RECAST, f"conflict:{conflict.pk}", {"conflict": conflict.pk}, at=at)
+
+
+@transaction.atomic
+def correct_country(*, conflict: CountryConflict, country: str, by: Person, at: datetime) -> None:
+    """Somebody decided wrongly: the rows move to another country's share, and are recalled from the first.
+
+    Raises InputError for the same country, Conflict where another reviewer corrected it, or nobody decided yet.
+    """
+    was = conflict.country
+    if country == was:
+        raise InputError("not-another-country", field="country", excerpt=country)
+    decided = CountryConflict.objects.filter(pk=conflict.pk, state=CountryConflict.State.DECIDED, country=was)
+    if not was or not decided.update(country=country, decided_by=by, decided_at=at):
+        raise Conflict("another reviewer decided this")
+    facts = {"country": country, "was": was, "value": sealed_fact(conflict.value)}
+    record(by.login, "country.corrected", f"conflict:{conflict.pk}", facts, at=at)
+    payload = {"conflict": conflict.pk, "was": was, "country": country, "at": at.isoformat()}
+    jobs.enqueue(RESLICE, f"conflict:{conflict.pk}:{was}:{country}", payload, at=at)
 
 
 def recast_decided(claim: jobs.Claim) -> None:

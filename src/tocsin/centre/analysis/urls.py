@@ -18,5 +18,7 @@ urlpatterns = [
     path("review/", review.review, name="review"),
     path("review/proposals/", review.decide_proposals, name="decide-proposals"),
     path("review/countries/", review.decide_countries, name="decide-countries"),
+    path("review/countries/decided/", review.decided_countries, name="decided-countries"),
+    path("review/countries/<int:key>/correct/", review.correct_country, name="correct-country"),
     path("review/countries/<int:key>/", review.decide_country, name="decide-country"),
 ]

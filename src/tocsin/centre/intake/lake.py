@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -177,6 +178,20 @@ def _with_any_of(batches: Batches) -> QuerySet[LakeFile]:
     return LakeFile.objects.filter(first_batch__lte=last, last_batch__gte=first).order_by("pk")
 
 
+def values_of_recast(change: Recast) -> list[str]:
+    """The values of the rows that it is about, those included that an attempt which was killed has changed already."""
+    store, found = store_folder(), set[str]()
+    changed = replace(change, was=change.country)
+    for each in _live_with(change.batch):
+        for one in (change, changed):
+            found |= set(compaction.of_recast(store / each.path, one)["value"].to_list())
+    return sorted(found)
+
+
+def _live_with(batch: int) -> list[LakeFile]:
+    return list(LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=batch, last_batch__gte=batch))
+
+
 def recast(change: Recast, at: datetime, *, subject: str) -> int:
     """Write the decided country into the rows concerned and move their tallies; returns the rows changed.
 
@@ -184,8 +199,7 @@ def recast(change: Recast, at: datetime, *, subject: str) -> int:
     """
     store = store_folder()
     rows = 0
-    held = LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=change.batch, last_batch__gte=change.batch)
-    for each in list(held):
+    for each in _live_with(change.batch):
         made = compaction.recast(store / each.path, _temporary(), change)
         if made is None:
             continue
@@ -209,11 +223,13 @@ def _move_tallies(change: Recast, changed: pl.DataFrame) -> None:
     )
     for day, kind, role, rows, sightings in groups.iter_rows():
         key = {"batch_id": change.batch, "day": day, "type": kind, "role": role}
-        Tally.objects.filter(**key, country="").update(rows=F("rows") - rows, sightings=F("sightings") - sightings)
+        Tally.objects.filter(**key, country=change.was).update(
+            rows=F("rows") - rows, sightings=F("sightings") - sightings
+        )
         moved = Tally.objects.filter(**key, country=change.country)
         if not moved.update(rows=F("rows") + rows, sightings=F("sightings") + sightings):
             Tally.objects.create(**key, country=change.country, rows=rows, sightings=sightings)
-    Tally.objects.filter(batch_id=change.batch, country="", rows__lte=0).delete()
+    Tally.objects.filter(batch_id=change.batch, country=change.was, rows__lte=0).delete()
 
 
 def _move_names(change: Recast, changed: pl.DataFrame) -> None:
@@ -221,12 +237,12 @@ def _move_names(change: Recast, changed: pl.DataFrame) -> None:
     is_red = Batch.objects.filter(pk=change.batch, handling_set__tlp=Tlp.RED.value).exists()
     for malware, rows, last in groups.iter_rows():
         key = {"batch_id": change.batch, "malware": vault.sealed_word(malware) if is_red else malware}
-        NameTally.objects.filter(**key, country="").update(rows=F("rows") - rows)
+        NameTally.objects.filter(**key, country=change.was).update(rows=F("rows") - rows)
         moved = NameTally.objects.filter(**key, country=change.country)
         if not moved.update(rows=F("rows") + rows):
             NameTally.objects.create(**key, country=change.country, rows=rows, last_day=last)
         moved.filter(last_day__lt=last).update(last_day=last)
-    NameTally.objects.filter(batch_id=change.batch, country="", rows__lte=0).delete()
+    NameTally.objects.filter(batch_id=change.batch, country=change.was, rows__lte=0).delete()
 
 
 def sweep(at: datetime) -> int:

@@ -222,7 +222,9 @@ class Batch(models.Model):
     recast_at = models.DateTimeField(null=True)
     """When a country that somebody decided was last written into its rows and tallies, which never change else."""
     parted_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
-    """The batch that what is in it was taken out of, to be recalled alone."""
+    """The batch that what is in it was taken out of, to be recalled or relabelled alone."""
+    parted_at = models.DateTimeField(null=True)
+    """When, where it stayed open: whoever took from the other batch before has what is in this one."""
     sealed_at = models.DateTimeField(null=True)
     """When its objects were sealed: it is TLP:RED, or has rows of victims."""
     purged_at = models.DateTimeField(null=True)

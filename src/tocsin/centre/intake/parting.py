@@ -1,4 +1,4 @@
-"""Taking some of the rows of a batch out of it, into a hidden batch of their own.
+"""Taking some of the rows of a batch out of it, into a batch of their own: a hidden one, or one under another label.
 
 The gate decides on batches. What is to be seen by nobody, while its neighbours go on being seen, becomes a batch: then
 every page, count, look-up and package follows without knowing of it. Files are written first and swapped in the
@@ -17,13 +17,15 @@ import polars as pl
 from django.db import transaction
 from django.db.models import F, Max
 
+from tocsin.centre.members.models import HandlingSet
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.observations import SCHEMA
 from tocsin.lake import compaction, files
 from tocsin.lake.compaction import Parting
 
+from .ground_models import end_under
 from .lake import PREFIX, remove, swap
-from .models import Batch, Delivery, Former, LakeFile, NameTally, Origin, Tally
+from .models import Batch, Delivery, Former, Grading, LakeFile, NameTally, Origin, Tally
 from .reading import BATCHES_IN_DELIVERY
 from .services import store_folder
 
@@ -88,8 +90,12 @@ def prepare(delivery: Delivery, batches: Collection[int], chosen: Chosen) -> Pre
 
 
 @transaction.atomic
-def commit(delivery: Delivery, prepared: Prepared, parted: Collection[int], at: datetime) -> dict[int, int]:
-    """Make the new batches, hidden, of those that lose something (`parted`: whether rows or objects); old → new.
+def commit(
+    delivery: Delivery, prepared: Prepared, parted: Collection[int], at: datetime,
+    under: Mapping[int, HandlingSet] | None = None,
+) -> dict[int, int]:  # fmt: skip
+    """Make the new batches of those that lose something (`parted`: whether rows or objects); old → new. They are
+    hidden, or lie open under the handling set that `under` gives what leaves each.
 
     Raises Conflict where files or numbers were taken by another hand since they were prepared: prepare again.
     """
@@ -97,19 +103,12 @@ def commit(delivery: Delivery, prepared: Prepared, parted: Collection[int], at: 
     into = {old: new for old, new in prepared.change.into.items() if old in lost}
     if Batch.objects.filter(pk__in=list(into.values())).exists():
         raise Conflict("another part was taken out of it meanwhile")
-    held = list(Batch.objects.filter(pk__in=list(into), delivery=delivery, hidden_at=None))
+    held = list(Batch.objects.filter(pk__in=list(into), delivery=delivery, hidden_at=None).select_related("terms"))
     if len(held) != len(into):
         raise Conflict("some of it was hidden meanwhile")
     counts = dict(prepared.rows.group_by("batch").len().iter_rows())
-    Batch.objects.bulk_create(
-        Batch(
-            pk=into[old.pk], delivery=delivery, organisation_id=old.organisation_id,
-            handling_set_id=old.handling_set_id,
-            terms_id=old.terms_id, received_at=old.received_at, rows=counts.get(old.pk, 0), hidden_at=at,
-            parted_from=old, sealed_at=old.sealed_at, expires_at=old.expires_at,
-        )
-        for old in held
-    )  # fmt: skip
+    made = [_part_of(old, into[old.pk], counts.get(old.pk, 0), at, under) for old in held]
+    Batch.objects.bulk_create(made)
     for old in held:
         if counts.get(old.pk):
             Batch.objects.filter(pk=old.pk).update(rows=F("rows") - counts[old.pk])
@@ -121,15 +120,49 @@ def commit(delivery: Delivery, prepared: Prepared, parted: Collection[int], at: 
         for each in formers
     )  # fmt: skip
     # What leaves was open as long as what stays.
+    moved_at = {each.pk: at if under is None else each.moved_at for each in made}
     Former.objects.bulk_create(
-        Former(batch_id=into[old.pk], terms_id=old.terms_id, since_at=old.moved_at, until_at=at) for old in held
+        Former(batch_id=into[old.pk], terms_id=old.terms_id, since_at=old.moved_at, until_at=moved_at[into[old.pk]])
+        for old in held
     )
+    if under is not None:
+        _keep_ties(into)
     # What was drawn from one of these may hold what leaves: it closes until somebody has looked at it.
     Origin.close(Origin.drawn_from(Batch.objects.filter(pk__in=list(into))), at)
     for file, relative, written in prepared.swaps:
         swap([file], [(relative, written)], at, is_sorted=file.is_sorted)
     _move_tallies(prepared.rows, into)
     return into
+
+
+def _part_of(old: Batch, number: int, rows: int, at: datetime, under: Mapping[int, HandlingSet] | None) -> Batch:
+    """The batch that what leaves the old one lies in."""
+    made = Batch(
+        pk=number, delivery_id=old.delivery_id, organisation_id=old.organisation_id,
+        handling_set_id=old.handling_set_id, terms_id=old.terms_id, received_at=old.received_at, rows=rows,
+        grade=old.grade, recast_at=old.recast_at, parted_from=old, sealed_at=old.sealed_at, expires_at=old.expires_at,
+    )  # fmt: skip
+    if under is None:
+        made.hidden_at = at
+    else:
+        handling = under[old.pk]
+        made.parted_at = at
+        made.handling_set, made.terms = handling, old.terms.relabelled(old.organisation_id, handling.pk)
+        made.expires_at = min(old.expires_at, end_under(handling, old.received_at))
+    return made
+
+
+def _keep_ties(into: Mapping[int, int]) -> None:
+    """What leaves and stays open has its gradings, and what was drawn from it closes with it too."""
+    ties = Origin.objects.filter(batch__in=list(into))
+    Origin.objects.bulk_create(Origin(delivery_id=each.delivery_id, batch_id=into[each.batch_id]) for each in ties)
+    Grading.objects.bulk_create(
+        Grading(
+            batch_id=into[each.batch_id], kind=each.kind, grade=each.grade, former=each.former, note=each.note,
+            person_id=each.person_id, at=each.at,
+        )
+        for each in Grading.objects.filter(batch__in=list(into)).order_by("pk")
+    )  # fmt: skip
 
 
 def _parting(into: Mapping[int, int], chosen: Chosen) -> Parting:
@@ -185,6 +218,15 @@ def joined(one: Chosen, other: Chosen) -> Chosen:
     return replace(
         one, values=one.values | other.values, positions=positions, references=one.references | other.references
     )
+
+
+def further_columns_of(batches: Collection[int], most: int) -> list[str]:
+    """What rows of these batches say in further columns: the texts of some rows of each file."""
+    store, found = store_folder(), list[str]()
+    for each in _files_of(batches):
+        held = pl.scan_parquet(store / each.path).filter(pl.col("batch").is_in(list(batches)))
+        found += held.select("extra").drop_nulls().head(most).collect()["extra"].to_list()
+    return found
 
 
 def forget(prepared: Prepared) -> None:

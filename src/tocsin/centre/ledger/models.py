@@ -107,10 +107,13 @@ class Chase(models.Model):
         REMINDED = "reminded"
         ESCALATED = "escalated"  # Overdue: on the duty officer's desk until it is closed.
         NOTED = "noted"  # What somebody of the Centre did about it.
+        OUTCOME_30 = "outcome-30"  # Asked what came of it, so many days after it was let go.
+        OUTCOME_90 = "outcome-90"
+        OUTCOME_180 = "outcome-180"
 
     kind = models.CharField(max_length=8, choices=Kind)
     number = models.BigIntegerField()
-    step = models.CharField(max_length=10, choices=Step)
+    step = models.CharField(max_length=12, choices=Step)
     organisations = models.JSONField(default=list)
     """Slugs of those that were meant."""
     note = models.TextField(default="", blank=True)

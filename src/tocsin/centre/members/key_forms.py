@@ -26,6 +26,8 @@ SCOPE_NAMES: dict[str, str | Promise] = {
     "read": _("Read what I may read: look-ups, observations, receipts"),
     "packages": _("Fetch country packages"),
     "respond": _("Acknowledge what was released to us and say what came of it"),
+    "ask": _("Ask sources for more than their label allows"),
+    "answer": _("Answer as a source what is asked of us, and take permissions back"),
     "recall": _("Recall and correct what was handed over"),
 }
 

@@ -196,6 +196,8 @@ SCOPES = {
     "packages": "package",
     "recall": "recall",
     "respond": "respond",
+    "ask": "ask-source",
+    "answer": "answer-permissions",
 }
 """What a key may be given → the ability that its owner needs for it."""
 

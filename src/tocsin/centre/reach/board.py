@@ -17,7 +17,7 @@ from tocsin.centre.release.models import Package, Release
 from tocsin.centre.release.selectors import packages_for
 from tocsin.core.errors import NotFound
 
-from . import things
+from . import outcomes, things
 from .lines import Line, lines_of
 from .things import Thing
 
@@ -103,4 +103,4 @@ def overdue_counts(person: Person, now: datetime) -> dict[Kind, int]:
 def chases_of(thing: Thing) -> QuerySet[Chase]:
     """What was done, the latest first; steps for which nobody was waited are left out."""
     done = Chase.objects.filter(kind=thing.kind, number=thing.number).order_by("-at", "-pk")
-    return done.exclude(step__in=[Chase.Step.REMINDED, Chase.Step.ESCALATED], organisations=[])
+    return done.exclude(step__in=[Chase.Step.REMINDED, Chase.Step.ESCALATED, *outcomes.STEPS], organisations=[])

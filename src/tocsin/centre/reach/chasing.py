@@ -14,7 +14,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.release.models import Package, Release
 from tocsin.core.errors import Conflict, Refused
 
-from . import things
+from . import outcomes, things
 from .lines import Line, lines_of
 from .rules import CHASED_FOR, NORMAL, URGENT, due_at
 from .things import Thing
@@ -34,6 +34,7 @@ def tick(now: datetime) -> None:
         for line in lines_of(due, now):
             _take(line, step, now)
     settle(of_chases(open_escalations()[:AT_ONCE]), now)
+    outcomes.tick(now)
 
 
 def _due_releases(step: Chase.Step, timer: str, now: datetime) -> list[Thing]:

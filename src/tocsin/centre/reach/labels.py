@@ -20,11 +20,15 @@ CHASES: dict[str, tuple[str, str | Promise]] = {
     "reminded": ("bell-ringing", _("Reminded")),
     "escalated": ("alert-triangle", _("Overdue: put on the duty officer's desk")),
     "noted": ("message-report", _("Noted")),
+    "outcome-30": ("help", _("Asked after 30 days what came of it")),
+    "outcome-90": ("help", _("Asked after 90 days what came of it")),
+    "outcome-180": ("help", _("Asked after 180 days what came of it")),
 }
 
 STATES: dict[str, str | Promise] = {
     "waiting": _("To acknowledge"),
     "acknowledged": _("Acknowledged, no answer yet"),
+    "asked": _("To say what came of it"),
     "answered": _("Answered"),
     "all": _("All"),
 }

@@ -22,12 +22,12 @@ from tocsin.centre.release.selectors import given_out, package_for, packages_for
 from tocsin.centre.rows import Numbers
 from tocsin.core.errors import NotFound
 
-from . import things
+from . import outcomes, things
 from .rules import CHASED_FOR, Stage, due_at, stage_of
 from .things import Thing
 
 PER_PAGE = 25
-STATES = ("waiting", "acknowledged", "answered", "all")
+STATES = ("waiting", "acknowledged", "asked", "answered", "all")
 ACKNOWLEDGING = (Response.Step.ACKNOWLEDGED, Response.Step.ACTED, Response.Step.NO_ACTION)
 ANSWERING = (Response.Step.ACTED, Response.Step.NO_ACTION)
 
@@ -48,6 +48,8 @@ class Item:
     is_urgent: bool
     is_reminded: bool
     is_overdue: bool
+    outcome_asked_at: datetime | None
+    """When the Centre asked last what came of it; None: it was not asked, or it is said."""
 
 
 def releases_for(person: Person, now: datetime) -> QuerySet[Release]:
@@ -79,6 +81,8 @@ def page_for(person: Person, kind: Kind, state: str, after: str, now: datetime, 
         found = found.filter(pk__lt=int(place))
     if state == "waiting":
         found = found.exclude(pk__in=Numbers(done_by(kind, own, ACKNOWLEDGING)))
+    elif state == "asked":
+        found = found.filter(pk__in=Numbers(outcomes.asked_of(person, kind, now)))
     elif state == "answered":
         found = found.filter(pk__in=Numbers(done_by(kind, own, ANSWERING)))
     elif state == "acknowledged":
@@ -128,13 +132,15 @@ def items_of(person: Person, found: Sequence[Thing], now: datetime) -> list[Item
         parts[each.number] = [by_number[number] for number in each.batches if number in by_number]
     said: dict[tuple[str, int], Progress] = {}
     chases: dict[tuple[str, int, str], datetime] = {}
+    asked: dict[tuple[str, int], datetime] = {}
     for kind in Kind:
         numbers = [each.number for each in found if each.kind == kind]
+        asked |= {(kind, number): at for number, at in outcomes.asked_of(person, kind, now, numbers).items()}
         for number, by_organisation in progress_of(kind, numbers, [person.organisation_id]).items():
             said[kind, number] = by_organisation.get(person.organisation_id, Progress())
         for number, step, at in Chase.objects.filter(kind=kind, number__in=numbers).values_list("number", "step", "at"):
             chases[kind, number, step] = at
-    return [_item(person, each, parts[each.number], said[each.kind, each.number], chases, now) for each in found]
+    return [_item(person, each, parts[each.number], said[each.kind, each.number], chases, asked, now) for each in found]
 
 
 def _item(
@@ -143,6 +149,7 @@ def _item(
     seen: list[Batch],
     progress: Progress,
     chases: dict[tuple[str, int, str], datetime],
+    asked: dict[tuple[str, int], datetime],
     now: datetime,
 ) -> Item:
     urgent_at = chases.get((thing.kind, thing.number, Chase.Step.URGENT))
@@ -163,6 +170,7 @@ def _item(
                        has_acknowledged=not is_waiting, outcome=progress.outcome),
         due_at=wanted_by, is_urgent=urgent_at is not None, is_reminded=reminded and is_waiting,
         is_overdue=wanted_by is not None and is_waiting and now >= wanted_by,
+        outcome_asked_at=asked.get((thing.kind, thing.number)),
     )  # fmt: skip
 
 
@@ -180,6 +188,13 @@ def waiting_count(person: Person, now: datetime) -> int:
     packages = packages.filter(Q(created_by=None) | Q(created_by__organisation__is_centre=True))
     numbers = set(packages.order_by().values_list("pk", flat=True))
     return count + len(numbers - set(done_by(Kind.PACKAGE, own, ACKNOWLEDGING, min(numbers, default=0))))
+
+
+def asked_count(person: Person, now: datetime) -> int:
+    """Of how much that the person may see its organisation was asked what came of it, and has not said."""
+    releases = releases_for(person, now).filter(pk__in=Numbers(outcomes.asked_of(person, Kind.RELEASE, now)))
+    packages = packages_to(person).filter(pk__in=Numbers(outcomes.asked_of(person, Kind.PACKAGE, now)))
+    return releases.order_by().count() + packages.order_by().count()
 
 
 def unit_stages(person: Person, found: Sequence[Thing]) -> list[tuple[Organisation, Stage]]:

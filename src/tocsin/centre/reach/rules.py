@@ -20,6 +20,9 @@ URGENT = Timer(remind=timedelta(hours=2), overdue=timedelta(hours=4))
 CHASED_FOR = timedelta(days=30)
 """What is older is chased no more; what was escalated stays on the desk until it is closed."""
 
+ASKED_FOR_OUTCOME = timedelta(days=210)
+"""What is older is asked about no more."""
+
 
 class Stage(StrEnum):
     """How far a recipient is."""

@@ -14,7 +14,6 @@ from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import bodies_of, identified
-from tocsin.centre.ledger.selectors import takings_of
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.pages import opened_cursor, sealed_cursor
@@ -25,6 +24,7 @@ from tocsin.lake.scope import Batches
 from tocsin.products import stix_given
 
 from .models import Notice
+from .reach import taken_by
 from .selectors import notices_for
 
 SLICE = 500
@@ -114,11 +114,15 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
 
 def _taken(notice: Notice) -> Batches:
     """What the organisation took of what is recalled."""
-    recalled = Batches.unpacked(bytes(notice.recall.batches))
-    taken = Batches()
-    for taking in takings_of(recalled).get(notice.organisation_id, []):
-        taken |= Batches.unpacked(bytes(taking.batches)) & recalled
-    return taken
+    made = notice.recall
+    recalled = Batches.unpacked(bytes(made.batches))
+    if made.origins is None:
+        return taken_by(notice.organisation_id, recalled)
+    if not notice.taken:
+        return Batches()
+    old = taken_by(notice.organisation_id, Batches.unpacked(bytes(made.origins)))
+    parts = Batch.objects.filter(pk__in=list(recalled), parted_from__in=list(old))
+    return Batches(parts.values_list("pk", flat=True))
 
 
 def note_seen(person: Person, notices: set[int], at: datetime) -> None:

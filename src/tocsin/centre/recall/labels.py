@@ -13,6 +13,13 @@ REASONS: dict[str, str | Promise] = {
     "court-order": _("A court ordered it"),
 }
 
+SHOWN_REASONS: dict[str, str | Promise] = {
+    **REASONS,
+    "relabelled": _("It has a stricter label now"),
+    "wrong-country": _("It was given to the wrong country"),
+}
+"""With what nobody chooses: a new label recalls it from those whom it leaves out, a correction from a country."""
+
 ACTIONS: dict[str, str | Promise] = {
     "destroy": _("Destroy it"),
     "correct": _("Undo what was done with it; a corrected version follows"),

@@ -21,6 +21,9 @@ class Recall(models.Model):
         RECIPIENTS = "wrong-recipients"
         LEGAL = "legal"
         COURT = "court-order"
+        RELABELLED = "relabelled"  # Not hidden: closed to those alone whom a stricter label leaves out.
+
+        RESLICED = "wrong-country"  # Not hidden: it was dealt to a country whose it is not.
 
     class Action(models.TextChoices):
         DESTROY = "destroy"
@@ -59,6 +62,47 @@ class Recall(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class Relabelling(models.Model):
+    """Another handling set for a delivery or for parts of one. What opens it to more waits for a second person."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        REFUSED = "refused"
+        WITHDRAWN = "withdrawn"
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="relabellings")
+    state = models.CharField(max_length=9, choices=State)
+    keys = SealedJSONField(default=list, always="recall")
+    """Ids of objects and values; none: all that is shown of the delivery."""
+    changes = SealedJSONField(default=dict, always="recall")
+    """Fields of the handling set that are laid down anew; the others stay as they are in each part."""
+    wider = models.JSONField(default=list)
+    """Names of the fields by which somebody may see, or do, more."""
+    seen = models.CharField(max_length=32)
+    """How what is relabelled stood when it was asked for (`relabelling.mark_of`)."""
+    note = models.TextField(default="", blank=True)
+    asked_by = models.CharField(max_length=120)
+    """Login."""
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    """Who relabels: the source, or the Centre."""
+    asked_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=120, default="", blank=True)
+    decided_at = models.DateTimeField(null=True)
+    reason = models.TextField(default="", blank=True)
+    """Why it was refused."""
+    recall = models.ForeignKey(Recall, null=True, on_delete=models.PROTECT, related_name="relabellings")
+    """By which those were told who may no longer have it."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["delivery"], condition=models.Q(state="waiting"), name="relabelling_waits_once"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["state", "asked_at"])]
 
 
 class Part(models.Model):

@@ -16,6 +16,7 @@ from tocsin.centre.intake.parting import Chosen, Prepared
 from tocsin.centre.knowledge import parting as knowledge
 from tocsin.centre.knowledge.models import Document, Object
 from tocsin.centre.knowledge.selectors import body_of, identified
+from tocsin.centre.members.models import HandlingSet
 from tocsin.core.errors import Conflict, InputError
 from tocsin.core.typed import recognise_value
 from tocsin.core.words import VICTIM_LIKE
@@ -188,8 +189,11 @@ def _require_all(named: Sequence[Named], things: Sequence[Object], documents: Se
             raise InputError("recall-not-in-delivery", field="parts", excerpt=each.key)
 
 
-def take_out(delivery: Delivery, found: Found, prepared: Prepared, at: datetime) -> dict[int, int]:
-    """Put it into hidden batches of its own, within the caller's transaction; old batch → new."""
+def take_out(
+    delivery: Delivery, found: Found, prepared: Prepared, at: datetime, under: Mapping[int, HandlingSet] | None = None
+) -> dict[int, int]:
+    """Put it into batches of its own, within the caller's transaction; old batch → new. They are hidden, or lie under
+    the handling set that `under` gives what leaves each."""
     if prepared.rows.height != found.rows.height:
         raise Conflict("some of it was taken out meanwhile")
     was = {each.pk: each.batch_id for each in found.things}
@@ -197,7 +201,7 @@ def take_out(delivery: Delivery, found: Found, prepared: Prepared, at: datetime)
         some = Object.objects.filter(pk__in=list(was)[start : start + 500]).values_list("pk", "batch_id")
         if any(was[key] != batch for key, batch in some):
             raise Conflict("some of it was taken out meanwhile")
-    into = intake.commit(delivery, prepared, list(found.origins), at)
+    into = intake.commit(delivery, prepared, list(found.origins), at, under)
     asked_for = {thing.pk for each in found.named for thing in each.things}
     for thing in found.things:
         if thing.pk not in asked_for:

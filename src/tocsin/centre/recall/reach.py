@@ -36,14 +36,23 @@ class Extent:
     """None: all of it. What has none is in no package."""
     until: datetime | None = None
     """What was taken later, of a batch that others go on seeing, is not what was recalled."""
+    stays: Batches | None = None
+    """Where it lies now and stays open to some, for whom it was not recalled: it came under a stricter label."""
+    country: str = ""
+    """Whose alone it is called back from: it was another's. Empty: from everybody."""
 
 
 def extent_of(made: Recall) -> Extent:
     """What a recall called back."""
+    batches = Batches.unpacked(bytes(made.batches))
+    stays = batches if made.reason == Recall.Reason.RELABELLED else None
     if made.origins is None:
-        return Extent(Batches.unpacked(bytes(made.batches)))
+        return Extent(batches, stays=stays)
     values = frozenset(value for held in made.parts.values_list("values", flat=True) for value in held)
-    return Extent(Batches.unpacked(bytes(made.origins)), values, made.asked_at + STILL_TAKING)
+    country = ""
+    if made.reason == Recall.Reason.RESLICED:
+        country = next((code for each in made.parts.all() for code in each.countries or ()), "")
+    return Extent(Batches.unpacked(bytes(made.origins)), values, made.asked_at + STILL_TAKING, stays, country)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +78,42 @@ def reach_of(delivery: Delivery, extent: Extent | None = None) -> Reach:
 
 def told_of(delivery: Delivery, extent: Extent) -> tuple[dict[int, list[Taking]], set[int]]:
     """Who took some of it, and all who are to be told, as numbers of organisations."""
-    takers = takings_of(extent.batches)
+    takers = takings_with_lineage(extent.batches)
     if extent.until is not None or extent.values is not None:
         takers = _exactly(takers, extent)
     aside = set(Organisation.objects.filter(is_centre=True).values_list("pk", flat=True)) | {delivery.organisation_id}
+    if extent.country:
+        others = Organisation.objects.exclude(country=extent.country)
+        aside |= set(others.values_list("pk", flat=True))
+    if extent.stays is not None:
+        aside |= still_open_to(extent.stays)
     for key in aside & takers.keys():
         del takers[key]
     return takers, {*takers, *open_to(extent.batches)} - aside
+
+
+def takings_with_lineage(batches: Batches) -> dict[int, list[Taking]]:
+    """Who took some of these, also out of the batches that they were taken out of, while it still lay there."""
+    takers = takings_of(batches)
+    parted = Batch.objects.filter(pk__in=list(batches), parted_at__isnull=False)
+    for part in parted.select_related("parted_from"):
+        child, old = part, part.parted_from
+        while old is not None and child.parted_at is not None:
+            for key, takings in takings_of(Batches([old.pk])).items():
+                early = [each for each in takings if each.began_at <= child.parted_at + STILL_TAKING]
+                if early:
+                    takers.setdefault(key, []).extend(each for each in early if each not in takers.get(key, []))
+            child, old = old, old.parted_from
+    return takers
+
+
+def taken_by(organisation: int, batches: Batches) -> Batches:
+    """Of these batches, those that the organisation took some of."""
+    found = Batches()
+    for taking in takings_of(batches).get(organisation, []):
+        found |= Batches.unpacked(bytes(taking.batches)) & batches
+    parted = Batch.objects.filter(pk__in=list(batches), parted_at__isnull=False).values_list("pk", flat=True)
+    return found | Batches([each for each in parted if organisation in takings_with_lineage(Batches([each]))])
 
 
 def _exactly(takers: dict[int, list[Taking]], extent: Extent) -> dict[int, list[Taking]]:
@@ -102,7 +140,15 @@ def open_to(batches: Batches) -> set[int]:
     """Organisations to which any of these is or was open: as they are now, under the terms of now and before."""
     keys = list(batches)
     numbers = set(Batch.objects.filter(pk__in=keys).values_list("terms", flat=True))
-    numbers |= set(Former.objects.filter(batch__in=keys).values_list("terms", flat=True))
+    return _open_under(numbers | set(Former.objects.filter(batch__in=keys).values_list("terms", flat=True)))
+
+
+def still_open_to(batches: Batches) -> set[int]:
+    """Organisations to which some of these is open under the terms of now."""
+    return _open_under(set(Batch.objects.filter(pk__in=list(batches), hidden_at=None).values_list("terms", flat=True)))
+
+
+def _open_under(numbers: set[int]) -> set[int]:
     held = []
     named: set[str] = set()
     for terms in Terms.objects.filter(pk__in=numbers).select_related(*FACTS):
@@ -121,7 +167,10 @@ def open_to(batches: Batches) -> set[int]:
 
 def holding(packages: Iterable[Package], extent: Extent) -> list[Package]:
     """The packages that hold some of it. One that cannot be opened is taken to hold it."""
-    found = [each for each in packages if batches_of(each) & extent.batches]
+    found = [
+        each for each in packages
+        if (not extent.country or each.country == extent.country) and batches_of(each) & extent.batches
+    ]  # fmt: skip
     if extent.values is None:
         return found
     return [each for each in found if _names(each, extent.values)]

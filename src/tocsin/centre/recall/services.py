@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from tocsin.centre.release.models import Package
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.lake.scope import Batches
 
-from . import certificates, journal, remaking, undoing
+from . import certificates, journal, labels, remaking, undoing
 from .models import Notice, Part, Recall, Undo
 from .parts import Found, batches_of, countries_of, find, take_out
 from .reach import Extent, extent_of, told_of
@@ -48,7 +48,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
         batches = Batches(own | Origin.all_drawn_from(own))  # They close with it; who had them is told, too.
         shown.update(hidden_at=at)  # First: from here to its end, changes to batches wait for one another.
         said = Said(reason, action, by.login, by.organisation, at, note)
-        made = _recalled(delivery, batches, said, number=drawn_number("RC", at))
+        made = enter(delivery, batches, said, number=drawn_number("RC", at))
         journal.write(_line(made))
     return made
 
@@ -87,7 +87,7 @@ class Correction:
 
 
 def _require_words(reason: str, action: str) -> None:
-    if reason not in Recall.Reason.values or action not in Recall.Action.values:
+    if reason not in labels.REASONS or action not in Recall.Action.values:
         raise InputError("invalid-object", field="reason", excerpt=reason)
 
 
@@ -110,7 +110,7 @@ def recalled_parts(
                 into = take_out(delivery, found, prepared, said.at)
                 taken = Batches(list(into.values()))
                 free = number and not Recall.objects.filter(number=number).exists()
-                made = _recalled(
+                made = enter(
                     delivery, taken, said, number=number if free else drawn_number("RC", said.at), found=found,
                     corrections=corrections, successor=successor,
                 )  # fmt: skip
@@ -133,11 +133,17 @@ def _line(made: Recall) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _recalled(
+def enter(
     delivery: Delivery, batches: Batches, said: Said, *, number: str, found: Found | None = None,
-    corrections: Mapping[str, Correction] | None = None, successor: Delivery | None = None,
+    corrections: Mapping[str, Correction] | None = None, successor: Delivery | None = None, of_country: str = "",
 ) -> Recall:  # fmt: skip
+    """Keep the recall of what lies in these batches, tell whoever had it, close packages; in the caller's transaction,
+    which hid it, put it under a stricter label, or moved it from one country (`of_country`) to another."""
     extent = Extent(batches) if found is None else Extent(found.origins, found.row_values)
+    if said.reason == Recall.Reason.RELABELLED:
+        extent = replace(extent, stays=batches)
+    if of_country:
+        extent = replace(extent, country=of_country)
     made = Recall.objects.create(
         number=number, delivery=delivery, batches=batches.packed(), reason=said.reason, action=said.action,
         note=said.note, asked_by=said.by, organisation=said.organisation, asked_at=said.at,
@@ -145,7 +151,7 @@ def _recalled(
         successor=successor, packages_until=Package.objects.aggregate(top=Max("pk"))["top"] or 0,
     )  # fmt: skip
     if found is not None:
-        _keep_parts(made, found, corrections or {})
+        _keep_parts(made, found, corrections or {}, of_country)
         if corrections and successor is None:
             jobs.enqueue(CORRECT, f"recall:{number}", {"recall": made.pk}, at=said.at)
     takers, told = told_of(delivery, extent)
@@ -167,12 +173,13 @@ def _recalled(
     return made
 
 
-def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction]) -> None:
+def _keep_parts(made: Recall, found: Found, corrections: Mapping[str, Correction], of_country: str) -> None:
     whole = list(found.origins)
     Part.objects.bulk_create(
         Part(
             recall=made, kind=each.kind, key=each.key, name=each.name, batches=batches_of(each) or whole,
-            values=each.values, rows=each.rows.height, countries=countries_of(each),
+            values=each.values, rows=each.rows.height,
+            countries=[of_country] if of_country else countries_of(each),
             field=corrections[each.key].field if each.key in corrections else "",
             became=corrections[each.key].became if each.key in corrections else "",
         )
@@ -273,7 +280,7 @@ def replay(at: datetime) -> int:
 
     It may also be what a process was killed at, between its line and the end of its transaction.
     """
-    return sum(_replayed(line, at) for line in journal.lines())
+    return sum(_replayed(line, at) for line in journal.lines() if not line.get("relabelled"))
 
 
 def _replayed(line: dict[str, Any], at: datetime) -> bool:
@@ -294,7 +301,7 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
         batches = Batches(own | Origin.all_drawn_from(own))
         Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
         taken = Recall.objects.filter(number=line["number"]).exists()
-        _recalled(delivery, batches, said, number=drawn_number("RC", asked_at) if taken else line["number"])
+        enter(delivery, batches, said, number=drawn_number("RC", asked_at) if taken else line["number"])
         record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
     return True
 
@@ -306,7 +313,7 @@ def _parts_replayed(delivery: Delivery, line: dict[str, Any], said: Said, at: da
     keys = [key for key, _, _ in line["parts"]]
     if any(set(each.parts.values_list("key", flat=True)) == set(keys) for each in known):
         return False
-    there = _still_there(delivery, keys)
+    there = still_there(delivery, keys)
     if not there:
         return False  # The delivery as a whole is gone, or the file was restored without what it is about.
     corrections = {key: Correction(field, became) for key, field, became in line["parts"] if field}
@@ -315,7 +322,7 @@ def _parts_replayed(delivery: Delivery, line: dict[str, Any], said: Said, at: da
     return True
 
 
-def _still_there(delivery: Delivery, keys: Sequence[str]) -> list[str]:
+def still_there(delivery: Delivery, keys: Sequence[str]) -> list[str]:
     """Those that something of the delivery still names."""
     left = list(keys)
     while left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import parts_views, views
+from . import parts_views, relabel_views, views
 
 urlpatterns = [
     path("recalls/", views.recall_list, name="recalls"),
@@ -15,5 +15,7 @@ urlpatterns = [
     path("recalls/<str:number>/remake/", parts_views.recall_remake, name="recall-remake"),
     path("recalls/<str:number>/recalled.json", parts_views.recall_recalled, name="recall-recalled"),
     path("deliveries/<str:receipt>/recall/parts/", parts_views.delivery_recall_parts, name="delivery-recall-parts"),
+    path("deliveries/<str:receipt>/handling/", relabel_views.delivery_relabel, name="delivery-relabel"),
+    path("relabellings/<int:key>/", relabel_views.relabelling_page, name="relabelling"),
     path("deliveries/<str:receipt>/recall/", views.delivery_recall, name="delivery-recall"),
 ]

@@ -25,6 +25,7 @@ from . import certificates, labels, parts_views, services, undoing
 from .forms import AnswerForm, RecallForm
 from .models import Notice, Recall
 from .reach import reach_of
+from .relabelling import waiting_for
 from .rules import is_overdue
 from .selectors import may_recall, may_recall_parts, notices_for, recalls_for
 
@@ -46,6 +47,7 @@ def recall_list(request: HttpRequest) -> HttpResponse:
         "notices": [_notice(each, now) for each in told],
         "is_centre": person.organisation.is_centre,
         "undos": undoing.undos_for(person).filter(state="open"),
+        "relabellings": waiting_for(person),
         "now": now,
     }
     return render(request, "recall/recall_list.html", context)
@@ -80,7 +82,7 @@ def _page(request: HttpRequest, number: str, form: AnswerForm | None = None) -> 
         "others": [row for row in rows if row["notice"].state == Notice.State.NOTHING_TAKEN],
         "notice": _notice(notice, now) if notice else None,
         "form": form or (AnswerForm(action=made.action) if notice and notice.state == Notice.State.INFORMED else None),
-        "reason": labels.REASONS[made.reason],
+        "reason": labels.SHOWN_REASONS[made.reason],
         "action": labels.ACTIONS[made.action],
         **parts_views.shown_of(made, person, follows=found is not None),
     }
@@ -96,7 +98,7 @@ def _shown(made: Recall, now: datetime) -> dict[str, Any]:
         "is_late": bool(left) and now >= made.confirm_by,
         "undos": made.asked_undos,  # type: ignore[attr-defined]
         "undos_open": made.open_undos,  # type: ignore[attr-defined]
-        "reason": labels.REASONS[made.reason],
+        "reason": labels.SHOWN_REASONS[made.reason],
     }
 
 

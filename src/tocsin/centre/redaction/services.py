@@ -47,6 +47,13 @@ def objects_for(person: Person, delivery: Delivery, at: datetime) -> list[Object
     return list(found.order_by("pk")[:MOST_OBJECTS])
 
 
+def others_for(person: Person, delivery: Delivery, at: datetime) -> list[str]:
+    """Standards of the objects that the person sees and nobody can redact."""
+    seen = visible_batches(viewer_of(person), at).filter(delivery=delivery)
+    found = Object.objects.filter(delivery=delivery, batch__in=seen).exclude(standard__startswith=STANDARD)
+    return list(found.order_by("standard").values_list("standard", flat=True).distinct())
+
+
 def contents_of(things: Collection[Object]) -> dict[int, dict[str, Any]]:
     """Number of each object → what it says; one whose bytes are no JSON object is left out."""
     found = {}

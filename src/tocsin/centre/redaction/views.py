@@ -108,7 +108,7 @@ def redaction_new(request: HttpRequest, found: Delivery) -> HttpResponse:
             return redirect("redaction", made.pk)
     context = {
         "form": form, "delivery": found, "kind": kind, "has_objects": bool(contents), "has_rows": has_rows,
-        "has_more": len(things) == OBJECTS_LISTED,
+        "has_more": len(things) == OBJECTS_LISTED, "others": services.others_for(person, found, now),
     }  # fmt: skip
     return render(request, "redaction/new.html", context, status=422 if form.errors else 200)
 

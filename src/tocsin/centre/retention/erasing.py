@@ -15,7 +15,7 @@ from tocsin.centre.intake.models import Batch, Delivery, Hold, NameTally, Tally
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge import services as knowledge
-from tocsin.centre.recall.models import Part, Recall
+from tocsin.centre.recall.models import Part, Recall, Relabelling
 from tocsin.centre.release.models import Package, Release
 from tocsin.centre.release.selectors import batches_of, file_of
 from tocsin.core.errors import Conflict
@@ -80,6 +80,7 @@ def texts(purge: Purge, held: Batches, at: datetime) -> Facts:
                 each.save(update_fields=list(after))
                 changed.append([model._meta.model_name, each.pk])
     Part.objects.filter(recall__delivery=purge.delivery).update(key="", name="", values=[], became="")
+    Relabelling.objects.filter(delivery=purge.delivery).update(keys=[], changes={})
     return {"blanked": changed}
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,15 +22,18 @@ from tocsin.centre.intake.models import Delivery, SavedProfile
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.core.errors import Conflict
+from tocsin.centre.reasons import sentence
+from tocsin.core.errors import Conflict, InputError
 from tocsin.core.words import Role
 from tocsin.handling import Viewer
 from tocsin.reference import countries
 from tocsin.reference.addresses import shipped
+from tocsin.reference.members import members
 
 from .. import reviewing, services
 from ..models import Proposal
 
+DECIDED_PER_PAGE = 30
 ACCEPTABLE = tuple(role.value for role in Role)
 CLAIMS = {
     "stated": gettext_lazy("what the source states"),
@@ -215,3 +219,47 @@ def decide_countries(request: HttpRequest) -> HttpResponse:
     if not decided and not without:
         messages.warning(request, _("Tick at least one value first."))
     return redirect(f"{reverse('review')}?tab=countries")
+
+
+@requires("review")
+@require_safe
+def decided_countries(request: HttpRequest) -> HttpResponse:
+    """What was decided, to correct what was decided wrongly."""
+    found = reviewing.decided_conflicts(viewer_of(person_of(request)))
+    page = Paginator(found, DECIDED_PER_PAGE).get_page(request.GET.get("page"))
+    language = get_language() or "en"
+    lands = sorted((countries.country(each.code) for each in members(timezone.now().date())),
+                   key=lambda each: each.name(language))  # fmt: skip
+    context = {
+        "page": page,
+        "decided": [reviewing.claims_of(each) for each in page],
+        "lands": [(each.code, each.name(language)) for each in lands],
+    }
+    return render(request, "analysis/decided.html", context)
+
+
+@requires("review")
+@require_POST
+def correct_country(request: HttpRequest, key: int) -> HttpResponse:
+    """The rows were another country's: they move there, and are recalled from the first."""
+    person = person_of(request)
+    conflict = reviewing.decided_conflicts(viewer_of(person)).filter(pk=key).first()
+    code = request.POST.get("country", "").upper()
+    try:
+        name = countries.country(code).name(get_language() or "en")
+    except KeyError:
+        raise Http404 from None
+    if conflict is None:
+        raise Http404
+    try:
+        if conflict.country != request.POST.get("was", ""):
+            raise Conflict
+        services.correct_country(conflict=conflict, country=code, by=person, at=timezone.now())
+    except Conflict:
+        messages.error(request, _("Another reviewer decided this meanwhile."))
+    except InputError as error:
+        messages.error(request, sentence(error.reason))
+    else:
+        text = _("%(value)s is moved to %(country)s. Whoever had it wrongly is told to destroy it.")
+        messages.success(request, text % {"value": conflict.value, "country": name})
+    return redirect("decided-countries")

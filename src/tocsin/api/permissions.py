@@ -1,0 +1,204 @@
+"""Permissions by program: what one was asked as a source, what one asked, and every step that the pages have."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Query, Router, Schema
+
+from tocsin.centre.intake import deliveries as selectors
+from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.members.access import is_fresh
+from tocsin.centre.members.models import Person
+from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.permissions import services
+from tocsin.centre.permissions.models import Permission
+from tocsin.centre.permissions.rules import Wish
+from tocsin.centre.permissions.selectors import answerable_by, asked_by
+from tocsin.core.errors import NotFound, Refused
+
+from .callers import caller_of
+from .errors import Problem
+
+router = Router(tags=["permissions"])
+LISTED_MOST = 500
+PROBLEMS = (403, 404, 409, 422)
+
+
+class Asked(Schema):
+    """A request to a source, and what was permitted. To a bureau, neither source nor delivery is named."""
+
+    id: int
+    number: str
+    state: str
+    source: str
+    delivery: str
+    asked_for: str
+    """Short name of the bureau that wants to pass it on, or of the Centre."""
+    asked_at: datetime
+    audience: list[str]
+    purposes: list[str]
+    is_standing: bool
+    until: date
+    reason: str
+    permitted_audience: list[str]
+    permitted_purposes: list[str]
+    permitted_standing: bool
+    permitted_until: date | None
+    answer: str
+
+
+class Listed(Schema):
+    """The newest first."""
+
+    of_me: list[Asked]
+    """What one's own organisation is asked as a source."""
+    by_me: list[Asked]
+
+
+class Wanted(Schema):
+    """What is asked of a source, or permitted by it."""
+
+    audience: list[str] = []
+    purposes: list[str] = []
+    is_standing: bool = False
+    until: date
+
+
+class Question(Wanted):
+    """Of a delivery (`delivery`, at the Centre), some parts of it (`parts`: numbers; none: all that one may see), or,
+    for a bureau, of one part by its number, for units of its own."""
+
+    delivery: str = ""
+    parts: list[int] = []
+    reason: str
+
+
+class Grant(Wanted):
+    """The whole of what was asked, or less."""
+
+    text: str = ""
+
+
+class Why(Schema):
+    reason: str = ""
+
+
+def _plain(each: Permission, person: Person) -> dict[str, Any]:
+    names = (
+        "number", "state", "asked_at", "audience", "purposes", "is_standing", "until", "permitted_audience",
+        "permitted_purposes", "permitted_standing", "permitted_until", "answer",
+    )  # fmt: skip
+    is_bureau = not person.organisation.is_centre and each.source_id != person.organisation_id
+    return {
+        **{name: getattr(each, name) for name in names}, "id": each.pk, "asked_for": each.asked_for.slug,
+        "source": "" if is_bureau else each.source.slug, "delivery": "" if is_bureau else each.delivery.receipt,
+        "reason": each.asked_reason if is_bureau else each.reason,
+    }  # fmt: skip
+
+
+def _source(request: HttpRequest, *, changes: bool = True) -> Person:
+    scopes = ("answer",) if changes else ("answer", "read")
+    return caller_of(request).require("answer-permissions", *scopes)
+
+
+def _asker(request: HttpRequest) -> Person:
+    return caller_of(request).require("ask-source", "ask")
+
+
+def _answerable(person: Person, key: int) -> Permission:
+    found = answerable_by(person).filter(pk=key).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _asked(person: Person, key: int) -> Permission:
+    found = asked_by(person, timezone.now()).filter(pk=key).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _wish(said: Wanted) -> Wish:
+    return Wish(frozenset(said.audience), frozenset(said.purposes), said.is_standing, said.until)
+
+
+@router.get("", response={200: Listed, 403: Problem})
+def listed(request: HttpRequest, state: Annotated[str, Query(max_length=20)] = "") -> dict[str, Any]:
+    """What one is asked, and what one asked; with `state`, those alone that stand so."""
+    person = caller_of(request).require("read", "read", "ask", "answer")
+    of_me, by_me = answerable_by(person).select_related("source", "delivery", "asked_for"), asked_by(
+        person, timezone.now()
+    )  # fmt: skip
+    if state:
+        of_me, by_me = of_me.filter(state=state), by_me.filter(state=state)
+    return {
+        "of_me": [_plain(each, person) for each in of_me[:LISTED_MOST]],
+        "by_me": [_plain(each, person) for each in by_me[:LISTED_MOST]],
+    }
+
+
+@router.post("", response={201: Asked, PROBLEMS: Problem})
+def ask(request: HttpRequest, question: Question) -> tuple[int, dict[str, Any]]:
+    """Ask a source. What a bureau asks, the Centre passes on in words of its own."""
+    person, now = _asker(request), timezone.now()
+    seen = visible_batches(viewer_of(person), now).select_related("handling_set", "delivery__organisation")
+    if person.organisation.is_centre:
+        seen = seen.filter(delivery=selectors.delivery_for(person, question.delivery))
+        some = list(seen.filter(pk__in=question.parts) if question.parts else seen)
+    else:
+        some = list(seen.filter(pk__in=question.parts[:1])) if len(question.parts) == 1 else []
+    if not some or (question.parts and len(some) != len(set(question.parts))):
+        raise NotFound
+    made = services.ask(some[0].delivery, some, _wish(question), reason=question.reason, by=person, at=now)
+    return 201, _plain(made, person)
+
+
+@router.post("/{key}/grant", response={200: Asked, PROBLEMS: Problem})
+def grant(request: HttpRequest, key: int, said: Grant) -> dict[str, Any]:
+    """Permit the whole of it or less. Two people at the Centre still let it go."""
+    person = _source(request)
+    if person.through is None and not is_fresh(request):
+        raise Refused("prove-first")
+    found = services.grant(_answerable(person, key), _wish(said), text=said.text, by=person, at=timezone.now())
+    return _plain(found, person)
+
+
+@router.post("/{key}/refuse", response={200: Asked, PROBLEMS: Problem})
+def refuse(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+    """Say no, and why."""
+    person = _source(request)
+    return _plain(services.refuse(_answerable(person, key), reason=said.reason, by=person, at=timezone.now()), person)
+
+
+@router.post("/{key}/withdraw", response={200: Asked, PROBLEMS: Problem})
+def withdraw(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+    """Take a permission back: nobody sees anything on its strength any more."""
+    person = _source(request)
+    services.withdraw(_answerable(person, key), reason=said.reason, by=person, at=timezone.now())
+    return _plain(_answerable(person, key), person)
+
+
+@router.post("/{key}/cancel", response={200: Asked, PROBLEMS: Problem})
+def cancel(request: HttpRequest, key: int) -> dict[str, Any]:
+    """What one asked is wanted no longer."""
+    person = _asker(request)
+    return _plain(services.cancel(_asked(person, key), by=person, at=timezone.now()), person)
+
+
+@router.post("/{key}/forward", response={200: Asked, PROBLEMS: Problem})
+def forward(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+    """The Centre passes a bureau's request on, in words of its own."""
+    person = _asker(request)
+    return _plain(services.forward(_asked(person, key), reason=said.reason, by=person, at=timezone.now()), person)
+
+
+@router.post("/{key}/decline", response={200: Asked, PROBLEMS: Problem})
+def decline(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+    """The Centre does not pass a bureau's request on, and says why."""
+    person = _asker(request)
+    return _plain(services.decline(_asked(person, key), reason=said.reason, by=person, at=timezone.now()), person)
