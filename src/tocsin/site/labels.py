@@ -117,6 +117,8 @@ ACTIONS: dict[str, str | Promise] = {
     "country.decided": _("Decided a country"),
     "batch.sealed": _("Sealed a part of a delivery"),
     "seal.rotated": _("Changed the key of what is sealed"),
+    "keys.adopted": _("A file of keys was taken into use"),
+    "keys.given-up": _("Went on without a file of keys that was lost"),
     "country.networks-read": _("Read a country's networks"),
     "country.recast": _("Moved rows to their country"),
     "country.status-set": _("Changed how a country takes part"),

@@ -72,18 +72,19 @@ def requests_for(person: Person) -> QuerySet[Request]:
 
 
 def said_in(request: Request) -> dict[str, Any]:
-    """What the person said."""
-    return sealed.opened(request.sealed, _about(request.number))
+    """What the person said; nothing in any of it where it can never be opened again."""
+    nothing: dict[str, Any] = {"name": "", "contact": "", "values": [], "text": ""}
+    return nothing | sealed.readable(request.sealed, _about(request.number))
 
 
 def found_in(request: Request) -> dict[str, Any]:
     """What the last search found, and what was ordered."""
-    return sealed.opened(request.sealed_findings, _about(request.number))
+    return sealed.readable(request.sealed_findings, _about(request.number))
 
 
 def added_to_letter(request: Request) -> str:
     """The commission's own words to the person."""
-    return str(sealed.opened(request.sealed_letter, _about(request.number)).get("text", ""))
+    return str(sealed.readable(request.sealed_letter, _about(request.number)).get("text", ""))
 
 
 def answer_by(request: Request) -> datetime:
@@ -110,6 +111,8 @@ def search(request: Request, *, by: Person, at: datetime) -> list[dict[str, Any]
         found = _open(request, by)
         _require_complete(found)
         said = said_in(found)
+        if not said["name"]:
+            raise Conflict("what was asked can no longer be read")  # Nothing would be found, which would be an answer.
         results = holdings.search([said["name"], *said["values"]])
         kept = found_in(found) | {"found": results, "searched_at": at.isoformat()}
         found.sealed_findings = sealed.seal(kept, _about(found.number))
