@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Organisation
 
 
@@ -30,7 +31,7 @@ class Review(models.Model):
     """The last day, which counts whole in UTC."""
     before = models.DateField()
     """The last day as it stood before."""
-    reason = models.TextField()
+    reason = SealedWordsField()
     asked_by = models.CharField(max_length=120)
     """Login."""
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
@@ -101,14 +102,14 @@ class LegalHold(models.Model):
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="legal_holds")
     authority = models.CharField(max_length=200)
     """Who wants it kept, and under which reference."""
-    reason = models.TextField()
+    reason = SealedWordsField()
     until = models.DateField(null=True, blank=True)
     """The last day, which counts whole in UTC; None: until it is lifted."""
     placed_by = models.CharField(max_length=120)
     placed_at = models.DateTimeField()
     lifted_by = models.CharField(max_length=120, default="", blank=True)
     lifted_at = models.DateTimeField(null=True)
-    lifted_why = models.TextField(default="", blank=True)
+    lifted_why = SealedWordsField(default="", blank=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["lifted_at", "until"])]
