@@ -1,7 +1,7 @@
 """DOMAIN 4.15 again, for all that people do with what was handed over: no table and no file below the home shows it.
 
 `tests/centre/intake/test_sealed_dump.py` looks at what deliveries, searches and decisions leave. Here come recalls of
-`tests/centre/intake/test_sealed_dump.py` looks at what deliveries, searches and decisions leave. Here come recalls of
+parts with their corrections, circulars, requests for permission, redactions, releases, answers, reviews, holds and
 their sealed copies, requests of people; and the files, of which observations and countries' packages stay as they are
 (decisions 21 and 26).
 """

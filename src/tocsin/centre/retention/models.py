@@ -8,7 +8,7 @@ from django.db import models
 
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.sealed_fields import SealedWordsField
-from tocsin.centre.members.models import Organisation
+from tocsin.centre.members.models import Organisation, Person
 
 
 class Review(models.Model):
@@ -125,3 +125,26 @@ class SealedCopy(models.Model):
     destroyed_at = models.DateTimeField(null=True)
     certificate = models.TextField(default="", blank=True)
     """Signed JSON of its destruction."""
+
+
+class CopyOpening(models.Model):
+    """That a sealed copy may be taken out for whoever wants it kept: asked by one person, opened by another."""
+
+    copy = models.ForeignKey(SealedCopy, on_delete=models.PROTECT, related_name="openings")
+    authority = models.CharField(max_length=200)
+    """Who gets it, and under which reference."""
+    reason = SealedWordsField()
+    asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    approved_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    taken = models.PositiveIntegerField(default=0)
+    """How often it was taken out; the log of acts says by whom."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(approved_by=None) | ~models.Q(approved_by=models.F("asked_by")),
+                name="copy_opened_by_two",
+            ),
+        ]
