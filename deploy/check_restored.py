@@ -13,11 +13,11 @@ def main() -> int:
     from django.core.management import call_command
     from django.db import connection
 
-    from tocsin.centre.intake import vault
     from tocsin.centre.intake.models import Delivery, LakeFile
     from tocsin.centre.intake.originals import digest_of
     from tocsin.centre.intake.store import delivery_path
     from tocsin.lake.files import file_digest
+    from tocsin.site import own_keys
 
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -27,8 +27,8 @@ def main() -> int:
                 return 1
     call_command("migrate", verbosity=0, interactive=False)
     store = installation.store_folder
-    if fault := vault.fault():
-        print(f"{fault}.")
+    if faults := own_keys.faults():
+        print("\n".join(f"{each}." for each in faults.values()))
         return 1
     kept = Delivery.objects.exclude(state=Delivery.State.PURGED).values_list("sha256", flat=True)
     expected = {delivery_path(store, sha256): sha256 for sha256 in kept}

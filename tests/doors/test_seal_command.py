@@ -43,5 +43,5 @@ def test_the_state_is_told_and_a_lost_key_ends_with_status_1(store: Path) -> Non
     for words in (("state",), ("rotate",)):
         code, said = run(*words)
         assert code == 1
-        assert f"{path} is missing: restore it from its backup" in said
+        assert f"{path} is missing: restore it from the backup" in said
     assert not path.exists(), "no second key is made beside a lost one"

@@ -30,9 +30,18 @@ def write(paths: Iterable[Path], line: dict[str, Any]) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
-            file.write(body)
+            # Half a line of a process that was killed, or of a full disk, must not swallow this one.
+            file.write(body if _ends_whole(path) else b"\n" + body)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _ends_whole(path: Path) -> bool:
+    if not path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def lines(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:

@@ -38,5 +38,12 @@ def make(organisation: str = "Tocsin", *, home: Path | None = None) -> None:
 
     call_command("migrate", verbosity=0, interactive=False)
     from tocsin.centre.members import services
+    from tocsin.credentials.content_keys import KeyMissing
+    from tocsin.site import own_keys
 
-    services.found(organisation, at=datetime.now(UTC))
+    at = datetime.now(UTC)
+    services.found(organisation, at=at)
+    try:
+        own_keys.require(organisation, at)
+    except KeyMissing as error:
+        raise click.ClickException(str(error)) from error

@@ -11,6 +11,8 @@ from tocsin.core.errors import Unavailable
 
 from . import setup
 
+FILES = ("content-keys", "sealing-key", "signing-key.pem")
+
 
 @click.group()
 def seal() -> None:
@@ -21,18 +23,19 @@ def seal() -> None:
 @seal.command("state")
 @click.option("--json", "as_json", is_flag=True)
 def state(as_json: bool) -> None:
-    """Whether keys/content-keys opens what this database holds sealed. Status 1 when it does not."""
-    from tocsin.centre.intake import vault
+    """Whether every file in keys/ is the one that belongs to this database. Status 1 when one is not."""
     from tocsin.centre.intake.models import SealKey
     from tocsin.centre.knowledge.sealing import unsealed
+    from tocsin.site import own_keys
 
-    facts = {"keys": SealKey.objects.count(), "batches_unsealed": unsealed().count(), "fault": vault.fault()}
+    faults = list(own_keys.faults().values())
+    facts = {"keys": SealKey.objects.count(), "batches_unsealed": unsealed().count(), "fault": "\n".join(faults)}
     if as_json:
         click.echo(json.dumps(facts))
     else:
         click.echo(f"{facts['keys']:,} keys; {facts['batches_unsealed']:,} batches are to be sealed yet")
-    if facts["fault"]:
-        raise click.ClickException(str(facts["fault"]))
+    if faults:
+        raise click.ClickException("\n".join(f"{each}." for each in faults))
 
 
 @seal.command("rows")
@@ -48,6 +51,26 @@ def rows() -> None:
     except Unavailable as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{batches:,} batches, {sealed:,} rows and {files:,} files sealed.")
+
+
+@seal.command("give-up")
+@click.argument("file", type=click.Choice(FILES))
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+def give_up(file: str, yes: bool) -> None:
+    """Go on without a file of keys that is lost for good. What it opened is never read again.
+
+    content-keys: everything sealed until now. sealing-key: secrets of code apps and of providers of sign-in, what was
+    said to the commission, sealed copies; recalls of single parts that only the journal knows are made again for the
+    whole delivery. signing-key.pem: nothing, but receivers of packages must be given the new public key.
+    """
+    from tocsin.site import own_keys
+
+    if file not in own_keys.faults():
+        raise click.ClickException(f"keys/{file} is there, and belongs to this database: nothing is to be given up.")
+    if not yes:
+        click.confirm("Search all backups first. Shall what it opened stay closed for ever?", abort=True)
+    own_keys.give_up(file, datetime.now(UTC))
+    click.echo(f"It stands in the log of acts. Back keys/{file} up as soon as there is a new one, apart from the data.")
 
 
 @seal.command("rotate")

@@ -16,6 +16,10 @@ import click
 from . import setup
 
 LOOK_SECONDS = 0.2
+STOPPED = (
+    "Nothing is served and nothing was changed: what was recalled since a backup could not be kept away without its "
+    "keys. Put the file back and start again; if it is lost for good, see: tocsin seal give-up --help"
+)
 PORTAL = (
     *("--interface", "wsgi", "--no-ws", "--workers", "1"),
     # More threads than cores are meant: they wait for slow uploads and for the database. At the level "warning" the
@@ -33,7 +37,6 @@ def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
     _require_current()
-    _tell_missing_key()
     _recall_again()
     from tocsin.centre.jobs.worker import work as run
     from tocsin.site import wiring
@@ -56,32 +59,34 @@ def serve(host: str, port: int, workers: int) -> None:
     """Serve the portal and do waiting work, until stopped."""
     setup()
     _require_current()
-    _tell_missing_key()
     _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers)
 
 
-def _tell_missing_key() -> None:
-    """Say at once that what is sealed cannot be shown; all else can, so the portal starts."""
-    from tocsin.centre.intake import vault
-
-    if fault := vault.fault():
-        click.echo(f"{fault}.", err=True)
-
-
 def _recall_again() -> None:
-    """What was recalled or purged after a restored backup was made is gone again before anybody is served."""
+    """What was recalled or purged after a restored backup was made is gone again before anybody is served.
+
+    That takes every key of the installation: without one, nothing is served.
+    """
+    from django.conf import settings
+
     from tocsin.centre.recall import relabelling
     from tocsin.centre.recall.services import replay
     from tocsin.centre.retention.purging import replay as end_again
+    from tocsin.credentials.content_keys import KeyMissing
+    from tocsin.site import own_keys
 
-    count = replay(datetime.now(UTC)) + relabelling.replay(datetime.now(UTC))
-    if count:
-        click.echo(f"{count} recalls were made again: this database is older than they are.")
-    count = end_again(datetime.now(UTC))
-    if count:
-        click.echo(f"{count} deliveries were ended or purged again: this database is older than that.")
+    now = datetime.now(UTC)
+    try:
+        own_keys.require(settings.INSTALLATION.organisation, now)
+        recalled, ended = replay(now) + relabelling.replay(now), end_again(now)
+    except KeyMissing as error:
+        raise click.ClickException(f"{error}\n{STOPPED}") from error
+    if recalled:
+        click.echo(f"{recalled} recalls were made again: this database is older than they are.")
+    if ended:
+        click.echo(f"{ended} deliveries were ended or purged again: this database is older than that.")
 
 
 def _require_current() -> None:

@@ -45,6 +45,7 @@ REASONS: dict[str, str] = {
     "recall-objection-without-ground": "To keep what was recalled, name the legal duty under which you keep it.",
     "answer-without-reason": "Say why nothing was done with it: the Centre learns from that.",
     "answer-without-usefulness": "Say whether it was useful, not useful, or a false positive.",
+    "copy-opened-by-one": "Who asked for a sealed copy cannot open it: another legal officer has to.",
     "recall-answer-without-units": "Confirm too that this holds for the units that you authorised: they may have copies.",
     "recall-not-in-delivery": "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery.",
     "recall-too-many-parts": "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew.",

@@ -158,12 +158,12 @@ def installation_keys(folder: Path) -> dict[str, InstallationKey]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyMissing(f"keys/{FILE} cannot be read") from error
+        raise KeyMissing(f"{folder / FILE} cannot be read: restore it from its backup") from error
     found = [_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
     keys = [InstallationKey(bytes.fromhex(each[2])) for each in found if each is not None]
     named = {key.number: key for key in keys}
     if not keys or list(named) != [each[1] if each else "" for each in found]:
-        raise KeyMissing(f"keys/{FILE} is damaged: restore it from its backup")
+        raise KeyMissing(f"{folder / FILE} is damaged: restore it from its backup")
     return named
 
 

@@ -11,6 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -19,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tocsin.core.errors import InputError
 
 from ._private_files import write_new
+from .content_keys import KeyMissing
 
+FILE: Final = "signing-key.pem"
+_RAW = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 _ALGORITHM = b"\x01"  # Ed25519 in the C2SP note form.
-_FILE = "signing-key.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,29 @@ def load_or_make(folder: Path, name: str = "tocsin") -> SigningKey:
     Two processes that start at once end with the same key: the file appears whole or not at all.
     """
     clean = re.sub(r"[\s+]+", "-", name.strip()) or "tocsin"
-    path = folder / _FILE
+    path = folder / FILE
     if not path.exists():
         write_new(path, _pem(Ed25519PrivateKey.generate()))
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise InputError("invalid-object", field=_FILE, excerpt="not an Ed25519 key")
+        raise InputError("invalid-object", field=FILE, excerpt="not an Ed25519 key")
     made = SigningKey(clean, key.private_bytes_raw())
     public = folder / "public-key.pem"
     if not public.exists():
         public.write_bytes(made.public_pem)
     return made
+
+
+def number_in(folder: Path) -> str:
+    """What tells the key in `folder` from others; empty where there is none. Raises KeyMissing for what is no key."""
+    path = folder / FILE
+    if not path.exists():
+        return ""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise KeyMissing(f"{path} is damaged: restore it from the backup of this installation's keys") from error
+    return hashlib.sha256(key.public_key().public_bytes(*_RAW)).hexdigest()[:16]
 
 
 def _pem(key: Ed25519PrivateKey) -> bytes:

@@ -7,10 +7,12 @@ same seal, so that nobody can carry it from one row to another.
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -18,10 +20,11 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from tocsin.core.errors import InputError
 
 from ._private_files import write_new
+from .content_keys import KeyMissing
 
+FILE: Final = "sealing-key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
-_FILE = "sealing-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class SealingKey:
     """The secret that seals and opens (ChaCha20-Poly1305, RFC 8439). Never shown."""
 
     secret: bytes = field(repr=False)
+
+    @property
+    def number(self) -> str:
+        """What tells it from others, and is no secret."""
+        return hashlib.sha256(b"tocsin sealing key" + self.secret).hexdigest()[:16]
 
     def seal(self, plain: bytes, about: str) -> str:
         """The sealed text; each call gives another one."""
@@ -42,7 +50,7 @@ class SealingKey:
             body = base64.b64decode(sealed, validate=True)
             return ChaCha20Poly1305(self.secret).decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], about.encode())
         except (InvalidTag, ValueError) as error:
-            raise InputError("invalid-object", field=_FILE, excerpt=f"does not open {about}") from error
+            raise InputError("invalid-object", field=FILE, excerpt=f"does not open {about}") from error
 
 
 def sealing_key(folder: Path) -> SealingKey:
@@ -50,13 +58,23 @@ def sealing_key(folder: Path) -> SealingKey:
 
     Two processes that start at once end with the same key: the file appears whole or not at all.
     """
-    path = folder / _FILE
+    path = folder / FILE
     if not path.exists():
         write_new(path, secrets.token_hex(KEY_BYTES).encode())
+    return _read(path)
+
+
+def number_in(folder: Path) -> str:
+    """The number of the key in `folder`; empty where there is none. Raises KeyMissing for a file that holds no key."""
+    path = folder / FILE
+    return _read(path).number if path.exists() else ""
+
+
+def _read(path: Path) -> SealingKey:
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii"))
-    except ValueError as error:
-        raise InputError("invalid-object", field=_FILE, excerpt="not a key") from error
+    except (OSError, ValueError) as error:
+        raise KeyMissing(f"{path} is damaged: restore it from the backup of this installation's keys") from error
     if len(secret) != KEY_BYTES:
-        raise InputError("invalid-object", field=_FILE, excerpt="not a key")
+        raise KeyMissing(f"{path} is damaged: restore it from the backup of this installation's keys")
     return SealingKey(secret)

@@ -56,7 +56,7 @@ def test_without_its_key_nothing_is_shown_nothing_is_lost_and_it_is_said(
     crew = Object.objects.get(type="intrusion-set")
     assert (crew.name, crew.object_id) == ("", "")
     assert str(path) in caplog.text
-    with pytest.raises(KeyMissing, match="restore it from its backup"):
+    with pytest.raises(KeyMissing, match="restore it from the backup"):
         body_of(crew)
     with pytest.raises(KeyMissing):
         originals.pieces(original_of(sent))

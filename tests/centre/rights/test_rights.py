@@ -19,13 +19,14 @@ from tests.doors.test_access import LOGINS, ROWS
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services as intake
-from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import ABILITIES, GIVES, may
 from tocsin.centre.members.selectors import NOBODY, viewer_of
 from tocsin.centre.recall.models import Recall
+from tocsin.centre.retention import purging
 from tocsin.centre.retention.models import Purge
 from tocsin.centre.rights import sealed, services
 from tocsin.centre.rights.letters import letter
@@ -207,6 +208,30 @@ def test_a_correction_is_an_ordinary_recall(cora: Person) -> None:
     assert not Purge.objects.exists()
 
 
+@pytest.mark.parametrize("what", ["deletion", "correction"])
+def test_w29_an_order_concerns_single_values_and_the_rest_stays(cora: Person, what: str) -> None:
+    delivery = held()
+    made = examined(cora, what)
+    services.search(made, by=cora, at=NOW)
+    with pytest.raises(InputError, match="recall-not-in-delivery"):
+        services.order(made, delivery.receipt, what, by=cora, at=NOW, parts=["nobody@victim.example"])
+    services.order(made, delivery.receipt, what, by=cora, at=NOW, parts=["amal@victim.example"])
+    recalled = Recall.objects.get()
+    assert (recalled.parts.get().key, recalled.note, recalled.asked_by) == ("amal@victim.example", "", "system")
+    delivery.refresh_from_db()
+    assert delivery.ends_at > NOW
+    assert Batch.objects.get(delivery=delivery, hidden_at=None).rows == 1
+    assert Purge.objects.count() == (what == "deletion")
+    if what == "deletion":
+        purging.do(NOW)
+        assert Purge.objects.get().steps["lake"]["observations"] == 1
+        assert services.holdings.search(["amal@victim.example"]) == []
+    said = " ".join(" ".join(row) for row in Entry.objects.values_list("actor", "detail", "subject", "action"))
+    assert not any(text in said for text in ("cora", made.number, "amal@", "commission"))
+    made.refresh_from_db()
+    assert [each[3] for each in services.found_in(made)["ordered"]] == [["amal@victim.example"]]
+
+
 def test_nothing_is_examined_before_identity_is_proved(cora: Person) -> None:
     made = asked()
     for act in (lambda: services.search(made, by=cora, at=NOW),
@@ -269,6 +294,13 @@ class TestPages:
         for act in ("identify", "search"):
             assert client.post(reverse("rights-act", args=[made.number, act])).status_code == 302
         assert delivery.receipt in client.get(page).content.decode()
+        order = reverse("rights-act", args=[made.number, "order"])
+        alone = {"receipt": delivery.receipt, "what": "correction", "alone": "yes"}
+        for parts in ("", "nobody@victim.example"):  # An empty field must not mean all of it.
+            assert client.post(order, {**alone, "parts": parts}).status_code == 302
+            assert not Recall.objects.exists()
+        client.post(order, {**alone, "parts": " amal@victim.example \n"})
+        assert Recall.objects.get().parts.get().key == "amal@victim.example"
         address = reverse("rights-act", args=[made.number, "answer"])
         assert client.post(address, {"answer": "disclosed", "text": ""}).status_code == 422
         assert client.post(address, {"answer": "neither", "text": ""}).status_code == 302

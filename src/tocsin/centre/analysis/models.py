@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.intake.sealed_fields import SealedJSONField, SealedTextField
+from tocsin.centre.intake.sealed_fields import SealedJSONField, SealedTextField, SealedWordsField
 from tocsin.centre.members.models import Organisation, Person
 
 
@@ -67,7 +67,7 @@ class StandingQuery(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=20)
     value = SealedTextField(always="person")
-    reason = models.CharField(max_length=300, default="")
+    reason = SealedWordsField(default="")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Organisation, Person
 
 
@@ -23,7 +24,7 @@ class Circular(models.Model):
     checked_by = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
     checked_at = models.DateTimeField(null=True)
     is_refused = models.BooleanField(default=False)
-    check_reason = models.TextField(default="", blank=True)
+    check_reason = SealedWordsField(default="", blank=True)
     """In the officer's words. Its sender reads it."""
     sent_at = models.DateTimeField(null=True)
     """When it went to its addressees."""

@@ -15,7 +15,7 @@ from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.handling import default_set, retention
 
 from .ground_models import Audience, Change, SavedProfile, SealKey, Terms, end_under, is_unset
-from .sealed_fields import SealedJSONField, SealedTextField
+from .sealed_fields import SealedJSONField, SealedTextField, SealedWordsField
 
 __all__ = ["Audience", "Change", "SavedProfile", "SealKey", "Terms"]
 
@@ -337,7 +337,7 @@ class Grading(models.Model):
     grade = models.CharField(max_length=16)
     former = models.CharField(max_length=16, default="", blank=True)
     """What it followed."""
-    note = models.TextField(default="", blank=True)
+    note = SealedWordsField(default="", blank=True)
     person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField()
 

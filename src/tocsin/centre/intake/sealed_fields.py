@@ -15,6 +15,8 @@ from django.db import models
 from tocsin.credentials.content_keys import KeyMissing
 
 log = logging.getLogger(__name__)
+NOTES = "notes"
+"""What the key of people's own words belongs to."""
 
 
 class Opened(str):
@@ -104,6 +106,44 @@ class SealedTextField(SealedColumn, models.TextField):  # type: ignore[type-arg]
         from . import vault
 
         return Opened(plain, vault.sealed_text(key, plain, self.about())) if plain else ""
+
+
+class SealedWordsField(SealedTextField):
+    """What people write about what was handed over, in which its values may stand: sealed always, by one key for all.
+
+    It is sealed wherever it is written, also by `update`, which no row passes through.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "always": NOTES})
+
+    def owner_of(self, row: models.Model) -> str:
+        """One key: these words outlive what they are about, without people's data (W05)."""
+        return NOTES
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Its sealed form; of no words, none."""
+        if isinstance(value, str) and value and not isinstance(value, Opened):
+            return sealed_words(value, self.about())
+        return super().get_prep_value(value)
+
+
+def sealed_words(text: str, about: str) -> str:
+    """What somebody wrote, as it may stand in a table that knows nothing of seals."""
+    from . import vault
+
+    return vault.sealed_text(vault.key_for(NOTES), text, about)
+
+
+def opened_words(text: str, about: str) -> str:
+    """The words; nothing where they cannot be opened."""
+    from . import vault
+
+    try:
+        return vault.opened_text(text, about)
+    except KeyMissing as error:
+        log.critical("%s", error)
+        return ""
 
 
 class SealedJSONField(SealedColumn, models.JSONField):

@@ -12,12 +12,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from datetime import datetime
 
 import orjson
-from django.conf import settings
 from django.db import transaction
 
+from tocsin.centre.audit import keys as house_keys
+from tocsin.centre.audit.services import record
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey, InstallationKey, KeyMissing
 
@@ -31,10 +32,6 @@ MOST_REMEMBERED = 4_096
 WRAPPED_AT_ONCE = 500
 _remembered: dict[int, tuple[float, DataKey]] = {}
 _lock = threading.Lock()
-
-
-def _folder() -> Path:
-    return Path(settings.INSTALLATION.home) / "keys"
 
 
 def key_for(about: str) -> DataKey:
@@ -53,7 +50,9 @@ def key_for(about: str) -> DataKey:
         )
     if not is_made:
         return _unwrapped(row)
-    if by.number not in content_keys.installation_keys(_folder()):  # Its place was taken while this waited to insert.
+    if by.number not in content_keys.installation_keys(
+        house_keys.folder()
+    ):  # Its place was taken while this waited to insert.
         by = _in_use()
         SealKey.objects.filter(number=fresh.number).update(wrapped=by.wrapped(fresh), wrapped_by=by.number)
     return fresh
@@ -70,15 +69,15 @@ def known(about: str) -> DataKey | None:
 
 
 def _in_use() -> InstallationKey:
-    keys = content_keys.installation_keys(_folder())
+    keys = content_keys.installation_keys(house_keys.folder())
     if SealKey.objects.exclude(wrapped_by__in=list(keys)).exists():
         raise KeyMissing(_told(bool(keys)))
-    keys = keys or content_keys.make_installation_key(_folder())
+    keys = keys or content_keys.make_installation_key(house_keys.folder())
     return next(iter(keys.values()))
 
 
 def _unwrapped(row: SealKey) -> DataKey:
-    keys = content_keys.installation_keys(_folder())
+    keys = content_keys.installation_keys(house_keys.folder())
     by = keys.get(row.wrapped_by)
     if by is None:
         raise KeyMissing(_told(bool(keys)))
@@ -86,15 +85,14 @@ def _unwrapped(row: SealKey) -> DataKey:
 
 
 def _told(is_there: bool) -> str:
-    name = f"{_folder() / content_keys.FILE}"
-    wrong = "is not the one that belongs to this database" if is_there else "is missing"
-    return f"{name} {wrong}: restore it from its backup. Until then nothing sealed is shown, and nothing of it is lost"
+    said = house_keys.told(house_keys.folder() / content_keys.FILE, is_there=is_there)
+    return f"{said}. Until then nothing sealed is shown, and nothing of it is lost"
 
 
 def fault() -> str:
     """What is wrong with the installation's key, for whoever runs it; empty when all that is sealed can be opened."""
     try:
-        keys = content_keys.installation_keys(_folder())
+        keys = content_keys.installation_keys(house_keys.folder())
     except KeyMissing as error:
         return str(error)
     return _told(bool(keys)) if SealKey.objects.exclude(wrapped_by__in=list(keys)).exists() else ""
@@ -212,13 +210,32 @@ def forget_batch(batch: int) -> int:
     return forget([f"batch:{batch}"])
 
 
+def give_up(at: datetime) -> int:
+    """Forget the data keys that no file of keys here opens, so that work goes on without what they sealed; how many.
+
+    A copy of the database from before, with the file that is lost, still opens it all.
+    """
+    try:
+        keys = content_keys.installation_keys(house_keys.folder())
+    except KeyMissing:  # Damaged: it opens nothing either.
+        (house_keys.folder() / content_keys.FILE).unlink()
+        keys = {}
+    with transaction.atomic():
+        SealKey.lock()
+        lost = SealKey.objects.exclude(wrapped_by__in=list(keys)).delete()[0]
+        record("command", house_keys.GIVEN_UP, f"keys:{content_keys.FILE}", {"keys": lost}, at=at)
+    with _lock:
+        _remembered.clear()
+    return lost
+
+
 def rotate() -> int:
     """A new key of the installation; all data keys are wrapped by it, then the former one is destroyed.
 
     What was stopped half-way is ended by calling it again. Says how many data keys were wrapped anew. Nothing that was
     sealed is rewritten. Raises KeyMissing where a data key cannot be unwrapped: then nothing is destroyed.
     """
-    folder = _folder()
+    folder = house_keys.folder()
     keys = content_keys.installation_keys(folder)
     in_use = _in_use()
     if len(keys) < 2:  # Else an earlier call made it and was stopped.

@@ -9,10 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from tocsin.centre.audit.keys import sealing_key
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import InputError
 from tocsin.credentials import one_time
-from tocsin.credentials.sealing import SealingKey, sealing_key
+from tocsin.credentials.content_keys import KeyMissing
 
 from . import browsers
 from .models import CodeApp, Passkey, Person, RecoveryCode
@@ -84,7 +85,7 @@ def proposed_secret(person: Person, kept: Any) -> tuple[bytes, str]:
     if isinstance(kept, str) and (known := _opened(kept, _about(person, "proposed"))):
         return known, kept
     secret = one_time.new_secret()
-    return secret, _key().seal(secret, _about(person, "proposed"))
+    return secret, sealing_key().seal(secret, _about(person, "proposed"))
 
 
 @transaction.atomic
@@ -93,7 +94,7 @@ def add_app(*, person: Person, secret: bytes, said: str, at: datetime) -> bool:
     step = one_time.step_of(secret, said, at)
     if step is None:
         return False
-    facts = {"sealed": _key().seal(secret, _about(person)), "last_step": step, "created_at": at}
+    facts = {"sealed": sealing_key().seal(secret, _about(person)), "last_step": step, "created_at": at}
     CodeApp.objects.update_or_create(person=person, defaults=facts)
     record(person.login, "factor.added", f"person:{person.pk}", {"kind": "app"}, at=at)
     return True
@@ -150,14 +151,10 @@ def reset(*, person: Person, by: str, at: datetime) -> int:
 def _opened(sealed: str, about: str) -> bytes | None:
     """None where another key sealed it: then no code of the app is right, but recovery codes and passkeys still are."""
     try:
-        return _key().opened(sealed, about)
-    except InputError as error:
+        return sealing_key().opened(sealed, about)
+    except (InputError, KeyMissing) as error:
         log.critical("%s: %s. Restore the file keys/sealing-key that belongs to this database.", error, about)
         return None
-
-
-def _key() -> SealingKey:
-    return sealing_key(settings.INSTALLATION.home / "keys")
 
 
 def _about(person: Person, what: str = "code-app") -> str:

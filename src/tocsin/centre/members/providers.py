@@ -12,10 +12,11 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
+from tocsin.centre.audit.keys import sealing_key
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import InputError, Refused
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.credentials.proofs import NotProved
-from tocsin.credentials.sealing import SealingKey, sealing_key
 
 from . import browsers
 from .models import Identity, OpenSession, Organisation, Person, Provider
@@ -90,8 +91,8 @@ def key_of(organisation: Organisation) -> str:
 def secret_of(provider: Provider) -> str:
     """What the provider gave us. Raises NotProved where another key sealed it."""
     try:
-        return _key().opened(provider.sealed, _about(provider.organisation_id)).decode()
-    except InputError as error:
+        return sealing_key().opened(provider.sealed, _about(provider.organisation_id)).decode()
+    except (InputError, KeyMissing) as error:
         raise NotProved("provider", "keys/sealing-key does not open the provider's secret") from error
 
 
@@ -113,7 +114,7 @@ def set_up(*, organisation: Organisation, said: Setup, by: str, at: datetime) ->
     }  # fmt: skip
     for name, value in facts.items():
         setattr(provider, name, value)
-    sealed = _key().seal(said.secret.encode(), _about(organisation.pk)) if said.secret else ""
+    sealed = sealing_key().seal(said.secret.encode(), _about(organisation.pk)) if said.secret else ""
     provider.sealed = sealed or provider.sealed
     detail = {
         "kind": said.kind, "issuer": said.issuer, "only": said.is_only, "factor": said.counts_as_factor,
@@ -179,10 +180,6 @@ def links_of(provider: Provider) -> QuerySet[Identity]:
 
 def _subject(provider: Provider) -> str:
     return f"organisation:{provider.organisation_id}"
-
-
-def _key() -> SealingKey:
-    return sealing_key(settings.INSTALLATION.home / "keys")
 
 
 def _about(organisation: int) -> str:

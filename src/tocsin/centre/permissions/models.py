@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.handling import Grant
 
@@ -37,13 +38,13 @@ class Permission(models.Model):
     purposes = models.JSONField(default=list)
     is_standing = models.BooleanField(default=False)
     until = models.DateField()
-    reason = models.CharField(max_length=1_000)
+    reason = SealedWordsField()
     """As the source reads it."""
     asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     asked_for = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     """The Centre, or the bureau that wants to pass it on."""
     asked_at = models.DateTimeField()
-    asked_reason = models.CharField(max_length=1_000, default="", blank=True)
+    asked_reason = SealedWordsField(default="", blank=True)
     """A bureau's own words, which the Centre reads."""
     forwarded_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
     forwarded_at = models.DateTimeField(null=True)
@@ -55,12 +56,12 @@ class Permission(models.Model):
     permitted_until = models.DateField(null=True)
     answered_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
     answered_at = models.DateTimeField(null=True)
-    answer = models.CharField(max_length=1_000, default="", blank=True)
+    answer = SealedWordsField(default="", blank=True)
     """Conditions, or why it was refused."""
     closed_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
     """Who declined, cancelled or withdrew it; nobody, where its term ended."""
     closed_at = models.DateTimeField(null=True)
-    closing_reason = models.CharField(max_length=1_000, default="", blank=True)
+    closing_reason = SealedWordsField(default="", blank=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, QuerySet
 
 from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.sealed_fields import opened_words
 from tocsin.centre.intake.selectors import scope_of, visible_batches
 from tocsin.centre.ledger.models import Chase, Kind
 from tocsin.centre.members.models import Organisation, Person
@@ -20,6 +21,7 @@ from tocsin.core.errors import NotFound
 from . import outcomes, things
 from .lines import Line, lines_of
 from .things import Thing
+from .words import CHASE
 
 PER_PAGE = 25
 STATES = ("all", "overdue", "urgent")
@@ -100,7 +102,10 @@ def overdue_counts(person: Person, now: datetime) -> dict[Kind, int]:
     return {Kind.RELEASE: releases.count(), Kind.PACKAGE: packages.count()}
 
 
-def chases_of(thing: Thing) -> QuerySet[Chase]:
+def chases_of(thing: Thing) -> list[Chase]:
     """What was done, the latest first; steps for which nobody was waited are left out."""
     done = Chase.objects.filter(kind=thing.kind, number=thing.number).order_by("-at", "-pk")
-    return done.exclude(step__in=[Chase.Step.REMINDED, Chase.Step.ESCALATED, *outcomes.STEPS], organisations=[])
+    found = list(done.exclude(step__in=[Chase.Step.REMINDED, Chase.Step.ESCALATED, *outcomes.STEPS], organisations=[]))
+    for each in found:
+        each.note = opened_words(each.note, CHASE)
+    return found

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.sealed_fields import sealed_words
 from tocsin.centre.ledger.models import Chase, Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.release.models import Package, Release
@@ -18,6 +19,7 @@ from . import outcomes, things
 from .lines import Line, lines_of
 from .rules import CHASED_FOR, NORMAL, URGENT, due_at
 from .things import Thing
+from .words import CHASE
 
 SYSTEM = "system"
 LONGEST_NOTE = 1_000
@@ -141,7 +143,13 @@ def note(thing: Thing, *, text: str, closes: bool, by: Person, at: datetime) -> 
     if not text:
         raise Refused("no-reason")
     Chase.objects.create(
-        kind=thing.kind, number=thing.number, step=Chase.Step.NOTED, note=text, by=by.login, at=at, closed_at=at
+        kind=thing.kind,
+        number=thing.number,
+        step=Chase.Step.NOTED,
+        note=sealed_words(text, CHASE),
+        by=by.login,
+        at=at,
+        closed_at=at,
     )
     closed = 0
     if closes:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.centre.ledger.models import Chase, Kind, Response
-from tocsin.centre.ledger.selectors import Progress, progress_of, takers_of
+from tocsin.centre.ledger.selectors import Progress, takers_of
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.release.models import Fetch
 
 from .recipients import Circle, circle
 from .rules import Stage, due_at, stage_of
 from .things import Thing
+from .words import said_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def lines_of(things: Sequence[Thing], now: datetime, around: Circle | None = Non
     urgent: dict[tuple[str, int], datetime] = {}
     for kind in Kind:
         numbers = [each.number for each in things if each.kind == kind]
-        said |= {(kind, number): found for number, found in progress_of(kind, numbers).items()}
+        said |= {(kind, number): found for number, found in said_of(kind, numbers).items()}
         called = Chase.objects.filter(kind=kind, number__in=numbers, step=Chase.Step.URGENT)
         urgent |= {(kind, number): at for number, at in called.values_list("number", "at")}
     lines = []

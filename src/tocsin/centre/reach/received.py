@@ -25,6 +25,7 @@ from tocsin.core.errors import NotFound
 from . import outcomes, things
 from .rules import CHASED_FOR, Stage, due_at, stage_of
 from .things import Thing
+from .words import said_of
 
 PER_PAGE = 25
 STATES = ("waiting", "acknowledged", "asked", "answered", "all")
@@ -136,7 +137,7 @@ def items_of(person: Person, found: Sequence[Thing], now: datetime) -> list[Item
     for kind in Kind:
         numbers = [each.number for each in found if each.kind == kind]
         asked |= {(kind, number): at for number, at in outcomes.asked_of(person, kind, now, numbers).items()}
-        for number, by_organisation in progress_of(kind, numbers, [person.organisation_id]).items():
+        for number, by_organisation in said_of(kind, numbers, [person.organisation_id]).items():
             said[kind, number] = by_organisation.get(person.organisation_id, Progress())
         for number, step, at in Chase.objects.filter(kind=kind, number__in=numbers).values_list("number", "step", "at"):
             chases[kind, number, step] = at

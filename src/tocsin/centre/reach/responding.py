@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.sealed_fields import sealed_words
 from tocsin.centre.ledger.models import Kind, Response
 from tocsin.centre.ledger.selectors import done_by
 from tocsin.centre.ledger.services import answered
@@ -17,6 +18,7 @@ from tocsin.core.errors import InputError, Refused
 from . import chasing
 from .received import ACKNOWLEDGING, ANSWERING
 from .things import Thing
+from .words import ANSWER
 
 LONGEST_NOTE = 2_000
 AT_ONCE = 1_000
@@ -48,8 +50,9 @@ def answer(person: Person, found: Sequence[Thing], *, outcome: str, usefulness: 
     if outcome == Response.Step.NO_ACTION and not text:
         raise Refused("answer-without-reason")
     with transaction.atomic():
+        sealed = sealed_words(text, ANSWER)
         for kind, numbers in _by_kind(found).items():
-            answered(person, kind, numbers, outcome, at, usefulness=usefulness, note=text)
+            answered(person, kind, numbers, outcome, at, usefulness=usefulness, note=sealed)
             facts = {"numbers": numbers, "outcome": outcome, "usefulness": usefulness}
             record(person.login, "received.answered", _subject(kind, numbers), facts, at=at)
         chasing.settle(found, at)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 
 from tocsin.centre import journals
-from tocsin.credentials.sealing import SealingKey, sealing_key
+from tocsin.centre.audit.keys import folder, sealing_key, was_given_up
+from tocsin.core.errors import InputError
+from tocsin.credentials.content_keys import KeyMissing
+from tocsin.credentials.sealing import FILE
 
 
 def places() -> list[Path]:
@@ -24,18 +26,28 @@ def write(line: dict[str, Any]) -> None:
     What was recalled alone may name a victim: it is sealed by the installation's own key, which no backup brings back.
     """
     if "parts" in line:
-        line = {**line, "parts": _key().seal(orjson.dumps(line["parts"]), line["key"])}
+        line = {**line, "parts": sealing_key().seal(orjson.dumps(line["parts"]), line["key"])}
     journals.write(places(), line)
 
 
 def lines() -> Iterator[dict[str, Any]]:
-    """Every recall that any of the files knows of, once."""
-    for line in journals.lines(places()):
-        if "parts" in line:
-            line = {**line, "parts": orjson.loads(_key().opened(line["parts"], line["key"]))}
-        yield line
+    """Every recall that any of the files knows of, once, its parts still sealed."""
+    return journals.lines(places())
 
 
-def _key() -> SealingKey:
-    made: Any = settings.INSTALLATION
-    return sealing_key(made.home / "keys")
+def parts_of(line: dict[str, Any]) -> Any | None:
+    """What was recalled alone (key, field and what it became, of each part), or how something was relabelled.
+
+    None where nobody can know it any more, because the key was lost and given up. Raises KeyMissing where the file of
+    keys is not the one that sealed it.
+    """
+    try:
+        return orjson.loads(sealing_key().opened(line["parts"], line["key"]))
+    except InputError as error:
+        if was_given_up(FILE):
+            return None
+        where = " or ".join(str(path) for path in places())
+        raise KeyMissing(
+            f"{folder() / FILE} does not open what {where} says of the recall {line.get('number', '')} ({line['receipt']}): "
+            "restore it from the backup of the keys of the installation that wrote this journal"
+        ) from error

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.intake.sealed_fields import SealedJSONField, SealedTextField
+from tocsin.centre.intake.sealed_fields import SealedJSONField, SealedTextField, SealedWordsField
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.release.models import Package
 
@@ -38,7 +38,7 @@ class Recall(models.Model):
     """The batches that these were taken out of, packed the same; None: the delivery as a whole was recalled."""
     reason = models.CharField(max_length=20, choices=Reason)
     action = models.CharField(max_length=8, choices=Action)
-    note = models.TextField(default="", blank=True)
+    note = SealedWordsField(default="", blank=True)
     """For the Centre and the source; recipients never read it."""
     asked_by = models.CharField(max_length=120)
     """Login."""
@@ -146,7 +146,7 @@ class Undo(models.Model):
     closed_at = models.DateTimeField(null=True)
     closed_by = models.CharField(max_length=120, default="", blank=True)
     escalated_at = models.DateTimeField(null=True)
-    note = models.TextField(default="", blank=True)
+    note = SealedWordsField(default="", blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["recall", "organisation"], name="undo_once")]
@@ -194,7 +194,7 @@ class Notice(models.Model):
     """Whether whoever answered did so for the units below it too (R3)."""
     acted = models.BooleanField(null=True)
     """Whether something was done on the word of what was wrong; None: not asked, or not answered."""
-    note = models.TextField(default="", blank=True)
+    note = SealedWordsField(default="", blank=True)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["recall", "organisation"], name="notice_once")]

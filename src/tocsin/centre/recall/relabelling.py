@@ -382,7 +382,14 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
     if delivery is None or delivery.relabellings.filter(asked_at=asked_at, state=state).exists():
         return False
     by = Person.objects.filter(login=line["by"]).select_related("organisation").first()
-    keys, changes = line["parts"]["keys"], line["parts"]["changes"]
+    organisation = by.organisation if by else delivery.organisation
+    parts = journal.parts_of(line)
+    if (
+        parts is None
+    ):  # The key is lost for good: nobody can tell any more from whom it was kept, so all of it is hidden.
+        said = services.Said(Recall.Reason.RELABELLED, Recall.Action.DESTROY, line["by"], organisation, asked_at, "")
+        return services.whole_replayed(delivery, said, drawn_number("RC", asked_at), at)
+    keys, changes = parts["keys"], parts["changes"]
     with suppress(InputError, Conflict):  # What it was about is gone, or stands under such a set already.
         chosen = chosen_of(delivery, services.still_there(delivery, keys) if keys else ())
         if keys and not chosen.keys:
@@ -390,8 +397,7 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
         made, clients = becoming(chosen, changes), known_clients()
         asked = delivery.relabellings.filter(asked_at=asked_at).first() or Relabelling(
             delivery=delivery, keys=list(chosen.keys), changes=changes, wider=wider_in(chosen, made, clients),
-            seen=chosen.mark, asked_by=line["by"], organisation=by.organisation if by else delivery.organisation,
-            asked_at=asked_at,
+            seen=chosen.mark, asked_by=line["by"], organisation=organisation, asked_at=asked_at,
         )  # fmt: skip
         _done(asked, chosen, made, clients, "system", at)
         record("system", "recall.replayed", _subject(asked), {"delivery": delivery.receipt}, at=at)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import parting
@@ -278,7 +278,8 @@ def _tell_the_late(made: Recall, now: datetime) -> None:
 def replay(at: datetime) -> int:
     """Recall again what the journal knows and the database does not: it is a restored backup. Says how many.
 
-    It may also be what a process was killed at, between its line and the end of its transaction.
+    It may also be what a process was killed at, between its line and the end of its transaction. Raises KeyMissing
+    where a line cannot be opened: then nothing may be served.
     """
     return sum(_replayed(line, at) for line in journal.lines() if not line.get("relabelled"))
 
@@ -291,34 +292,46 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
     by = Person.objects.filter(login=line["by"]).select_related("organisation").first()
     said = Said(line["reason"], line["action"], line["by"], by.organisation if by else delivery.organisation, asked_at)
     if "parts" in line:
-        return _parts_replayed(delivery, line, said, at)
+        with transaction.atomic():
+            Delivery.objects.select_for_update().get(pk=delivery.pk)  # One that is under way is waited for.
+        known = Recall.objects.filter(delivery=delivery, asked_at=asked_at, origins__isnull=False)
+        if known.filter(number=line["number"]).exists():
+            return False
+        parts = journal.parts_of(line)
+        if parts is not None:
+            return _parts_replayed(delivery, known, parts, said, line["number"], at)
+        # Nobody can tell any more which parts: none of it is shown.
+    return whole_replayed(delivery, said, line["number"], at)
+
+
+def whole_replayed(delivery: Delivery, said: Said, number: str, at: datetime) -> bool:
+    """All of the delivery is recalled again, unless that is known. Says whether it was."""
     with transaction.atomic():
         # Under the lock of the recall itself: one that is under way this moment is waited for.
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
-        if Recall.objects.filter(delivery=delivery, asked_at=asked_at, origins=None).exists():
+        if Recall.objects.filter(delivery=delivery, asked_at=said.at, origins=None).exists():
             return False
         own = set(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True))
         batches = Batches(own | Origin.all_drawn_from(own))
-        Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=asked_at)
-        taken = Recall.objects.filter(number=line["number"]).exists()
-        enter(delivery, batches, said, number=drawn_number("RC", asked_at) if taken else line["number"])
-        record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
+        Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=said.at)
+        taken = Recall.objects.filter(number=number).exists()
+        enter(delivery, batches, said, number=drawn_number("RC", said.at) if taken else number)
+        record(SYSTEM, "recall.replayed", f"recall:{number}", {"delivery": delivery.receipt}, at=at)
     return True
 
 
-def _parts_replayed(delivery: Delivery, line: dict[str, Any], said: Said, at: datetime) -> bool:
-    with transaction.atomic():
-        Delivery.objects.select_for_update().get(pk=delivery.pk)
-    known = Recall.objects.filter(delivery=delivery, asked_at=said.at, origins__isnull=False)
-    keys = [key for key, _, _ in line["parts"]]
+def _parts_replayed(
+    delivery: Delivery, known: QuerySet[Recall], parts: list[list[str]], said: Said, number: str, at: datetime
+) -> bool:  # fmt: skip
+    keys = [key for key, _, _ in parts]
     if any(set(each.parts.values_list("key", flat=True)) == set(keys) for each in known):
         return False
     there = still_there(delivery, keys)
     if not there:
         return False  # The delivery as a whole is gone, or the file was restored without what it is about.
-    corrections = {key: Correction(field, became) for key, field, became in line["parts"] if field}
-    recalled_parts(delivery, there, said, corrections, number=line["number"])
-    record(SYSTEM, "recall.replayed", f"recall:{line['number']}", {"delivery": delivery.receipt}, at=at)
+    corrections = {key: Correction(field, became) for key, field, became in parts if field}
+    recalled_parts(delivery, there, said, corrections, number=number)
+    record(SYSTEM, "recall.replayed", f"recall:{number}", {"delivery": delivery.receipt}, at=at)
     return True
 
 

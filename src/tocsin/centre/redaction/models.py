@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Person
 
 
@@ -17,7 +18,7 @@ class Redaction(models.Model):
     """Names of fields, or groups of columns, that were taken out."""
     replacements = models.PositiveIntegerField(default=0)
     """How many texts were replaced. Which ones, nobody is told again."""
-    reason = models.CharField(max_length=1_000)
+    reason = SealedWordsField()
     made_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField()
     reopened_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")

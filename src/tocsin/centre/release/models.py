@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.core.words import Tlp
 
@@ -133,14 +134,14 @@ class Release(models.Model):
     state = models.CharField(max_length=10, choices=State)
     proposed_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=400, default="", blank=True)
+    reason = SealedWordsField(default="", blank=True)
     released_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
     released_at = models.DateTimeField(null=True)
     order = models.ForeignKey(StandingOrder, null=True, on_delete=models.PROTECT, related_name="releases")
     closed_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
     """Who refused or withdrew it."""
     closed_at = models.DateTimeField(null=True)
-    closing_reason = models.CharField(max_length=400, default="", blank=True)
+    closing_reason = SealedWordsField(default="", blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

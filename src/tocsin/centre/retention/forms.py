@@ -48,3 +48,12 @@ class HoldForm(forms.Form):
         label=_("Last day"), required=False, widget=forms.DateInput(attrs={"type": "date"}),
         help_text=_("Empty: until it is lifted."),
     )  # fmt: skip
+
+
+class CopyForm(forms.Form):
+    """For whom a sealed copy is taken out, and why."""
+
+    authority = forms.CharField(
+        label=_("For whom, under which reference"), max_length=200, widget=forms.TextInput(attrs={"dir": "auto"})
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=4000, widget=forms.Textarea(attrs=_TEXT))

@@ -7,7 +7,8 @@ from typing import ClassVar
 from django.db import models
 
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.members.models import Organisation
+from tocsin.centre.intake.sealed_fields import SealedWordsField
+from tocsin.centre.members.models import Organisation, Person
 
 
 class Review(models.Model):
@@ -30,7 +31,7 @@ class Review(models.Model):
     """The last day, which counts whole in UTC."""
     before = models.DateField()
     """The last day as it stood before."""
-    reason = models.TextField()
+    reason = SealedWordsField()
     asked_by = models.CharField(max_length=120)
     """Login."""
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
@@ -101,14 +102,14 @@ class LegalHold(models.Model):
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="legal_holds")
     authority = models.CharField(max_length=200)
     """Who wants it kept, and under which reference."""
-    reason = models.TextField()
+    reason = SealedWordsField()
     until = models.DateField(null=True, blank=True)
     """The last day, which counts whole in UTC; None: until it is lifted."""
     placed_by = models.CharField(max_length=120)
     placed_at = models.DateTimeField()
     lifted_by = models.CharField(max_length=120, default="", blank=True)
     lifted_at = models.DateTimeField(null=True)
-    lifted_why = models.TextField(default="", blank=True)
+    lifted_why = SealedWordsField(default="", blank=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["lifted_at", "until"])]
@@ -124,3 +125,26 @@ class SealedCopy(models.Model):
     destroyed_at = models.DateTimeField(null=True)
     certificate = models.TextField(default="", blank=True)
     """Signed JSON of its destruction."""
+
+
+class CopyOpening(models.Model):
+    """That a sealed copy may be taken out for whoever wants it kept: asked by one person, opened by another."""
+
+    copy = models.ForeignKey(SealedCopy, on_delete=models.PROTECT, related_name="openings")
+    authority = models.CharField(max_length=200)
+    """Who gets it, and under which reference."""
+    reason = SealedWordsField()
+    asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    approved_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    taken = models.PositiveIntegerField(default=0)
+    """How often it was taken out; the log of acts says by whom."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(approved_by=None) | ~models.Q(approved_by=models.F("asked_by")),
+                name="copy_opened_by_two",
+            ),
+        ]

@@ -105,6 +105,19 @@ def order(delivery: Delivery, *, by: str, at: datetime) -> Purge:
     return made
 
 
+def order_parts(delivery: Delivery, batches: Batches, *, by: str, at: datetime) -> Purge:
+    """Purge what was recalled alone, which lies in batches of its own; the rest of the delivery stays.
+
+    Its original stays too, sealed, and closed to whoever may not read all of it. Raises Conflict while another purge of
+    the delivery is under way.
+    """
+    with transaction.atomic():
+        delivery = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
+        record(by, "purge.ordered", f"delivery:{delivery.pk}", {"delivery": delivery.receipt, "parts": True}, at=at)
+        Batch.objects.filter(pk__in=list(batches), delivery=delivery, expires_at__gt=at).update(expires_at=at)
+        return begin(Due(delivery, batches, at), Purge.Rule.ORDER, at)
+
+
 def keep_terms(claim: jobs.Claim) -> None:
     """The handler: one round. The lease is renewed after every purge."""
     at = datetime.now(UTC)

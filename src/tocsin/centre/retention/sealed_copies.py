@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from tocsin.centre.audit.keys import sealing_key
 from tocsin.centre.audit.services import record
 from tocsin.centre.certificates import signed
 from tocsin.centre.intake import originals
@@ -18,7 +17,6 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.credentials.sealed_files import opened_file, seal_file
-from tocsin.credentials.sealing import SealingKey, sealing_key
 from tocsin.lake.files import sync
 
 from .models import LegalHold, SealedCopy
@@ -42,7 +40,7 @@ def keep(delivery: Delivery, at: datetime) -> bool:
         draft = target.with_name(target.name + ".new")
         plain = originals.plain_copy(source, target.with_name(target.name + ".plain"))
         try:
-            seal_file(_key(), plain, draft, about=delivery.receipt)
+            seal_file(sealing_key(), plain, draft, about=delivery.receipt)
         finally:
             if plain != source:
                 plain.unlink(missing_ok=True)
@@ -54,7 +52,7 @@ def keep(delivery: Delivery, at: datetime) -> bool:
 
 def pieces_of(copy: SealedCopy) -> Iterator[bytes]:
     """The bytes as received. Who asks is the caller's matter."""
-    return opened_file(_key(), store_folder() / copy.path, about=copy.delivery.receipt)
+    return opened_file(sealing_key(), store_folder() / copy.path, about=copy.delivery.receipt)
 
 
 def destroy_unheld(at: datetime) -> int:
@@ -75,8 +73,3 @@ def destroy_unheld(at: datetime) -> int:
             copy.save(update_fields=["destroyed_at", "certificate"])
             record("system", "legal-hold.copy-destroyed", f"delivery:{copy.delivery_id}", {}, at=at)
     return len(found)
-
-
-def _key() -> SealingKey:
-    installation: Any = settings.INSTALLATION
-    return sealing_key(installation.home / "keys")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import views
+from . import copy_views, views
 
 urlpatterns = [
     path("terms/", views.term_list, name="terms"),
@@ -17,4 +17,7 @@ urlpatterns = [
     path("legal-holds/purge/", views.purge_order, name="purge-order"),
     path("legal-holds/<int:key>/lift/", views.hold_lift, name="legal-hold-lift"),
     path("legal-holds/<int:key>/certificate", views.copy_certificate, name="copy-certificate"),
+    path("legal-holds/<int:key>/copy/", copy_views.copy_page, name="legal-hold-copy"),
+    path("legal-holds/<int:key>/copy/open/", copy_views.copy_approve, name="legal-hold-copy-open"),
+    path("legal-holds/<int:key>/copy/take/", copy_views.copy_take, name="legal-hold-copy-take"),
 ]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from tocsin.centre.audit.keys import sealing_key
 from tocsin.centre.audit.services import record
-from tocsin.credentials.sealing import SealingKey, sealing_key
+from tocsin.core.errors import InputError
 
 from .models import DayCommitment, SealedAct, SubjectRequest
 
+log = logging.getLogger(__name__)
 DAY = timedelta(days=1)
 MOST_DAYS = 400
 """Days that are committed to after a long stop."""
@@ -24,12 +26,21 @@ MOST_DAYS = 400
 
 def seal(body: Mapping[str, Any], about: str) -> str:
     """The sealed text."""
-    return _key().seal(orjson.dumps(body), about)
+    return sealing_key().seal(orjson.dumps(body), about)
 
 
 def opened(text: str, about: str) -> dict[str, Any]:
-    """What was sealed about this; nothing where nothing was."""
-    return orjson.loads(_key().opened(text, about)) if text else {}
+    """What was sealed about this; nothing where nothing was. Raises InputError where another key sealed it."""
+    return orjson.loads(sealing_key().opened(text, about)) if text else {}
+
+
+def readable(text: str, about: str) -> dict[str, Any]:
+    """The same, and nothing where the key that sealed it was lost and given up."""
+    try:
+        return opened(text, about)
+    except InputError as error:
+        log.critical("%s", error)
+        return {}
 
 
 def note(request: SubjectRequest | None, actor: str, action: str, facts: Mapping[str, Any], *, at: datetime) -> None:
@@ -42,7 +53,8 @@ def note(request: SubjectRequest | None, actor: str, action: str, facts: Mapping
 
 def acts_of(request: SubjectRequest) -> list[dict[str, Any]]:
     """The acts about a request, the newest first."""
-    return [opened(act.sealed, _about(request.number, act.at)) for act in request.acts.order_by("-pk")]
+    found = (readable(act.sealed, _about(request.number, act.at)) for act in request.acts.order_by("-pk"))
+    return [each for each in found if each]
 
 
 def tick(now: datetime) -> None:
@@ -79,10 +91,5 @@ def _about(number: str, at: datetime) -> str:
 
 
 def _committed(body: bytes) -> str:
-    secret = hmac.digest(_key().secret, b"confidential part of the log", "sha256")
+    secret = hmac.digest(sealing_key().secret, b"confidential part of the log", "sha256")
     return hmac.new(secret, body, hashlib.sha256).hexdigest()
-
-
-def _key() -> SealingKey:
-    installation: Any = settings.INSTALLATION
-    return sealing_key(installation.home / "keys")

@@ -18,6 +18,7 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.recall import services as recall
 from tocsin.centre.retention import purging
 from tocsin.core.errors import Conflict, InputError, NotFound
+from tocsin.lake.scope import Batches
 from tocsin.reference.retention import retention
 
 from . import holdings, sealed
@@ -72,18 +73,19 @@ def requests_for(person: Person) -> QuerySet[Request]:
 
 
 def said_in(request: Request) -> dict[str, Any]:
-    """What the person said."""
-    return sealed.opened(request.sealed, _about(request.number))
+    """What the person said; nothing in any of it where it can never be opened again."""
+    nothing: dict[str, Any] = {"name": "", "contact": "", "values": [], "text": ""}
+    return nothing | sealed.readable(request.sealed, _about(request.number))
 
 
 def found_in(request: Request) -> dict[str, Any]:
     """What the last search found, and what was ordered."""
-    return sealed.opened(request.sealed_findings, _about(request.number))
+    return sealed.readable(request.sealed_findings, _about(request.number))
 
 
 def added_to_letter(request: Request) -> str:
     """The commission's own words to the person."""
-    return str(sealed.opened(request.sealed_letter, _about(request.number)).get("text", ""))
+    return str(sealed.readable(request.sealed_letter, _about(request.number)).get("text", ""))
 
 
 def answer_by(request: Request) -> datetime:
@@ -110,6 +112,8 @@ def search(request: Request, *, by: Person, at: datetime) -> list[dict[str, Any]
         found = _open(request, by)
         _require_complete(found)
         said = said_in(found)
+        if not said["name"]:
+            raise Conflict("what was asked can no longer be read")  # Nothing would be found, which would be an answer.
         results = holdings.search([said["name"], *said["values"]])
         kept = found_in(found) | {"found": results, "searched_at": at.isoformat()}
         found.sealed_findings = sealed.seal(kept, _about(found.number))
@@ -118,10 +122,13 @@ def search(request: Request, *, by: Person, at: datetime) -> list[dict[str, Any]
     return results
 
 
-def order(request: Request, receipt: str, what: str, *, by: Person, at: datetime) -> None:
+def order(
+    request: Request, receipt: str, what: str, *, by: Person, at: datetime, parts: Sequence[str] = ()
+) -> None:  # fmt: skip
     """Have a delivery that was found corrected or deleted: a recall tells whoever had it, and nobody learns why.
 
-    Raises NotFound for others and for a delivery that the last search did not find, Conflict where nothing is left.
+    With `parts`, values or ids of objects, it concerns these alone. Raises NotFound for others and for a delivery that
+    the last search did not find, Conflict where nothing is left, InputError for a part that is not in it.
     """
     with transaction.atomic():
         asked = _open(request, by)
@@ -132,26 +139,38 @@ def order(request: Request, receipt: str, what: str, *, by: Person, at: datetime
             raise NotFound
         if what not in {"correction", "deletion"}:
             raise InputError("invalid-object", field="what", excerpt=what[:20])
-        _recall(delivery, what, at)
-        if what == "deletion":
-            purging.order(delivery, by=SYSTEM, at=at)
-        kept["ordered"] = [*kept.get("ordered", []), [receipt, what, at.isoformat()]]
+        if parts:
+            _recall_parts(delivery, parts, what, at)
+        else:
+            _recall(delivery, what, at)
+            if what == "deletion":
+                purging.order(delivery, by=SYSTEM, at=at)
+        kept["ordered"] = [*kept.get("ordered", []), [receipt, what, at.isoformat(), list(parts)]]
         asked.sealed_findings = sealed.seal(kept, _about(asked.number))
         asked.save(update_fields=["sealed_findings"])
-        sealed.note(asked, by.login, f"ordered-{what}", {"delivery": receipt}, at=at)
+        sealed.note(asked, by.login, f"ordered-{what}", {"delivery": receipt, "parts": list(parts)}, at=at)
 
 
 def _recall(delivery: Delivery, what: str, at: datetime) -> None:
     """As the Centre recalls on any legal ground: its log names the Centre, and neither person nor commission."""
-    centre = Organisation.objects.filter(is_centre=True).order_by("pk").first() or delivery.organisation
-    voice = Person(login=SYSTEM, organisation=centre)
-    is_deletion = what == "deletion"
-    reason, action = ("legal", "destroy") if is_deletion else ("wrong-data", "correct")
     try:
-        recall.recall(delivery, by=voice, reason=reason, action=action, note="", at=at)
+        recall.recall(delivery, **_as_the_centre(delivery, what), at=at)
     except Conflict:
-        if not is_deletion:  # It was recalled before: there is still something to delete.
+        if what != "deletion":  # It was recalled before: there is still something to delete.
             raise
+
+
+def _recall_parts(delivery: Delivery, parts: Sequence[str], what: str, at: datetime) -> None:
+    """The same of single values and objects; what is to be deleted of them goes at once, the rest of it stays."""
+    made = recall.recall_parts(delivery, parts, **_as_the_centre(delivery, what), at=at)
+    if what == "deletion":
+        purging.order_parts(delivery, Batches.unpacked(bytes(made.batches)), by=SYSTEM, at=at)
+
+
+def _as_the_centre(delivery: Delivery, what: str) -> dict[str, Any]:
+    centre = Organisation.objects.filter(is_centre=True).order_by("pk").first() or delivery.organisation
+    reason, action = ("legal", "destroy") if what == "deletion" else ("wrong-data", "correct")
+    return {"by": Person(login=SYSTEM, organisation=centre), "reason": reason, "action": action, "note": ""}
 
 
 def answer(request: Request, *, answer: str, text: str, by: Person, at: datetime) -> None:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.members.sessions import TooManyFailures
 from tocsin.centre.reasons import sentence
+from tocsin.centre.recall.parts import lines_of
 from tocsin.core.errors import Conflict, InputError, NotFound
 
 from . import labels, sealed, services
@@ -109,9 +110,17 @@ def request_page(request: HttpRequest, number: str) -> HttpResponse:
 
 def _page(request: HttpRequest, found: SubjectRequest, form: AnswerForm | None = None) -> HttpResponse:
     kept = services.found_in(found)
-    ordered = {receipt: labels.ACTS[f"ordered-{what}"] for receipt, what, _at in kept.get("ordered", [])}
+    ordered: dict[str, Any] = {}
+    parts: dict[str, list[tuple[Any, str]]] = {}
+    for receipt, what, _at, *alone in kept.get("ordered", []):
+        word = labels.ACTS[f"ordered-{what}"]
+        if alone and alone[0]:
+            parts.setdefault(receipt, []).extend((word, key) for key in alone[0])
+        else:
+            ordered[receipt] = word
     results = [
         {"receipt": each["receipt"], "source": each["source"], "ordered": ordered.get(each["receipt"]),
+         "parts": parts.get(each["receipt"], []),
          "counts": [(labels.FINDS[name], each[name]) for name in labels.FINDS if each.get(name)]}
         for each in kept.get("found", [])
     ]  # fmt: skip
@@ -142,6 +151,16 @@ def request_letter(request: HttpRequest, number: str) -> HttpResponse:
     return response
 
 
+def _parts(request: HttpRequest) -> list[str]:
+    """The single values and objects, one on each line. Raises InputError where they were left out by mistake."""
+    if request.POST.get("alone") != "yes":
+        return []
+    found = lines_of(request.POST.get("parts", ""))
+    if not found:
+        raise InputError("missing-field", field="parts")
+    return found
+
+
 @requires("decide-rights")
 @fresh_proof(back="rights")
 @require_POST
@@ -158,7 +177,7 @@ def request_act(request: HttpRequest, number: str, act: str) -> HttpResponse:
             services.search(found, by=person, at=now)
         elif act == "order":
             receipt, what = request.POST.get("receipt", ""), request.POST.get("what", "")
-            services.order(found, receipt, what, by=person, at=now)
+            services.order(found, receipt, what, by=person, at=now, parts=_parts(request))
         elif form is not None:
             services.answer(found, **form.cleaned_data, by=person, at=now)
         else:
@@ -168,6 +187,9 @@ def request_act(request: HttpRequest, number: str, act: str) -> HttpResponse:
     except Conflict:
         messages.error(request, _("This cannot be done now: identity is not proved yet, or it was done already."))
     except InputError as error:
+        if act == "order" and error.field == "parts":
+            messages.error(request, f"{sentence(error.reason)} {error.excerpt}".strip())
+            return redirect("rights-request", number)
         if form is None:
             raise Http404 from None
         form.add_error("text", sentence(error.reason))
