@@ -42,7 +42,8 @@ FANGS = re.compile(
     re.VERBOSE,
 )
 HINT = re.compile(
-    r"[\[\](){}<>\\\u200b-\u200d\u2060\ufeff\u00ad\u3002]|h(?:xx|tx|xt|\*\*|\+\+|__|XX)|meow|fxp"
+    r"[\[({<]\s?(?:[:.@/]|a[tr]|A[Tt]|chez|[dD][oO0][tT]|p[ou][in])|\[[sS]\]|\.\\?\]|\\[.\[({<]"
+    r"|[\u200b-\u200d\u2060\ufeff\u00ad\u3002]|h(?:xx|tx|xt|\*\*|\+\+|__|XX)|meow|fxp"
 )
 HINT_REACH = 40
 """No form is longer."""

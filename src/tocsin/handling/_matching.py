@@ -1,6 +1,6 @@
 """Tables of protected values by what they are, each found in time linear in the text. Pure.
 
-Every table takes values with `add(number, value)` and answers `find(text)` for a text in the form of `disguises`: small
+Every table takes values with `add(number, value)` and answers `find(said)` for a text in the form of `disguises`: small
 letters, ASCII digits, whole addresses.
 """
 
@@ -10,6 +10,8 @@ import ipaddress
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import idna
@@ -27,6 +29,26 @@ class Match(NamedTuple):
     begin: int
     end: int
     by_network: bool = False
+
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+class Said:
+    """A text and its words, which two of the tables ask for."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def words(self) -> list[str]:
+        """In order."""
+        return _WORD.findall(self.text)
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each of them stands."""
+        return [found.span() for found in _WORD.finditer(self.text)]
 
 
 Version = int
@@ -65,14 +87,15 @@ class Addresses:
             self._lengths[version].add(network.prefixlen)
         self._ordered = None
 
-    def find(self, text: str) -> Iterator[Match]:
+    def find(self, said: Said) -> Iterator[Match]:
+        text = said.text
         if not self._single and not self._networks:
             return
         for found in _DOTTED.finditer(text):
             yield from self._dotted(text, found)
         for found in _COLONS.finditer(text):
             yield from self._colons(found)
-        for found in _NUMBER.finditer(text):
+        for found in _NUMBER.finditer(text) if "//" in text or "0x" in text else ():
             value = int(found[0], 0) if found[0].startswith("0x") else int(found[0])
             yield from self._address(4, value, *found.span())
 
@@ -151,7 +174,10 @@ def _embedded(version: Version, value: int) -> list[tuple[Version, int]]:
     return found
 
 
-_HOST = re.compile(r"(?:([\w.+%'-]{0,64})@)?(\w[\w-]*(?:\.[\w-]+)+)")
+_LABELS = re.compile(r"(?:\.[\w-]+)+")
+_FIRST_LABEL = re.compile(r"\w[\w-]*$")
+_LOCAL = re.compile(r"[\w.+%'-]+$")
+_LABEL_LETTERS, _LOCAL_LETTERS = 64, 64
 _FOREIGN_BEFORE = re.compile(r"^[^\x00-\x7f]+(?=[\x00-\x7f])")
 _FOREIGN_AFTER = re.compile(r"(?<=[\x00-\x7f])[^\x00-\x7f]+$")
 
@@ -166,33 +192,39 @@ class Hosts:
         local, at, host = value.rpartition("@")
         self._numbers.setdefault(plain(local) + at + _unicode(host), number)
 
-    def find(self, text: str) -> Iterator[Match]:
+    def find(self, said: Said) -> Iterator[Match]:
+        text = said.text
         if not self._numbers:
             return
-        for found in _HOST.finditer(text):
-            host = found[2]
+        for found in _LABELS.finditer(text):
+            before = _FIRST_LABEL.search(text[max(0, found.start() - _LABEL_LETTERS) : found.start()])
+            if before is None:
+                continue
+            begin, end = found.start() - len(before[0]), found.end()
+            local = _LOCAL.search(text[max(0, begin - 1 - _LOCAL_LETTERS) : begin - 1]) if text[begin - 1 : begin] == "@" else None
+            host = text[begin:end]
             names = {_unicode(host)}
             if not host.isascii():  # Scripts that write particles together with what follows.
                 names |= {_FOREIGN_BEFORE.sub("", name) for name in names}
                 names |= {_FOREIGN_AFTER.sub("", name) for name in names}
             for name in names:
-                yield from self._of_name(name, found)
+                yield from self._of_name(name, local[0] if local else "", begin, end)
 
-    def _of_name(self, name: str, found: re.Match[str]) -> Iterator[Match]:
+    def _of_name(self, name: str, before: str, begin: int, end: int) -> Iterator[Match]:
         labels = name.split(".")
         ends = [len(labels)]
         if len(labels) > 2 and registrable_of(name) is None:
             ends.append(len(labels) - 1)  # A sentence that goes on without a blank.
-        for end in ends:
-            whole = ".".join(labels[:end])
-            for local in _locals(found[1] or ""):
+        for last in ends:
+            whole = ".".join(labels[:last])
+            for local in _locals(before):
                 number = self._numbers.get(f"{local}@{whole}")
                 if number is not None:
-                    yield Match(number, found.start(), found.end())
-            for begin in range(end - 1):
-                number = self._numbers.get(".".join(labels[begin:end]))
+                    yield Match(number, begin - 1 - len(before), end)
+            for first in range(last - 1):
+                number = self._numbers.get(".".join(labels[first:last]))
                 if number is not None:
-                    yield Match(number, found.start(2), found.end())
+                    yield Match(number, begin, end)
 
 
 def _locals(written: str) -> set[str]:
@@ -216,7 +248,6 @@ def _label(label: str) -> str:
         return label
 
 
-_WORD = re.compile(r"[^\W_]+")
 _BETWEEN_LETTERS = 3
 """So many signs at most lie between two words of one name."""
 _ARTICLE = re.compile(r"^(?:[وف]?(?:[بك]?ال|لل))(?=\w{2})")
@@ -238,19 +269,20 @@ class Words:
             self._numbers.setdefault(words, number)
             self._lengths.setdefault(words[0], set()).add(len(words))
 
-    def find(self, text: str) -> Iterator[Match]:
+    def find(self, said: Said) -> Iterator[Match]:
         if not self._numbers:
             return
-        spans = [found.span() for found in _WORD.finditer(text)]
-        bare = [text[begin:end] for begin, end in spans]
-        if not text.isascii():
-            bare = [_without_article(each) for each in bare]
-        for place, word in enumerate(bare):
-            for first in _forms(word):
-                for length in self._lengths.get(first, ()):
-                    number = self._numbers.get((first, *bare[place + 1 : place + length]))
-                    if number is not None and _stand_together(spans[place : place + length]):
-                        yield Match(number, spans[place][0], spans[place + length - 1][1])
+        if said.text.isascii():
+            words = said.words
+            firsts = [(place, word) for place, word in enumerate(words) if word in self._lengths]
+        else:
+            words = [_without_article(each) for each in said.words]
+            firsts = [(place, form) for place, word in enumerate(words) for form in _forms(word) if form in self._lengths]
+        for place, first in firsts:
+            for length in self._lengths[first]:
+                number = self._numbers.get((first, *words[place + 1 : place + length]))
+                if number is not None and _stand_together(said.spans[place : place + length]):
+                    yield Match(number, said.spans[place][0], said.spans[place + length - 1][1])
 
 
 def _without_article(word: str) -> str:
@@ -308,23 +340,21 @@ class Runs:
             self._numbers.setdefault(run, number)
             self._lengths.setdefault(run[:_HEAD], set()).add(len(run))
 
-    def find(self, text: str) -> Iterator[Match]:
+    def find(self, said: Said) -> Iterator[Match]:
         if not self._numbers:
             return
-        spans = [found.span() for found in _WORD.finditer(text)]
-        glued = "".join(text[begin:end] for begin, end in spans)
-        starts, place = [], 0
-        for begin, end in spans:
-            starts.append(place)
-            place += end - begin
+        glued = "".join(said.words)
+        starts = [0, *accumulate(map(len, said.words))]
+        heads = [start for start in starts if glued[start : start + _HEAD] in self._lengths]
+        if not heads:
+            return
         word_at = dict(zip(starts, range(len(starts)), strict=True))
-        word_at[place] = len(spans)
-        for word, start in enumerate(starts):
-            for length in self._lengths.get(glued[start : start + _HEAD], ()):
-                after = word_at.get(start + length)
-                number = self._numbers.get(glued[start : start + length]) if after is not None else None
-                if number is not None and after is not None and _is_one_run(text, spans[word:after]):
-                    yield Match(number, spans[word][0], spans[after - 1][1])
+        for start in heads:
+            for length in self._lengths[glued[start : start + _HEAD]]:
+                number = self._numbers.get(glued[start : start + length])
+                word, after = word_at[start], word_at.get(start + length)
+                if number is not None and after is not None and _is_one_run(said.text, said.spans[word:after]):
+                    yield Match(number, said.spans[word][0], said.spans[after - 1][1])
 
 
 def _is_one_run(text: str, spans: list[tuple[int, int]]) -> bool:

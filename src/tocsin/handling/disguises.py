@@ -50,6 +50,8 @@ _SIGNS = {
 }  # fmt: skip
 _BREAK = re.compile(r"[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t>|]*")
 _HYPHEN_BREAK = re.compile(r"-[ \t]*[\n\r\v\f\x85\u2028\u2029]+[ \t>|]*")
+_AT_BREAK = re.compile(r"[\[\](){}<>\\][^\n\r]{0,8}[\n\r\v\f\x85\u2028\u2029]|[\n\r\v\f\x85\u2028\u2029].{0,8}[\[\](){}<>\\]")
+"""What is defanged over the end of a line."""
 _SPOKEN_DOT = re.compile(r"(?<=\w)[ \t]+(?:\.|dot|point|punto|نقطه)[ \t]+(?=\w)")
 _SPOKEN_AT = re.compile(r"(?<=\w)[ \t]+(?:@|at|arroba|chez)[ \t]+(?=\w)")
 _BASE64 = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{10,8000}={0,2}(?![\w+/=])")
@@ -150,7 +152,8 @@ def _readings(text: str, is_decoded: bool) -> Iterator[View]:
         broken = [(*found.span(), "") for found in pattern.finditer(whole.text)]
         if broken:
             joined = Traced(whole.text, broken)
-            yield View((whole, joined, Refanged(joined.text)), original, is_decoded)
+            made = (whole, joined, Refanged(joined.text)) if _AT_BREAK.search(whole.text) else (whole, joined)
+            yield View(made, original, is_decoded)
 
 
 def _decoded(text: str) -> Iterator[str]:

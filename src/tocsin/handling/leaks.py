@@ -7,7 +7,7 @@ shows it asks first whether its reader may see it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -125,11 +125,9 @@ class Scanner:
                     yield self._finding(text.place, view, match)
 
     def _in_view(self, view: View) -> Iterator[matching.Match]:
-        tables: tuple[Callable[[str], Iterable[matching.Match]], ...] = (
-            self._addresses.find, self._hosts.find, self._words.find, self._runs.find,
-        )  # fmt: skip
-        for find in tables:
-            yield from find(view.text)
+        said = matching.Said(view.text)
+        for table in (self._addresses, self._hosts, self._words, self._runs):
+            yield from table.find(said)
 
     def _finding(self, place: Place, view: View, match: matching.Match) -> Finding:
         each = self.protected[match.number]
