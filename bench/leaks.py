@@ -2,9 +2,10 @@
 
     python bench/leaks.py [--values 10000] [--pages 200] [--rounds 5]
 
-The values are addresses, domains, mail addresses, digests, telephone numbers, accounts and names in equal parts; one page
-in four is Arabic, and one in ten holds a value in disguise. The same texts are searched by a plain loop of `in`, which
-finds what is written just so and nothing else, in the same run. Time is that of the processor. Prints one JSON line.
+The values are addresses of both versions, domains, mail addresses, digests, telephone numbers and names in equal parts;
+one page in four is Arabic, and one in ten holds a value in disguise. The same texts are searched by a plain loop of
+`in`, which finds what is written just so and nothing else, in the same run. Time is that of the processor. Prints one
+JSON line.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from collections.abc import Callable, Sequence
 from tocsin.handling.leaks import Place, Protected, Scanner, Secret, Text
 
 WORDS = (
-    "the group sent letters to offices and asked for money in return for a key that opens files again while its servers "
-    "moved between hosts every few days and reports name a tool of 2024 with 14 versions (see annex 3) used by others too"
-).split()
-ARABIC = "المجموعة ارسلت رسائل الى المكاتب وطلبت المال مقابل مفتاح يفتح الملفات مرة اخرى بينما خوادمها تنتقل كل بضعة ايام".split()
+    "the group sent letters to offices and asked for money in return for a key that opens files again while its "
+    "servers moved between hosts every few days and reports name a tool of 2024 with 14 versions (see annex 3) too"
+)
+ARABIC = (
+    "المجموعة ارسلت رسائل الى المكاتب وطلبت المال مقابل مفتاح يفتح الملفات مرة اخرى بينما خوادمها تنتقل كل بضعة ايام"
+)
 DISGUISES: tuple[Callable[[str], str], ...] = (
     lambda value: value, lambda value: value.replace(".", "[.]"), lambda value: value.replace(".", "\u200b."),
     lambda value: value.translate({0x30 + digit: 0x660 + digit for digit in range(10)}),
@@ -45,12 +48,16 @@ def main() -> None:
     build = time.process_time() - began
     texts = [Text(Place("body", page=number), page) for number, page in enumerate(pages, 1)]
     scan, found = timed(told.rounds, lambda: {(each.place.page, each.number) for each in scanner.find(texts)})
-    loop, plain = timed(1, lambda: {(at, n) for at, page in enumerate(pages, 1) for n, v in enumerate(values) if v in page})
+    loop, plain = timed(
+        1, lambda: {(at, n) for at, page in enumerate(pages, 1) for n, v in enumerate(values) if v in page}
+    )
     print(json.dumps({
         "values": len(values), "pages": len(pages), "megabytes": round(size / 1e6, 2), "hidden": len(hidden),
-        "build_seconds": round(build, 2), "scan_seconds": round(scan, 3), "scan_mb_per_second": round(size / 1e6 / scan, 2),
+        "build_seconds": round(build, 2), "scan_seconds": round(scan, 3),
+        "scan_mb_per_second": round(size / 1e6 / scan, 2),
         "found": len(hidden & found), "others": len(found - hidden),
-        "loop_seconds": round(loop, 3), "loop_mb_per_second": round(size / 1e6 / loop, 2), "loop_found": len(hidden & plain),
+        "loop_seconds": round(loop, 3), "loop_mb_per_second": round(size / 1e6 / loop, 2),
+        "loop_found": len(hidden & plain),
         "times_the_loop": round(loop / scan, 1),
     }))  # fmt: skip
 
@@ -78,7 +85,7 @@ def written(values: Sequence[str], pages: int, chance: random.Random) -> tuple[l
     """The pages, and which value stands on which."""
     made_pages, hidden = [], set()
     for page in range(1, pages + 1):
-        words = chance.choices(ARABIC if page % 4 == 0 else WORDS, k=500)
+        words = chance.choices((ARABIC if page % 4 == 0 else WORDS).split(), k=500)
         if page % 10 == 0:
             number = chance.randrange(len(values))
             words.insert(chance.randrange(500), chance.choice(DISGUISES)(values[number]))

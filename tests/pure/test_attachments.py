@@ -64,7 +64,9 @@ def test_a_pdf_says_its_pages_and_what_is_beside_them() -> None:
 
 
 def test_a_pdf_in_arabic_is_read_both_ways() -> None:
-    content = pdf("#set text(lang: \"ar\", font: (\"Noto Naskh Arabic\", \"Noto Sans Arabic\", \"DejaVu Sans\"))\nبنك الوطني ٢٠٣٫٠٫١١٣٫٧")
+    content = pdf(
+        '#set text(lang: "ar", font: ("Noto Naskh Arabic", "Noto Sans Arabic", "DejaVu Sans"))\nبنك الوطني ٢٠٣٫٠٫١١٣٫٧'
+    )
     found = {each.number for each in SCANNER.find(read(content))}
     unreadable = {each.why for each in SCANNER.find(read(content))}
     assert found >= {0, 1} or Secret.UNREADABLE in unreadable
@@ -75,9 +77,11 @@ def test_a_pdf_in_arabic_is_read_both_ways() -> None:
     jpeg() + b"behind it 203.0.113.7", png((b"tEXt", b"Comment\x00203.0.113.7")),
     png((b"zTXt", b"Comment\0\0" + zlib.compress(b"203.0.113.7"))),
     png((b"iTXt", b"Comment\0\1\0ar\0\0" + zlib.compress("«٢٠٣٫٠٫١١٣٫٧»".encode()))),
-    png((b"eXIf", exif(position=False, software=b"203.0.113.7\0"))), b"GIF89a" + bytes(7) + b"\x21\xfe\x0b203.0.113.7\0;",
+    png((b"eXIf", exif(position=False, software=b"203.0.113.7\0"))),
+    b"GIF89a" + bytes(7) + b"\x21\xfe\x0b203.0.113.7\0;",
     exif(position=False, software="203.0.113.7".encode("utf-16-le")),
-    b"RIFF\x20\0\0\0WEBPXMP \x0b\0\0\0" b"203.0.113.7\0", "عنوان ٢٠٣٫٠٫١١٣٫٧".encode("utf-16"), b"<p>203&#46;0&#46;113&#46;7</p>",
+    b"RIFF\x20\0\0\0WEBPXMP \x0b\0\0\0" b"203.0.113.7\0",
+    "عنوان ٢٠٣٫٠٫١١٣٫٧".encode("utf-16"), b"<p>203&#46;0&#46;113&#46;7</p>",
 ])  # fmt: skip
 def test_what_pictures_and_texts_carry_is_found(content: bytes) -> None:
     assert reasons(content) == {("victim", 0)}
@@ -104,7 +108,8 @@ def test_a_word_document_says_text_and_author() -> None:
 
 
 @pytest.mark.parametrize("content", [
-    b"%PDF-1.7 broken", pdf("A page")[:400], jpeg((0xE1, b"Exif\0\0II*\0\xff\xff\0\0")), b"PK\x03\x04 and more", bytes(range(256)),
+    b"%PDF-1.7 broken", pdf("A page")[:400], jpeg((0xE1, b"Exif\0\0II*\0\xff\xff\0\0")), b"PK\x03\x04 and more",
+    bytes(range(256)),
     png((b"zTXt", b"a\0\0no zip")), pdf(""), b"\x7fELF\0\0\0",
 ])  # fmt: skip
 def test_what_cannot_be_read_is_a_finding(content: bytes) -> None:

@@ -23,13 +23,17 @@ VALUES = (ADDRESS, DOMAIN, MAIL, HASH, PHONE, IBAN, WEB, NETWORK, SIX, UMLAUT, N
 SCANNER = Scanner(Protected(each, Secret.VICTIM) for each in VALUES)
 
 DISGUISED = (
-    (ADDRESS, "203[.]0[.]113[.]7"), (ADDRESS, "«٢٠٣٫٠٫١١٣٫٧»"), (ADDRESS, "۲۰۳.۰.۱۱۳.۷"), (ADDRESS, "203(dot)0(dot)113(dot)7"),
+    (ADDRESS, "203[.]0[.]113[.]7"), (ADDRESS, "«٢٠٣٫٠٫١١٣٫٧»"), (ADDRESS, "۲۰۳.۰.۱۱۳.۷"),
+    (ADDRESS, "203(dot)0(dot)113(dot)7"),
     (ADDRESS, "203 dot 0 dot 113 dot 7"), (ADDRESS, "２０３．０．１１３．７"), (ADDRESS, "20\u200b3.0.\u200e113.7"),
-    (ADDRESS, "203.0.\n113.7"), (ADDRESS, "203.0.1\r\n13.7"), (ADDRESS, "203.000.113.007"), (ADDRESS, "::ffff:203.0.113.7"),
-    (ADDRESS, "::ffff:cb00:7107"), (ADDRESS, "64:ff9b::cb00:7107"), (ADDRESS, "203.0.113.0/24"), (ADDRESS, "203.0.113.x"),
+    (ADDRESS, "203.0.\n113.7"), (ADDRESS, "203.0.1\r\n13.7"), (ADDRESS, "203.000.113.007"),
+    (ADDRESS, "::ffff:203.0.113.7"),
+    (ADDRESS, "::ffff:cb00:7107"), (ADDRESS, "64:ff9b::cb00:7107"), (ADDRESS, "203.0.113.0/24"),
+    (ADDRESS, "203.0.113.x"),
     (ADDRESS, "hxxp://203.0.113[.]7/x"), (ADDRESS, "http://3405803783/"), (ADDRESS, "0xCB007107"),
     (ADDRESS, "%32%30%33.0.113.7"), (ADDRESS, "203&#46;0.113.7"), (ADDRESS, "203-0-113-7.isp.example"),
-    (ADDRESS, "7.113.0.203.in-addr.arpa"), (ADDRESS, "عنوان 203.0.113.7"), (ADDRESS, "ب203.0.113.7"), (ADDRESS, "3. 203.0.113.7"),
+    (ADDRESS, "7.113.0.203.in-addr.arpa"), (ADDRESS, "عنوان 203.0.113.7"), (ADDRESS, "ب203.0.113.7"),
+    (ADDRESS, "3. 203.0.113.7"),
     (DOMAIN, "https://www.VICTIM.example/login"), (DOMAIN, "victim[.]example"), (DOMAIN, "victim.example.Then"),
     (DOMAIN, "بvictim.example"), (DOMAIN, "http%3A%2F%2Fvictim.example%2F"), (DOMAIN, "vic-\ntim.example"),
     (DOMAIN, "someone@victim.example"), (DOMAIN, "victim。example"),
@@ -37,7 +41,8 @@ DISGUISED = (
     (UMLAUT, "MÜNCHEN[.]example"), (UMLAUT, "XN--MNCHEN-3YA.EXAMPLE"), (UMLAUT, "mu\u0308nchen.example"),
     (SIX, "2001:0DB8:0:0:0:0:0:7"), (SIX, "2001[:]db8[:][:]7"), (SIX, "[2001:db8::7]:443"), (SIX, "2001:db8::0.0.0.7"),
     (SIX, "2001:db8::/48"), (SIX, "2001:db8:\n:7"),
-    (PHONE, "020 7946 0123"), (PHONE, "+44 (0)20 7946-0123"), (PHONE, "٠٠٤٤٢٠٧٩٤٦٠١٢٣"), (IBAN, "DE89 3704 0044 0532 0130 00"),
+    (PHONE, "020 7946 0123"), (PHONE, "+44 (0)20 7946-0123"), (PHONE, "٠٠٤٤٢٠٧٩٤٦٠١٢٣"),
+    (IBAN, "DE89 3704 0044 0532 0130 00"),
     (HASH, "44D88612 FEA8A8F3 6DE82E12 78ABB02F"), (HASH, "44d88612fea8a8f3\n6de82e1278abb02f"),
     (WEB, "hxxps://shop[.]example[.]com/login?id=7"), (WEB, "https://shop.example.com/%6Cogin?id=7"),
     (NETWORK, "198.51.100.9"), (NETWORK, "198.51.100.0/24"), (NETWORK, "198.51.100.*"),
@@ -81,7 +86,10 @@ def test_base64_is_opened_in_short_texts() -> None:
 
 
 def test_a_finding_says_where_and_how_and_never_what() -> None:
-    texts = [Text(Place("title", "en"), "Nothing here"), Text(Place("body", "ar", "annex.pdf", 2), "سطر\n«٢٠٣٫٠٫١١٣٫٧»")]
+    texts = [
+        Text(Place("title", "en"), "Nothing here"),
+        Text(Place("body", "ar", "annex.pdf", 2), "سطر\n«٢٠٣٫٠٫١١٣٫٧»"),
+    ]
     [one] = SCANNER.find(texts)
     assert (one.place, one.line, one.kind, one.why) == (texts[1].place, 2, Kind.IPV4, Secret.VICTIM)
     assert one.written == {Written.DIGITS}
@@ -157,8 +165,9 @@ def test_any_domain_is_found_below_itself_and_in_addresses(labels: list[str], da
     name = ".".join([*labels, "example"])
     scanner = Scanner([Protected(name, Secret.VICTIM, Kind.DOMAIN)])
     forms = (
-        name.upper(), name.replace(".", "[.]"), f"www.{name}", f"https://{name}/a", f"x@{name}", name.translate(WIDE),
-        ".".join(each.encode("idna").decode() for each in name.split(".")), f"https://{quote(name)}/".replace(".", "%2E"),
+        name.upper(), name.replace(".", "[.]"), f"www.{name}", f"https://{name}/a", f"x@{name}",
+        name.translate(WIDE), f"https://{quote(name)}/".replace(".", "%2E"),
+        ".".join(each.encode("idna").decode() for each in name.split(".")),
     )  # fmt: skip
     assert found(data.draw(st.sampled_from(forms)), scanner)
     assert not found(data.draw(st.sampled_from((f"x{name}", f"x-{name}", f"{name}.com", f"{name}x"))), scanner)

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import idna
@@ -201,7 +201,11 @@ class Hosts:
             if before is None:
                 continue
             begin, end = found.start() - len(before[0]), found.end()
-            local = _LOCAL.search(text[max(0, begin - 1 - _LOCAL_LETTERS) : begin - 1]) if text[begin - 1 : begin] == "@" else None
+            local = (
+                _LOCAL.search(text[max(0, begin - 1 - _LOCAL_LETTERS) : begin - 1])
+                if text[begin - 1 : begin] == "@"
+                else None
+            )
             host = text[begin:end]
             names = {_unicode(host)}
             if not host.isascii():  # Scripts that write particles together with what follows.
@@ -277,7 +281,9 @@ class Words:
             firsts = [(place, word) for place, word in enumerate(words) if word in self._lengths]
         else:
             words = [_without_article(each) for each in said.words]
-            firsts = [(place, form) for place, word in enumerate(words) for form in _forms(word) if form in self._lengths]
+            firsts = [
+                (place, form) for place, word in enumerate(words) for form in _forms(word) if form in self._lengths
+            ]
         for place, first in firsts:
             for length in self._lengths[first]:
                 number = self._numbers.get((first, *words[place + 1 : place + length]))
@@ -295,7 +301,7 @@ def _forms(word: str) -> tuple[str, ...]:
 
 def _stand_together(spans: list[tuple[int, int]]) -> bool:
     return all(
-        after[0] - before[1] <= _BETWEEN_LETTERS for before, after in zip(spans, spans[1:], strict=False)
+        after[0] - before[1] <= _BETWEEN_LETTERS for before, after in pairwise(spans)
     )  # fmt: skip
 
 
@@ -359,5 +365,5 @@ class Runs:
 
 def _is_one_run(text: str, spans: list[tuple[int, int]]) -> bool:
     return all(
-        _IN_RUN.fullmatch(text[before[1] : after[0]]) for before, after in zip(spans, spans[1:], strict=False)
+        _IN_RUN.fullmatch(text[before[1] : after[0]]) for before, after in pairwise(spans)
     )  # fmt: skip

@@ -50,7 +50,9 @@ _SIGNS = {
 }  # fmt: skip
 _BREAK = re.compile(r"[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t>|]*")
 _HYPHEN_BREAK = re.compile(r"-[ \t]*[\n\r\v\f\x85\u2028\u2029]+[ \t>|]*")
-_AT_BREAK = re.compile(r"[\[\](){}<>\\][^\n\r]{0,8}[\n\r\v\f\x85\u2028\u2029]|[\n\r\v\f\x85\u2028\u2029].{0,8}[\[\](){}<>\\]")
+_AT_BREAK = re.compile(
+    r"[\[\](){}<>\\][^\n\r]{0,8}[\n\r\v\f\x85\u2028\u2029]|[\n\r\v\f\x85\u2028\u2029].{0,8}[\[\](){}<>\\]"
+)
 """What is defanged over the end of a line."""
 _SPOKEN_DOT = re.compile(r"(?<=\w)[ \t]+(?:\.|dot|point|punto|نقطه)[ \t]+(?=\w)")
 _SPOKEN_AT = re.compile(r"(?<=\w)[ \t]+(?:@|at|arroba|chez)[ \t]+(?=\w)")
@@ -84,12 +86,12 @@ def plain(text: str) -> str:
 class View:
     """One reading of a text: what it says, and where that stood."""
 
-    __slots__ = ("_made", "is_decoded", "text")
+    __slots__ = ("_made", "_original", "is_decoded", "text")
 
     def __init__(self, made: tuple[Traced, ...], original: Original, is_decoded: bool) -> None:
         self.text = made[-1].text
         self.is_decoded = is_decoded
-        self._made = (original, *made)
+        self._original, self._made = original, made
 
     def written(self, begin: int, end: int) -> str:
         """What stood in the original for a stretch of this reading."""
@@ -100,14 +102,10 @@ class View:
         """The line of the original, from 1, in which it begins."""
         return self._original.text.count("\n", 0, self._offset(begin)) + 1
 
-    @property
-    def _original(self) -> Original:
-        return self._made[0]  # type: ignore[return-value]
-
     def _offset(self, place: int) -> int:
         for made in reversed(self._made):
             place = made.original_offset(place)
-        return place
+        return self._original.original_offset(place)
 
 
 class Original:

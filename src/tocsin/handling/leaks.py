@@ -1,8 +1,8 @@
 """The leak scanner: protected values in texts, however they are written (DOMAIN 4.11, W03). Pure.
 
-All values are sought in one pass: what a text holds of addresses, names, numbers and words is looked up in tables of the
-values, so the time grows with the text and not with how much is protected. A finding never holds the value: whoever
-shows it asks first whether its reader may see it.
+All values are sought in one pass: what a text holds of addresses, names, numbers and words is looked up in tables of
+the values, so the time grows with the text and not with how much is protected. A finding never holds the value:
+whoever shows it asks first whether its reader may see it.
 """
 
 from __future__ import annotations

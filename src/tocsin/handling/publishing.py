@@ -71,4 +71,6 @@ def may_be_published(texts: Iterable[Text], protected: Iterable[Protected], sign
 
 def _personal_in(texts: Iterable[Text]) -> Iterable[Finding]:
     """People's data that nobody had listed: accounts, cards, names and papers that are labelled as such."""
-    return [Finding(text.place, Secret.PERSONAL, note=found.kind) for text in texts for found in personal_in_text(text.text)]
+    return [
+        Finding(text.place, Secret.PERSONAL, note=found.kind) for text in texts for found in personal_in_text(text.text)
+    ]

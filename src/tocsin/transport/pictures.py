@@ -19,7 +19,9 @@ ENTRIES = 4_000
 DIRECTORIES = 20
 _STRINGS = re.compile(rb"[\x20-\x7e\t\r\n]{6,}")
 _WIDE_STRINGS = re.compile(rb"(?:[\x20-\x7e]\x00){6,}")
-_POSITION = re.compile(r"GPS(?:Latitude|Longitude|Position|Coordinates)|(?:geo:lat|Iptc4xmpExt:Location)", re.IGNORECASE)
+_POSITION = re.compile(
+    r"GPS(?:Latitude|Longitude|Position|Coordinates)|(?:geo:lat|Iptc4xmpExt:Location)", re.IGNORECASE
+)
 _GPS_TAGS = frozenset({1, 2, 3, 4})
 _INNER_TAGS = frozenset({0x8769, 0x8825, 0xA005, 0x014A})
 _GPS_DIRECTORY = 0x8825

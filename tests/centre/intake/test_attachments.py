@@ -33,10 +33,15 @@ def sandbox():  # type: ignore[no-untyped-def]
 
 
 def edition(language: str, text: str) -> list[Text]:
-    return [Text(Place("title", language), "A wave of false invoices"), Text(Place("what-is-happening", language), text)]
+    return [
+        Text(Place("title", language), "A wave of false invoices"),
+        Text(Place("what-is-happening", language), text),
+    ]
 
 
-def test_w03_a_victim_in_one_language_an_annex_or_a_picture_blocks_all_languages(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_w03_a_victim_in_one_language_an_annex_or_a_picture_blocks_all_languages(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
     texts = [each for language in LANGUAGES for each in edition(language, f"Block {SERVER}.")]
     assert may_be_published(texts, [], SIGNS).is_allowed, "the server is marked, PAP:CLEAR, and its source agreed"
     texts += edition("ar", "هاجموا «٢٠٣٫٠٫١١٣٫٧» أمس")

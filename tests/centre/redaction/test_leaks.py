@@ -73,7 +73,9 @@ def test_who_was_hit_and_a_source_without_a_name_are_not_told_of() -> None:
            "relationship_type": "targets", "source_ref": BUNDLE["objects"][0]["id"],  # type: ignore[index]
            "target_ref": victim["id"]}  # fmt: skip
     source = people.call("pia_partner").organisation.name
-    delivery = hand_over(bundle(victim, hit, description=f"The blue clinic was hit, says {source.upper()}."), "crew.json")
+    delivery = hand_over(
+        bundle(victim, hit, description=f"The blue clinic was hit, says {source.upper()}."), "crew.json"
+    )
     found = leaks(lambda: redact(delivery, "x", replaced=[("Grey Heron", "[...]")]))
     assert sorted(why for _field, _language, why in found) == ["source", "victim"]
 
@@ -102,9 +104,7 @@ def test_a_version_is_looked_through_again_before_it_goes() -> None:
     dario, now = people.call("dario_duty"), timezone.now()
     services.look_for_leaks(made, by=dario, at=now)
     # Later the source says who that was: the same part tells of a victim now.
-    later = hand_over(
-        f"timestamp,ip,role\n2026-11-03T10:00:00Z,{VICTIM},victim\n".encode(), "later.csv", "TLP:GREEN"
-    )
+    later = hand_over(f"timestamp,ip,role\n2026-11-03T10:00:00Z,{VICTIM},victim\n".encode(), "later.csv", "TLP:GREEN")
     made.delivery.origins.create(batch=Batch.objects.get(delivery=later))
     waiting = Batch.objects.filter(delivery=made.delivery)
     propose = lambda: releasing.propose(made.delivery, waiting, audience=(), reason="x", by=dario, at=now)  # noqa: E731

@@ -76,7 +76,9 @@ def of_source(delivery: Delivery, handling: HandlingSet) -> list[Protected]:
     return [Protected(source.name, Secret.SOURCE)]
 
 
-def of_rows(delivery: Delivery, batches: Collection[int], handling: HandlingSet, by: Person, at: datetime) -> list[Protected]:
+def of_rows(
+    delivery: Delivery, batches: Collection[int], handling: HandlingSet, by: Person, at: datetime
+) -> list[Protected]:
     """Victims in these batches, whoever reads rows of them, and what only narrower parts of the delivery say.
 
     Who has no known role is shown like a victim: but whatever another row of these batches shows to all is no secret.

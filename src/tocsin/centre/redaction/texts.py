@@ -1,4 +1,4 @@
-"""The texts of a redacted version, each with the field and language it stands in, and the names in what is taken out. Pure."""
+"""The texts of a redacted version, each with its field and language, and the names in what is taken out. Pure."""
 
 from __future__ import annotations
 

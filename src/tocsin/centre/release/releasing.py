@@ -153,9 +153,7 @@ def _proposed(
 def release(proposed: Release, *, by: Person, is_proved: bool, at: datetime) -> Release:
     """Let go what another person proposed."""
     case = case_of(proposed.delivery, proposed.proposed_by)
-    _refuse_leaks(
-        proposed.delivery, lambda: rules.refusal_of_releaser(actor_of(by, is_proved=is_proved), case), by, at
-    )
+    _refuse_leaks(proposed.delivery, lambda: rules.refusal_of_releaser(actor_of(by, is_proved=is_proved), case), by, at)
     return _released(proposed, by, is_proved, at)
 
 
