@@ -32,6 +32,8 @@ from . import texts
 
 RULE = "leaks"
 MOST_LINKED = 5_000
+MOST_VALUES = 300_000
+"""More values than these are not looked for: a part of so many has to be cut smaller by its source."""
 PERSONS = frozenset({"individual"})
 NAMED_CLASSES = PERSONS | {"organization", "system"}
 """Classes of identities whose name tells who somebody is; that of a sector does not."""
@@ -86,6 +88,8 @@ def of_rows(
     seen = visible_batches(viewer_of(by), at).filter(delivery=delivery).select_related("handling_set")
     narrower = {each.pk for each in seen if each.pk not in batches and _is_narrower(each, handling)}
     rows = values_under(snapshot_of({*batches, *narrower}), Batches({*batches, *narrower}))
+    if rows.height > MOST_VALUES:
+        raise Refused("too-many-rows")
     found = [(batch, _kind(kind), value, role) for batch, kind, value, role in rows.iter_rows() if value]
     open_to_all = {value for batch, _kind, value, role in found if batch in batches and role not in VICTIM_LIKE}
     made = []

@@ -30,7 +30,7 @@ REFUSALS: dict[str, str | Promise] = {
     "too-many-rows": _("These are too many rows for a redacted version. Ask the source for a smaller delivery."),
     "no-common-purpose": _("Its parts serve no common purpose: redact each by itself, or ask the source."),
     "leaks": _(
-        "What is left still holds something that must not be read: it is listed below. Take it out as well, or write "
+        "What is left still holds something that must not be read: it is listed above. Take it out as well, or write "
         "something else."
     ),
     "origin-closed": _("What it was made of is hidden from you, or gone: it stays closed."),

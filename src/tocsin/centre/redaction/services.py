@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from tocsin.core.errors import Conflict, Refused
 from tocsin.core.profiles import Profile
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.handling import Derived, HandlingSet, Parent, derive
-from tocsin.handling.leaks import Place, Protected, Secret, Text
+from tocsin.handling.leaks import Place, Protected, Scanner, Secret, Text
 from tocsin.lake.questions.extract import rows_under
 from tocsin.lake.scope import Batches
 
@@ -159,12 +159,12 @@ def _protected_beside_objects(
     handling = _handling_of(batches)
     made = guard.of_objects(delivery, contents, out, handling, by, at) + guard.of_source(delivery, handling)
     beside = guard.of_rows(delivery, batches, handling, by, at)
+    victims = [each for each in beside if each.why is Secret.VICTIM]
+    others = Scanner(each for each in beside if each.why is not Secret.VICTIM)
     # What these objects were made to say is theirs: a value without a known role is theirs, too.
-    return made + [each for each in beside if each.why is Secret.VICTIM or not _is_said_by(contents, each.value)]
-
-
-def _is_said_by(contents: Iterable[dict[str, Any]], value: str) -> bool:
-    return any(value in str(each.get("pattern") or each.get("value") or "") for each in contents)
+    own = texts.said_by(contents)
+    said = {found.number for found in others.find([Text(Place("pattern"), own)])}
+    return made + victims + [each for number, each in enumerate(others.protected) if number not in said]
 
 
 def _protected_beside_rows(

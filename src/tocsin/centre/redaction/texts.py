@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -72,6 +72,13 @@ def of_table(content: bytes) -> Iterator[Text]:
     for name in FREE_COLUMNS:
         if name in rows.columns and (cells := rows[name].drop_nulls().unique(maintain_order=True).to_list()):
             yield Text(Place(name), _BETWEEN_CELLS.join(cells))
+
+
+def said_by(contents: Iterable[Mapping[str, Any]]) -> str:
+    """What objects say by themselves: patterns of indicators, values of observables."""
+    return _BETWEEN_CELLS.join(
+        str(each[name]) for each in contents for name in ("pattern", "value") if isinstance(each.get(name), str)
+    )
 
 
 def names_in(body: Mapping[str, Any], out: Collection[str]) -> Iterator[str]:
