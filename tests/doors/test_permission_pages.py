@@ -224,3 +224,21 @@ def test_a_package_says_what_holds_for_it_and_to_the_centre_alone_because_of_wha
     for secret in ("narrow.csv", "Jordan", "because of"):
         assert secret not in bureau
     assert address in text_of(browser("fleur_officer"), reverse("package-list"))
+
+
+def test_w03_a_version_with_a_leak_is_not_made_and_the_page_says_where() -> None:
+    table = TABLE.replace(b"ip,", b"c2 ip,").replace(b"seen at Acme", b"they call it EMOTET")
+    delivery = hand_over(table, "seen.csv", "TLP:GREEN")
+    analyst = browser("dana_analyst")
+    new = reverse("redaction-new", args=[delivery.receipt])
+    answer = analyst.post(new, {"kind": "rows", "out": ["names"], "reason": "No names."})
+    assert answer.status_code == 422
+    page = " ".join(answer.content.decode().split())
+    assert "What must not be read" in page
+    assert "It was taken out elsewhere: <bdi>Emotet</bdi>" in page
+    assert not Redaction.objects.exists()
+    analyst.post(new, {"kind": "rows", "out": ["names", "free-text"], "reason": "No names."})
+    work()
+    one = reverse("redaction", args=[Redaction.objects.get().pk])
+    assert "Look for leaks" in text_of(analyst, one)
+    assert "Nothing was found" in analyst.post(one, {"act": "look"}, follow=True).content.decode()

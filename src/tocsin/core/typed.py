@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from .errors import InputError
 from .suffixes import registrable_of
@@ -32,7 +32,7 @@ FANGS = re.compile(
     | (?P<file_scheme>\bfxp(?=\W{0,2}:))
     | (?P<authority>\\?[\[({]\s?:\s?/\s?/\s?\\?[\])}] | (?<=[tT][pP])\\?[\[({]\s?:\s?\\?[\])}]\s?//?
         | (?<=[tT][pP][sS])\\?[\[({]\s?:\s?\\?[\])}]\s?//? )
-    | (?P<colon>(?<=\w)\\?[\[({]\s?:\s?\\?[\])}])
+    | (?P<colon>(?<=\w)\\?[\[({]\s?:\s?\\?[\])}] | (?<=\[:\])\[:\])
     | (?P<slash>\[/\])
     | (?P<at>[ \t]{0,2}\\?[\[({<]\s?(?:@|at|AT|At|arroba|chez)\s?\\?[\])}>][ \t]{0,2}(?=\w))
     | (?P<dot>(?<=[\w\]])[ \t]?\\?[\[({<]\s?(?:\.|dot|DOT|Dot|d0t|point|punto)\s?\\?[\])}>][ \t]?(?=[\w*]))
@@ -41,6 +41,12 @@ FANGS = re.compile(
     """,
     re.VERBOSE,
 )
+HINT = re.compile(
+    r"[\[({<]\s?(?:[:.@/]|a[tr]|A[Tt]|chez|[dD][oO0][tT]|p[ou][in])|\[[sS]\]|\.\\?\]|\\[.\[({<]"
+    r"|[\u200b-\u200d\u2060\ufeff\u00ad\u3002]|h(?:xx|tx|xt|\*\*|\+\+|__|XX)|meow|fxp"
+)
+HINT_REACH = 40
+"""No form is longer."""
 MADE_WHOLE = {
     "nothing": "",
     "plain_secure": "https",
@@ -55,29 +61,24 @@ MADE_WHOLE = {
 }
 
 
-class Refanged:
-    """A text with its indicators made whole, that still knows where each character stood."""
+class Traced:
+    """A text in which stretches were replaced, that still knows where each character stood."""
 
     __slots__ = ("_new", "_old", "original", "text")
 
-    def __init__(self, text: str) -> None:
-        self.original = text
-        plain = text.translate(PLAIN)
+    def __init__(self, text: str, replaced: Iterable[tuple[int, int, str]], original: str | None = None) -> None:
+        """`replaced`: begin, end and what to write, in order; `original`: the text before its letters were plain."""
+        self.original = text if original is None else original
         pieces: list[str] = []
         self._new, self._old = [0], [0]
         place = length = 0
-        for found in FANGS.finditer(plain):
-            name = found.lastgroup or ""
-            if name in {"scheme", "secure"}:
-                whole = "https" if found["secure"] else "http"
-            else:
-                whole = MADE_WHOLE[name]
-            pieces += (plain[place : found.start()], whole)
-            length += found.start() - place + len(whole)
-            place = found.end()
+        for begin, end, whole in replaced:
+            pieces += (text[place:begin], whole)
+            length += begin - place + len(whole)
+            place = end
             self._new.append(length)
             self._old.append(place)
-        pieces.append(plain[place:])
+        pieces.append(text[place:])
         self.text = "".join(pieces)
 
     def original_offset(self, offset: int) -> int:
@@ -88,6 +89,40 @@ class Refanged:
     def original_slice(self, begin: int, end: int) -> str:
         """What stood in the original for a stretch of `text`."""
         return self.original[self.original_offset(begin) : self.original_offset(end - 1) + 1]
+
+
+class Refanged(Traced):
+    """A text with its indicators made whole."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        plain = text.translate(PLAIN)
+        super().__init__(plain, _fangs(plain), text)
+
+
+def _fangs(plain: str) -> Iterator[tuple[int, int, str]]:
+    for begin, end in _stretches(plain):
+        for found in FANGS.finditer(plain, begin, end):
+            name = found.lastgroup or ""
+            if name in {"scheme", "secure"}:
+                whole = "https" if found["secure"] else "http"
+            else:
+                whole = MADE_WHOLE[name]
+            yield found.start(), found.end(), whole
+
+
+def _stretches(plain: str) -> Iterator[tuple[int, int]]:
+    """Where something can be defanged: around the signs of which every form has one. Most of a text has none."""
+    begin = end = 0
+    for hint in HINT.finditer(plain):
+        if hint.start() - HINT_REACH > end:
+            if end:
+                yield begin, end
+            begin = hint.start() - HINT_REACH
+        end = hint.end() + HINT_REACH
+    if end:
+        yield begin, end
 
 
 def refang(text: str) -> str:

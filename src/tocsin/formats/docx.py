@@ -39,6 +39,27 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     yield from items_of(_pages(package, body), Heading(title=str(title)))
 
 
+def everything_in(source: Source) -> Iterator[tuple[int, str] | Rejection]:
+    """The pages of `read`, then as page 0 all texts of what says who wrote it. Pictures inside are Rejections."""
+    from docx.opc.exceptions import OpcError
+    from docx.package import Package
+    from lxml import etree
+
+    _refuse_bomb(source)
+    with source.open() as stream:
+        try:
+            package = Package.open(stream)
+            yield from _pages(package, package.main_document_part)
+            for part in package.iter_parts():
+                name = str(part.partname)
+                if not name.endswith((".xml", ".rels")):
+                    yield Rejection(0, Unit.PART, "attachment-kept", excerpt=name[:160])
+                elif name.startswith("/docProps/"):
+                    yield 0, part.blob.decode("utf-8", errors="replace")
+        except (OpcError, zipfile.BadZipFile, KeyError, ValueError, etree.XMLSyntaxError, AttributeError) as error:
+            raise InputError("document-damaged", excerpt=f"{type(error).__name__}: {error}"[:80]) from error
+
+
 def _refuse_bomb(source: Source) -> None:
     """The directory's sizes bound what is read: zipfile gives no byte more than a member claims."""
     if source.size_bytes > READ_LIMIT_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from io import StringIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
@@ -17,10 +17,37 @@ from ._documents import READ_LIMIT_BYTES, items_of
 PAGES = 20_000
 """Pages looked at: a report of more is not a report."""
 LINKS_PER_PAGE = 2_000
+OBJECTS = 200_000
+DEPTH = 30
+UNKNOWN_SIGN = "(cid:"
+"""How the library writes a letter of which the document does not say which it is."""
 
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Proposals with page numbers from 1, then the heading. Time and memory are the caller's to limit."""
+    with source.open() as stream:
+        document = _document(source, stream)
+        yield from items_of(_pages(document), Heading(title=_title(document)))
+
+
+def everything_in(source: Source) -> Iterator[tuple[int, str | bytes] | Rejection]:
+    """The text of each page from 1, and as page 0 whatever else it carries: every text outside the pages (names of
+    authors, remarks, forms, links), and the bytes of its pictures. A Rejection is a part that could not be read.
+    """
+    with source.open() as stream:
+        document = _document(source, stream)
+        for page in _pages(document):
+            if isinstance(page, Rejection):
+                yield page
+                continue
+            number, text = page
+            if UNKNOWN_SIGN in text or not text.strip():
+                yield Rejection(number, Unit.PAGE, "document-damaged", excerpt="a page whose letters cannot be read")
+            yield number, text
+        yield from _beside_pages(document)
+
+
+def _document(source: Source, stream: BinaryIO) -> Any:
     from pdfminer.pdfdocument import PDFDocument, PDFEncryptionError, PDFPasswordIncorrect
     from pdfminer.pdfexceptions import PDFException
     from pdfminer.pdfparser import PDFParser
@@ -29,14 +56,54 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     logging.getLogger("pdfminer").setLevel(logging.ERROR)
     if source.size_bytes > READ_LIMIT_BYTES:
         raise InputError("too-large")
-    with source.open() as stream:
+    try:
+        return PDFDocument(PDFParser(stream))
+    except (PDFPasswordIncorrect, PDFEncryptionError) as error:
+        raise InputError("document-encrypted") from error
+    except (PDFException, PSException, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError("document-damaged", excerpt=f"{type(error).__name__}: {error}"[:80]) from error
+
+
+def _beside_pages(document: Any) -> Iterator[tuple[int, str | bytes] | Rejection]:
+    """Every text and picture of the objects of a document, whoever refers to them."""
+    from pdfminer.pdftypes import PDFStream
+
+    texts: list[str] = [_strings(each) for each in document.info]
+    numbers = sorted({number for each in document.xrefs for number in each.get_objids()})
+    if len(numbers) > OBJECTS:
+        yield Rejection(0, Unit.OBJECT, "too-large")
+    for number in numbers[:OBJECTS]:
         try:
-            document = PDFDocument(PDFParser(stream))
-        except (PDFPasswordIncorrect, PDFEncryptionError) as error:
-            raise InputError("document-encrypted") from error
-        except (PDFException, PSException, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise InputError("document-damaged", excerpt=f"{type(error).__name__}: {error}"[:80]) from error
-        yield from items_of(_pages(document), Heading(title=_title(document)))
+            found = document.getobj(number)
+            texts.append(_strings(found.attrs if isinstance(found, PDFStream) else found))
+            if isinstance(found, PDFStream):
+                if _word(found.get("Type")) == "EmbeddedFile":
+                    yield Rejection(number, Unit.FILE, "attachment-kept", excerpt="a file inside the document")
+                elif _word(found.get("Type")) == "Metadata":
+                    texts.append(found.get_data().decode("utf-8", errors="replace"))
+                elif _word(found.get("Subtype")) == "Image":
+                    yield 0, found.get_rawdata() or b""
+        except MemoryError:
+            raise
+        except Exception as error:  # The library raises whatever a broken object leads it to.
+            yield Rejection(number, Unit.OBJECT, "document-damaged", excerpt=f"{type(error).__name__}: {error}"[:160])
+    yield 0, "\n".join(text for text in texts if text)
+
+
+def _word(value: Any) -> str:
+    return str(getattr(value, "name", ""))
+
+
+def _strings(value: Any, depth: int = 0) -> str:
+    """The texts in an object, one a line; what it only refers to comes by itself."""
+    from pdfminer.utils import decode_text
+
+    if isinstance(value, bytes):
+        return str(decode_text(value)).replace("\0", "")
+    if depth < DEPTH and isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return "\n".join(text for each in inner if (text := _strings(each, depth + 1)))
+    return ""
 
 
 def _pages(document: Any) -> Iterator[tuple[int, str] | Rejection]:

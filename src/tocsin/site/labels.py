@@ -225,6 +225,7 @@ ACTIONS: dict[str, str | Promise] = {
     "provider.removed": _("Removed an organisation's provider"),
     "recovery-code.used": _("Used a recovery code"),
     "recovery-codes.made": _("Made recovery codes"),
+    "redaction.blocked": _("Was stopped by a find in a redacted version"),
     "redaction.made": _("Made a redacted version"),
     "redaction.reopened": _("Opened a redacted version again"),
     "release.by-order": _("Released a delivery under a standing order"),

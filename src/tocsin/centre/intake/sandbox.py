@@ -8,6 +8,7 @@ delivery is quarantined and the worker starts a new process.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import json
 import logging
@@ -17,6 +18,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 ADDRESS_SPACE_BYTES = 24 << 30
@@ -42,6 +44,21 @@ def collect_seldom() -> None:
     gc.set_threshold(200_000, 20, 100)
 
 
+def texts_of_attachment(told: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an order to say every text of a file, for the leak scanner."""
+    from tocsin.core.reading import Source
+    from tocsin.handling.leaks import Place
+    from tocsin.transport.attachments import texts_of
+
+    source = Source(told["name"], Path(told["attachment"]))
+    try:
+        texts = [dataclasses.asdict(each) for each in texts_of(source, Place(told["field"], told["language"]))]
+    except Exception as error:
+        logging.getLogger(__name__).exception("an attachment")
+        return {"failed": f"{type(error).__name__}: {error}"[:400]}
+    return {"outcome": {"texts": texts}}
+
+
 def main() -> None:
     """Serve orders until standard input ends."""
     shut_in()
@@ -57,6 +74,9 @@ def main() -> None:
     for line in sys.stdin:
         told = json.loads(line)
         installed = store.installed(Path(told["reference"]) if told.get("reference") else None)
+        if "attachment" in told:
+            answers.write(json.dumps(texts_of_attachment(told)) + "\n")
+            continue
         last = [0.0]
 
         def progress(rows: int, done_bytes: int, last: list[float] = last) -> None:

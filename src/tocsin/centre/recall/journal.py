@@ -47,7 +47,8 @@ def parts_of(line: dict[str, Any]) -> Any | None:
         if was_given_up(FILE):
             return None
         where = " or ".join(str(path) for path in places())
+        named = f"{line.get('number', '')} ({line['receipt']})".lstrip()
         raise KeyMissing(
-            f"{folder() / FILE} does not open what {where} says of the recall {line.get('number', '')} ({line['receipt']}): "
+            f"{folder() / FILE} does not open what {where} says of the recall {named}: "
             "restore it from the backup of the keys of the installation that wrote this journal"
         ) from error

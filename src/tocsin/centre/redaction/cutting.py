@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 import polars as pl
 
+from .texts import names_of_text
+
 KEPT = frozenset({"type", "id", "spec_version", "created", "modified"})
 """What an object is not one without."""
 ALWAYS_OUT = frozenset({"created_by_ref", "object_marking_refs", "granular_markings"})
@@ -34,6 +36,8 @@ COLUMN_GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """Columns of rows that are taken out together. What a value is and which part it played always stays: without its
 role, a victim would pass for an attacker."""
+TELLING = frozenset({"malware", "actor", "label", "hostname", "url", "peer", "note", "tags", "reference"})
+"""Columns whose words or values tell something by themselves when they stand elsewhere."""
 _ALWAYS = ("kind", "value", "role", "type", "offence")
 
 
@@ -47,7 +51,7 @@ def redacted_bundle(objects: Sequence[Object], out: Collection[str], replaced: R
 
     `seed` makes its identifiers: the same makes the same. A relation that leads out of the objects is left out.
     """
-    names = {str(each.get("id", "")): _new_id(each, seed) for each in objects}
+    names = {str(each.get("id", "")): new_id(each, seed) for each in objects}
     kept = []
     for each in objects:
         made = {
@@ -62,7 +66,8 @@ def redacted_bundle(objects: Sequence[Object], out: Collection[str], replaced: R
     return orjson.dumps(bundle)
 
 
-def _new_id(each: Object, seed: str) -> str:
+def new_id(each: Object, seed: str) -> str:
+    """The identifier of an object in the redacted version that this seed makes."""
     return f"{each.get('type', 'x-object')}--{uuid.uuid5(_NAMESPACE, seed + str(each.get('id', '')))}"
 
 
@@ -99,6 +104,16 @@ def _replaced(value: Any, replaced: Replacements) -> Any:
 def columns_without(out: Collection[str]) -> list[str]:
     """The columns of rows that stay when these groups are taken out."""
     return [*_ALWAYS, *(name for group, names in COLUMN_GROUPS.items() if group not in out for name in names)]
+
+
+def said_in(rows: pl.DataFrame, columns: Iterable[str]) -> set[str]:
+    """What these columns say: short texts as a whole, and values in longer ones."""
+    found: set[str] = set()
+    for name in set(columns) & set(rows.columns):
+        cells = rows[name].drop_nulls().explode() if rows.schema[name] == pl.List else rows[name].drop_nulls()
+        for text in cells.unique().to_list():
+            found.update(names_of_text(str(text)) if text else ())
+    return found
 
 
 def redacted_rows(rows: pl.DataFrame, out: Collection[str], replaced: Replacements) -> bytes:

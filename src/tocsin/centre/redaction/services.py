@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake import originals
 from tocsin.centre.intake import services as intake
-from tocsin.centre.intake.models import Batch, BatchSet, Delivery, LakeFile, Origin
+from tocsin.centre.intake.models import Batch, BatchSet, Delivery, Origin
 from tocsin.centre.intake.selectors import scope_of, visible_batches
+from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.intake.terms import set_audience
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of
@@ -24,16 +27,20 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.profiles import Profile
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.handling import Derived, HandlingSet, Parent, derive
+from tocsin.handling.leaks import Place, Protected, Scanner, Secret, Text
 from tocsin.lake.questions.extract import rows_under
-from tocsin.lake.scope import Batches, Snapshot
+from tocsin.lake.scope import Batches
 
-from . import cutting
+from . import cutting, guard, texts
+from .guard import LeaksError
 from .models import Redaction
 
 ABILITY = "propose-release"
 STANDARD = "stix-2"
 """Objects of this standard can be redacted: their fields are known one by one."""
+ROWS_SUFFIX = ".csv"
 MOST_OBJECTS = 2_000
 MOST_ROWS = 100_000
 SHORTEST_REPLACED = 3
@@ -78,12 +85,31 @@ def _bureaus() -> set[str]:
     return set(Organisation.objects.filter(is_bureau=True).values_list("slug", flat=True))
 
 
-@transaction.atomic
+@contextmanager
+def _leaks_noted(delivery: Delivery, by: Person, at: datetime) -> Iterator[None]:
+    """One transaction; where a leak ends it, the log says so all the same."""
+    try:
+        with transaction.atomic():
+            yield
+    except LeaksError as found:
+        record(by.login, "redaction.blocked", f"delivery:{delivery.pk}", guard.facts_of(found), at=at)
+        raise
+
+
 def redact_objects(
     delivery: Delivery, numbers: Collection[int], *, out: Collection[str], replaced: cutting.Replacements,
     reason: str, by: Person, at: datetime,
 ) -> Redaction:  # fmt: skip
-    """Make a redacted version of these objects. Raises Refused with why not, Conflict where it is there already."""
+    """Make a redacted version of these objects. Raises Refused with why not, Conflict where it is there already, and
+    LeaksError where what is left holds what must not be read."""
+    with _leaks_noted(delivery, by, at):
+        return _redacted_objects(delivery, numbers, out, replaced, reason, by, at)
+
+
+def _redacted_objects(
+    delivery: Delivery, numbers: Collection[int], out: Collection[str], replaced: cutting.Replacements, reason: str,
+    by: Person, at: datetime,
+) -> Redaction:  # fmt: skip
     _require(by, reason, replaced)
     things = [each for each in objects_for(by, delivery, at) if each.pk in set(numbers)]
     contents = contents_of(things)
@@ -94,14 +120,23 @@ def redact_objects(
     content = cutting.redacted_bundle(list(contents.values()), out, replaced, _seed(delivery, by, at))
     batches = Batch.objects.filter(pk__in={each.batch_id for each in things if each.pk in contents})
     kept = sorted(set(out) & set(cutting.fields_of(contents.values())))
+    numbers = set(batches.values_list("pk", flat=True))
+    protected = _protected_beside_objects(delivery, list(contents.values()), kept, numbers, by, at)
+    guard.refuse_leaks(texts.of_bundle(content), [*guard.of_replaced(replaced), *protected])
     return _kept(delivery, batches, content, f"redacted-{delivery.pk}-{{}}.json", None, kept, replaced, reason, by, at)
 
 
-@transaction.atomic
 def redact_rows(
     delivery: Delivery, *, out: Collection[str], replaced: cutting.Replacements, reason: str, by: Person, at: datetime
 ) -> Redaction:
-    """Make a redacted version of the rows of a delivery that the person sees."""
+    """Make a redacted version of the rows of a delivery that the person sees. Raises as `redact_objects` does."""
+    with _leaks_noted(delivery, by, at):
+        return _redacted_rows(delivery, out, replaced, reason, by, at)
+
+
+def _redacted_rows(
+    delivery: Delivery, out: Collection[str], replaced: cutting.Replacements, reason: str, by: Person, at: datetime
+) -> Redaction:
     _require(by, reason, replaced)
     groups = sorted(set(out) & set(cutting.COLUMN_GROUPS))
     if not (groups or replaced):
@@ -117,8 +152,44 @@ def redact_rows(
     )  # fmt: skip
     content = cutting.redacted_rows(rows, groups, replaced)
     batches = Batch.objects.filter(pk__in=rows["batch"].unique().to_list())
-    name = f"redacted-{delivery.pk}-{{}}.csv"
+    name = f"redacted-{delivery.pk}-{{}}{ROWS_SUFFIX}"
+    numbers = rows["batch"].unique().to_list()
+    protected = _protected_beside_rows(delivery, rows, numbers, groups, by, at)
+    guard.refuse_leaks(texts.of_table(content), [*guard.of_replaced(replaced), *protected])
     return _kept(delivery, batches, content, name, profile, groups, replaced, reason, by, at)
+
+
+def _protected_beside_objects(
+    delivery: Delivery, contents: Sequence[dict[str, Any]], out: Collection[str], batches: Collection[int], by: Person,
+    at: datetime,
+) -> list[Protected]:  # fmt: skip
+    handling = _handling_of(batches)
+    made = guard.of_objects(delivery, contents, out, handling, by, at) + guard.of_source(delivery, handling)
+    beside = guard.of_rows(delivery, batches, handling, by, at)
+    victims = [each for each in beside if each.why is Secret.VICTIM]
+    others = Scanner(each for each in beside if each.why is not Secret.VICTIM)
+    # What these objects were made to say is theirs: a value without a known role is theirs, too.
+    own = texts.said_by(contents)
+    said = {found.number for found in others.find([Text(Place("pattern"), own)])}
+    return made + victims + [each for number, each in enumerate(others.protected) if number not in said]
+
+
+def _protected_beside_rows(
+    delivery: Delivery, rows: pl.DataFrame, batches: Collection[int], out: Collection[str], by: Person, at: datetime
+) -> list[Protected]:
+    handling = _handling_of(batches)
+    kept = set(rows["value"].drop_nulls()) if rows.height else set()
+    gone = [name for group in out for name in cutting.COLUMN_GROUPS[group] if name in cutting.TELLING]
+    made = [Protected(name, Secret.REMOVED) for name in cutting.said_in(rows, gone) if name not in kept]
+    return made + guard.of_source(delivery, handling) + guard.of_rows(delivery, batches, handling, by, at)
+
+
+def _handling_of(batches: Collection[int]) -> HandlingSet:
+    parents = Batch.objects.filter(pk__in=batches).select_related("handling_set", "delivery")
+    handling = derived_of(list(parents)).handling
+    if handling is None:
+        raise Refused("no-common-purpose")
+    return handling
 
 
 def _rows_for(by: Person, delivery: Delivery, at: datetime) -> pl.DataFrame:
@@ -128,11 +199,7 @@ def _rows_for(by: Person, delivery: Delivery, at: datetime) -> pl.DataFrame:
     numbers = own & scope.batches
     if not numbers:
         return pl.DataFrame()
-    files = LakeFile.objects.filter(
-        retired_at=None, first_batch__lte=int(numbers.numbers[-1]), last_batch__gte=int(numbers.numbers[0])
-    )
-    paths = tuple(intake.store_folder() / path for path in files.order_by("pk").values_list("path", flat=True))
-    rows = rows_under(Snapshot(paths), scope, numbers, MOST_ROWS)
+    rows = rows_under(guard.snapshot_of(numbers), scope, numbers, MOST_ROWS)
     if rows is None:
         raise Refused("too-many-rows")
     return rows
@@ -205,21 +272,63 @@ def closed(redaction: Redaction, at: datetime) -> Origin | None:
     return found if by_origin.exists() else None
 
 
-@transaction.atomic
+def look_for_leaks(redaction: Redaction, *, by: Person, at: datetime) -> None:
+    """Look at what it says once more, against what its origin holds now. Raises LeaksError with what is found.
+
+    Which texts were replaced is not known any more; they were sought when it was made, and what it says is the same.
+    """
+    with _leaks_noted(redaction.delivery, by, at):
+        of, numbers = redaction.of, set(redaction.delivery.origins.values_list("batch", flat=True))
+        content = _content_of(redaction.delivery)
+        if content is None:
+            refused = [Text(Place("content"), "", unreadable="document-damaged")]
+            guard.refuse_leaks(refused, [])
+        elif redaction.delivery.name.endswith(ROWS_SUFFIX):
+            protected = _protected_beside_rows(of, _rows_for(by, of, at), numbers, redaction.out, by, at)
+            guard.refuse_leaks(texts.of_table(content), protected)
+        else:
+            seed = _seed(of, redaction.made_by, redaction.made_at)
+            things = contents_of(objects_for(by, of, at)).values()
+            own = [each for each in things if cutting.new_id(each, seed).encode() in content]
+            protected = _protected_beside_objects(of, own, redaction.out, numbers, by, at)
+            guard.refuse_leaks(texts.of_bundle(content), protected)
+
+
+def _content_of(delivery: Delivery) -> bytes | None:
+    """What it says, as it was handed in; None where that cannot be read."""
+    try:
+        return originals.read(delivery_path(intake.store_folder(), delivery.sha256))
+    except (OSError, KeyMissing):
+        return None
+
+
 def reopen(redaction: Redaction, *, by: Person, at: datetime) -> None:
     """Somebody looked at it after its origin changed: it waits anew, under what holds for the origin now.
 
-    Refused while any part of the origin is hidden. Two people let it go again.
+    Refused while any part of the origin is hidden, and where what it says must not be read as things stand now. Two
+    people let it go again.
     """
+    _require_open(redaction, by, at)
+    look_for_leaks(redaction, by=by, at=at)
+    _reopen(redaction, by, at)
+
+
+def _require_open(redaction: Redaction, by: Person, at: datetime) -> Origin:
     if not (by.organisation.is_centre and may(by, ABILITY)):
         raise Refused("not-allowed")
     origin = closed(redaction, at)
     if origin is None:
         raise Conflict("it is not closed")
-    parents = list(Batch.objects.filter(drawn__delivery=redaction.delivery).select_related("handling_set", "delivery"))
-    seen = visible_batches(viewer_of(by), at).filter(pk__in=[each.pk for each in parents])
-    if seen.count() < len(parents):
+    parents = redaction.delivery.origins.values_list("batch", flat=True)
+    if visible_batches(viewer_of(by), at).filter(pk__in=parents).count() < len(set(parents)):
         raise Refused("origin-closed")
+    return origin
+
+
+@transaction.atomic
+def _reopen(redaction: Redaction, by: Person, at: datetime) -> None:
+    origin = _require_open(redaction, by, at)
+    parents = list(Batch.objects.filter(drawn__delivery=redaction.delivery).select_related("handling_set", "delivery"))
     handling = derived_of(parents).handling
     if handling is None:
         raise Refused("no-common-purpose")

@@ -25,7 +25,8 @@ from tocsin.core.errors import Conflict, Refused
 
 from . import cutting, services
 from .forms import RedactionForm
-from .labels import GROUPS, REFUSALS
+from .guard import LeaksError
+from .labels import GROUPS, REFUSALS, Leak, leaks_of
 from .models import Redaction
 
 PER_PAGE = 25
@@ -58,16 +59,11 @@ def redaction(request: HttpRequest, key: int) -> HttpResponseBase:
     found = _redactions_for(person).filter(pk=key).first()
     if found is None:
         raise Http404
+    leaks: list[Leak] = []
     if request.method == "POST":
-        try:
-            services.reopen(found, by=person, at=now)
-        except Refused as refused:
-            messages.error(request, str(REFUSALS.get(refused.rule, refused.rule)))
-        except Conflict:
-            messages.error(request, _("It is not closed by what it was made of."))
-        else:
-            messages.success(request, _("It waits anew, under what holds for its origin now. Two people let it go."))
-        return redirect("redaction", key)
+        leaks = _looked_at(request, found, person)
+        if not leaks:
+            return redirect("redaction", key)
     parents = list(Batch.objects.filter(drawn__delivery=found.delivery).select_related("handling_set", "delivery"))
     context = {
         "redaction": found,
@@ -75,8 +71,27 @@ def redaction(request: HttpRequest, key: int) -> HttpResponseBase:
         "derived": services.derived_of(parents) if parents else None,
         "out": [GROUPS.get(name, name) for name in found.out],
         "is_shown": visible_batches(viewer_of(person), now).filter(delivery=found.delivery).exists(),
+        "leaks": leaks,
     }
-    return render(request, "redaction/redaction.html", context)
+    return render(request, "redaction/redaction.html", context, status=422 if leaks else 200)
+
+
+def _looked_at(request: HttpRequest, found: Redaction, person: Person) -> list[Leak]:
+    """Look for leaks, or let it wait anew; says what was found."""
+    try:
+        if request.POST.get("act") == "look":
+            services.look_for_leaks(found, by=person, at=timezone.now())
+            messages.success(request, _("Nothing was found that must not be read."))
+        else:
+            services.reopen(found, by=person, at=timezone.now())
+            messages.success(request, _("It waits anew, under what holds for its origin now. Two people let it go."))
+    except LeaksError as stopped:
+        return leaks_of(stopped)
+    except Refused as refused:
+        messages.error(request, str(REFUSALS.get(refused.rule, refused.rule)))
+    except Conflict:
+        messages.error(request, _("It is not closed by what it was made of."))
+    return []
 
 
 @requires(services.ABILITY)
@@ -101,19 +116,20 @@ def redaction_new(request: HttpRequest, found: Delivery) -> HttpResponse:
         }  # fmt: skip
     chosen = [str(each.pk) for each in things] if request.method != "POST" else []
     form = RedactionForm(request.POST or None, initial={"thing": chosen}, **said)
+    leaks: list[Leak] = []
     if request.method == "POST" and form.is_valid():
-        made = _made(form, found, person, kind)
+        made = _made(form, found, person, kind, leaks)
         if made is not None:
             messages.success(request, _("It is being read. Then it waits for its release like any delivery."))
             return redirect("redaction", made.pk)
     context = {
         "form": form, "delivery": found, "kind": kind, "has_objects": bool(contents), "has_rows": has_rows,
-        "has_more": len(things) == OBJECTS_LISTED, "others": services.others_for(person, found, now),
+        "has_more": len(things) == OBJECTS_LISTED, "others": services.others_for(person, found, now), "leaks": leaks,
     }  # fmt: skip
     return render(request, "redaction/new.html", context, status=422 if form.errors else 200)
 
 
-def _made(form: RedactionForm, found: Delivery, person: Person, kind: str) -> Redaction | None:
+def _made(form: RedactionForm, found: Delivery, person: Person, kind: str, leaks: list[Leak]) -> Redaction | None:
     said = form.cleaned_data
     common: dict[str, Any] = {
         "out": said["out"], "replaced": said["replaced"], "reason": said["reason"], "by": person, "at": timezone.now(),
@@ -122,6 +138,9 @@ def _made(form: RedactionForm, found: Delivery, person: Person, kind: str) -> Re
         if kind == "objects" and "thing" in said:
             return services.redact_objects(found, [int(each) for each in said["thing"]], **common)
         return services.redact_rows(found, **common)
+    except LeaksError as stopped:
+        leaks += leaks_of(stopped)
+        form.add_error(None, str(REFUSALS[stopped.rule]))
     except Refused as refused:
         form.add_error(None, str(REFUSALS.get(refused.rule, refused.rule)))
     except Conflict:

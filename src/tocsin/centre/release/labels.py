@@ -19,6 +19,7 @@ REFUSALS: dict[str, str | Promise] = {
     "nobody": _("Nobody would get it: choose a wider audience, or leave it with the Centre."),
     "term": _("An order ends after it begins, within a year, and not before today."),
     "no-reason": _("Say why: a reason is kept with this step."),
+    "leaks": _("What it says holds something that must not be read. The page of the redacted version says where."),
     "order-stopped": _("This order was stopped. Draw up a new one."),
 }
 

@@ -5,7 +5,7 @@ Each raises Refused(rule) with a word of `rules.Refusal`, or Conflict when someb
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -22,6 +22,8 @@ from tocsin.centre.permissions.models import Permission
 from tocsin.centre.permissions.rules import day_of
 from tocsin.centre.permissions.selectors import grants_for, in_force_of
 from tocsin.centre.permissions.services import note_use
+from tocsin.centre.redaction.models import Redaction
+from tocsin.centre.redaction.services import look_for_leaks
 from tocsin.core.errors import Conflict, Refused
 from tocsin.handling import HandlingSet
 
@@ -104,11 +106,29 @@ def widened_batches(delivery: Delivery, entries: Sequence[str], grants: rules.Pe
     return out.exclude(terms__in=have)
 
 
-@transaction.atomic
 def propose(
     delivery: Delivery, batches: QuerySet[Batch], *, audience: Sequence[str], reason: str, by: Person, at: datetime
 ) -> Release:
     """Ask that these waiting batches of the delivery go to these (empty: to whomever the label lets have them)."""
+    _refuse_leaks(delivery, lambda: rules.refusal_of_proposer(actor_of(by), case_of(delivery)), by, at)
+    return _proposed(delivery, batches, audience, reason, by, at)
+
+
+def _refuse_leaks(delivery: Delivery, refusal: Callable[[], Refusal | None], by: Person, at: datetime) -> None:
+    """A redacted version is looked through once more before it goes: its origin may hold what it did not hold then.
+
+    Before the transaction, so that the log keeps that it was stopped; and only for who may take the step at all.
+    """
+    redaction = Redaction.objects.filter(delivery=delivery).select_related("of__organisation", "delivery").first()
+    if redaction is not None:
+        _refuse(refusal())
+        look_for_leaks(redaction, by=by, at=at)
+
+
+@transaction.atomic
+def _proposed(
+    delivery: Delivery, batches: QuerySet[Batch], audience: Sequence[str], reason: str, by: Person, at: datetime
+) -> Release:
     delivery = _locked(delivery)
     _refuse(rules.refusal_of_proposer(actor_of(by), case_of(delivery)))
     entries, grants = sorted(set(audience)), grants_for(delivery, day_of(at))
@@ -130,9 +150,15 @@ def propose(
     return release
 
 
-@transaction.atomic
 def release(proposed: Release, *, by: Person, is_proved: bool, at: datetime) -> Release:
     """Let go what another person proposed."""
+    case = case_of(proposed.delivery, proposed.proposed_by)
+    _refuse_leaks(proposed.delivery, lambda: rules.refusal_of_releaser(actor_of(by, is_proved=is_proved), case), by, at)
+    return _released(proposed, by, is_proved, at)
+
+
+@transaction.atomic
+def _released(proposed: Release, by: Person, is_proved: bool, at: datetime) -> Release:
     delivery = _locked(proposed.delivery)
     found = _taken(proposed, Release.State.RELEASED, released_by=by, released_at=at)
     _refuse(rules.refusal_of_releaser(actor_of(by, is_proved=is_proved), case_of(delivery, found.proposed_by)))

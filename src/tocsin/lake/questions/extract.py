@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from tocsin.core.observations import SCHEMA
+from tocsin.core.words import Role
 from tocsin.lake.scope import Batches, Scope, Snapshot
 
 
@@ -22,3 +23,20 @@ def rows_under(snapshot: Snapshot, scope: Scope, batches: Batches, most: int) ->
             return None
         found.append(rows.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()))
     return within.shielded(pl.concat(found)).sort("batch", "position", maintain_order=True)
+
+
+def values_under(snapshot: Snapshot, batches: Batches) -> pl.DataFrame:
+    """The values of these batches, each once: `batch`, `kind` (null for the other side), `value`, `role`.
+
+    It asks no gate: for whoever looks for values that must not be read, and shows none of them.
+    """
+    found = [pl.DataFrame(schema={"batch": pl.Int64, "kind": pl.String, "value": pl.String, "role": pl.String})]
+    for path in snapshot.files:
+        rows = pl.scan_parquet(path).filter(pl.col("batch").is_in(batches.series.implode()))
+        own = rows.select("batch", pl.col("kind").cast(pl.String), "value", pl.col("role").cast(pl.String))
+        other = rows.filter(pl.col("peer").is_not_null()).select(
+            "batch", pl.lit(None, pl.String).alias("kind"), pl.col("peer").alias("value"),
+            pl.col("peer_role").cast(pl.String).fill_null(Role.UNKNOWN.value).alias("role"),
+        )  # fmt: skip
+        found.append(pl.concat([own, other]).unique().collect())
+    return pl.concat(found).unique().sort("batch", "value")
