@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from tocsin.centre.members.doors import KeyEnded
+from tocsin.centre import refusals
+from tocsin.centre.members.doors import KeyEnded, note_refused
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
@@ -64,11 +65,18 @@ def install(api: NinjaAPI) -> None:
         field = ".".join(str(part) for part in first.get("loc", ())[1:])
         return answer(request, 422, reason, sentence(reason), field=field)
 
+    def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+        note_refused(request, error)
+        return answer(request, 403, "refused", _("You may not do this: %(rule)s.") % {"rule": error.rule})
+
+    def not_understood(request: HttpRequest, error: HttpError) -> HttpResponse:
+        if error.status_code == 403:  # Ninja's own check of a session's token.
+            refusals.note(request, "forged")
+        return answer(request, error.status_code, "not-understood", error.message)
+
     handlers: dict[type[Exception], Any] = {
         InputError: refused_input,
-        Refused: lambda request, error: answer(
-            request, 403, "refused", _("You may not do this: %(rule)s.") % {"rule": error.rule}
-        ),
+        Refused: refused,
         NotFound: lambda request, _error: answer(request, 404, "not-found", _("There is nothing here.")),
         Conflict: lambda request, error: answer(
             request, 409, "conflict", _("This cannot be done: %(why)s.") % {"why": str(error)}
@@ -78,7 +86,7 @@ def install(api: NinjaAPI) -> None:
         AuthenticationError: not_signed_in,
         KeyEnded: not_signed_in,
         ValidationError: wrong_parameters,
-        HttpError: lambda request, error: answer(request, error.status_code, "not-understood", error.message),
+        HttpError: not_understood,
         RequestDataTooBig: lambda request, _error: refused_input(request, InputError("too-large")),
         SuspiciousOperation: lambda request, _error: refused_input(request, InputError("not-an-object")),
         MultiPartParserError: lambda request, _error: refused_input(request, InputError("truncated")),

@@ -249,6 +249,22 @@ def _exported(act: Act) -> dict[str, Any]:
     return dict(zip(EXPORT_COLUMNS, values, strict=True))
 
 
+def line_of(entry: Entry) -> dict[str, Any]:
+    """An entry for another system: as it was written, so that its hash can be worked out again from it.
+
+    What is sealed stays so. What somebody searched for is left out where it was written unsealed, before there were
+    seals, and the line says so.
+    """
+    facts = orjson.loads(entry.detail)
+    is_open = entry.action in SEARCHES and not is_sealed(str(facts.get("value", "")))
+    withheld = sorted(WITHHELD & set(facts)) if is_open else []
+    detail = orjson.dumps({name: facts[name] for name in facts if name not in withheld}).decode()
+    line = dict(zip(EXPORT_COLUMNS, (entry.pk, entry.place, entry.at.astimezone(UTC).isoformat(), entry.actor,
+                                     entry.action, entry.subject, detail if withheld else entry.detail),
+                    strict=True))  # fmt: skip
+    return {**line, "leaf": bytes(entry.leaf).hex()} | ({"withheld": withheld} if withheld else {})
+
+
 def _json_lines(rows: Iterator[Act]) -> Iterator[bytes]:
     for each in rows:
         yield orjson.dumps(_exported(each), option=orjson.OPT_APPEND_NEWLINE)

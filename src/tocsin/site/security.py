@@ -14,6 +14,7 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.utils import timezone
 
+from tocsin.centre import refusals
 from tocsin.centre.members import admission, browsers
 from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
@@ -38,6 +39,18 @@ POLICY = "; ".join(
 ENCRYPTED = "max-age=31536000; includeSubDomains"
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+
+class Watched:
+    """Tells whoever watches the installation of each request that was refused. Outermost: it sees what all decided."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        refusals.tell(request, response.status_code)
+        return response
 
 
 class EveryAnswer:

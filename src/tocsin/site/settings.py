@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tocsin.site.security.Watched",
     "tocsin.site.security.EveryAnswer",
     "tocsin.site.security.BehindProxy",
     "django.middleware.security.SecurityMiddleware",
@@ -128,6 +129,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ("login", "name")},
     },
 ]
+CSRF_FAILURE_VIEW = "tocsin.site.views.forged"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -156,6 +158,17 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_MAX_AGE = 30 * 86400  # Addresses of static files carry their digest (`asset`).
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "tocsin.core.log_lines.LogLine"}},
+    "filters": {"without refusals": {"()": "tocsin.core.log_lines.WithoutRefusals"}},
+    "handlers": {
+        "stderr": {"class": "tocsin.core.log_lines.ToStandardError", "formatter": "line", "filters": ["without refusals"]},
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": [], "level": "WARNING", "propagate": True}},
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 FILE_UPLOAD_TEMP_DIR = None

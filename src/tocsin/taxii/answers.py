@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from tocsin.centre.members.doors import Caller, KeyEnded
+from tocsin.centre.members.doors import Caller, KeyEnded, ScopeLacking, note_refused
 from tocsin.centre.members.sessions import TooManyFailures
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
@@ -73,12 +73,14 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
                 if request.method not in methods:
                     return problem(405, _("This method is not offered here."), Allow=", ".join(methods))
                 if not caller.has_scope("taxii"):
-                    raise Refused("the key lacks the scope taxii")
+                    raise ScopeLacking("the key lacks the scope taxii")
                 return view(request, caller, *args, **kwargs)
             except Exception as error:
                 said = _mapped(error)
                 if said is None:
                     raise
+                if isinstance(error, Refused):
+                    note_refused(request, error)
                 return said
 
         return cast(Door[P], guarded)

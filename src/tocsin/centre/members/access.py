@@ -14,6 +14,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from tocsin.centre import refusals
+
 from . import factors, sessions
 from .models import Person
 from .rules import may
@@ -45,8 +47,10 @@ def requires(
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             person = request.user
             if not isinstance(person, Person) or not person.is_active or not person.organisation.is_active:
+                refusals.note(request, "sign-in")
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             if ability and not may(person, ability):
+                refusals.note(request, "ability")
                 raise Http404
             first = must_first(request, person)
             if first == "password" and opens_before != "password":
@@ -94,6 +98,7 @@ def fresh_proof(
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if (only_post and request.method != "POST") or is_fresh(request, within):
                 return view(request, *args, **kwargs)
+            refusals.note(request, "proof")
             return prove(reverse(back) if back else request.get_full_path())
 
         return cast(View[P], guarded)
