@@ -14,6 +14,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tocsin.centre import refusals
 from tocsin.centre.members.doors import KeyEnded, note_refused
+from tocsin.centre.members.limits import TooOften
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
@@ -65,6 +66,12 @@ def install(api: NinjaAPI) -> None:
         field = ".".join(str(part) for part in first.get("loc", ())[1:])
         return answer(request, 422, reason, sentence(reason), field=field)
 
+    def too_often(request: HttpRequest, limit: TooOften) -> HttpResponse:
+        refusals.note(request, "too-often")
+        response = answer(request, 429, "too-often", _("A limit was reached. Try again after the time given."))
+        response["Retry-After"] = str(limit.seconds)
+        return response
+
     def refused(request: HttpRequest, error: Refused) -> HttpResponse:
         note_refused(request, error)
         return answer(request, 403, "refused", _("You may not do this: %(rule)s.") % {"rule": error.rule})
@@ -77,6 +84,7 @@ def install(api: NinjaAPI) -> None:
     handlers: dict[type[Exception], Any] = {
         InputError: refused_input,
         Refused: refused,
+        TooOften: too_often,
         NotFound: lambda request, _error: answer(request, 404, "not-found", _("There is nothing here.")),
         Conflict: lambda request, error: answer(
             request, 409, "conflict", _("This cannot be done: %(why)s.") % {"why": str(error)}

@@ -38,6 +38,7 @@ KINDS: Mapping[str, str] = {
     "ability": "a person asked for more than the roles open",
     "rule": "a rule said no (403)",
     "forged": "a form without the token of our page (403)",
+    "too-often": "a limit on look-ups, downloads or requests was reached (429)",
     "input": "what was sent cannot be taken (400, 409, 411, 413, 415, 422)",
     "method": "a method that is not offered (405, 406)",
     "busy": "not now (503, 507)",

@@ -34,12 +34,13 @@ from tocsin.centre.audit.tree import proof_of
 from tocsin.centre.intake.vault import is_sealed, opened_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs.models import Job
+from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.rules import may
 from tocsin.centre.pages import Page
 from tocsin.products.text_safety import cell
 
 from . import act_log
-from .access import fresh_proof, person_of, requires
+from .access import costs, fresh_proof, person_of, requires
 from .labels import ACTIONS
 
 PER_PAGE = 50
@@ -185,6 +186,7 @@ def act_proof(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @requires("read-audit")
+@costs(Kind.DOWNLOADS)
 @require_safe
 @fresh_proof()
 def acts_export(request: HttpRequest) -> HttpResponseBase:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from tocsin.core.errors import InputError
 DEFAULT_FOLDER = "tocsin-data"
 SECOND_FACTOR = ("offered", "centre", "everyone")
 """Who must have a second factor: nobody, the people of the Centre, everybody."""
+LIMITS = {
+    "person_lookups": 3_000, "person_downloads": 600, "person_requests": 9_000,
+    "key_lookups": 100_000, "key_downloads": 6_000, "key_requests": 90_000,
+}  # fmt: skip
+"""How much each person and each key may ask for in a quarter of an hour; 0: as much as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Installation:
     """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
     inner_providers: bool = False
     """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
+    limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -87,7 +94,21 @@ def load(home: Path | None = None) -> Installation:
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
+        limits=_limits(said.get("limits", {})),
     )
+
+
+def _limits(said: object) -> dict[str, int]:
+    """All limits; a misspelt one must not quietly be none. Raises InputError."""
+    if not isinstance(said, dict):
+        raise InputError("invalid-object", position="tocsin.toml", field="limits", excerpt=f"{said}, not a table")
+    for name, number in said.items():
+        if name not in LIMITS:
+            raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt="unknown")
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            excerpt = f"{number}, not a whole number"
+            raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt=excerpt)
+    return LIMITS | said
 
 
 def _one_of(words: tuple[str, ...], name: str, said: object) -> str:

@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "tocsin.site.preferences.Preferences",
     "django.contrib.messages.middleware.MessageMiddleware",
     "tocsin.site.security.SessionsEnd",
+    "tocsin.site.security.Enough",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -164,7 +165,11 @@ LOGGING = {
     "formatters": {"line": {"()": "tocsin.core.log_lines.LogLine"}},
     "filters": {"without refusals": {"()": "tocsin.core.log_lines.WithoutRefusals"}},
     "handlers": {
-        "stderr": {"class": "tocsin.core.log_lines.ToStandardError", "formatter": "line", "filters": ["without refusals"]},
+        "stderr": {
+            "class": "tocsin.core.log_lines.ToStandardError",
+            "formatter": "line",
+            "filters": ["without refusals"],
+        },
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {"django": {"handlers": [], "level": "WARNING", "propagate": True}},

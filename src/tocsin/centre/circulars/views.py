@@ -24,7 +24,8 @@ from tocsin.centre.knowledge.models import Document
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members import agreements
-from tocsin.centre.members.access import fresh_proof, person_of, requires
+from tocsin.centre.members.access import costs, fresh_proof, person_of, requires
+from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
@@ -226,6 +227,7 @@ def circular_check(request: HttpRequest, found: Found) -> HttpResponse:
 
 
 @requires("read")
+@costs(Kind.DOWNLOADS)
 @require_safe
 @of_number
 def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:

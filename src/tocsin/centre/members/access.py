@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from tocsin.centre import refusals
 
-from . import factors, sessions
+from . import factors, limits, sessions
 from .models import Person
 from .rules import may
 
@@ -57,6 +57,20 @@ def requires(
                 return redirect("change-password")
             if first == "factor" and not opens_before:
                 return redirect("factors")
+            return view(request, *args, **kwargs)
+
+        return cast(View[P], guarded)
+
+    return around
+
+
+def costs(kind: limits.Kind) -> Callable[[View[P]], View[P]]:
+    """Below `requires`: the view counts towards a limit of the person. Raises limits.TooOften."""
+
+    def around(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            limits.spend(person_of(request), kind, timezone.now())
             return view(request, *args, **kwargs)
 
         return cast(View[P], guarded)
