@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tocsin.core.errors import InputError
+from tocsin.credentials import leaked
 
 DEFAULT_FOLDER = "tocsin-data"
 SECOND_FACTOR = ("offered", "centre", "everyone")
@@ -51,12 +52,18 @@ class Installation:
     """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
     inner_providers: bool = False
     """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
+    leaked_passwords: str = ""
+    """File of passwords that leaked, absolute or beside the settings; empty: none."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
     def store_folder(self) -> Path:
         return Path(self.store) if self.store else self.home / "store"
+
+    @property
+    def leaked_list(self) -> Path | None:
+        return self.home / self.leaked_passwords if self.leaked_passwords else None
 
     @property
     def workers_file(self) -> Path:
@@ -79,6 +86,8 @@ def load(home: Path | None = None) -> Installation:
     path = folder / "tocsin.toml"
     said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     database = os.environ.get("TOCSIN_DATABASE", said.get("database", ""))
+    if said.get("leaked_passwords"):
+        leaked.require_list(folder / str(said["leaked_passwords"]))
     return Installation(
         home=folder,
         database=database,
@@ -94,6 +103,7 @@ def load(home: Path | None = None) -> Installation:
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
+        leaked_passwords=str(said.get("leaked_passwords", "")),
         limits=_limits(said.get("limits", {})),
     )
 
