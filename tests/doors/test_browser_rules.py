@@ -140,7 +140,7 @@ def test_what_many_use_is_no_better_for_being_longer(new: str, is_lengthened: bo
 
 
 def test_what_leaked_is_not_chosen(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """6.2.12: by a file of the installation, at the form where a password is chosen; without the file nobody goes on."""
+    """6.2.12: by a file of the installation, where a password is chosen; while it is away nobody goes on."""
     people.let_in(client, "dana_analyst")
     home = settings.INSTALLATION.home
     written(home, {NEW, "another"})

@@ -1,6 +1,6 @@
 """Passwords that leaked: a file of SHA-1 digests in ascending order, a line each, `DIGEST` or `DIGEST:HOW-OFTEN`.
 
-The whole list is some 40 GB: it is searched by halving on the disk, about 36 reads, and nothing of it is kept in memory.
+The whole list is some 40 GB: it is searched by halving on the disk, some 36 reads, and nothing is kept in memory.
 """
 
 from __future__ import annotations
