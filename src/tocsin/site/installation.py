@@ -16,6 +16,8 @@ from pathlib import Path
 from tocsin.core.errors import InputError
 from tocsin.credentials import leaked
 
+SECRET_SIGNS = 43
+"""256 bits, as `tocsin init` writes them and more."""
 DEFAULT_FOLDER = "tocsin-data"
 SECOND_FACTOR = ("offered", "centre", "everyone")
 """Who must have a second factor: nobody, the people of the Centre, everybody."""
@@ -54,12 +56,25 @@ class Installation:
     """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
     leaked_passwords: str = ""
     """File of passwords that leaked, absolute or beside the settings; empty: none."""
+    keys: str = ""
+    """Folder of the keys; default: `keys` beside the settings. $NAME stands for a variable of the environment."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
     def store_folder(self) -> Path:
         return Path(self.store) if self.store else self.home / "store"
+
+    @property
+    def keys_folder(self) -> Path:
+        """Raises InputError where the folder that the settings name is not there: other keys would be made."""
+        if not self.keys:
+            return self.home / "keys"
+        folder = Path(os.path.expandvars(self.keys))
+        if not folder.is_absolute() or not folder.is_dir():
+            excerpt = f"{self.keys} is no folder here"
+            raise InputError("invalid-object", position="tocsin.toml", field="keys", excerpt=excerpt)
+        return folder
 
     @property
     def leaked_list(self) -> Path | None:
@@ -92,7 +107,7 @@ def load(home: Path | None = None) -> Installation:
         home=folder,
         database=database,
         store=said.get("store", ""),
-        secret=said.get("secret", "not-installed"),
+        secret=_secret(said, folder),
         organisation=said.get("organisation", "Tocsin"),
         public_origin=said.get("public_origin", "http://127.0.0.1:8000"),
         allowed_hosts=tuple(said.get("allowed_hosts", ("127.0.0.1", "localhost", "[::1]"))),
@@ -103,9 +118,26 @@ def load(home: Path | None = None) -> Installation:
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
+        keys=str(said.get("keys", "")),
         leaked_passwords=str(said.get("leaked_passwords", "")),
         limits=_limits(said.get("limits", {})),
     )
+
+
+def _secret(said: Mapping[str, object], folder: Path) -> str:
+    """The secret that signs forms and sessions, or what the file holds that is named for it. Raises InputError."""
+    named = str(said.get("secret_file", ""))
+    if not named:
+        return str(said.get("secret", "not-installed"))
+    path = folder / os.path.expandvars(named)
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("invalid-object", position="tocsin.toml", field="secret_file", excerpt=named) from error
+    if len(found) < SECRET_SIGNS:
+        excerpt = f"fewer than {SECRET_SIGNS} signs"
+        raise InputError("invalid-object", position="tocsin.toml", field="secret_file", excerpt=excerpt)
+    return found
 
 
 def _limits(said: object) -> dict[str, int]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
+from .databases import database_of
 from .installation import load
 
 INSTALLATION = load()
@@ -85,35 +85,7 @@ TEMPLATES = [
     }
 ]
 
-
-def _database() -> dict[str, object]:
-    address = INSTALLATION.database
-    if address and not address.startswith("sqlite"):
-        parts = urlsplit(address)
-        return {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": parts.path.lstrip("/"),
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            # The folder of a socket cannot stand where a host stands: libpq takes it as ?host=/folder.
-            "HOST": parse_qs(parts.query).get("host", [parts.hostname or ""])[0],
-            "PORT": parts.port or "",
-            "CONN_MAX_AGE": 60,
-            "CONN_HEALTH_CHECKS": True,
-        }
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": INSTALLATION.home / "tocsin.sqlite3",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; "
-            "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456;",
-        },
-    }
-
-
-DATABASES = {"default": _database()}
+DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -34,7 +34,7 @@ _lock = threading.Lock()
 
 
 def _folder() -> Path:
-    return Path(settings.INSTALLATION.home) / "keys"
+    return Path(settings.INSTALLATION.keys_folder)
 
 
 def key_for(about: str) -> DataKey:

@@ -157,7 +157,7 @@ def _opened(sealed: str, about: str) -> bytes | None:
 
 
 def _key() -> SealingKey:
-    return sealing_key(settings.INSTALLATION.home / "keys")
+    return sealing_key(settings.INSTALLATION.keys_folder)
 
 
 def _about(person: Person, what: str = "code-app") -> str:

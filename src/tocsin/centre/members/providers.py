@@ -182,7 +182,7 @@ def _subject(provider: Provider) -> str:
 
 
 def _key() -> SealingKey:
-    return sealing_key(settings.INSTALLATION.home / "keys")
+    return sealing_key(settings.INSTALLATION.keys_folder)
 
 
 def _about(organisation: int) -> str:

@@ -38,4 +38,4 @@ def lines() -> Iterator[dict[str, Any]]:
 
 def _key() -> SealingKey:
     made: Any = settings.INSTALLATION
-    return sealing_key(made.home / "keys")
+    return sealing_key(made.keys_folder)

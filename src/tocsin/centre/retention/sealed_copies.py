@@ -79,4 +79,4 @@ def destroy_unheld(at: datetime) -> int:
 
 def _key() -> SealingKey:
     installation: Any = settings.INSTALLATION
-    return sealing_key(installation.home / "keys")
+    return sealing_key(installation.keys_folder)

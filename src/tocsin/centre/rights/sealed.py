@@ -85,4 +85,4 @@ def _committed(body: bytes) -> str:
 
 def _key() -> SealingKey:
     installation: Any = settings.INSTALLATION
-    return sealing_key(installation.home / "keys")
+    return sealing_key(installation.keys_folder)
