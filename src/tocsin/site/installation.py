@@ -56,6 +56,8 @@ class Installation:
     """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
     leaked_passwords: str = ""
     """File of passwords that leaked, absolute or beside the settings; empty: none."""
+    scanner: str = ""
+    """Where clamd listens, `/path/of/socket` or `host:port`; empty: nothing is scanned."""
     keys: str = ""
     """Folder of the keys; default: `keys` beside the settings. $NAME stands for a variable of the environment."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
@@ -118,6 +120,7 @@ def load(home: Path | None = None) -> Installation:
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
+        scanner=str(said.get("scanner", "")),
         keys=str(said.get("keys", "")),
         leaked_passwords=str(said.get("leaked_passwords", "")),
         limits=_limits(said.get("limits", {})),
