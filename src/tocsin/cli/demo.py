@@ -92,7 +92,7 @@ def _require_playground() -> None:
 
     if load().public_origin.startswith("https:"):
         raise click.ClickException(
-            "This installation serves people (public_origin). Play the demonstration in a folder of its own: TOCSIN_HOME"
+            "People come in here (public_origin). Play the demonstration in a folder of its own: TOCSIN_HOME"
         )
 
 
