@@ -109,6 +109,7 @@ def test_every_page_counts(limit: Callable[..., None], client: Client) -> None:
     limit(person_requests=2)
     people.let_in(client, "dana_analyst")
     assert [client.get(reverse("preferences")).status_code for _ in range(3)] == [200, 200, 429]
+    assert client.post(reverse("sign-out")).status_code == 302, "whoever has enough may always go"
 
 
 def test_programs_hear_it_too_and_a_key_is_not_its_owner(

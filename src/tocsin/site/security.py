@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 
 from tocsin.centre import refusals
@@ -151,7 +152,8 @@ class Enough:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         person = request.user
-        if isinstance(person, Person) and not request.path.startswith(MACHINE_DOORS):
+        is_counted = not request.path.startswith(MACHINE_DOORS) and request.path != reverse("sign-out")
+        if isinstance(person, Person) and is_counted:
             try:
                 limits.spend(person, limits.Kind.REQUESTS, timezone.now())
             except limits.TooOften as limit:
