@@ -13,8 +13,10 @@ from django.contrib.auth.hashers import identify_hasher
 from django.test import Client
 from django.urls import reverse
 from tests import builders, people, scene
+from tests.pure.test_leaked import written
 
 from tocsin.centre.members.models import Person
+from tocsin.centre.members.passwords import Lengthened
 from tocsin.site import settings as module
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -125,6 +127,31 @@ def test_new_passwords(new: str, is_good: bool, client: Client) -> None:
     assert dana.check_password(new) is is_good
     assert not dana.check_password(new.strip() + "x")
     assert dana.check_password(new.strip()) is (is_good and new == new.strip())
+
+
+@pytest.mark.parametrize(("new", "is_lengthened"), [
+    ("password1234", True), ("1234!Password", True), ("P@ssw0rd!!!!!!", True), ("iloveyoumonkey", True),
+    ("dragondragon", True), ("abcabcabcabcabc", True), ("qwertyuiop12", True), ("trustno1trustno1", True),
+    ("a bicycle under water", False), ("Kj8#qpLm2vXz", False), ("monkeys on a bicycle 12", False),
+])  # fmt: skip
+def test_what_many_use_is_no_better_for_being_longer(new: str, is_lengthened: bool) -> None:
+    """6.2.4: few of the most used have twelve signs; what people put to the others is refused too."""
+    assert Lengthened().is_lengthened(new.casefold()) is is_lengthened
+
+
+def test_what_leaked_is_not_chosen(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """6.2.12: by a file of the installation, where a password is chosen; while it is away nobody goes on."""
+    people.let_in(client, "dana_analyst")
+    home = settings.INSTALLATION.home
+    written(home, {NEW, "another"})
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, leaked_passwords="leaked"))
+    said = {"old": builders.PASSWORD, "new": NEW, "again": NEW}
+    assert "passwords that leaked" in client.post(reverse("change-password"), said).content.decode()
+    fresh = {"old": builders.PASSWORD, "new": NEW + "!", "again": NEW + "!"}
+    (home / "leaked").rename(home / "away")
+    assert "cannot be checked now" in client.post(reverse("change-password"), fresh).content.decode()
+    (home / "away").rename(home / "leaked")
+    assert client.post(reverse("change-password"), fresh).status_code == 302
 
 
 def test_password_fields_hide_and_let_managers_help(client: Client) -> None:

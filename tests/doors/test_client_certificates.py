@@ -135,6 +135,7 @@ def proxy(live_server: Any, https: None, authority: Made, tmp_path: Path) -> Ite
     places = "".join(
         f"{name}_temp_path {tmp_path}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    text = re.sub(r"(access|error)_log /var/log/.*;", "", text)
     (tmp_path / "nginx.conf").write_text(
         f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/errors;\nevents {{}}\n"
         f"http {{ access_log off;\n{places}{text}}}\n"

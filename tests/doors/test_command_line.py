@@ -118,3 +118,13 @@ def test_wrong_arguments_are_usage_errors(monkeypatch: pytest.MonkeyPatch, argum
     done = CliRunner().invoke(cli.main, list(arguments))
     assert done.exit_code == 2, done.output
     assert "Error: " in done.output
+
+
+def test_the_demonstration_is_not_played_where_people_come_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """OWASP ASVS 15.2.3: its accounts have a password that everybody knows."""
+    (tmp_path / "tocsin.toml").write_text('public_origin = "https://tocsin.example"\n')
+    monkeypatch.setenv("TOCSIN_HOME", str(tmp_path))
+    done = CliRunner().invoke(cli.main, ["demo", "--no-serve"])
+    assert done.exit_code == 1
+    assert "a folder of its own" in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tocsin.toml"]

@@ -43,3 +43,12 @@ def test_a_switch_leads_back_to_its_tab(client: Client) -> None:
     said = {"feed": all_feeds()[0].slug, "on": "1"}
     assert client.post(reverse("feed-switch"), said | {"show": "trouble"}).url == f"{reverse('feeds')}?show=trouble"
     assert client.post(reverse("feed-run"), said | {"show": "//elsewhere"}).url == reverse("feeds")
+
+
+def test_a_feed_without_encryption_says_so(client: Client) -> None:
+    """OWASP ASVS 12.3.1: whoever switches it on knows that others read it on the way, and can change it."""
+    client.force_login(people.call("ada_administrator"))
+    page = client.get(reverse("feeds")).content.decode()
+    feeds = [feed for feed in all_feeds() if feed.address.startswith("http:")]
+    assert feeds
+    assert page.count("Published without encryption") == len(feeds)

@@ -20,7 +20,7 @@ def test_what_is_sealed_opens_with_the_same_key_about_the_same_thing_alone(tmp_p
     for other, about in ((key, "code-app:2"), (sealing_key(tmp_path / "others"), "code-app:1")):
         with pytest.raises(InputError):
             other.opened(sealed, about)
-    for broken in ("", "!", sealed[:-8], "A" + sealed[1:]):
+    for broken in ("", "!", sealed[:-8], "A" + sealed[1:], sealed[:3] + "AAAA" + sealed[7:], "2." + sealed[2:]):
         with pytest.raises(InputError):
             key.opened(broken, "code-app:1")
 
@@ -38,3 +38,13 @@ def test_the_key_is_for_its_owner_and_is_never_shown(tmp_path: Path) -> None:
 def test_who_starts_at_the_same_time_gets_the_same_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len({key.secret for key in pool.map(sealing_key, [tmp_path] * 32)}) == 1
+
+
+def test_what_is_sealed_names_its_form_and_what_was_sealed_before_opens(tmp_path: Path) -> None:
+    """ASVS 11.2.2: another algorithm can take the place of this one, since each sealed text says which it is."""
+    key = sealing_key(tmp_path / "keys")
+    sealed = key.seal(b"secret", "code-app:1")
+    assert sealed.startswith("1.")
+    assert key.opened(sealed.removeprefix("1."), "code-app:1") == b"secret"
+    with pytest.raises(InputError, match="form not known"):
+        key.opened("7." + sealed[2:], "code-app:1")

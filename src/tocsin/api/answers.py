@@ -16,6 +16,7 @@ from pydantic import Field
 from tocsin.centre.analysis import lookups, newest
 from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.intake.catalogue import feeds_with_states
+from tocsin.centre.members import limits
 from tocsin.centre.members.doors import require_open, while_open
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
@@ -105,6 +106,7 @@ def lookup_many(request: HttpRequest, asked: Asked) -> list[dict[str, Any]]:
 
 
 def _answers(person: Person, values: list[str]) -> list[dict[str, Any]]:
+    limits.spend(person, limits.Kind.LOOKUPS, timezone.now(), cost=len(values))
     viewer = viewer_of(person)
     reach = lookups.reach_of(viewer)
     found = []
@@ -235,6 +237,7 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     path = release.file_of(package)
     if package.country != code.upper() or not path.is_file():
         raise NotFound
+    limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
     note_fetch(package, person, "api", timezone.now())
     response = StreamingHttpResponse(while_open(person, file_chunks(path)), content_type="application/zip")
     response["Content-Length"] = str(path.stat().st_size)

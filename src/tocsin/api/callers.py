@@ -12,6 +12,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 
 from tocsin.centre.members.access import must_first
 from tocsin.centre.members.doors import Caller, by_key
+from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.models import Person
 
 
@@ -22,6 +23,7 @@ class KeyAuth(HttpBearer):
         caller = by_key(request, token.strip(), timezone.now())
         if caller is None:
             raise AuthenticationError
+        spend(caller.person, Kind.REQUESTS, timezone.now())
         return caller
 
 
@@ -35,7 +37,10 @@ class SessionAuth(APIKeyCookie):
         if not isinstance(person, Person) or not person.is_active:
             return None
         # Who has still to change a first password or to set up a second factor gets at that page, and nothing else.
-        return None if must_first(request, person) else Caller(person)
+        if must_first(request, person):
+            return None
+        spend(person, Kind.REQUESTS, timezone.now())
+        return Caller(person)
 
 
 def caller_of(request: HttpRequest) -> Caller:

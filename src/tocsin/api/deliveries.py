@@ -20,6 +20,7 @@ from tocsin.centre.intake.holding import is_sealed, refusal_text
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.outlook import is_told, outlook_of
 from tocsin.centre.members.doors import while_open
+from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
@@ -208,6 +209,7 @@ def rejections(request: HttpRequest, receipt: str) -> HttpResponseBase:
     person = caller_of(request).person
     shows_excerpts = selectors.may_read_contents(person, found)
     facts = {"excerpts": shows_excerpts}
+    spend(person, Kind.DOWNLOADS, timezone.now())
     record(person.login, "delivery.rejections-fetched", f"delivery:{found.pk}", facts, at=timezone.now())
     lines = _lines(found, shows_excerpts, translation.get_language() or "en")
     response = StreamingHttpResponse(while_open(person, lines), content_type="application/x-ndjson")

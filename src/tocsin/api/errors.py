@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -12,7 +13,9 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from tocsin.centre.members.doors import KeyEnded
+from tocsin.centre import refusals
+from tocsin.centre.members.doors import KeyEnded, note_refused
+from tocsin.centre.members.limits import TooOften
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
@@ -31,6 +34,27 @@ class Problem(Schema):
     position: str = ""
     field: str = ""
     excerpt: str = ""
+
+
+def _refusals(answer: Callable[..., HttpResponse]) -> dict[type[Exception], Any]:
+    """What a rule refuses: answered, and told to whoever watches of which kind it was."""
+
+    def too_often(request: HttpRequest, limit: TooOften) -> HttpResponse:
+        refusals.note(request, "too-often")
+        response = answer(request, 429, "too-often", _("A limit was reached. Try again after the time given."))
+        response["Retry-After"] = str(limit.seconds)
+        return response
+
+    def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+        note_refused(request, error)
+        return answer(request, 403, "refused", _("You may not do this: %(rule)s.") % {"rule": error.rule})
+
+    def not_understood(request: HttpRequest, error: HttpError) -> HttpResponse:
+        if error.status_code == 403:  # Ninja's own check of a session's token.
+            refusals.note(request, "forged")
+        return answer(request, error.status_code, "not-understood", error.message)
+
+    return {Refused: refused, TooOften: too_often, HttpError: not_understood}
 
 
 def install(api: NinjaAPI) -> None:
@@ -66,9 +90,6 @@ def install(api: NinjaAPI) -> None:
 
     handlers: dict[type[Exception], Any] = {
         InputError: refused_input,
-        Refused: lambda request, error: answer(
-            request, 403, "refused", _("You may not do this: %(rule)s.") % {"rule": error.rule}
-        ),
         NotFound: lambda request, _error: answer(request, 404, "not-found", _("There is nothing here.")),
         Conflict: lambda request, error: answer(
             request, 409, "conflict", _("This cannot be done: %(why)s.") % {"why": str(error)}
@@ -78,11 +99,10 @@ def install(api: NinjaAPI) -> None:
         AuthenticationError: not_signed_in,
         KeyEnded: not_signed_in,
         ValidationError: wrong_parameters,
-        HttpError: lambda request, error: answer(request, error.status_code, "not-understood", error.message),
         RequestDataTooBig: lambda request, _error: refused_input(request, InputError("too-large")),
         SuspiciousOperation: lambda request, _error: refused_input(request, InputError("not-an-object")),
         MultiPartParserError: lambda request, _error: refused_input(request, InputError("truncated")),
         UnreadablePostError: lambda request, _error: refused_input(request, InputError("truncated")),
     }
-    for kind, handler in handlers.items():
+    for kind, handler in (handlers | _refusals(answer)).items():
         api.add_exception_handler(kind, handler)

@@ -94,6 +94,8 @@ def setup(*, need_installation: bool = True) -> Any:
         raise click.ClickException(f"There is no installation in {found.home}. Create one with: tocsin init")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
     import django
+    from django.apps import apps
 
-    django.setup()
+    if not apps.ready:  # A second time would take away whoever listens to the log by now.
+        django.setup()
     return found

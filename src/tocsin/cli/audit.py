@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 import click
 
 from . import setup
 
+ENTRIES_AT_ONCE = 1_000
+FOLLOW_SECONDS = 2.0
+
 
 @click.group()
 @click.pass_context
 def audit(context: click.Context) -> None:
-    """Search the log of acts, prove an entry, check a proof, verify the whole."""
+    """Search the log of acts, hand it on, prove an entry, check a proof, verify the whole."""
     if context.invoked_subcommand != "check":  # Who checks a proof need have no installation.
         setup()
 
@@ -55,6 +62,63 @@ def search(
             click.echo(f"{entry.pk:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.actor}  {entry.action}  {entry.subject}")
     if not entries and not as_json:
         click.echo("Nothing in the log fits.")
+
+
+@audit.command("export")
+@click.option("--after", default=-1, help="Go on after this place in the log; default: from the start.")
+@click.option(
+    "--state",
+    "state_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that remembers the last place: the next call goes on from there.",
+)
+@click.option("--follow", is_flag=True, help="Go on as the log grows, until stopped.")  # fmt: skip
+def export(after: int, state_file: Path | None, follow: bool) -> None:
+    """Print the entries in the order of the log, one JSON object a line, for another system.
+
+    An entry comes once it has its place in the tree, within a minute of the act. Each is printed at least once: after
+    a crash some may come again with the same place.
+    """
+    from tocsin.centre.audit.selectors import after_place
+    from tocsin.centre.audit.services import record
+    from tocsin.site.act_log import SUBJECT
+    from tocsin.site.acts import line_of
+
+    place = _remembered(state_file, after)
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    record("system", "log.exported", SUBJECT, {"after": place, "follow": follow}, at=datetime.now(UTC))
+    while not told.is_set():
+        portion = after_place(place, ENTRIES_AT_ONCE)
+        for entry in portion:
+            click.echo(json.dumps(line_of(entry)))
+        if portion:
+            place = portion[-1].place or 0
+            sys.stdout.flush()
+            _remember(state_file, place)
+        elif not follow:
+            return
+        else:
+            told.wait(FOLLOW_SECONDS)
+
+
+def _remembered(state_file: Path | None, after: int) -> int:
+    """The place to go on after: what the file says, where there is one."""
+    if state_file is None or not state_file.exists():
+        return after
+    said = state_file.read_text(encoding="ascii").strip()
+    if not said.isdecimal():
+        raise click.ClickException(f"{state_file} holds no place in the log; remove it to begin anew.")
+    return int(said)
+
+
+def _remember(state_file: Path | None, place: int) -> None:
+    """Only what was handed on is remembered, and never half a number."""
+    if state_file is not None:
+        fresh = state_file.with_name(state_file.name + ".new")
+        fresh.write_text(f"{place}\n", encoding="ascii")
+        fresh.replace(state_file)
 
 
 @audit.command("keep")

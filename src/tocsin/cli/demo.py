@@ -54,6 +54,7 @@ def demo(
     from . import demo_people, happened
     from .installation import make
 
+    _require_playground()
     started = time.monotonic()
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
     console.print("[bold]1/4[/bold] Creating the installation …")
@@ -85,6 +86,16 @@ def demo(
         click.echo(json.dumps(facts))
     if not no_serve:
         _serve(port, console)
+
+
+def _require_playground() -> None:
+    """Accounts whose password is printed have no place where people come in from outside. Raises ClickException."""
+    from tocsin.site.installation import load
+
+    if load().public_origin.startswith("https:"):
+        raise click.ClickException(
+            "People come in here (public_origin). Play the demonstration in a folder of its own: TOCSIN_HOME"
+        )
 
 
 def _play(observations: int, until: date, console: Console) -> int:

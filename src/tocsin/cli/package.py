@@ -106,6 +106,7 @@ def verify(file: Path, key: Path | None, as_json: bool) -> None:
     try:
         verdict = checked(file, key.read_bytes() if key else None)
     except InputError as error:
+        _tell_tampered(error.reason)
         reason = REASONS.get(error.reason, error.reason)
         if as_json:
             click.echo(json.dumps({"valid": False, "reason": error.reason, "where": error.position or error.excerpt}))
@@ -116,6 +117,8 @@ def verify(file: Path, key: Path | None, as_json: bool) -> None:
         "number": verdict.manifest.get("number"), "key_id": (verdict.manifest.get("signature") or {}).get("key_id"),
         "changed": verdict.changed, "missing": verdict.missing, "added": verdict.added,
     }  # fmt: skip
+    if not verdict.is_valid:
+        _tell_tampered("changed" if verdict.is_signed else "not-signed")
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -129,6 +132,17 @@ def verify(file: Path, key: Path | None, as_json: bool) -> None:
             if not verdict.is_trusted:
                 click.echo("The key came with the package: compare its id with the one you were given another way.")
     sys.exit(0 if verdict.is_valid else 1)
+
+
+def _tell_tampered(reason: str) -> None:
+    """Tell whoever watches this installation, where there is one: packages are verified anywhere."""
+    from tocsin.site import installation
+
+    if installation.load().is_made:
+        setup()
+        from tocsin.centre import refusals
+
+        refusals.told("package", {"reason": reason, "door": "command line"})
 
 
 def moment_of(text: str, now: datetime) -> datetime:

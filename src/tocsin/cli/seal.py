@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 
 import click
@@ -76,11 +77,14 @@ def give_up(file: str, yes: bool) -> None:
 @seal.command("rotate")
 def rotate() -> None:
     """Make a new key and destroy the former one. May be stopped and called again. Then back the new key up."""
+    from django.conf import settings
     from django.db import transaction
 
     from tocsin.centre.audit.services import record
     from tocsin.centre.intake import vault
 
+    if not os.access(settings.INSTALLATION.keys_folder, os.W_OK):
+        raise click.ClickException("The folder of the keys cannot be written: docs/guides/operator/secrets.md")
     try:
         wrapped = vault.rotate()
     except Unavailable as error:

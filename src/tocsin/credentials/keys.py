@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -76,7 +77,8 @@ def load_or_make(folder: Path, name: str = "tocsin") -> SigningKey:
     made = SigningKey(clean, key.private_bytes_raw())
     public = folder / "public-key.pem"
     if not public.exists():
-        public.write_bytes(made.public_pem)
+        with suppress(OSError):  # Where the keys are lent by the system, nothing is written beside them.
+            public.write_bytes(made.public_pem)
     return made
 
 

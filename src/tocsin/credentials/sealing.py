@@ -25,6 +25,8 @@ from .content_keys import KeyMissing
 FILE: Final = "sealing-key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+FORM = "1."
+"""Names the algorithm in everything sealed, so that another one can take its place beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,15 @@ class SealingKey:
         """The sealed text; each call gives another one."""
         nonce = os.urandom(NONCE_BYTES)
         sealed = ChaCha20Poly1305(self.secret).encrypt(nonce, plain, about.encode())
-        return base64.b64encode(nonce + sealed).decode()
+        return FORM + base64.b64encode(nonce + sealed).decode()
 
     def opened(self, sealed: str, about: str) -> bytes:
         """What was sealed about this. Raises InputError where it was sealed with another key or about another thing."""
+        form, dot, text = sealed.rpartition(".")
+        if form + dot not in {FORM, ""}:  # Without a form: from before there were names.
+            raise InputError("invalid-object", field=FILE, excerpt=f"{about} is sealed in a form not known here")
         try:
-            body = base64.b64decode(sealed, validate=True)
+            body = base64.b64decode(text, validate=True)
             return ChaCha20Poly1305(self.secret).decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], about.encode())
         except (InvalidTag, ValueError) as error:
             raise InputError("invalid-object", field=FILE, excerpt=f"does not open {about}") from error

@@ -49,7 +49,7 @@ def unlike_own(values: Column, kind: str) -> list[int]:
     """Rows whose value is no id of an object of this type."""
     if alike_ids(values, kind):
         return []
-    own = re.compile(rf"{kind}--{UUID}").fullmatch
+    own = re.compile(rf"{re.escape(kind)}--{UUID}").fullmatch
     return [row for row, value in enumerate(values) if not own(value)]
 
 

@@ -54,6 +54,11 @@ class Feed:
     """Words in the remarks above the data that only this feed's files have; empty when nothing is that sure."""
     enabled: bool = False
 
+    @property
+    def is_open_to_listeners(self) -> bool:
+        """Whether it is published by http alone: who sits on the way reads it, and can change it."""
+        return self.address.startswith("http:")
+
 
 def default_folder() -> Path:
     """The catalogue in the package; in a checkout a link leads to `feeds/` at its top."""

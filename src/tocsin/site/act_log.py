@@ -26,7 +26,7 @@ FAULTS_TOLD = 5
 def log_of_acts() -> tree.Log:
     """The log of this installation, with the key that signs for it."""
     made: Any = settings.INSTALLATION
-    key = load_or_make(made.home / "keys", made.organisation)
+    key = load_or_make(made.keys_folder, made.organisation)
     return tree.Log(made.store_folder, key, Path(made.second_place) if made.second_place else None)
 
 

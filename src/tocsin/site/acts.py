@@ -34,12 +34,13 @@ from tocsin.centre.audit.tree import proof_of
 from tocsin.centre.intake.vault import is_sealed, opened_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs.models import Job
+from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.rules import may
 from tocsin.centre.pages import Page
 from tocsin.products.text_safety import cell
 
 from . import act_log
-from .access import fresh_proof, person_of, requires
+from .access import costs, fresh_proof, person_of, requires
 from .labels import ACTIONS
 
 PER_PAGE = 50
@@ -185,6 +186,7 @@ def act_proof(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @requires("read-audit")
+@costs(Kind.DOWNLOADS)
 @require_safe
 @fresh_proof()
 def acts_export(request: HttpRequest) -> HttpResponseBase:
@@ -247,6 +249,22 @@ def _exported(act: Act) -> dict[str, Any]:
     moment = entry.at.astimezone(UTC).isoformat()
     values = (entry.pk, entry.place, moment, entry.actor, entry.action, entry.subject, act.facts)
     return dict(zip(EXPORT_COLUMNS, values, strict=True))
+
+
+def line_of(entry: Entry) -> dict[str, Any]:
+    """An entry for another system: as it was written, so that its hash can be worked out again from it.
+
+    What is sealed stays so. What somebody searched for is left out where it was written unsealed, before there were
+    seals, and the line says so.
+    """
+    facts = orjson.loads(entry.detail)
+    is_open = entry.action in SEARCHES and not is_sealed(str(facts.get("value", "")))
+    withheld = sorted(WITHHELD & set(facts)) if is_open else []
+    detail = orjson.dumps({name: facts[name] for name in facts if name not in withheld}).decode()
+    line = dict(zip(EXPORT_COLUMNS, (entry.pk, entry.place, entry.at.astimezone(UTC).isoformat(), entry.actor,
+                                     entry.action, entry.subject, detail if withheld else entry.detail),
+                    strict=True))  # fmt: skip
+    return {**line, "leaf": bytes(entry.leaf).hex()} | ({"withheld": withheld} if withheld else {})
 
 
 def _json_lines(rows: Iterator[Act]) -> Iterator[bytes]:

@@ -9,14 +9,23 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tocsin.core.errors import InputError
+from tocsin.credentials import leaked
 
+SECRET_SIGNS = 43
+"""256 bits, as `tocsin init` writes them and more."""
 DEFAULT_FOLDER = "tocsin-data"
 SECOND_FACTOR = ("offered", "centre", "everyone")
 """Who must have a second factor: nobody, the people of the Centre, everybody."""
+LIMITS = {
+    "person_lookups": 3_000, "person_downloads": 600, "person_requests": 9_000,
+    "key_lookups": 100_000, "key_downloads": 6_000, "key_requests": 90_000,
+}  # fmt: skip
+"""How much each person and each key may ask for in a quarter of an hour; 0: as much as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +54,33 @@ class Installation:
     """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
     inner_providers: bool = False
     """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
+    leaked_passwords: str = ""
+    """File of passwords that leaked, absolute or beside the settings; empty: none."""
+    scanner: str = ""
+    """Where clamd listens, `/path/of/socket` or `host:port`; empty: nothing is scanned."""
+    keys: str = ""
+    """Folder of the keys; default: `keys` beside the settings. $NAME stands for a variable of the environment."""
+    limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
     @property
     def store_folder(self) -> Path:
         return Path(self.store) if self.store else self.home / "store"
+
+    @property
+    def keys_folder(self) -> Path:
+        """Raises InputError where the folder that the settings name is not there: other keys would be made."""
+        if not self.keys:
+            return self.home / "keys"
+        folder = Path(os.path.expandvars(self.keys))
+        if not folder.is_absolute() or not folder.is_dir():
+            excerpt = f"{self.keys} is no folder here"
+            raise InputError("invalid-object", position="tocsin.toml", field="keys", excerpt=excerpt)
+        return folder
+
+    @property
+    def leaked_list(self) -> Path | None:
+        return self.home / self.leaked_passwords if self.leaked_passwords else None
 
     @property
     def workers_file(self) -> Path:
@@ -72,11 +103,13 @@ def load(home: Path | None = None) -> Installation:
     path = folder / "tocsin.toml"
     said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     database = os.environ.get("TOCSIN_DATABASE", said.get("database", ""))
+    if said.get("leaked_passwords"):
+        leaked.require_list(folder / str(said["leaked_passwords"]))
     return Installation(
         home=folder,
         database=database,
         store=said.get("store", ""),
-        secret=said.get("secret", "not-installed"),
+        secret=_secret(said, folder),
         organisation=said.get("organisation", "Tocsin"),
         public_origin=said.get("public_origin", "http://127.0.0.1:8000"),
         allowed_hosts=tuple(said.get("allowed_hosts", ("127.0.0.1", "localhost", "[::1]"))),
@@ -87,7 +120,40 @@ def load(home: Path | None = None) -> Installation:
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
+        scanner=str(said.get("scanner", "")),
+        keys=str(said.get("keys", "")),
+        leaked_passwords=str(said.get("leaked_passwords", "")),
+        limits=_limits(said.get("limits", {})),
     )
+
+
+def _secret(said: Mapping[str, object], folder: Path) -> str:
+    """The secret that signs forms and sessions, or what the file holds that is named for it. Raises InputError."""
+    named = str(said.get("secret_file", ""))
+    if not named:
+        return str(said.get("secret", "not-installed"))
+    path = folder / os.path.expandvars(named)
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("invalid-object", position="tocsin.toml", field="secret_file", excerpt=named) from error
+    if len(found) < SECRET_SIGNS:
+        excerpt = f"fewer than {SECRET_SIGNS} signs"
+        raise InputError("invalid-object", position="tocsin.toml", field="secret_file", excerpt=excerpt)
+    return found
+
+
+def _limits(said: object) -> dict[str, int]:
+    """All limits; a misspelt one must not quietly be none. Raises InputError."""
+    if not isinstance(said, dict):
+        raise InputError("invalid-object", position="tocsin.toml", field="limits", excerpt=f"{said}, not a table")
+    for name, number in said.items():
+        if name not in LIMITS:
+            raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt="unknown")
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            excerpt = f"{number}, not a whole number"
+            raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt=excerpt)
+    return LIMITS | said
 
 
 def _one_of(words: tuple[str, ...], name: str, said: object) -> str:

@@ -109,6 +109,7 @@ ACTIONS: dict[str, str | Promise] = {
     "chase.urgent": _("Marked something released as urgent"),
     "circular.acknowledged": _("Acknowledged a circular"),
     "circular.checked": _("Read a circular to check it"),
+    "circular.file-harmful": _("Was not given the file of a circular: the scanner knows it as malware"),
     "circular.opened-to-centre": _("Opened a circular to the Centre"),
     "circular.passed": _("Let a checked circular go"),
     "circular.read": _("Read a circular"),

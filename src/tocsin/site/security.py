@@ -12,9 +12,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 
-from tocsin.centre.members import admission, browsers
+from tocsin.centre import refusals
+from tocsin.centre.members import admission, browsers, limits
 from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
 from tocsin.credentials.certificates import fingerprint_in_header
@@ -36,8 +39,21 @@ POLICY = "; ".join(
     )
 )
 ENCRYPTED = "max-age=31536000; includeSubDomains"
+MACHINE_DOORS = ("/api/", "/taxii2/")
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+
+class Watched:
+    """Tells whoever watches the installation of each request that was refused. Outermost: it sees what all decided."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        refusals.tell(request, response.status_code)
+        return response
 
 
 class EveryAnswer:
@@ -123,6 +139,37 @@ class SessionsEnd:
             if refusal:
                 messages.error(request, str(NOT_ADMITTED[refusal]))
         return self.get_response(request)
+
+
+class Enough:
+    """Counts what the people of the portal ask for; who asks too much hears when to come again.
+
+    Machine doors count by themselves: there a key may stand for a person.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        person = request.user
+        is_counted = not request.path.startswith(MACHINE_DOORS) and request.path != reverse("sign-out")
+        if isinstance(person, Person) and is_counted:
+            try:
+                limits.spend(person, limits.Kind.REQUESTS, timezone.now())
+            except limits.TooOften as limit:
+                return too_often(request, limit)
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return too_often(request, exception) if isinstance(exception, limits.TooOften) else None
+
+
+def too_often(request: HttpRequest, limit: limits.TooOften) -> HttpResponse:
+    """429, in the reader's language, with the moment to come again."""
+    refusals.note(request, "too-often")
+    response = render(request, "site/error.html", {"code": 429, "minutes": limit.minutes}, status=429)
+    response["Retry-After"] = str(limit.seconds)
+    return response
 
 
 class NotKept:

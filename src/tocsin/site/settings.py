@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
+from .databases import database_of
 from .installation import load
 
 INSTALLATION = load()
@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tocsin.site.security.Watched",
     "tocsin.site.security.EveryAnswer",
     "tocsin.site.security.BehindProxy",
     "django.middleware.security.SecurityMiddleware",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "tocsin.site.preferences.Preferences",
     "django.contrib.messages.middleware.MessageMiddleware",
     "tocsin.site.security.SessionsEnd",
+    "tocsin.site.security.Enough",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -83,35 +85,7 @@ TEMPLATES = [
     }
 ]
 
-
-def _database() -> dict[str, object]:
-    address = INSTALLATION.database
-    if address and not address.startswith("sqlite"):
-        parts = urlsplit(address)
-        return {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": parts.path.lstrip("/"),
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            # The folder of a socket cannot stand where a host stands: libpq takes it as ?host=/folder.
-            "HOST": parse_qs(parts.query).get("host", [parts.hostname or ""])[0],
-            "PORT": parts.port or "",
-            "CONN_MAX_AGE": 60,
-            "CONN_HEALTH_CHECKS": True,
-        }
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": INSTALLATION.home / "tocsin.sqlite3",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; "
-            "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456;",
-        },
-    }
-
-
-DATABASES = {"default": _database()}
+DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
@@ -123,11 +97,14 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tocsin.centre.members.passwords.Lengthened"},
+    {"NAME": "tocsin.centre.members.passwords.Leaked"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("login", "name")},
     },
 ]
+CSRF_FAILURE_VIEW = "tocsin.site.views.forged"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -156,6 +133,21 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_MAX_AGE = 30 * 86400  # Addresses of static files carry their digest (`asset`).
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "tocsin.core.log_lines.LogLine"}},
+    "filters": {"without refusals": {"()": "tocsin.core.log_lines.WithoutRefusals"}},
+    "handlers": {
+        "stderr": {
+            "class": "tocsin.core.log_lines.ToStandardError",
+            "formatter": "line",
+            "filters": ["without refusals"],
+        },
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": [], "level": "WARNING", "propagate": True}},
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 FILE_UPLOAD_TEMP_DIR = None

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from tocsin import __version__
+from tocsin.centre import refusals
 from tocsin.centre.analysis import selectors as figures
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.members.models import Person
@@ -142,6 +143,12 @@ def health(request: HttpRequest) -> JsonResponse:
 def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
     """403: a form that was not ours, or too old."""
     return render(request, "site/error.html", {"code": 403}, status=403)
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: the form lacks the token of our page."""
+    refusals.note(request, "forged")
+    return forbidden(request, reason=reason)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -15,7 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from tocsin.centre.members.doors import Caller, KeyEnded
+from tocsin.centre import refusals
+from tocsin.centre.members.doors import Caller, KeyEnded, ScopeLacking, note_refused
+from tocsin.centre.members.limits import Kind, TooOften, spend
 from tocsin.centre.members.sessions import TooManyFailures
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
@@ -73,12 +75,17 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
                 if request.method not in methods:
                     return problem(405, _("This method is not offered here."), Allow=", ".join(methods))
                 if not caller.has_scope("taxii"):
-                    raise Refused("the key lacks the scope taxii")
+                    raise ScopeLacking("the key lacks the scope taxii")
+                spend(caller.person, Kind.REQUESTS, timezone.now())
                 return view(request, caller, *args, **kwargs)
             except Exception as error:
                 said = _mapped(error)
                 if said is None:
                     raise
+                if isinstance(error, Refused):
+                    note_refused(request, error)
+                elif isinstance(error, TooOften):
+                    refusals.note(request, "too-often")
                 return said
 
         return cast(Door[P], guarded)
@@ -103,6 +110,9 @@ def _mapped(error: Exception) -> HttpResponse | None:
         case TooManyFailures():
             text = _("Too many failed attempts to sign in. Wait before the next one.")
             return problem(429, text, Retry_After=str(error.minutes * 60))
+        case TooOften():
+            text = _("A limit was reached. Try again after the time given.")
+            return problem(429, text, Retry_After=str(error.seconds))
         case Unavailable():
             return problem(503, _("Not now. Try again in a moment."), Retry_After=str(error.retry_after_seconds))
         case OperationalError():

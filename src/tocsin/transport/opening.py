@@ -180,7 +180,7 @@ def _items(source: Source, profile: Profile, formats: Formats) -> Iterator[Item]
     except Exception as error:
         if is_fault_of_the_machine(error):
             raise
-        log.exception("The reader failed on %r", source.name[:160])
+        log.exception("A reader failed.")  # Neither name nor content: the log of processes holds none.
         raise InputError("reader-failed", excerpt=f"{type(error).__name__}: {error}"[:160]) from error
 
 

@@ -35,7 +35,7 @@ NUMBERS: Final[dict[str, Callable[[Path], str]]] = {
 def folder() -> Path:
     """Where the installation's keys lie."""
     made: Any = settings.INSTALLATION
-    return Path(made.home) / "keys"
+    return Path(made.keys_folder)
 
 
 def sealing_key() -> SealingKey:

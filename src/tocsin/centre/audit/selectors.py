@@ -34,6 +34,11 @@ def found(
     return entries
 
 
+def after_place(place: int, count: int) -> list[Entry]:
+    """The entries that follow this place in the tree, in its order: whoever goes on from the last one misses none."""
+    return list(Entry.objects.filter(place__gt=place).order_by("place")[:count])
+
+
 def page_of(entries: QuerySet[Entry], after: str, per_page: int) -> Page[Entry]:
     """Newest first, after the entry of that number; an unreadable one starts anew."""
     is_later = after.isascii() and after.isdecimal() and len(after) < 19

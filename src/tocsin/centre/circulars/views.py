@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -24,16 +27,19 @@ from tocsin.centre.knowledge.models import Document
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members import agreements
-from tocsin.centre.members.access import fresh_proof, person_of, requires
+from tocsin.centre.members.access import costs, fresh_proof, person_of, requires
+from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
-from tocsin.core.errors import Conflict, InputError, NotFound, Refused
+from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
+from tocsin.transport import scanning
 
 from . import labels, selectors, services
 from .forms import CheckForm, CircularForm
 from .models import Circular
 from .selectors import Found
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 PER_PAGE = 25
 THINGS_SHOWN = 50
@@ -226,6 +232,7 @@ def circular_check(request: HttpRequest, found: Found) -> HttpResponse:
 
 
 @requires("read")
+@costs(Kind.DOWNLOADS)
 @require_safe
 @of_number
 def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
@@ -235,6 +242,9 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
     if not selectors.may_fetch(person, found) or not path.is_file():
         raise NotFound
     if request.method == "GET":
+        if said := _harm_said(person, circular, path, now):
+            messages.error(request, said)
+            return redirect("circular", circular.number)
         with transaction.atomic():
             batches = selectors.batches_seen(person, circular)
             if found.role == "addressee":
@@ -249,3 +259,22 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _harm_said(person: Person, circular: Circular, path: Path, at: datetime) -> str:
+    """Why the file is not given: the scanner knows it as malware, or could not look. Empty: it may be given.
+
+    It is asked at each fetch: what nobody knew when the file was sent may be known when it is opened.
+    """
+    address = settings.INSTALLATION.scanner
+    if not address:
+        return ""
+    try:
+        name = scanning.found_in(originals.pieces(path), address)
+    except Unavailable as error:
+        log.critical("A file is not given: %s.", error)
+        return _("The file cannot be scanned for malware now, and is not given without. Try again later.")
+    if not name:
+        return ""
+    record(person.login, "circular.file-harmful", f"circular:{circular.number}", at=at)
+    return _("The file is not given: the scanner knows it as %(name)s. Ask its sender.") % {"name": name}

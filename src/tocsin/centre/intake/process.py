@@ -27,6 +27,8 @@ from .models import Delivery
 from .store import delivery_path
 
 log = logging.getLogger(__name__)
+WITHHELD = ("PG", "TOCSIN_", "CREDENTIALS_")
+"""What in the environment tells of the database, of the installation and of its keys: the reader gets none of it."""
 PROCESSOR_SECONDS_BASE = 300
 PROCESSOR_SECONDS_PER_MEGABYTE = 4
 RESIDENT_BYTES = 3 << 30
@@ -104,7 +106,7 @@ class Sandbox:
     def _started(self) -> subprocess.Popen[str]:
         if self._process is not None and self._process.poll() is None:
             return self._process
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TOCSIN_"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         environment["PYTHONUTF8"] = "1"
         environment["OPENBLAS_NUM_THREADS"] = "1"  # Nothing read is algebra, and threads that wait cost a start.

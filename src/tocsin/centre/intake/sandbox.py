@@ -20,6 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tocsin.core.log_lines import LogLine, ToStandardError
+
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 ADDRESS_SPACE_BYTES = 24 << 30
 FILE_BYTES = 256 << 30
@@ -62,7 +64,9 @@ def texts_of_attachment(told: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Serve orders until standard input ends."""
     shut_in()
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    told_to = ToStandardError()
+    told_to.setFormatter(LogLine())
+    logging.basicConfig(handlers=[told_to], level=logging.WARNING)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
     from tocsin.core.errors import is_fault_of_the_machine

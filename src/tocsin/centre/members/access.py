@@ -14,7 +14,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from . import factors, sessions
+from tocsin.centre import refusals
+
+from . import factors, limits, sessions
 from .models import Person
 from .rules import may
 
@@ -45,14 +47,30 @@ def requires(
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             person = request.user
             if not isinstance(person, Person) or not person.is_active or not person.organisation.is_active:
+                refusals.note(request, "sign-in")
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             if ability and not may(person, ability):
+                refusals.note(request, "ability")
                 raise Http404
             first = must_first(request, person)
             if first == "password" and opens_before != "password":
                 return redirect("change-password")
             if first == "factor" and not opens_before:
                 return redirect("factors")
+            return view(request, *args, **kwargs)
+
+        return cast(View[P], guarded)
+
+    return around
+
+
+def costs(kind: limits.Kind) -> Callable[[View[P]], View[P]]:
+    """Below `requires`: the view counts towards a limit of the person. Raises limits.TooOften."""
+
+    def around(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            limits.spend(person_of(request), kind, timezone.now())
             return view(request, *args, **kwargs)
 
         return cast(View[P], guarded)
@@ -94,6 +112,7 @@ def fresh_proof(
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if (only_post and request.method != "POST") or is_fresh(request, within):
                 return view(request, *args, **kwargs)
+            refusals.note(request, "proof")
             return prove(reverse(back) if back else request.get_full_path())
 
         return cast(View[P], guarded)

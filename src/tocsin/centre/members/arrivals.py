@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from tocsin.centre import refusals
 from tocsin.centre.audit.services import record
 from tocsin.credentials.proofs import LEEWAY_SECONDS, NotProved, Proof
 
@@ -49,6 +50,7 @@ def prove(
 
 def note_failure(request: HttpRequest, *, provider: Provider | None, why: NotProved, at: datetime) -> None:
     """Write the true reason into the log."""
+    refusals.note(request, "provider")
     address = request.META.get("REMOTE_ADDR", "")
     place = sessions.subject_of(f"provider\n{sessions.network_of(address)}")
     with suppress(sessions.TooManyFailures), transaction.atomic():

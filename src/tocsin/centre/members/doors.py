@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from tocsin.centre import refusals
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import Refused
 
@@ -29,6 +30,14 @@ ASKED_AGAIN_SECONDS = 1.0
 """How often it is asked, while a long answer leaves, whether it may still leave."""
 HANDING_OVER = frozenset({"deliver", "taxii"})
 """Scopes under which an agreement that ended is answered by the receipt's own rule, and old receipts stay readable."""
+
+
+class ScopeLacking(Refused):
+    """The key was not given what was asked of it."""
+
+
+class AbilityLacking(Refused):
+    """The person's roles do not open what was asked."""
 
 
 class KeyEnded(Exception):  # noqa: N818 - named as the other answers of `core.errors` are.
@@ -52,9 +61,9 @@ class Caller:
         A partner's key reads only while its agreement is in force: InputError("agreement-...") otherwise.
         """
         if not self.has_scope(*scopes):
-            raise Refused(f"the key lacks the scope {scopes[0]}")
+            raise ScopeLacking(f"the key lacks the scope {scopes[0]}")
         if not may(self.person, ability):
-            raise Refused(f"the account lacks the ability {ability}")
+            raise AbilityLacking(f"the account lacks the ability {ability}")
         if self.person.through is not None and not HANDING_OVER & set(scopes):
             agreements.require_agreement(self.person.organisation, timezone.now())
         return self.person
@@ -70,15 +79,28 @@ def by_key(request: HttpRequest, secret: str, at: datetime) -> Caller | None:
     key = _keys().filter(digest=key_digest(secret)).first()
     if key is None:
         return None
+    refusals.name_actor(request, f"key:{key.pk}")
     address = str(request.META.get("REMOTE_ADDR", ""))
     word = _refusal(key, at, address, certificate_of(request))
     if word is not None:
+        refusals.note(request, f"key-{word}")
         _note_refusal(key, word, address, at)
         return None
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         Key.objects.filter(pk=key.pk).update(used_at=at)
     key.person.through = key
     return Caller(key.person)
+
+
+def note_refused(request: HttpRequest, error: Refused) -> None:
+    """Tell whoever watches of which kind it was."""
+    match error:
+        case ScopeLacking():
+            refusals.note(request, "scope")
+        case AbilityLacking():
+            refusals.note(request, "ability")
+        case _:
+            refusals.note(request, "rule")
 
 
 def certificate_of(request: HttpRequest) -> str:
@@ -127,6 +149,7 @@ def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Cal
         return None
     if person is None or person.must_change_password:
         return None
+    refusals.name_actor(request, f"person:{person.pk}")
     if factors.has_factor(person) or factors.is_demanded(person):
         raise Refused("the account has a second factor, so that its password opens no machine door: use a key")
     return Caller(person)

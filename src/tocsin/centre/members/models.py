@@ -252,10 +252,11 @@ class Key(models.Model):
 
 
 class Guesses(models.Model):
-    """Failed tries to sign in within one window, by address and by address with login."""
+    """What is counted within one window: failed tries to sign in, by address and by address with login; and how much a
+    person or key asked for (`limits`)."""
 
     subject = models.CharField(max_length=60, unique=True)
-    """A hash: who tried what is in the log of acts."""
+    """A hash for tries, since who tried what is in the log of acts; of limits kind, number and window."""
     tries = models.PositiveIntegerField(default=0)
     began_at = models.DateTimeField(db_index=True)
 

@@ -17,6 +17,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from tocsin.centre import refusals
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import Refused
@@ -64,23 +65,31 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
     name = name.replace("\x00", "")  # PostgreSQL knows no such character; nobody's login has it.
     place = network_of(address)
     subject, everybody = subject_of(f"{name.strip().casefold()}\n{place}"), subject_of(place)
-    count_try(everybody, FAILURES_OF_ADDRESS, at)
+    try:
+        count_try(everybody, FAILURES_OF_ADDRESS, at)
+    except TooManyFailures:
+        refusals.note(request, "guessing")
+        raise
     try:
         count_try(subject, FAILURES_ALLOWED, at)
     except TooManyFailures:
+        refusals.note(request, "guessing")
         give_back(everybody)  # Who hammers at one login shuts out nobody else behind the same address.
         raise
     person = authenticate(request, username=name, password=password)
     if not isinstance(person, Person):
         record(name[:120] or "-", FAILED, subject, {"address": address}, at=at)
+        refusals.note(request, "password")
         return None
     give_back(subject, everybody)
     if refusal := admission.refusal_of(person, at):
         record(person.login, FAILED, subject, {"address": address, "refused": refusal}, at=at)
+        refusals.note(request, "not-admitted")
         raise NotAdmitted(refusal)
     if is_closed_to_passwords(person):
         detail = {"address": address, "reason": "only by provider"}
         record(person.login, FAILED, f"person:{person.pk}", detail, at=at)
+        refusals.note(request, "not-admitted")
         raise Refused("the organisation's people sign in with its own provider only")
     return person
 

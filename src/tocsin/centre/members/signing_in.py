@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
+from tocsin.centre import refusals
 from tocsin.centre.audit.services import record
 
 from . import admission, browsers, factors, passkeys, sessions
@@ -81,7 +82,10 @@ def half_in(request: HttpRequest, at: datetime) -> Person | None:
 def by_code(request: HttpRequest, *, person: Person, said: str, at: datetime) -> bool:
     """Open the session of who is half in, by a code of the app or a recovery code. Raises TooManyFailures."""
     how = factors.check_code(person=person, said=said, address=request.META.get("REMOTE_ADDR", ""), at=at)
-    return bool(how) and _in(request, person, [half_by(request), how], at)
+    if not how:
+        refusals.note(request, "factor")
+        return False
+    return _in(request, person, [half_by(request), how], at)
 
 
 def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: datetime) -> Person | None:
@@ -95,6 +99,7 @@ def by_passkey(request: HttpRequest, *, person: Person | None, said: str, at: da
     sessions.count_try(place, sessions.FAILURES_OF_ADDRESS, at)
     answered = passkeys.check(request, person, said, at)
     if answered is None or not _opens(answered, at, alone=person is None):
+        refusals.note(request, "passkey")
         if person is None:
             detail = {"address": address, "by": PASSKEY}
             if answered and sessions.is_closed_to_passwords(answered.passkey.person):
@@ -132,6 +137,7 @@ def prove(request: HttpRequest, *, person: Person, password: str, code: str, pas
     answered = passkeys.check(request, person, passkey, at) if passkey else None
     proved_by = [PASSKEY] if answered else []
     if passkey and not answered:
+        refusals.note(request, "passkey")
         return False
     is_back = is_half_proved(request, person, at)
     if is_back:
@@ -147,6 +153,7 @@ def prove(request: HttpRequest, *, person: Person, password: str, code: str, pas
     if answered is None and factors.has_factor(person):
         how = factors.check_code(person=person, said=code, address=address, at=at)
         if not how:
+            refusals.note(request, "factor")
             return False
         proved_by.append(how)
     _proved(request, person, proved_by, at)

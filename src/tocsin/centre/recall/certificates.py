@@ -84,7 +84,7 @@ def _moment(at: datetime | None) -> str | None:
 def _signed(facts: dict[str, Any]) -> str:
     """Signed JSON: `signature` covers the bytes of `body` as they stand."""
     installation: Any = settings.INSTALLATION
-    key = load_or_make(installation.home / "keys", installation.organisation)
+    key = load_or_make(installation.keys_folder, installation.organisation)
     body = orjson.dumps(facts)
     signed = {"body": body.decode(), "signature": base64.b64encode(key.sign(body)).decode(), "key": key.public_line}
     return orjson.dumps(signed, option=orjson.OPT_INDENT_2).decode()

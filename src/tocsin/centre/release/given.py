@@ -120,7 +120,7 @@ def conditions_of(handling: HandlingSet) -> Conditions:
 def centre_of(now: datetime) -> Centre:
     """The Centre as it stands in objects."""
     installation: Any = settings.INSTALLATION
-    return issuer(load_or_make(installation.home / "keys", installation.organisation), now)
+    return issuer(load_or_make(installation.keys_folder, installation.organisation), now)
 
 
 def identifiers() -> Identifiers:

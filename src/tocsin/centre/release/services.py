@@ -84,7 +84,7 @@ def make_packages(
         return []
     installation: Any = settings.INSTALLATION
     store = installation.store_folder
-    key = load_or_make(installation.home / "keys", installation.organisation)
+    key = load_or_make(installation.keys_folder, installation.organisation)
     store.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".packages-", dir=store))
     try:

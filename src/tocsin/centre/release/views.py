@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.jobs.models import Job
-from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
@@ -96,6 +97,7 @@ def package_page(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @requires("package")
+@costs(Kind.DOWNLOADS)
 @require_safe
 def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
     """The archive itself. Who took it, and when, is recorded before the first byte leaves."""

@@ -26,7 +26,8 @@ from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
-from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
@@ -53,6 +54,7 @@ def lookup(request: HttpRequest) -> HttpResponse:
     if not asked:
         return render(request, "analysis/lookup.html", {"asked": ""})
     person = person_of(request)
+    spend(person, Kind.LOOKUPS, timezone.now())
     # Whoever asks for its own units does so of a row; the Centre asks where it releases.
     can_ask = may(person, "ask-source") and not person.organisation.is_centre
     columns = (*SHOWN, "batch") if can_ask else SHOWN
@@ -138,6 +140,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
 
 
 @requires("read")
+@costs(Kind.DOWNLOADS)
 @require_safe
 def object_download(request: HttpRequest, key: int) -> HttpResponse:
     """Exactly the bytes that were received."""

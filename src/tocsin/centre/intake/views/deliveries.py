@@ -24,7 +24,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -140,6 +141,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
 
 
 @requires("read")
+@costs(Kind.DOWNLOADS)
 @require_safe
 @of_receipt
 def delivery_rejections(request: HttpRequest, found: Delivery) -> HttpResponseBase:
@@ -206,6 +208,7 @@ def delivery_mend(request: HttpRequest, found: Delivery) -> HttpResponseBase:
 
 
 @requires("read")
+@costs(Kind.DOWNLOADS)
 @require_safe
 @of_receipt
 def delivery_original(request: HttpRequest, found: Delivery) -> HttpResponseBase:
