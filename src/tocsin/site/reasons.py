@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("Who asked for a sealed copy cannot open it: another legal officer has to."),
     gettext_noop("It is of this country already. Choose another."),
     gettext_noop("A circular went straight to those whom it names. Recall it, and send another."),
     gettext_noop("This was drawn from other deliveries: what holds for them holds for it. Change theirs."),
