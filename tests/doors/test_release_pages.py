@@ -65,6 +65,22 @@ def test_two_people_let_a_delivery_go(client: Client) -> None:
     assert "Somebody else decided meanwhile" in again.content.decode()
 
 
+def test_who_finds_only_victims_of_other_countries_is_told_apart() -> None:
+    """The preview names the exact recipients: to whom the gate opens it and nothing in it is for them, is not one."""
+    people.call("khalil_officer")
+    delivery = waiting()
+    batch = delivery.batches.get()
+    builders.tallies(batch, [(builders.NOW.date(), "FR", "infected-system", "VICTIM", 31)])
+    dana, address = browser("dana_analyst"), reverse("release-of", args=[delivery.receipt])
+    shown, _, rest = text_of(dana, address).partition("finds only victims of other countries")
+    apart = rest.partition("<h3>")[0]
+    assert "NCB FR" in shown
+    assert "NCB JO" in apart
+    assert "NCB FR" not in apart
+    builders.tallies(batch, [(builders.NOW.date(), "", "c2-server", "ATTACKER_INFRA", 1)])
+    assert "finds only victims" not in text_of(dana, address)
+
+
 def test_release_and_signature_ask_who_it_is_first() -> None:
     delivery = waiting()
     address = reverse("release-of", args=[delivery.receipt])

@@ -6,21 +6,19 @@ with neither recipients nor objects, and is never out of date.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.centre.intake.models import Batch, Tally
 from tocsin.centre.intake.register import Register, register
-from tocsin.centre.intake.selectors import VICTIM_WORDS, victim_countries
+from tocsin.centre.intake.selectors import victim_countries
 from tocsin.centre.members import countries
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of_organisation
-from tocsin.centre.rows import Numbers
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches
 
@@ -79,29 +77,6 @@ def circle(now: datetime) -> Circle:
             flags[place[person.organisation_id]] |= _seen(known, viewer, count)
     heads = {key: _head(each) for key, each in organisations.items()}
     return Circle(organisations, keys, heads, known, flags, now)
-
-
-def countries_in(batches: Collection[int]) -> dict[int, frozenset[str] | None]:
-    """Batch → the countries whose victims are all that is in it; None where there is something for everybody."""
-    found: dict[int, frozenset[str] | None] = dict.fromkeys(batches)
-    rows_alone = Batch.objects.filter(pk__in=Numbers(batches), objects_count=0, rows__gt=0)
-    only = set(rows_alone.order_by().values_list("pk", flat=True))
-    tallies = Tally.objects.filter(batch__in=Numbers(only)).order_by().values_list("batch_id", "country").distinct()
-    only -= set(tallies.exclude(role__in=VICTIM_WORDS).values_list("batch_id", flat=True))
-    for batch, country in tallies:
-        if batch in only:
-            found[batch] = (found[batch] or frozenset()) | {country}
-    return found
-
-
-def together(several: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    """Of several batches."""
-    found: set[str] = set()
-    for each in several:
-        if each is None:
-            return None
-        found |= each
-    return frozenset(found)
 
 
 def _organisations() -> dict[int, Organisation]:

@@ -10,6 +10,7 @@ import numpy as np
 from django.db import transaction
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.concern import countries_in, together
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.register import register
@@ -26,7 +27,7 @@ from tocsin.core.errors import NotFound
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches
 
-from .recipients import circle, countries_in, together
+from .recipients import circle
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from tocsin.centre.intake.concern import countries_in, together
 from tocsin.centre.ledger.models import Kind
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.release.models import Package, Release
 from tocsin.centre.release.selectors import batches_of, given_out
 from tocsin.lake.scope import Batches
 
-from .recipients import Circle, countries_in, together
+from .recipients import Circle
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet, Sum
 
+from tocsin.centre.intake.concern import countries_in, together
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import Person
@@ -105,9 +106,12 @@ def _group(
         permitted = (*permitted, *rules.permitted_to(audience or (), own))
         if entries is not None:
             audience = tuple(sorted({*entries, *(audience or ())})) if entries else ()
+    countries = together(countries_in([each.pk for each in some]).values())
     return Group(
         handling=handling, number=some[0].pk, batches=tuple(each.pk for each in some),
         rows=sum(each.rows for each in some), is_waiting=entries is None, is_widened=is_widened, audience=audience,
         grants=own, refusal=refusal,
-        preview=preview(handling, delivery.organisation.slug, None if refusal else audience, now, permitted),
+        preview=preview(
+            handling, delivery.organisation.slug, None if refusal else audience, now, permitted, countries=countries
+        ),
     )  # fmt: skip

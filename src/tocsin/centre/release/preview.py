@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby
 
 from tocsin.centre.intake.register import facts_of
+from tocsin.centre.intake.selectors import victim_countries
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of_organisation
@@ -39,6 +40,8 @@ class Preview:
     """Everybody with the gate's answer, by reason."""
 
     shown: tuple[Part, ...]
+    untouched: tuple[Line, ...]
+    """The gate opens it to them, and all that is in it are victims of other countries."""
     kept_from: tuple[Part, ...]
 
     @property
@@ -52,9 +55,12 @@ class Preview:
 
 def preview(
     handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime, permitted: Sequence[str] = (), *,
-    is_private: bool = False,
+    is_private: bool = False, countries: frozenset[str] | None = None,
 ) -> Preview:  # fmt: skip
-    """For every organisation that can sign in: whether it would see it, and by which rule."""
+    """For every organisation that can sign in: whether it would see it, and by which rule.
+
+    Where victims of some `countries` are all that is in it (`intake.concern`), others find nothing there.
+    """
     released_to = None if audience is None else tuple(audience)
     facts = facts_of(source, handling, released_to, tuple(permitted), is_private=is_private)
     lines = [
@@ -62,10 +68,18 @@ def preview(
         for organisation, person, viewer in _viewers(handling, _organisations())
     ]
     lines.sort(key=lambda line: ORDER.index(line.reason))
-    parts = [Part(reason, tuple(some)) for reason, some in groupby(lines, key=lambda line: line.reason)]
-    return Preview(
-        tuple(part for part in parts if part.reason.is_shown), tuple(part for part in parts if not part.reason.is_shown)
-    )
+    untouched: list[Line] = []
+    left: list[Line] = []
+    for line in lines:
+        (untouched if line.reason.is_shown and not _is_concerned(line, source, countries) else left).append(line)
+    parts = [Part(reason, tuple(some)) for reason, some in groupby(left, key=lambda line: line.reason)]
+    shown = tuple(part for part in parts if part.reason.is_shown)
+    return Preview(shown, tuple(untouched), tuple(part for part in parts if not part.reason.is_shown))
+
+
+def _is_concerned(line: Line, source: str, countries: frozenset[str] | None) -> bool:
+    own = line.organisation.is_centre or line.organisation.slug == source
+    return countries is None or own or bool(victim_countries(line.viewer) & countries)
 
 
 def is_for_anybody(
