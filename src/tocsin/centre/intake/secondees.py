@@ -44,7 +44,8 @@ def _kept_from(viewer: Viewer) -> QuerySet[Delivery]:
     for organisation, marking, of_profile, is_private in set(stated.distinct()):
         said = {"organisation": organisation, "stated_marking": marking, "is_private": is_private}
         alike = unread.filter(**said, **({"profile__marking": of_profile} if of_profile else {}))
-        first = alike.select_related("organisation")[0]
+        if (first := alike.select_related("organisation").first()) is None:
+            continue  # Read meanwhile: its parts are asked for themselves.
         handling = unread_handling(first)
         facts = facts_of(first.organisation.slug, handling, None, is_private=is_private)
         if not may_see(viewer, handling, facts, timezone.now()):
