@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -38,9 +39,9 @@ def _place(item: pytest.Item) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what touches the database; browser tests only where there is a browser."""
+    """On PostgreSQL only what touches the database in a way of its own; browser tests only where there is a browser."""
     if os.environ.get("TOCSIN_TEST_DATABASE"):
-        kept = [item for item in items if _touches_database(item)]
+        kept = [item for item in items if _touches_database(item) and not item.get_closest_marker("any_database")]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
     items.sort(key=_place)
@@ -48,6 +49,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(reason="there is no Chromium on this machine"))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected lives to the end: nobody has to look for garbage in thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

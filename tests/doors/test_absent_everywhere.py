@@ -41,7 +41,7 @@ from .conftest import EVERY_SCOPE
 from .test_absent import VOLATILE
 from .test_access import ARGUMENTS, ROWS, _address
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
 
 AGAINST = ("country:FR", "country:JO", "southgate")
 OWN_TIME = {"Expires", "Set-Cookie"}

@@ -19,7 +19,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.passwords import Lengthened
 from tocsin.site import settings as module
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
 ADDRESSES = ("/sign-in/", "/no-such-page/", "/static/site/tocsin.css", "/health/", "/api/v1/observations", "/%00")
 NEW = "another set of plain words"
 

@@ -23,7 +23,7 @@ from tocsin.centre.members.models import Identity, OpenSession, Organisation, Pe
 from tocsin.credentials import one_time
 from tocsin.credentials.proofs import NotProved
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture(autouse=True)
