@@ -13,6 +13,8 @@ import pytest
 from django.utils import translation
 from hypothesis import settings
 
+from tocsin.centre.members import limits
+
 # Machines are shared and noisy: how long an example takes says nothing here. The bench measures.
 settings.register_profile("tocsin", deadline=None)
 settings.load_profile("tocsin")
@@ -84,7 +86,8 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def nobodys_language() -> Iterator[None]:
-    """The language of the last reader is not that of the next test."""
+def nothing_left_over() -> Iterator[None]:
+    """Neither the language of the last reader nor what people of the same number asked for reaches the next test."""
     yield
     translation.deactivate()
+    limits._counts.clear()
