@@ -74,7 +74,7 @@ def test_above_the_ceiling_nothing_exists(
     hidden = handed_over("northwind", marking, 1)
     waiting.pk = None
     waiting.save()
-    scene._package()
+    scene._package("FR", 1)
     Package.objects.update(summary={"tlp": marking})
     assert sum(each.rows for each in hidden) >= 4
     after = told(low, receipts)

@@ -49,7 +49,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> Any:
 
 def test_what_is_refused_is_told_without_what_was_asked_for(lines: Any, client: Client, give_key: GiveKey) -> None:
     """16.3.2, 16.3.3: one line for each request, by a number, with the kind and without a value."""
-    client.get(reverse("lookup"), {"q": "203.0.113.77"})
+    client.get(reverse("lookup"), {"q": "203.0.113.77"})  # The beginning of a visit: asked to sign in, and no refusal.
+    client.post(reverse("watch-add"), {"value": "203.0.113.77"})
     dana = people.let_in(client, "dana_analyst")
     client.get(reverse("acts"), {"actor": "203.0.113.77"})
     client.get("/deliveries/nobody-knows-203.0.113.77/")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tocsin.core.errors import InputError
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.credentials.sealing import sealing_key
 
 
@@ -31,7 +32,7 @@ def test_the_key_is_for_its_owner_and_is_never_shown(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert key.secret.hex() not in repr(key)
     path.write_text("00")
-    with pytest.raises(InputError):
+    with pytest.raises(KeyMissing):
         sealing_key(tmp_path)
 
 

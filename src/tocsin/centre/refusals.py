@@ -16,7 +16,7 @@ log = logging.getLogger("tocsin.refusals")
 
 KINDS: Mapping[str, str] = {
     "absent": "what was asked for is not there, or not for who asked (404)",
-    "sign-in": "a page that asks for a session was opened without one",
+    "sign-in": "a form of a page that asks for a session was sent without one",
     "password": "login and password do not fit",
     "factor": "the second factor was not right, after the right password",
     "passkey": "a passkey opened nothing",

@@ -87,7 +87,7 @@ def on_releases(red: Delivery, now: datetime) -> Thing:
     released = builders.release(red.batches.get(), at=now - timedelta(days=1))
     released.reason = said("Pipewort")
     released.save()
-    thing = Thing(Kind.RELEASE, released.pk, "R-1", released, now, Batches([red.batches.get().pk]), None, True)
+    thing = Thing(Kind.RELEASE, released.pk, "R-1", released, now, Batches([red.batches.get().pk]), None, None, True)
     officer = builders.person("fr_answers", builders.bureau("FR"), "officer")
     responding.answer(officer, [thing], outcome="acted", usefulness="useful", note=said("Sandspurry"), at=now)
     chasing.note(thing, text=said("Thornapple"), closes=False, by=people.call("dora_dissemination"), at=now)

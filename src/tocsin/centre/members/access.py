@@ -47,7 +47,8 @@ def requires(
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             person = request.user
             if not isinstance(person, Person) or not person.is_active or not person.organisation.is_active:
-                refusals.note(request, "sign-in")
+                if request.method not in {"GET", "HEAD"}:  # To begin a visit at a page is nothing to be told.
+                    refusals.note(request, "sign-in")
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             if ability and not may(person, ability):
                 refusals.note(request, "ability")
