@@ -107,7 +107,8 @@ def _ask_a_source(at: datetime) -> None:
     released = Release.batches.through.objects.values("batch")
     labels = (Tlp.AMBER.value, Tlp.AMBER_STRICT.value)
     waiting = Batch.objects.filter(handling_set__tlp__in=labels).exclude(pk__in=released)
-    delivery = Delivery.objects.filter(batches__in=waiting, organisation__is_centre=False).order_by("-pk").first()
+    partners = Delivery.objects.filter(organisation__is_centre=False, organisation__is_bureau=False)
+    delivery = partners.filter(batches__in=waiting).order_by("-pk").first()
     if by is None or delivery is None:
         return
     wish = Wish(frozenset({"country:FR"}), frozenset(), is_standing=False, until=day_of(at) + timedelta(days=90))
