@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tocsin.centre.circulars.models import Circular
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.originals import read_rejections
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.jobs.worker import run_one
+from tocsin.centre.ledger.models import Response
+from tocsin.centre.permissions.models import Permission
+from tocsin.centre.recall.models import Recall
 from tocsin.centre.release import releasing
-from tocsin.centre.release.models import Release
+from tocsin.centre.release.models import Package, Release
+from tocsin.cli import demo_people
 from tocsin.cli.demo import hand_over, people, sign_orders
 from tocsin.exercise import generate
 from tocsin.exercise.plan import Delivery as Planned
@@ -68,6 +73,7 @@ def test_every_delivery_ends_as_planned(tmp_path: Path) -> None:
     people(plan)
     sign_orders(datetime.now(UTC))
     hand_over(plan, tmp_path)
+    assert demo_people.write_circular(datetime.now(UTC)) == 1
     handlers = wiring.handlers()
     try:
         while run_one("exercise", handlers):
@@ -101,6 +107,15 @@ def test_every_delivery_ends_as_planned(tmp_path: Path) -> None:
         assert release.order.first_by_id != release.order.second_by_id
     assert Release.objects.exists()
     assert Path(settings.INSTALLATION.home).exists()
+    # People act then, once: something taken, answered for, asked, written and taken back can be looked at.
+    for _ in range(2):
+        demo_people.act(datetime.now(UTC))
+        assert demo_people.write_circular(datetime.now(UTC)) == 0
+    assert Package.objects.count() == len(demo_people.PACKAGED)
+    assert set(Response.objects.values_list("step", flat=True)) == {"opened", "acknowledged", "acted", "no-action"}
+    assert [each.source.is_bureau for each in Permission.objects.all()] == [False]
+    assert Circular.objects.get().sent_at is not None
+    assert Recall.objects.get().notices.filter(state="destroyed").exists()
 
 
 def test_the_plan_is_large_enough(tmp_path: Path) -> None:
