@@ -23,6 +23,8 @@ from tocsin.lake.scope import Batches
 
 from .models import Notice, Part, Recall, Undo
 
+_TIES = frozenset({"relationship", "sighting", "marking-definition", "identity"})
+"""Types that one seldom looks for."""
 MOST_OFFERED = 50
 
 
@@ -71,8 +73,9 @@ def notices_for(person: Person) -> QuerySet[Notice]:
     return person.organisation.recall_notices.select_related("recall").order_by("-informed_at", "-pk")
 
 
-def contents_of(person: Person, delivery: Delivery, text: str) -> list[tuple[str, str]]:
-    """(id or value, name) of what is shown of a delivery and holds this text: the first of its objects and values.
+def contents_of(person: Person, delivery: Delivery, text: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What is shown of a delivery and holds this text, the first of its objects and values: type → (id, name), the
+    type of values being "". What only ties others together comes last.
 
     Values are offered to whoever may read victims' rows; others type what they were told of.
     """
@@ -82,10 +85,14 @@ def contents_of(person: Person, delivery: Delivery, text: str) -> list[tuple[str
         things = things.filter(IS_SEALED | Q(object_id__icontains=text) | Q(name__icontains=text))
     told = ((each.object_id, each.name) for each in things.iterator(chunk_size=MOST_OFFERED))
     # What is sealed the database cannot look through.
-    found = list(islice((each for each in told if text.lower() in " ".join(each).lower()), MOST_OFFERED))
+    fitting = islice((each for each in told if text.lower() in " ".join(each).lower()), MOST_OFFERED)
+    found: dict[str, dict[str, str]] = {}
+    for key, name in fitting:
+        found.setdefault(key.partition("--")[0], {}).setdefault(key, name)
     if delivery.organisation_id == person.organisation_id or viewer_of(person).is_victim_desk:
-        found += [(value, "") for value in parting.values_in(batches, text, MOST_OFFERED)]
-    return list(dict.fromkeys(found))
+        found[""] = dict.fromkeys(parting.values_in(batches, text, MOST_OFFERED), "")
+    ordered = sorted(found, key=lambda kind: kind in _TIES)
+    return [(kind, list(found[kind].items())) for kind in ordered if found[kind]]
 
 
 def recalled_of(made: Recall, parts: Iterable[Part]) -> dict[str, Any]:
