@@ -16,12 +16,15 @@ from tocsin.centre.intake.originals import read_rejections
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.jobs.worker import run_one
 from tocsin.centre.ledger.models import Response
+from tocsin.centre.members import applications
+from tocsin.centre.members.models import Organisation
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.release import releasing
 from tocsin.centre.release.models import Package, Release
+from tocsin.centre.rights.models import SubjectRequest
 from tocsin.cli import demo_people
-from tocsin.cli.demo import hand_over, people, sign_orders
+from tocsin.cli.demo import PASSWORD, hand_over, people, sign_orders
 from tocsin.exercise import generate
 from tocsin.exercise.plan import Delivery as Planned
 from tocsin.exercise.plan import Outcome
@@ -71,6 +74,7 @@ def test_every_delivery_ends_as_planned(tmp_path: Path) -> None:
     make("Exercise Centre")
     plan = generate(tmp_path, until=date(2026, 11, 1), observations=OBSERVATIONS)
     people(plan)
+    demo_people.add_unit(datetime.now(UTC), PASSWORD)
     sign_orders(datetime.now(UTC))
     hand_over(plan, tmp_path)
     assert demo_people.write_circular(datetime.now(UTC)) == 1
@@ -115,6 +119,9 @@ def test_every_delivery_ends_as_planned(tmp_path: Path) -> None:
     assert set(Response.objects.values_list("step", flat=True)) == {"opened", "acknowledged", "acted", "no-action"}
     assert [each.source.is_bureau for each in Permission.objects.all()] == [False]
     assert Circular.objects.get().sent_at is not None
+    assert [each.application["person"] for each in applications.waiting()] == ["Willem Oosterlaak"]
+    assert SubjectRequest.objects.count() == 1
+    assert Organisation.objects.get(slug=demo_people.UNIT).parent.slug == "ncb-fr"  # type: ignore[union-attr]
     assert Recall.objects.get().notices.filter(state="destroyed").exists()
 
 

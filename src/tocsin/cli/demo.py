@@ -31,7 +31,12 @@ ROLE_OF = {
     "duty-officer": ["duty"],
     "administrator": ["administrator"],
     "partner-analyst": ["analyst"],
+    "partner-manager": ["manager"],
     "bureau-officer": ["officer"],
+    "bureau-head": ["head"],
+    "dissemination-officer": ["dissemination"],
+    "partnership-officer": ["partnership"],
+    "commission-secretary": ["commission"],
 }
 
 
@@ -109,6 +114,7 @@ def _play(observations: int, until: date, console: Console) -> int:
     folder = home_folder() / "exercise"
     plan = generate(folder, until=until, observations=observations)
     people(plan)
+    demo_people.add_unit(datetime.now(UTC), PASSWORD)
     sign_orders(datetime.now(UTC))
     hand_over(plan, folder)
     return len(plan.deliveries) + demo_people.write_circular(datetime.now(UTC))
@@ -152,7 +158,7 @@ def people(plan: Plan) -> None:
     for one in plan.people:
         if Person.objects.filter(login=one.username).exists():
             continue
-        if one.role == "bureau-officer":
+        if one.role.startswith("bureau-"):
             home = Organisation.objects.get(is_bureau=True, country=one.country)
         else:
             home = Organisation.objects.filter(slug=one.organisation).first() or centre

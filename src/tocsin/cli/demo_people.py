@@ -1,4 +1,5 @@
-"""What people do in the demonstration: bureaus take and answer, one writes to others, a source takes back.
+"""What people do in the demonstration: bureaus take and answer, one writes to others and lets a unit take part, a
+source takes back, a firm applies, somebody asks the commission.
 
 Every act goes through the service that its page calls, so that ledger, follow-up and log show what they would show.
 Running it again adds nothing.
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 READERS = {"bureau-fr": 24, "bureau-ma": 18, "bureau-br": 12, "bureau-mx": 9, "bureau-sg": 6, "bureau-ke": 3}
 """How many of the newest releases each of these opens. It acknowledges two thirds and answers for a third of them."""
 PACKAGED = ("FR", "MA", "BR", "MX", "SN")
+UNIT = "unit-rennes"
 SUBJECT = "EXERCISE: renters of flats lured to a copied payment page"
 MESSAGE = """Since Monday five people in Rennes and Nantes have paid a deposit for a flat that does not exist. The page
 that took the payment stood at rent-deposit.example and at 198.51.100.23. The advertisements were in Arabic and French.
@@ -51,12 +53,57 @@ def act(at: datetime) -> None:
             _read(reader, count, at)
     _ask_a_source(at)
     _take_back(at)
+    _apply(at)
+    _ask_the_commission(at)
 
 
 def _person(login: str) -> Person | None:
     from tocsin.centre.members.models import Person
 
     return Person.objects.select_related("organisation").filter(login=login).first()
+
+
+def add_unit(at: datetime, password: str) -> None:
+    """A bureau lets a unit of its country take part, with an officer."""
+    from tocsin.centre.members import units
+    from tocsin.centre.members.models import Organisation
+    from tocsin.centre.members.services import add_person
+
+    head = _person("head-fr")
+    if head is None or Organisation.objects.filter(slug=UNIT).exists():
+        return
+    made = units.add_unit(
+        parent=head.organisation, slug=UNIT, name="Cyber unit of Rennes (EXERCISE)", contact="unit@rennes.example",
+        by=head.login, at=at,
+    )  # fmt: skip
+    add_person(
+        login="unit-rennes", name="Hélène Vaubrun", organisation=made, roles=["investigator"], password=password,
+        language="fr", by=head.login, at=at,
+    )  # fmt: skip
+
+
+def _apply(at: datetime) -> None:
+    """A firm asks to become a partner; the partnership officer finds it waiting."""
+    from tocsin.centre.members.applications import Application, apply
+
+    said = Application(
+        name="Harrowgate Sinkholes (EXERCISE)", class_name="private", country="NL", website="https://harrowgate.example",
+        person="Willem Oosterlaak", email="willem@harrowgate.example", data_types=("indicators", "victim-data"),
+        reason="We run sinkholes for four families of malware and would hand over daily lists of infected hosts.",
+    )  # fmt: skip
+    apply(said, address="192.0.2.44", at=at)
+
+
+def _ask_the_commission(at: datetime) -> None:
+    """Somebody asks whether there is anything about them; only the commission knows of it."""
+    from tocsin.centre.rights.models import SubjectRequest
+    from tocsin.centre.rights.services import Asked, take
+
+    said = Asked(
+        name="Person of the EXERCISE", contact="person@example.org", values=("person@example.org",),
+        text="Is my mail address in your records, and if so, why?",
+    )  # fmt: skip
+    take(said, kind=SubjectRequest.Kind.ACCESS, language="en", by="page", at=at, address="192.0.2.45")
 
 
 def _fetch_packages(at: datetime) -> None:

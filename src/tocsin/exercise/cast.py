@@ -267,6 +267,12 @@ _PEOPLE: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("bureau-eg", "Nadia Sahlawi", "bureau-officer", "ar", "EG", ""),
     ("bureau-sn", "Ousmane Ndiagor", "bureau-officer", "fr", "SN", ""),
     ("bureau-jp", "Haruka Minase", "bureau-officer", "en", "JP", ""),
+    ("delphine", "Delphine Marchessac", "dissemination-officer", "fr", "", "centre"),
+    ("noor", "Noor Abendroth", "partnership-officer", "en", "", "centre"),
+    ("commission", "Aurelio Santcliment", "commission-secretary", "es", "", "centre"),
+    ("head-fr", "Bastien Lormanoir", "bureau-head", "fr", "FR", ""),
+    ("head-ma", "Salma Oukachane", "bureau-head", "ar", "MA", ""),
+    ("meridian-lead", "Theodora Vanlindt", "partner-manager", "en", "US", "meridian"),
 )
 
 PEOPLE: tuple[Person, ...] = tuple(

@@ -48,12 +48,13 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A demonstration account; an officer of a national bureau has a country and no organisation."""
+    """A demonstration account; who is of a national bureau has a country and no organisation."""
 
     username: str
     name: str
     role: str
-    """analyst, reviewer, legal-officer, duty-officer, administrator, auditor, partner-analyst, bureau-officer."""
+    """analyst, reviewer, dissemination-officer, legal-officer, duty-officer, partnership-officer, administrator,
+    auditor, commission-secretary, partner-analyst, partner-manager, bureau-officer, bureau-head."""
     language: str
     country: str = ""
     organisation: str = ""
