@@ -14,7 +14,6 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from tocsin.centre.analysis import lookups, newest
-from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.intake.catalogue import feeds_with_states
 from tocsin.centre.members import limits
 from tocsin.centre.members.doors import require_open, while_open
@@ -26,6 +25,7 @@ from tocsin.centre.release.services import note_fetch
 from tocsin.core.errors import InputError, NotFound
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Tlp
+from tocsin.products import copies
 
 from .callers import caller_of
 from .deliveries import LINES
@@ -192,6 +192,7 @@ class CountryPackage(Schema):
     rows: int
     size_bytes: int
     sha256: str
+    """Of the archive as made. Each copy says at its end, in the archive's comment, whose it is."""
     download_url: str
 
 
@@ -238,10 +239,13 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     if package.country != code.upper() or not path.is_file():
         raise NotFound
     limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
-    note_fetch(package, person, "api", timezone.now())
-    response = StreamingHttpResponse(while_open(person, file_chunks(path)), content_type="application/zip")
-    response["Content-Length"] = str(path.stat().st_size)
-    response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
+    mark = note_fetch(package, person, "api", timezone.now())
+    comment = copies.comment_of(mark, person.organisation.name)
+    size, pieces = copies.with_comment(path, comment)
+    response = StreamingHttpResponse(while_open(person, pieces), content_type="application/zip")
+    response["Content-Length"] = str(size)
+    name = copies.marked_name(f"tocsin-{package.number}.zip", mark)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response
 

@@ -64,6 +64,29 @@ def search(
         click.echo("Nothing in the log fits.")
 
 
+@audit.command("copy")
+@click.argument("what")
+def copy(what: str) -> None:
+    """Whose copy WHAT is: a mark (TOC-…), or a file that turned up where it should not. 1 where nobody is found."""
+    from tocsin.centre.audit.selectors import found
+    from tocsin.products.copies import is_mark, marks_in
+
+    path = Path(what)
+    marks = [what.upper()] if is_mark(what.upper()) else marks_in(path) if path.is_file() else []
+    if not marks:
+        raise click.ClickException(
+            f"{what} has no mark of a copy: it was not taken from here, or somebody took the mark away. "
+            "Who took a package: tocsin audit search --action package.fetched --subject package:NUMBER"
+        )
+    known = False
+    for mark in marks:
+        for entry in found(subject=mark):
+            known = True
+            click.echo(f"{mark}  {entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.actor}  {entry.action}  {entry.subject}")
+    if not known:
+        raise click.ClickException(f"{', '.join(marks)}: this installation gave no such copy.")
+
+
 @audit.command("export")
 @click.option("--after", default=-1, help="Go on after this place in the log; default: from the start.")
 @click.option(

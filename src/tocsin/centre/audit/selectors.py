@@ -7,8 +7,12 @@ from datetime import datetime
 from django.db.models import Min, QuerySet
 
 from tocsin.centre.pages import Page
+from tocsin.products import copies
 
 from .models import Entry
+
+TAKING = ("package.fetched", "object.fetched", "circular.read", "circular.checked")
+"""Acts by which somebody takes away a copy that is marked."""
 
 
 def found(
@@ -19,13 +23,16 @@ def found(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Entry]:
-    """The entries that fit, newest first. An action that ends with a dot stands for all that begin so."""
+    """The entries that fit, newest first. An action that ends with a dot stands for all that begin so, and the mark of
+    a copy as subject for the act by which it was taken."""
     entries = Entry.objects.order_by("-pk")
     if actor:
         entries = entries.filter(actor=actor)
     if action:
         entries = entries.filter(action__startswith=action) if action.endswith(".") else entries.filter(action=action)
-    if subject:
+    if copies.is_mark(subject):
+        entries = entries.filter(action__in=TAKING, detail__contains=f'"copy":"{subject}"')
+    elif subject:
         entries = entries.filter(subject=subject)
     if since is not None:
         entries = entries.filter(at__gte=since)

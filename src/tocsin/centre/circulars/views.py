@@ -32,6 +32,7 @@ from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
+from tocsin.products import copies
 from tocsin.transport import scanning
 
 from . import labels, selectors, services
@@ -241,6 +242,7 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
     path = delivery_path(store_folder(), circular.delivery.sha256)
     if not selectors.may_fetch(person, found) or not path.is_file():
         raise NotFound
+    mark = copies.draw()
     if request.method == "GET":
         if said := _harm_said(person, circular, path, now):
             messages.error(request, said)
@@ -251,11 +253,11 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
                 services.note_opened(circular, by=person, at=now)
                 took(person, Taking.Channel.FILE, batches, now, reference=circular.number)
             word = "circular.checked" if found.role == "checker" else "circular.read"
-            record(person.login, word, f"circular:{circular.number}", {"what": "file"}, at=now)
+            record(person.login, word, f"circular:{circular.number}", {"what": "file", "copy": mark}, at=now)
     response = StreamingHttpResponse(originals.pieces(path), content_type="application/octet-stream")
     response["Content-Length"] = str(circular.delivery.size_bytes)
-    suffix = circular.delivery.name.rpartition(".")[2]
-    response["Content-Disposition"] = f'attachment; filename="{circular.number}.{suffix}"'
+    name = copies.marked_name(f"{circular.number}.{circular.delivery.name.rpartition('.')[2]}", mark)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["Cache-Control"] = "private, no-store"
     return response

@@ -40,6 +40,7 @@ from tocsin.handling import HandlingSet, narrowest, retention
 from tocsin.handling.sets import PAP
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
+from tocsin.products import copies
 from tocsin.products.archive import Made, make_package_of
 from tocsin.products.order import Centre, Label, Order, Previous
 from tocsin.reference import addresses
@@ -160,11 +161,13 @@ def run_job(claim: jobs.Claim) -> None:
 
 
 @transaction.atomic
-def note_fetch(package: Package, person: Person, via: str, at: datetime) -> None:
-    """Record that somebody takes a package away, before the first byte leaves."""
+def note_fetch(package: Package, person: Person, via: str, at: datetime) -> str:
+    """Record that somebody takes a package away, before the first byte leaves; gives the mark of the copy."""
+    mark = copies.draw()
     Fetch.objects.create(package=package, person=person, via=via, at=at)
     took(person, Taking.Channel.PACKAGE, batches_of(package), at, reference=package.number)
-    record(person.login, "package.fetched", f"package:{package.number}", {"via": via}, at=at)
+    record(person.login, "package.fetched", f"package:{package.number}", {"via": via, "copy": mark}, at=at)
+    return mark
 
 
 def _check(codes: Sequence[str], arrived_from: datetime, arrived_until: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -17,6 +17,7 @@ from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
+from tocsin.products import copies
 from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
@@ -109,11 +110,13 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
     path = file_of(package)
     if not path.is_file():
         raise Http404
-    if request.method == "GET":
-        note_fetch(package, person, "page", timezone.now())
-    response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=f"tocsin-{package.number}.zip", content_type="application/zip"
-    )
+    is_taken = request.method == "GET"
+    mark = note_fetch(package, person, "page", timezone.now()) if is_taken else copies.draw()
+    size, pieces = copies.with_comment(path, copies.comment_of(mark, person.organisation.name))
+    response = StreamingHttpResponse(pieces if is_taken else (), content_type="application/zip")
+    name = copies.marked_name(f"tocsin-{package.number}.zip", mark)
+    response["Content-Length"] = str(size)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response
 

@@ -35,6 +35,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.lake.index import SHOWN
 from tocsin.lake.objects import Body
+from tocsin.products import copies
 
 from .. import lookups, reviewing, standing
 from ..models import StandingQuery
@@ -148,9 +149,10 @@ def object_download(request: HttpRequest, key: int) -> HttpResponse:
     person, now = person_of(request), timezone.now()
     with transaction.atomic():
         took(person, Taking.Channel.FILE, [found.batch_id], now)
-        record(person.login, "object.fetched", f"object:{found.pk}", {}, at=now)
+        mark = copies.draw()
+        record(person.login, "object.fetched", f"object:{found.pk}", {"copy": mark}, at=now)
     response = HttpResponse(_body_of(found).raw, content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="object-{found.pk}.json"'
+    response["Content-Disposition"] = f'attachment; filename="{copies.marked_name(f"object-{found.pk}.json", mark)}"'
     return response
 
 
