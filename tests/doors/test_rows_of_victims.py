@@ -27,6 +27,7 @@ from tocsin.centre.recall.services import shown_parts
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import make_packages, note_fetch
 from tocsin.core.errors import Conflict
+from tocsin.core.words import Tlp
 from tocsin.reference.addresses import shipped
 
 from .conftest import work
@@ -146,6 +147,24 @@ def test_w33_an_infected_host_is_a_victim_and_never_a_rule_to_block() -> None:
         if package.country != "FR":
             assert b"192.0.2.1" not in whole
     assert {package.country for package in made} >= {"FR"}
+
+
+def test_a_poisoned_feed_of_popular_names_never_reaches_a_block_list() -> None:
+    at = (timezone.now() - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    popular = ["8.8.8.8", "www.wikipedia.org", "weebly.com"]
+    true = ["wharf-panel.example", "exercise-kit.weebly.com", "https://www.wikipedia.org/EXERCISE/page"]
+    lines = [f"{value},ATTACKER_INFRA,c2-server,{at},US" for value in popular + true]
+    sent = send("\n".join(["value,role,type,first_at,country", *lines]), "poisoned.csv", "TLP:CLEAR")
+    Batch.objects.filter(delivery=sent).update(handling_set=builders.handling(Tlp.CLEAR, codes=("H0",)))
+    now = timezone.now()
+    (made,) = make_packages(["US"], now - timedelta(days=1), now + timedelta(minutes=1), None, now, processes=1)
+    with zipfile.ZipFile(services.store_folder() / made.path) as archive:
+        objects = json.loads(archive.read("stix.json"))["objects"]
+        attributes = json.loads(archive.read("misp.json"))["Event"]["Attribute"]
+    assert {each["name"] for each in objects if each["type"] == "indicator"} == set(true)
+    assert {each["value"]: each["to_ids"] for each in attributes} == {
+        **dict.fromkeys(popular, False), **dict.fromkeys(true, True),
+    }  # fmt: skip
 
 
 def test_w36_a_link_into_operations_opens_nothing_for_a_partner(client: Client) -> None:

@@ -18,7 +18,7 @@ from tocsin.core.words import VICTIM_LIKE, Tlp
 
 from .identifiers import uuid5_text
 from .order import Order
-from .values import Value, Values
+from .values import Value, Values, warned
 
 NAMESPACE = uuid.UUID("5f0b8a1c-2a8f-5d55-9a38-1f0f2b7d6c02")
 _NAMESPACE = NAMESPACE.bytes
@@ -108,14 +108,16 @@ def misp_attributes(values: Values, order: Order) -> list[str]:
         words = (role, *value["types"], None, *value["malware"], None, *value["grades"])
         if words not in tags:
             tags[words] = _json(_tags(value))
-        # Victims and bystanders are never fed to blocking rules.
-        to_ids = "true" if role == "ATTACKER_INFRA" else "false"
+        # Victims and bystanders are never fed to blocking rules, nor what a warning list holds.
+        lists = warned(value)
+        to_ids = "true" if role == "ATTACKER_INFRA" and not lists else "false"
+        said = f"; on warning lists: {', '.join(lists)}" if lists else ""
         name = uuid5_text(_NAMESPACE, f"{prefix}{value['kind']}|{text}|{role}")
         attributes.append(
             f'{{"uuid":"{name}","type":"{kind}",'
             f'"category":"{category}","value":{_json(text)},"to_ids":{to_ids},"distribution":"5",'
             f'"timestamp":"{seconds}","first_seen":"{value["first_at"]}+00:00","last_seen":"{value["last_at"]}+00:00",'
-            f'"comment":"{role}, seen {value["sightings"]} times","Tag":{tags[words]}}}'
+            f'"comment":"{role}, seen {value["sightings"]} times{said}","Tag":{tags[words]}}}'
         )
     return attributes
 

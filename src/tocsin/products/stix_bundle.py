@@ -19,7 +19,7 @@ from tocsin.core.words import VICTIM_LIKE, Tlp
 
 from .identifiers import moment_text, uuid5_text
 from .order import Centre, Order
-from .values import Value, Values
+from .values import Value, Values, warned
 
 SCO_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 OWN_NAMESPACE = uuid.UUID("c3f1a5ee-6c0d-5b2e-9a53-6d2a3d1c7f10")
@@ -205,7 +205,8 @@ class _Frame:
             self.observables.add(target)
             self.objects.append(body)
         seed = f"{kind}|{text}|{role}"
-        if role in _HOSTILE:
+        # What a warning list holds is told, and never offered as a rule: a poisoned feed would block half the world.
+        if role in _HOSTILE and not warned(value):
             self._add_indicator(value, pattern, target, seed)
         else:
             self._add_observed(value, target, seed)
@@ -251,12 +252,13 @@ class _Frame:
         )
 
     def _labels(self, value: Value) -> str:
-        words = (value["role"], *value["types"], None, *value["grades"])
+        lists = [f"warning-list:{group}" for group in warned(value)]
+        words = (value["role"], *value["types"], None, *value["grades"], None, *lists)
         if words not in self.labels:
             own = (value["role"].lower().replace("_", "-"), *value["types"])
             # Several sources graded it: their tags together would read as one grade that nobody gave.
             tags = tags_of(grade_of(value["grades"][0])) if len(value["grades"]) == 1 else ()
-            self.labels[words] = _json((*own, *tags))
+            self.labels[words] = _json((*own, *tags, *lists))
         return self.labels[words]
 
     def _graded(self, value: Value, *, numbered: bool = True) -> str:

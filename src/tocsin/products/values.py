@@ -15,6 +15,7 @@ import orjson
 import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE, Role
+from tocsin.reference.warnings import BIT
 
 from .observations import chunks
 from .order import home_codes
@@ -41,6 +42,8 @@ class Value(TypedDict):
     network: str | None
     asn: int | None
     confidence: int | None
+    warnings: int
+    """Bit mask of the groups of warning lists that hold it (reference.warnings.GROUPS)."""
     grades: list[str]
     """How its sources graded it, as `core.grading` keeps grades."""
 
@@ -58,6 +61,11 @@ class Values:
 
 
 _COUNTED = ("role", "type", "offence", "severity", "kind")
+_NEVER_BLOCKED = (
+    "public-dns", "cdn", "top-site", "security-vendor", "sinkhole", "crawler", "mail-provider",
+    "empty-hash", "known-file", "certificate-authority", "academic", "bank", "government", "common-service",
+    "own-address", "phishing-exercise", "health", "company", "contact-address",
+)  # fmt: skip
 _HOSTILE = ["ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"]
 _DAYS = 31
 ROLES = pl.Enum([role.value for role in Role])
@@ -67,7 +75,7 @@ _NEVER = -_DAYS_BEFORE * _DAY
 """Before every moment of the lake, in microseconds; stands for a missing one."""
 _NEEDED = (
     "batch", "first_at", "last_at", "count", "kind", "value", "role", "type", "offence", "malware", "severity",
-    "confidence", "country", "asn", "network",
+    "confidence", "country", "asn", "network", "warnings",
 )  # fmt: skip
 _SIGHTINGS = pl.col("count").fill_null(1).sum()
 _DETAILS = (
@@ -81,8 +89,18 @@ _DETAILS = (
     "network",
     "asn",
     "confidence",
+    "warnings",
     "grades",
 )
+
+
+def warned(value: Value) -> list[str]:
+    """The groups of warning lists that speak against a rule to block it: half the world resolves, mails or updates by
+    it. The address of one page at such a place is a rule all the same, as is what a customer of a host has."""
+    is_customer = value["warnings"] & BIT["shared-host"] and value["value"].count(".") > 1
+    if value["kind"] == "url" or not value["warnings"] or is_customer:
+        return []
+    return [group for group in _NEVER_BLOCKED if value["warnings"] & BIT[group]]
 
 
 class Figures:
@@ -294,6 +312,7 @@ def _details(frame: pl.DataFrame, grades: Mapping[int, str]) -> pl.DataFrame:
         pl.col("network").drop_nulls().min(),
         pl.col("asn").drop_nulls().min(),
         pl.col("confidence").max(),
+        pl.col("warnings").fill_null(0).max(),
         pl.col("_grade").drop_nulls().unique().alias("grades"),
     )
 
@@ -310,7 +329,7 @@ def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
             pl.col("country").drop_nulls().min(),
             pl.col("types", "malware", "grades").explode().drop_nulls().unique(),
             pl.col("network", "asn").drop_nulls().min(),
-            pl.col("confidence").max(),
+            pl.col("confidence", "warnings").max(),
         )
     )
 
