@@ -65,7 +65,7 @@ def package(store: Path) -> Package:
 
 @pytest.mark.django_db
 def test_a_package_that_turns_up_outside_tells_who_took_it(client: Client, package: Package, tmp_path: Path) -> None:
-    client.force_login(people.call("fleur_officer"))
+    people.let_in(client, "fleur_officer")
     names = set()
     for _ in range(2):
         answer = client.get(f"/packages/{package.number}.zip")
@@ -92,6 +92,6 @@ def test_a_package_that_turns_up_outside_tells_who_took_it(client: Client, packa
 
 @pytest.mark.django_db
 def test_to_ask_for_its_size_takes_nothing(client: Client, package: Package) -> None:
-    client.force_login(people.call("fleur_officer"))
+    people.let_in(client, "fleur_officer")
     assert int(client.head(f"/packages/{package.number}.zip")["Content-Length"]) > len(zipped())
     assert not Entry.objects.filter(action="package.fetched").exists()

@@ -116,7 +116,7 @@ def test_an_object_names_its_source_to_the_centre_only(client: Client, shown: sc
 
 
 def test_an_object_is_given_out_as_it_came(client: Client, shown: scene.Scene) -> None:
-    client.force_login(people.call("fleur_officer"))
+    people.let_in(client, "fleur_officer")
     response = client.get(reverse("object-raw", args=[shown.thing.pk]))
     assert response.content == b'{"type": "intrusion-set"}'
     assert "attachment" in response["Content-Disposition"]

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from tests import builders, people
+from tests import builders, people, scene
 
+from tocsin.centre.audit.models import Entry
 from tocsin.centre.members.models import Key, Person
 from tocsin.centre.members.sessions import FAILURES_ALLOWED, PROVED_AT
 from tocsin.core.errors import InputError
@@ -48,6 +49,36 @@ def test_dangerous_pages_want_a_fresh_proof(name: str, minutes: float, opens: bo
 def test_a_session_without_any_proof_has_none(name: str, client: Client) -> None:
     client.force_login(people.call(DANGEROUS[name]))
     assert client.get(reverse(name))["Location"].startswith(reverse("prove"))
+
+
+@pytest.mark.parametrize(("asked", "is_person"), [("someone@mail.example", True), ("198.51.100.9", False)])
+def test_a_search_for_a_person_wants_a_fresh_proof(asked: str, is_person: bool, client: Client) -> None:
+    people.let_in(client, "dana_analyst")
+    _proved(client, 11)
+    page = reverse("lookup", query={"q": asked})
+    watched = {"q": asked, "reason": "EXERCISE"}
+    told = [client.get(page), client.post(reverse("watch-add"), watched)]
+    by_program = client.get("/api/v1/lookup", {"q": asked})
+    to_prove = reverse("prove", query={"next": page})
+    if is_person:
+        assert [each["Location"] for each in told] == [to_prove, to_prove]
+        assert by_program.status_code == 403
+        assert not Entry.objects.filter(action__in=["lookup", "watch.added"]).exists()
+        _proved(client, 1)
+        told[0] = client.get(page)
+    assert told[0].status_code == 200
+    assert Entry.objects.filter(action="lookup").exists()
+
+
+def test_what_is_taken_away_wants_a_fresh_proof_and_nothing_is_told_of_what_is_hidden(client: Client) -> None:
+    shown = scene.make()
+    people.let_in(client, "fleur_officer")
+    _proved(client, 11)
+    places = [("object-raw", shown.thing.pk, 1 << 40), ("package-download", shown.package.number, "FR-1999-0001")]
+    for name, there, absent in places:
+        assert client.get(reverse(name, args=[there]))["Location"].startswith(reverse("prove"))
+        assert client.get(reverse(name, args=[absent])).status_code == 404
+    assert not Entry.objects.filter(action__in=["package.fetched", "object.fetched"]).exists()
 
 
 def test_keys_are_listed_without_and_made_with_a_proof(client: Client) -> None:

@@ -16,13 +16,13 @@ from pydantic import Field
 from tocsin.centre.analysis import lookups, newest
 from tocsin.centre.intake.catalogue import feeds_with_states
 from tocsin.centre.members import limits
+from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.doors import require_open, while_open
-from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
 from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import note_fetch
-from tocsin.core.errors import InputError, NotFound
+from tocsin.core.errors import InputError, NotFound, Refused
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Tlp
 from tocsin.products import copies
@@ -96,16 +96,19 @@ class Asked(Schema):
 @router.get("/lookup", response={200: Answer, (403, 422): Problem}, tags=["answers"])
 def lookup(request: HttpRequest, q: Annotated[str, Query(min_length=1, max_length=4096)]) -> dict[str, Any]:
     """What is known of one value or name, defanged or not. Who asked for what is logged."""
-    return _answers(caller_of(request).require("read", "read"), [q])[0]
+    return _answers(request, [q])[0]
 
 
 @router.post("/lookups", response={200: list[Answer], (403, 413, 422): Problem}, tags=["answers"])
 def lookup_many(request: HttpRequest, asked: Asked) -> list[dict[str, Any]]:
     """The same for up to 100 values, answered in their order."""
-    return _answers(caller_of(request).require("read", "read"), asked.values)
+    return _answers(request, asked.values)
 
 
-def _answers(person: Person, values: list[str]) -> list[dict[str, Any]]:
+def _answers(request: HttpRequest, values: list[str]) -> list[dict[str, Any]]:
+    person = caller_of(request).require("read", "read")
+    if person.through is None and not is_fresh(request) and any(map(lookups.concerns_a_person, values)):
+        raise Refused("prove-first")
     limits.spend(person, limits.Kind.LOOKUPS, timezone.now(), cost=len(values))
     viewer = viewer_of(person)
     reach = lookups.reach_of(viewer)
@@ -235,6 +238,8 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     """The archive itself. Who took it is recorded before the first byte leaves."""
     person = caller_of(request).require("package", "packages")
     package = release.package_for(person, number, timezone.now())
+    if person.through is None and not is_fresh(request):
+        raise Refused("prove-first")
     path = release.file_of(package)
     if package.country != code.upper() or not path.is_file():
         raise NotFound

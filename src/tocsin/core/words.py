@@ -57,6 +57,8 @@ HASH_KINDS = {
     Kind.JARM: 62,
 }
 """Kinds that are hexadecimal digests, with their number of digits."""
+OF_PERSONS = frozenset({Kind.EMAIL, Kind.PHONE, Kind.IBAN, Kind.CARD, Kind.ACCOUNT})
+"""Kinds that lead to somebody rather than to a machine."""
 
 
 class Role(StrEnum):

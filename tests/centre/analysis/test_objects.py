@@ -51,7 +51,7 @@ def things() -> dict[str, Object]:
 
 
 def test_what_was_sent_can_be_downloaded_and_read(things: dict[str, Object], client: Client) -> None:
-    client.force_login(people.call("dana_analyst"))
+    people.let_in(client, "dana_analyst")
     sent = json.dumps(OBJECTS[0], separators=(" , ", " : ")).encode()
     assert client.get(reverse("object-raw", args=[things[FAMILY].pk])).content == sent
     turned = client.get(reverse("object", args=[things[FAMILY].pk])).content.decode()

@@ -54,7 +54,7 @@ PAGES_OF_ONE = (
 def test_only_the_source_and_the_desk_open_a_delivery(client: Client, page: str, login: str, status: int) -> None:
     delivery = hand_over("pia_partner")
     work()
-    client.force_login(people.call(login))
+    people.let_in(client, login)
     assert client.get(address(page, delivery)).status_code == status
 
 
@@ -152,7 +152,7 @@ def test_refused_records_are_mended_and_handed_over_again(client: Client) -> Non
 
 def test_the_original_is_never_rendered_and_its_fetch_is_logged(client: Client) -> None:
     delivery = hand_over("pia_partner", b"<html><script>alert(1)</script>", "page.html")
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     response = client.get(address("delivery-original", delivery))
     assert response.getvalue() == b"<html><script>alert(1)</script>"
     assert response["Content-Type"] == "application/octet-stream"

@@ -29,6 +29,7 @@ from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.core.grading import HOUSE
 from tocsin.core.typed import recognise_value
+from tocsin.core.words import OF_PERSONS
 from tocsin.handling import Viewer
 from tocsin.lake.index import SHOWN
 from tocsin.lake.questions.lookup import Asked, Found, Sight, asked_for, lookup
@@ -110,6 +111,16 @@ def asked_of(kind: str, value: str, text: str = "") -> Asked:
     return Asked(names=tuple(sorted({value, text or value, *(entity.aliases if entity else ())})))
 
 
+def concerns_a_person(asked: str) -> bool:
+    """Whether what was typed names somebody rather than a machine: that is asked only by who just proved who it is."""
+    recognised = recognise_value(_text_of(asked))
+    return recognised is not None and recognised[0] in OF_PERSONS
+
+
+def _text_of(asked: str) -> str:
+    return asked.replace("\x00", "").strip()[:4096]
+
+
 def answer(
     asked: str,
     viewer: Viewer,
@@ -119,7 +130,7 @@ def answer(
     columns: Collection[str] = SHOWN,
 ) -> Answer:
     """All that the viewer may know of what was typed, defanged or not; the newest rows have these columns."""
-    text = asked.replace("\x00", "").strip()[:4096]
+    text = _text_of(asked)
     if not text:
         return Answer(asked, "", "", Found())
     recognised = recognise_value(text)

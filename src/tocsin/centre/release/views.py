@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.jobs.models import Job
-from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requires
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
@@ -110,6 +110,8 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
     path = file_of(package)
     if not path.is_file():
         raise Http404
+    if not is_fresh(request):
+        return prove(request.get_full_path())
     is_taken = request.method == "GET"
     mark = note_fetch(package, person, "page", timezone.now()) if is_taken else copies.draw()
     size, pieces = copies.with_comment(path, copies.comment_of(mark, person.organisation.name))

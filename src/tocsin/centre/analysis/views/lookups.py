@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -26,7 +26,7 @@ from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
-from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requires
 from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -49,12 +49,15 @@ RAW_CHARACTERS = 60_000
 
 @requires("read")
 @require_safe
-def lookup(request: HttpRequest) -> HttpResponse:
-    """What is known of one value or name. Every question that is answered is recorded."""
+def lookup(request: HttpRequest) -> HttpResponseBase:
+    """What is known of one value or name. Every question that is answered is recorded; one for a person takes a fresh
+    proof of who asks."""
     asked = request.GET.get("q", "").strip()
     if not asked:
         return render(request, "analysis/lookup.html", {"asked": ""})
     person = person_of(request)
+    if lookups.concerns_a_person(asked) and not is_fresh(request):
+        return prove(request.get_full_path())
     spend(person, Kind.LOOKUPS, timezone.now())
     # Whoever asks for its own units does so of a row; the Centre asks where it releases.
     can_ask = may(person, "ask-source") and not person.organisation.is_centre
@@ -143,10 +146,12 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
 @requires("read")
 @costs(Kind.DOWNLOADS)
 @require_safe
-def object_download(request: HttpRequest, key: int) -> HttpResponse:
+def object_download(request: HttpRequest, key: int) -> HttpResponseBase:
     """Exactly the bytes that were received."""
     found = _object_for(request, key)
     person, now = person_of(request), timezone.now()
+    if not is_fresh(request):
+        return prove(request.get_full_path())
     with transaction.atomic():
         took(person, Taking.Channel.FILE, [found.batch_id], now)
         mark = copies.draw()
@@ -172,9 +177,11 @@ def watches(request: HttpRequest) -> HttpResponse:
 
 @requires("watch")
 @require_POST
-def watch_add(request: HttpRequest) -> HttpResponse:
+def watch_add(request: HttpRequest) -> HttpResponseBase:
     """Keep watch for a value."""
     text = request.POST.get("q", "")
+    if lookups.concerns_a_person(text) and not is_fresh(request):
+        return prove(reverse("lookup", query={"q": text}))
     try:
         query = standing.add_query(
             person=person_of(request), text=text, reason=request.POST.get("reason", ""), at=timezone.now()

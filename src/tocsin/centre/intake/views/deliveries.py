@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tocsin.centre.audit.services import record
-from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requires
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
@@ -217,6 +217,8 @@ def delivery_original(request: HttpRequest, found: Delivery) -> HttpResponseBase
     path = delivery_path(services.store_folder(), found.sha256)
     if not selectors.may_read_contents(person, found) or not path.is_file():
         raise NotFound
+    if not is_fresh(request):
+        return prove(request.get_full_path())
     if request.method == "GET":
         _note_fetch(person, found, "original")
     response = StreamingHttpResponse(originals.pieces(path), content_type="application/octet-stream")
