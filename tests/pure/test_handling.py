@@ -127,8 +127,7 @@ ENTRIES = st.sets(st.sampled_from([*ORGANISATIONS, "country:FR", "country:BR", "
 def plainly_seen(viewer: Viewer, handling: HandlingSet, facts: Facts) -> bool:
     """The rules of DOMAIN 4.4 once more, one condition after the other, with no thought for reasons."""
     me, land = {viewer.organisation, viewer.bureau, viewer.employer, *viewer.above}, f"country:{viewer.country}"
-    if viewer.employer:
-        me |= viewer.employer_above | {f"class:{viewer.employer_class}"}
+    me |= viewer.employer_above | ({f"class:{viewer.employer_class}"} if viewer.employer else set())
     if not viewer.class_name or viewer.country_suspended or facts.hidden_at or facts.expires_at:
         return False
     if (me - {""}) & set(handling.exclusions) or (viewer.country and land in handling.exclusions):
