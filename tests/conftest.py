@@ -22,6 +22,8 @@ settings.load_profile("tocsin")
 HERE = Path(__file__).resolve().parent
 FIRST = ("journeys/test_accessibility.py", "faults/test_killed.py", "faults", "journeys", "golden", "engines", "doors")
 """Two processes share the files of tests: the long ones come first, so that neither waits for the other at the end."""
+NO_DATABASE = ("pure", "engines", "golden", "journeys")
+"""Folders of which nothing runs in the second pass. Reading them takes each process longer than many tests."""
 
 
 def chromium() -> str | None:
@@ -38,6 +40,12 @@ def _touches_database(item: pytest.Item) -> bool:
 def _place(item: pytest.Item) -> int:
     name = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
     return next((place for place, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """On PostgreSQL: what no database matters to, and what a browser shows of any."""
+    is_left_out = collection_path.parent == HERE and collection_path.name in NO_DATABASE
+    return True if is_left_out and os.environ.get("TOCSIN_TEST_DATABASE") else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

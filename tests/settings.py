@@ -24,6 +24,7 @@ from tocsin.site.settings import *  # noqa: F403
 # Each client of a test begins with a list of all static files, as each server does; looking when one is asked for
 # saves a tenth of the time of all tests of pages.
 WHITENOISE_AUTOREFRESH = True
+PASSWORD_HASHERS = ["tests.quick_hasher.Quick"]
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, as in an installation: SQLite's shared memory refuses a second thread at once where a file makes it wait.

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -250,30 +248,6 @@ def test_a_suspended_country_takes_the_keys_of_its_units_along(client: Client, g
     Organisation.objects.filter(pk=bureau.pk).update(is_active=False)
     assert client.get("/api/v1/observations", headers=signed(secret)).status_code == 401
     assert json.loads(Entry.objects.get(action="key.refused").detail)["for"] == "organisation"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_keys_of_before_get_an_end_and_keep_what_they_could() -> None:
-    executor = MigrationExecutor(connection)
-    later = executor.loader.graph.leaf_nodes()
-    executor.migrate([("members", "0004_second_factors")])
-    before = MigrationExecutor(connection).loader.project_state([("members", "0004_second_factors")]).apps
-    organisation = before.get_model("members", "Organisation").objects.create(
-        slug="acme", name="Acme", class_name="private", created_at=NOW
-    )
-    person = before.get_model("members", "Person").objects.create(
-        login="anna", name="Anna", organisation=organisation, created_at=NOW
-    )
-    for number, (scopes, end) in enumerate([(["read"], None), (["deliver", "read"], NOW)]):
-        before.get_model("members", "Key").objects.create(
-            organisation=organisation, person=person, name=str(number), digest=str(number), scopes=scopes,
-            created_at=NOW, expires_at=end,
-        )  # fmt: skip
-    MigrationExecutor(connection).migrate(later)
-    first, second = Key.objects.order_by("name")
-    assert first.scopes == ["packages", "read"]
-    assert timedelta(days=364) < first.expires_at - datetime.now(UTC) < timedelta(days=366)
-    assert (second.scopes, second.expires_at) == (["deliver", "packages", "read", "taxii"], NOW)
 
 
 def test_keys_that_end_soon_are_called_to_mind(client: Client, give_key: GiveKey, store: Path) -> None:

@@ -21,6 +21,9 @@ AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 OLD = "2000-01-01 00:00:00"
 OPEN_JOBS = "select count(*) from jobs_job where kind = 'read-delivery' and state in ('waiting', 'running')"
 
+FOLLOWED = ("read-delivery", "compare-versions")
+"""Kinds of jobs that are told apart from the others."""
+
 
 class Installation:
     """A folder with settings, an SQLite database and a store."""
@@ -185,8 +188,22 @@ def facts() -> dict[str, Any]:
         "conflicts": digest(CountryConflict.objects.values_list("batch", "kind", "value", "claims", "rows")),
         "acts": sorted(map(list, acts.values_list("subject", "action"))),
         "jobs": sorted(map(list, Job.objects.filter(kind="read-delivery").values_list("subject", "state"))),
-        "further jobs": sorted(map(list, Job.objects.exclude(kind="read-delivery").values_list("kind", "subject"))),
+        "further jobs": sorted(map(list, Job.objects.exclude(kind__in=FOLLOWED).values_list("kind", "subject"))),
+        "compared as their order has it": _compared_as_ordered(),
     }
+
+
+def _compared_as_ordered() -> bool:
+    """Whether STIX objects are compared with what came before them, once: several workers change what comes before."""
+    from tocsin.centre.audit.models import Entry
+    from tocsin.centre.intake.models import Delivery
+    from tocsin.centre.jobs.models import Job
+
+    formats = {f"delivery:{each.pk}": each.format for each in Delivery.objects.filter(objects_count__gt=0)}
+    parsed = Entry.objects.filter(action="delivery.parsed", subject__in=formats).order_by("pk")
+    later = list(parsed.values_list("subject", flat=True))[1:]
+    compared = Job.objects.filter(kind="compare-versions").values_list("subject", flat=True)
+    return sorted(compared) == sorted(each for each in later if formats[each].startswith("stix2"))
 
 
 if __name__ == "__main__":

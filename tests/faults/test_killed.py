@@ -38,6 +38,7 @@ def test_the_undisturbed_run_is_as_it_should_be(undisturbed: dict[str, Any]) -> 
     assert {state for name, (state, _) in states.items() if name not in {"deep.json", "empty.csv"}} == {"parsed"}
     assert undisturbed["rows"] > 30_000
     assert all(undisturbed["files as registered"])
+    assert undisturbed["compared as their order has it"]
     assert undisturbed["left in work"] == []
     ends = {"delivery.parsed", "delivery.quarantined"}
     finished = [subject for subject, action in undisturbed["acts"] if action in ends]

@@ -6,8 +6,6 @@ import random
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from tests import builders
 
 from tocsin.centre.ledger.models import Taking
@@ -42,33 +40,3 @@ def test_who_has_what_agrees_with_a_plain_list() -> None:
             held = Batches.unpacked(bytes(taking.batches))
             assert {number >> Taking.BLOCK_BITS for number in held} == {taking.block}
             assert (int(held.numbers[0]), int(held.numbers[-1])) == (taking.first, taking.last)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_takings_of_before_are_split_and_joined_again() -> None:
-    executor = MigrationExecutor(connection)
-    later = executor.loader.graph.leaf_nodes()
-    executor.migrate([("ledger", "0002_responses")])
-    before = MigrationExecutor(connection).loader.project_state([("ledger", "0002_responses")]).apps
-    organisation = before.get_model("members", "Organisation").objects.create(
-        slug="acme", name="Acme", class_name="private", created_at=NOW
-    )
-    numbers = Batches([3, 5, 65_535, 65_536, 400_000])
-    facts = {"organisation": organisation, "channel": "api", "began_at": NOW, "ended_at": NOW, "times": 4}
-    for place, held in enumerate((numbers, Batches([9]))):
-        before.get_model("ledger", "Taking").objects.create(
-            day=(NOW - timedelta(days=place)).date(), first=int(held.numbers[0]), last=int(held.numbers[-1]),
-            batches=held.packed(), **facts,
-        )  # fmt: skip
-    MigrationExecutor(connection).migrate(later)
-    rows = Taking.objects.filter(day=NOW.date()).order_by("block")
-    assert [(row.block, row.first, row.last, row.times) for row in rows] == [
-        (0, 3, 65_535, 4), (1, 65_536, 65_536, 4), (6, 400_000, 400_000, 4)
-    ]  # fmt: skip
-    assert Taking.objects.count() == 4
-    MigrationExecutor(connection).migrate([("ledger", "0002_responses")])
-    back = MigrationExecutor(connection).loader.project_state([("ledger", "0002_responses")]).apps
-    kept = back.get_model("ledger", "Taking").objects.order_by("-day")
-    assert [Batches.unpacked(bytes(row.batches)) for row in kept] == [numbers, Batches([9])]
-    assert [(row.first, row.last, row.times) for row in kept] == [(3, 400_000, 4), (9, 9, 4)]
-    MigrationExecutor(connection).migrate(later)

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from tests import builders
 
 from tocsin.centre.audit.models import Entry
@@ -199,27 +197,3 @@ def test_public_sources_and_the_exercise_need_no_procedure_and_members_no_agreem
     assert not Agreement.objects.filter(organisation=unit).exists()
     with pytest.raises(Refused):
         agreements.prepare(unit, by="paula", at=AT)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_partners_of_before_go_on_as_before() -> None:
-    executor = MigrationExecutor(connection)
-    later = executor.loader.graph.leaf_nodes()
-    executor.migrate([("members", "0002_guesses")])
-    before = MigrationExecutor(connection).loader.project_state([("members", "0002_guesses")]).apps
-    model = before.get_model("members", "Organisation")
-    for slug, facts in {
-        "centre": {"is_centre": True, "class_name": "law-enforcement"}, "acme": {}, "closed": {"is_active": False},
-        "ncb-fr": {"is_bureau": True, "class_name": "law-enforcement"}, "unit": {"class_name": "law-enforcement"},
-        "feed-abuse": {}, "played": {"is_exercise": True},
-    }.items():  # fmt: skip
-        model.objects.create(slug=slug, name=slug, created_at=AT, **{"class_name": "private", **facts})
-    executor = MigrationExecutor(connection)
-    executor.migrate(later)
-    made = {each.organisation.slug: (each.state, each.basis, each.ends_on) for each in Agreement.objects.all()}
-    assert made == {
-        "acme": ("active", "taken-over", None), "closed": ("active", "taken-over", None),
-        "feed-abuse": ("active", "public", None), "played": ("active", "exercise", None),
-    }  # fmt: skip
-    for each in Organisation.objects.all():
-        assert agreements.refusal_of(each, AT) == ""

@@ -1,0 +1,1 @@
+"""Commands of Django that the portal does in its own way."""
