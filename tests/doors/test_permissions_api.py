@@ -107,5 +107,6 @@ def test_a_session_proves_itself_before_it_permits(client: Client) -> None:
     assert "prove-first" in reply.json()["text"]
     paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
     acts = ("grant", "refuse", "withdraw", "cancel", "forward", "decline")
-    wanted = {ADDRESS, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
+    passing = {f"{ADDRESS}/pass-on", f"{ADDRESS}/take-back"}
+    wanted = {ADDRESS, *passing, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
     assert {path for path in paths if path.startswith(ADDRESS)} == wanted

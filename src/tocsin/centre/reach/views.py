@@ -100,6 +100,7 @@ def _contents(request: HttpRequest, person: Person, found: list[Thing]) -> dict[
         took(person, Taking.Channel.PAGE, [batch.pk for batch in batches], now)
     return {
         "batches": batches,
+        "can_ask": may(person, "ask-source"),
         "countries": [
             {"name": country(code).name(language), "value": rows} for code, rows in countries[:COUNTRIES_SHOWN]
         ],
