@@ -80,8 +80,13 @@ def test_w40_a_unit_loses_its_authorisation_and_opens_nothing_from_then_on(clien
 
     batch = builders.batch(builders.delivery(builders.organisation("northwind")), builders.handling())
     builders.objects(batch, [builders.indicator(number) for number in range(3)])
-    cursors = {slug: client.get(f"/taxii2/{slug}/collections/released/objects/?limit=1", headers={
-        "Authorization": f"Bearer {secret}", "Accept": MEDIA_TYPE}).json()["next"] for slug, secret in secrets.items()}
+    cursors = {
+        slug: client.get(
+            f"/taxii2/{slug}/collections/released/objects/?limit=1",
+            headers={"Authorization": f"Bearer {secret}", "Accept": MEDIA_TYPE},
+        ).json()["next"]
+        for slug, secret in secrets.items()
+    }
 
     def met() -> dict[str, tuple[int, int, int]]:
         found = {}
