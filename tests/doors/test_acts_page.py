@@ -182,7 +182,9 @@ def test_w25_a_tree_that_was_rebuilt_sets_off_the_alarm_of_the_next_verification
     act_log.tick(timezone.now() - timedelta(seconds=1))
     assert worker.run_one("one", {act_log.VERIFY: act_log.verify})
     assert "The log of acts is not what was signed" in caplog.text
-    assert "a checkpoint in the second place" in auditor.get(reverse("home")).content.decode(), "an auditor's first page"
+    assert "a checkpoint in the second place" in auditor.get(reverse("home")).content.decode(), (
+        "an auditor's first page"
+    )
     officer = Client()
     people.let_in(officer, "lena_legal")
     assert "Faults found in the log of acts" in officer.get(reverse("home")).content.decode()
