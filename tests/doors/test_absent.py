@@ -22,9 +22,10 @@ from tests import builders, people
 
 from tocsin.centre.analysis.models import Proposal
 from tocsin.centre.intake import services
-from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.knowledge.models import Object
-from tocsin.centre.members.models import Person
+from tocsin.centre.members.models import Organisation, Person
 
 from .conftest import GiveKey, work
 
@@ -119,6 +120,51 @@ def _plain(response: Any) -> tuple[int, bytes, str]:
     body = b"".join(response.streaming_content) if response.streaming else response.content
     headers = "|".join(f"{name}={response.headers.get(name, '')}" for name in ("ETag", "Last-Modified", "Link"))
     return response.status_code, VOLATILE.sub(b"", body), headers
+
+
+def test_w06_what_several_said_of_one_value_is_told_to_each_as_far_as_each_may_see(
+    store: Path, give_key: GiveKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    builders.centre()
+    readers = ("omar_partner", "hugo_head", "fleur_officer", "khalil_officer", "dana_analyst")
+    keys = {login: give_key(login, ("read",)) for login in readers}
+    named = [f"person:{login}" for login in ("fleur_officer", "khalil_officer")]
+    Organisation.objects.filter(pk=builders.bureau("KE").pk).update(defaults={"audience": named})
+
+    def sent(slug: str, label: str, name: str, number: int) -> None:
+        rows = f"c2 ip,first_seen,malware,tags\n8.8.8.8,2026-11-19T10:00:00Z,{name},tag-{number}\n"
+        for content in (rows.encode(), bundle(number)):
+            services.receive(
+                organisation=builders.organisation(slug), via="api", name=f"{number}", chunks=[content],
+                at=NOW - timedelta(hours=2), marking=label,
+            )  # fmt: skip
+        work()
+        set_audience(Batch.objects.filter(delivery__organisation__slug=slug), BY_LABEL)
+
+    def told() -> dict[str, tuple[int, set[str], int, int]]:
+        found = {}
+        for login, secret in keys.items():
+            said = Client().get("/api/v1/lookup?q=8.8.8.8", headers={"Authorization": f"Bearer {secret}"}).json()
+            assert said["rows"] == sum(each["rows"] for each in said["sources"]) == sum(said["by_role"].values())
+            names = {each["malware"].lower() for each in said["observations"] if "malware" in each}
+            found[login] = (said["rows"], names, len(said["objects"]), len(said["sources"]))
+        return found
+
+    sent("northwind", "TLP:CLEAR", "Emotet", 1)
+    everybody = told()
+    assert len(set(map(str, everybody.values()))) == 1
+    assert everybody["omar_partner"][1] == {"emotet"}
+    sent("ncb-ke", "TLP:RED", "Andromeda", 2)
+    after = told()
+    changed = {login for login in readers if after[login] != everybody[login]}
+    assert changed == {"fleur_officer", "khalil_officer"}, "the two whom it names, and nobody at the Centre"
+    assert after["fleur_officer"][1] == {"emotet", "andromeda"}
+    sent("southgate", "TLP:CLEAR", "Qakbot", 3)
+    assert told()["omar_partner"][1] == {"emotet", "qakbot"}
+    assert told()["khalil_officer"][1] == {"emotet", "andromeda", "qakbot"}
+    under = set(Batch.objects.values_list("organisation__slug", "handling_set__tlp"))
+    assert under == {("northwind", "TLP:CLEAR"), ("ncb-ke", "TLP:RED"), ("southgate", "TLP:CLEAR")}
 
 
 @pytest.mark.parametrize(

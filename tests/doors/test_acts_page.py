@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -160,6 +163,31 @@ def test_a_verification_says_what_it_found(auditor: Client) -> None:
     page = text_of(auditor)
     assert "The log is not what was signed." in page
     assert "is not what was written" in page
+
+
+def test_w25_a_tree_that_was_rebuilt_sets_off_the_alarm_of_the_next_verification(
+    auditor: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, second_place=str(elsewhere)))
+    for number in range(5):
+        record("dana_analyst", "lookup", f"value:{number}", at=NOW)
+    keep(act_log.log_of_acts(), NOW)
+    Entry.objects.get(subject="value:3").delete()
+    Entry.objects.update(place=None)
+    Checkpoint.objects.all().delete()
+    shutil.rmtree(act_log.log_of_acts().store / "log")
+    assert keep(act_log.log_of_acts(), NOW) is not None, "who holds the machine can sign a tree anew"
+    act_log.tick(timezone.now() - timedelta(seconds=1))
+    assert worker.run_one("one", {act_log.VERIFY: act_log.verify})
+    assert "The log of acts is not what was signed" in caplog.text
+    assert "a checkpoint in the second place" in auditor.get(reverse("home")).content.decode(), (
+        "an auditor's first page"
+    )
+    officer = Client()
+    people.let_in(officer, "lena_legal")
+    assert "Faults found in the log of acts" in officer.get(reverse("home")).content.decode()
 
 
 def test_every_day_the_log_is_verified_by_itself() -> None:

@@ -104,6 +104,10 @@ def test_w02_release_to_all_but_two(client: Client, give_key: GiveKey) -> None:
         headers = {"Authorization": f"Bearer {give_key(person.login)}", "Accept": MEDIA_TYPE}
         path = f"/taxii2/{person.organisation.slug}/collections/released/manifest/"
         assert (client.get(path, headers=headers).content != b"{}") is seen
+    people.let_in(client, kenya.login)
+    page = client.get(reverse("circular", args=[made.number])).content.decode().partition("<main")[2]
+    assert TEXT in page
+    assert not [word for word in ("Jordan", "Brazil", "ncb-jo", "ncb-br", "recipients") if word in page]
     reach = {each.organisation.slug for each in selectors.reach_of(made, timezone.now())}
     assert "ncb-ke" in reach
     assert not reach & {"ncb-jo", "ncb-br", "unit-jo", "centre"}

@@ -107,6 +107,8 @@ def test_w19_supervised_then_restricted_then_suspended_at_every_door(
     assert waiting == {"ncb-xe", "nu-xe-2", "sb-xe"}, "they receive; what they hand over waits for a check"
     marked = Entry.objects.filter(action="delivery.received", detail__contains='"supervised":true').count()
     assert marked == Delivery.objects.exclude(organisation__slug="acme-xe").count() == 9
+    batch = builders.batch(builders.delivery(builders.organisation("northwind")), builders.handling())
+    assert [batch in visible_batches(viewer_of(country[each])) for each in bound] == [True] * 3, "it still receives"
     set_status("XE", "restricted")
     assert met(11) == {**dict.fromkeys(bound, READS), "company": OPEN}
     set_status("XE", "suspended")
@@ -117,6 +119,7 @@ def test_w19_supervised_then_restricted_then_suspended_at_every_door(
             "files": SimpleUploadedFile("seen.csv", table(200))}  # fmt: skip
     said = client.post(reverse("upload"), form, headers={"Accept": "application/json"}).json()["results"][0]
     assert (said["received"], said["message"]) == (False, REASONS["country-suspended"])
+    assert [batch in visible_batches(viewer_of(country[each])) for each in bound] == [False] * 3
     assert Delivery.objects.count() == before, "nor does anybody hand over in its name"
     set_status("XE", "active")
     assert met(31) == dict.fromkeys(country, OPEN)

@@ -14,11 +14,14 @@ from tests import builders, people, scene
 from tests.centre.redaction.test_redaction import TABLE, hand_over, stix
 from tests.crew import work
 
+from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.sessions import PROVED_AT
 from tocsin.centre.permissions.models import Permission
+from tocsin.centre.recall.models import Relabelling
+from tocsin.centre.recall.relabelling import chosen_of, confirm, relabel
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Release
 from tocsin.core.words import Tlp
@@ -84,7 +87,7 @@ def test_w01a_the_button_is_disabled_the_source_is_asked_and_it_is_enabled_for_t
     assert 'value="propose" disabled' in text_of(analyst, address)
     page = text_of(analyst, address + "?audience=ncb-fr")
     assert 'value="propose" disabled' not in page
-    assert "The source was asked, and permitted it" in page
+    assert "Its source permitted it, or its bureau passed it on" in page
     assert 'value="propose" disabled' in text_of(analyst, address + "?audience=country:JO")
     analyst.post(address, {"act": "propose", "audience": ["ncb-fr"], "reason": "permitted"})
     browser("dora_dissemination").post(address, {"act": "release", "release": Release.objects.get().pk})
@@ -94,6 +97,60 @@ def test_w01a_the_button_is_disabled_the_source_is_asked_and_it_is_enabled_for_t
     response = source.post(reverse("permission", args=[asked.pk]), {"act": "withdraw", "reason": "Over."})
     assert "recall the delivery" in str(list(get_messages(response.wsgi_request))[-1])
     assert Batch.objects.get(delivery=delivery).terms.audience.entries is None
+
+
+def test_w01b_a_unit_finds_nothing_until_its_source_relabels_and_its_bureau_passes_it_on() -> None:
+    units = {slug: builders.organisation(slug, class_name="law-enforcement", country=slug[3:5].upper(),
+                                         parent=builders.bureau(slug[3:5].upper())) for slug in
+             ("nu-fr1", "nu-fr2", "nu-jo1")}  # fmt: skip
+    for slug, at in units.items():
+        builders.person(f"of-{slug}", at, "investigator")
+    everybody = ("fleur_officer", "khalil_officer", *(f"of-{slug}" for slug in units))
+    named = ("ncb-fr", "ncb-jo")
+    delivery = strict(released=named, audience=named)
+    batch = delivery.batches.get()
+    page = reverse("object", args=[builders.objects(batch, [builders.indicator(1)])[0].pk])
+    part = reverse("permission-ask-part", args=[batch.pk])
+    bureau, unit = browser("fleur_officer"), browser("of-nu-fr1")
+
+    def may_open() -> set[str]:
+        answers = {login: browser(login).get(page).status_code for login in everybody}
+        assert set(answers.values()) <= {200, 404}
+        return {login for login, status in answers.items() if status == 200}
+
+    def relabelled(**changes: object) -> Relabelling:
+        return relabel(delivery, (), changes, seen=chosen_of(delivery, ()).mark, note="", at=timezone.now(),
+                       by=people.call("pia_partner"))  # fmt: skip
+
+    both = {"fleur_officer", "khalil_officer"}
+    assert may_open() == both
+    assert "Ask the source" in text_of(bureau, part), "AMBER+STRICT stays with the bureau"
+    bureau.post(part, {"act": "pass", "unit": ["nu-fr1"]})
+    assert may_open() == both
+    confirm(relabelled(tlp="TLP:AMBER"), by=people.call("dora_dissemination"), is_proved=True, at=timezone.now())
+    assert may_open() == both, "the bureau decides"
+    assert part in text_of(bureau, page)
+    assert "None of your units has it from you." in text_of(bureau, part)
+    for wrong in (["nu-jo1"], ["nu-fr1", "southgate"], []):
+        bureau.post(part, {"act": "pass", "unit": wrong})
+    assert unit.post(part, {"act": "pass", "unit": ["nu-fr1"]}).status_code == 404
+    assert may_open() == both
+    bureau.post(part, {"act": "pass", "unit": ["nu-fr1"]})
+    assert may_open() == {*both, "of-nu-fr1"}
+    assert "Take it back" in text_of(bureau, part)
+    bureau.post(part, {"act": "take-back", "unit": ["nu-fr1"]})
+    assert may_open() == both
+    bureau.post(part, {"act": "pass", "unit": ["nu-fr1"]})
+    acts = Entry.objects.filter(action__regex="^(relabel|passing)").order_by("pk").values_list("action", "actor")
+    assert list(acts)[-4:] == [
+        ("relabel.done", "dora_dissemination"), ("passing.made", "fleur_officer"), ("passing.ended", "fleur_officer"),
+        ("passing.made", "fleur_officer"),
+    ]  # fmt: skip
+    relabelled(exclusions=["nu-fr1"])
+    bureau.post(part, {"act": "pass", "unit": ["nu-fr1", "nu-fr2"]})
+    assert may_open() == {*both, "of-nu-fr2"}, "an exclusion beats it, and the bureau is not told of it"
+    relabelled(tlp="TLP:AMBER+STRICT")
+    assert may_open() == both
 
 
 def test_w08_a_bureau_asks_through_the_centre_and_never_learns_whose_it_is() -> None:

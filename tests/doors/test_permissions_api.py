@@ -13,7 +13,7 @@ from tests.doors.conftest import GiveKey
 
 from tocsin.api.urls import api
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.permissions.models import Permission
+from tocsin.centre.permissions.models import Passing, Permission
 from tocsin.core.words import Tlp
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -92,6 +92,24 @@ def test_w08_a_bureau_asks_by_program_and_never_learns_whose_it_is(give_key: Giv
     assert Permission.objects.get().reason == "A bureau acts."
 
 
+def test_w01b_a_bureau_passes_on_by_program_and_takes_back(give_key: GiveKey) -> None:
+    delivery = strict(Tlp.AMBER, ("ncb-fr",), audience=("ncb-fr",))
+    builders.organisation("nu-fr1", class_name="law-enforcement", country="FR", parent=builders.bureau("FR"))
+    said = {"part": delivery.batches.get().pk, "units": ["nu-fr1"]}
+    bureau, other = Program(give_key("fleur_officer", ["ask"])), Program(give_key("khalil_officer", ["ask"]))
+    assert other.post("/pass-on", **said)[0] == 404
+    assert bureau.post("/take-back", **said)[0] == 409
+    assert "others-units" in bureau.post("/pass-on", **{**said, "units": ["southgate"]})[1]["text"]
+    assert bureau.post("/pass-on", **said) == (200, said)
+    assert bureau.post("/pass-on", **said) == (200, said), "done twice it is done once"
+    assert Program(give_key("dana_analyst", ["ask"])).post("/pass-on", **said)[0] == 404
+    assert bureau.post("/take-back", **said) == (200, {**said, "units": []})
+    by_source = strict(Tlp.AMBER, ("ncb-fr",), codes=("H2",), audience=("ncb-fr",)).batches.get().pk
+    assert "label-binds" in bureau.post("/pass-on", **{**said, "part": by_source})[1]["text"]
+    unit = Passing.objects.get()
+    assert (unit.by.login, unit.ended_by and unit.ended_by.login) == ("fleur_officer", "fleur_officer")
+
+
 def test_a_session_proves_itself_before_it_permits(client: Client) -> None:
     delivery = strict()
     asked = Permission.objects.create(
@@ -107,5 +125,6 @@ def test_a_session_proves_itself_before_it_permits(client: Client) -> None:
     assert "prove-first" in reply.json()["text"]
     paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
     acts = ("grant", "refuse", "withdraw", "cancel", "forward", "decline")
-    wanted = {ADDRESS, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
+    passing = {f"{ADDRESS}/pass-on", f"{ADDRESS}/take-back"}
+    wanted = {ADDRESS, *passing, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
     assert {path for path in paths if path.startswith(ADDRESS)} == wanted

@@ -33,7 +33,8 @@ from tocsin.reference.addresses import shipped
 from .conftest import work
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
-HOSTS = 40
+HOSTS, COUNTRIES, IN_EACH = 40, 60, 166
+"""Hosts whose country is disputed; countries with hosts of their own, and how many each has: 10,000 in all."""
 
 
 def send(content: str, name: str, marking: str = "TLP:GREEN") -> Delivery:
@@ -48,44 +49,74 @@ def send(content: str, name: str, marking: str = "TLP:GREEN") -> Delivery:
     return made
 
 
-def unsettled() -> list[str]:
-    """Hosts of one network that the registry and the geolocation table put into different countries."""
-    numbers = np.arange(5 << 24, 90 << 24, 4096, dtype=np.uint32)
+def hosts() -> tuple[list[str], dict[int, list[str]]]:
+    """Hosts of one network that the registry and the geolocation table put into different countries; and by country
+    those on which they agree."""
+    numbers = np.arange(5 << 24, 200 << 24, 1024, dtype=np.uint32)
     found = shipped().lookup_v4(numbers)
-    differ = (found.registry_country != found.geo_country) & (found.registry_country > 0) & (found.geo_country > 0)
-    first = int(numbers[differ][0])
-    return [str(ip_address(first + n)) for n in range(1, HOSTS + 1)]
+    registry, geo = found.registry_country, found.geo_country
+    differ = (registry != geo) & (registry > 0) & (geo > 0) & (numbers % 4096 == 0) & (numbers < 90 << 24)
+    place = int(np.flatnonzero(differ)[0])
+    unsettled = [str(ip_address(int(numbers[place]) + n)) for n in range(1, HOSTS + 1)]
+    agreed = {}
+    for country in np.unique(registry[(registry == geo) & (registry > 0)]).tolist():
+        some = numbers[(registry == country) & (geo == country)][:IN_EACH]
+        if len(some) == IN_EACH and country not in {int(registry[place]), int(geo[place])}:
+            agreed[country] = [str(ip_address(int(each))) for each in some]
+    return unsettled, dict(list(agreed.items())[:COUNTRIES])
 
 
 def rows_seen(login: str, value: str) -> int:
     return lookups.answer(value, viewer_of(people.call(login))).found.total
 
 
-def test_w11_hosts_whose_country_is_disputed_wait_and_go_to_neither() -> None:
-    hosts = unsettled()
+def test_w11_each_country_gets_its_own_hosts_and_what_is_disputed_waits_and_goes_to_neither() -> None:
+    unsettled, agreed = hosts()
+    assert len(agreed) == COUNTRIES
     at = (timezone.now() - timedelta(hours=2)).isoformat()
-    lines = "".join(f"{at},{host},VICTIM\n" for host in [*hosts, "8.8.8.8"])
-    send(f"timestamp,ip,role\n{lines}", "hosts.csv")
+    listed = [*unsettled, *(each for some in agreed.values() for each in some)]
+    sent = send("timestamp,ip,role\n" + "".join(f"{at},{host},VICTIM\n" for host in listed), "hosts.csv")
+    assert (sent.rows, len(listed)) == (10_000, 10_000)
     waiting = list(CountryConflict.objects.all())
     assert sum(each.rows for each in waiting) == HOSTS
     claimed = {code for each in waiting for code in each.claims.values() if code and len(code) == 2}
     assert len(claimed) == 2, claimed
-    counted = {
-        country: sum(Tally.objects.filter(country=country).values_list("rows", flat=True)) for country in ("", "US")
-    }
-    assert counted == {"": HOSTS, "US": 1}  # The global total knows them all.
+    counted = dict(Tally.objects.values_list("country", "rows"))
+    assert counted.pop("") == HOSTS
+    assert set(counted.values()) == {IN_EACH}
+    assert len(counted) == COUNTRIES
+    assert not claimed & counted.keys()
+    _each_its_own(sent, listed[HOSTS], listed[-1])
     first, second = sorted(claimed)
     for code in (first, second):
         builders.person(f"officer-{code}", builders.bureau(code), "officer")
-        assert rows_seen(f"officer-{code}", hosts[0]) == 0
+        assert rows_seen(f"officer-{code}", unsettled[0]) == 0
     # A reviewer decides; the rows join that country's slice, and no other's.
     rui = people.call("rui_reviewer")
     for each in waiting:
         decide_country(conflict=each, country=first, by=rui, at=timezone.now())
     work()
     assert sum(Tally.objects.filter(country=first).values_list("rows", flat=True)) == HOSTS
-    assert [rows_seen(f"officer-{code}", hosts[-1]) for code in (first, second)] == [1, 0]
-    _corrected_again(first, second, hosts)
+    assert [rows_seen(f"officer-{code}", unsettled[-1]) for code in (first, second)] == [1, 0]
+    _corrected_again(first, second, unsettled)
+
+
+def _each_its_own(sent: Delivery, first: str, last: str) -> None:
+    """Of two of the sixty: what their bureaus look up, and what the page of the release says to them."""
+    builders.release(*sent.batches.all())
+    desk = viewer_of(people.call("vera_victim_desk"))
+    countries = {host: lookups.answer(host, desk).found.rows["country"][0] for host in (first, last)}
+    assert len(set(countries.values())) == 2
+    for host, code in countries.items():
+        officer = builders.person(f"of_{code.lower()}", builders.bureau(code), "officer", language="en")
+        assert {each: rows_seen(officer.login, each) for each in countries} == {
+            each: int(each == host) for each in countries
+        }
+        client = Client()
+        people.let_in(client, officer.login)
+        page = client.get(reverse("received", args=[sent.receipt])).content.decode()
+        assert f">{IN_EACH}<" in page
+        assert "Rows in all countries together: 10,000." in " ".join(page.split())
 
 
 def _corrected_again(first: str, second: str, hosts: list[str]) -> None:
@@ -133,8 +164,9 @@ def test_w33_an_infected_host_is_a_victim_and_never_a_rule_to_block() -> None:
     assert set(Tally.objects.values_list("role", flat=True)) == {"VICTIM"}
     for login, rows in (("fleur_officer", 1), ("khalil_officer", 0), ("omar_partner", 0), ("vera_victim_desk", 1)):
         assert rows_seen(login, "192.0.2.1") == rows, login
-    found = lookups.answer("192.0.2.1", viewer_of(people.call("vera_victim_desk"))).found.rows.to_dicts()[0]
-    assert (found["role"], found["peer"]) == ("VICTIM", "198.51.100.1")
+    columns = ("role", "peer", "peer_role")
+    seen = lookups.answer("192.0.2.1", viewer_of(people.call("vera_victim_desk")), columns=columns).found.rows
+    assert seen.to_dicts() == [{"role": "VICTIM", "peer": "198.51.100.1", "peer_role": "SINKHOLE"}]
     now = timezone.now()
     made = make_packages(["FR", "JO"], now - timedelta(days=1), now + timedelta(minutes=1), None, now, processes=1)
     for package in made:

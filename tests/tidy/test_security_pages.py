@@ -21,7 +21,7 @@ ROW = re.compile(r"^\| ([\d., ]+) \| (.+?) \|(?: (met|partly|open) \| (.*) \|)?$
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_named_exists(page: object) -> None:
     text = page.read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    missing = [f"{path}::{name}" for path, name in NAMED.findall(text) if name not in _functions(path)]
+    missing = [f"{path}::{name}" for path, name in NAMED.findall(text) if name not in functions_of(path)]
     missing += [path for path in FILE.findall(text) if not (ROOT / path).exists()]
     assert missing == []
     assert NAMED.findall(text)
@@ -48,7 +48,8 @@ def test_what_is_met_says_by_what() -> None:
     assert bare == []
 
 
-def _functions(path: str) -> set[str]:
+def functions_of(path: str) -> set[str]:
+    """Names of the tests in a file below `tests/`."""
     file = ROOT / "tests" / path
     if not file.is_file():
         return set()

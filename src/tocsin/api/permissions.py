@@ -10,11 +10,12 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from tocsin.centre.intake import deliveries as selectors
+from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.permissions import services
+from tocsin.centre.permissions import passing, services
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.permissions.rules import Wish
 from tocsin.centre.permissions.selectors import answerable_by, asked_by
@@ -87,6 +88,20 @@ class Why(Schema):
     reason: str = ""
 
 
+class Units(Schema):
+    """Units of one's own bureau, by short name, and the number of a part that it sees."""
+
+    part: int
+    units: list[str]
+
+
+class Passed(Schema):
+    """Which units have the part from their bureau now."""
+
+    part: int
+    units: list[str]
+
+
 def _plain(each: Permission, person: Person) -> dict[str, Any]:
     names = (
         "number", "state", "asked_at", "audience", "purposes", "is_standing", "until", "permitted_audience",
@@ -156,6 +171,35 @@ def ask(request: HttpRequest, question: Question) -> tuple[int, dict[str, Any]]:
         raise NotFound
     made = services.ask(some[0].delivery, some, _wish(question), reason=question.reason, by=person, at=now)
     return 201, _plain(made, person)
+
+
+@router.post("/pass-on", response={200: Passed, PROBLEMS: Problem})
+def pass_on(request: HttpRequest, said: Units) -> dict[str, Any]:
+    """A bureau passes a part on to units of its own, as its label lets it; else it asks, as above."""
+    person, part = _part(request, said.part)
+    passing.pass_on(part.pk, said.units, by=person, at=timezone.now())
+    return _passed(person, part.pk)
+
+
+@router.post("/take-back", response={200: Passed, PROBLEMS: Problem})
+def take_back(request: HttpRequest, said: Units) -> dict[str, Any]:
+    """These units see it no longer. What they took before, they have."""
+    person, part = _part(request, said.part)
+    passing.take_back(part.pk, said.units, by=person, at=timezone.now())
+    return _passed(person, part.pk)
+
+
+def _part(request: HttpRequest, number: int) -> tuple[Person, Batch]:
+    person = _asker(request)
+    found = visible_batches(viewer_of(person), timezone.now()).filter(pk=number).first()
+    if found is None or person.organisation.is_centre:
+        raise NotFound
+    return person, found
+
+
+def _passed(person: Person, number: int) -> dict[str, Any]:
+    part = Batch.objects.select_related("terms__permitted").get(pk=number)
+    return {"part": number, "units": [each.unit.slug for each in passing.passed_on(part, person.organisation)]}
 
 
 @router.post("/{key}/grant", response={200: Asked, PROBLEMS: Problem})

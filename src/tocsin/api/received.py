@@ -16,7 +16,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reach import responding, spread
-from tocsin.centre.reach.received import Item, found_for, items_of, page_for
+from tocsin.centre.reach.received import Item, everywhere_of, found_for, items_of, page_for
 from tocsin.centre.reach.spread import Reach
 from tocsin.core.errors import InputError, Refused
 from tocsin.lake.scope import Batches
@@ -49,6 +49,8 @@ class Received(Schema):
     answered_at: datetime | None
     usefulness: str
     note: str
+    rows_everywhere: int | None = None
+    """Of one release: rows in all countries together, where they are enough to be counted."""
 
 
 class Acknowledged(Schema):
@@ -107,7 +109,7 @@ def one(request: HttpRequest, reference: str) -> dict[str, Any]:
     person, now = _recipient(request, "read", "respond"), timezone.now()
     found = found_for(person, reference, now)
     responding.note_opened(person, found, now)
-    return _plain(items_of(person, found, now)[0])
+    return {**_plain(items_of(person, found, now)[0]), "rows_everywhere": everywhere_of(person, found, now)}
 
 
 @router.post("/{reference}/answer", response={200: Received, (403, 404, 422): Problem})

@@ -53,8 +53,9 @@ class Facts:
     """None: not released, it stays between its source and the Centre. Empty: released to whomever its handling set
     lets have it. Else to these of them only: organisation slugs, `country:FR`, `class:academia`, `all-members`."""
     permitted_to: tuple[str, ...] = ()
-    """To whom the source permitted it when it was asked, beyond its label, and two people let it go: as `released_to`.
-    No exclusion, classification or TLP:RED gives way to it."""
+    """To whom the source permitted it when it was asked, beyond its label, and two people let it go; and units to which
+    a bureau that has it passed it on, as its label lets it: as `released_to`. No exclusion, classification or TLP:RED
+    gives way to it."""
     is_private: bool = False
     """What one member sent straight to others: the Centre carries it and does not read it (DOMAIN 2.1)."""
 
@@ -72,7 +73,7 @@ class Reason(StrEnum):
     LABEL = "label"
     """The label itself lets it go there."""
     PERMITTED = "permitted"
-    """The source was asked, and permitted it."""
+    """The source was asked, and permitted it; or a bureau passed it on to a unit of its own."""
 
     NOT_SIGNED_IN = "not-signed-in"
     SUSPENDED = "suspended"

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import transaction
 
 from tocsin.centre.audit import tree
+from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.credentials import load_or_make
@@ -28,6 +30,12 @@ def log_of_acts() -> tree.Log:
     made: Any = settings.INSTALLATION
     key = load_or_make(made.keys_folder, made.organisation)
     return tree.Log(made.store_folder, key, Path(made.second_place) if made.second_place else None)
+
+
+def faults_found() -> int:
+    """How many faults the last verification found."""
+    last = found(action=VERIFIED).first()
+    return int(orjson.loads(last.detail)["faults"]) if last else 0
 
 
 def tick(now: datetime) -> None:

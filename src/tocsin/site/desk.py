@@ -32,6 +32,8 @@ from tocsin.centre.retention.models import Review
 from tocsin.centre.retention.selectors import to_look_at
 from tocsin.reference.retention import retention
 
+from . import act_log
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -55,7 +57,15 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
-    return [*tasks, *_of_the_desk(person, now), *_of_ones_own(person, now, batches)]
+    return [*_of_the_log(person), *tasks, *_of_the_desk(person, now), *_of_ones_own(person, now, batches)]
+
+
+def _of_the_log(person: Person) -> list[Task]:
+    """The alarm of the daily verification, for all who may look at the log (W25)."""
+    if not may(person, "read-audit"):
+        return []
+    faults = act_log.faults_found()
+    return [Task(faults, "alert-triangle", _("Faults found in the log of acts: it is not what was signed"), "acts")]
 
 
 def _of_the_desk(person: Person, now: datetime) -> list[Task]:

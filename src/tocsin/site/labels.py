@@ -197,6 +197,8 @@ ACTIONS: dict[str, str | Promise] = {
     "package.requested": _("Asked for a country package"),
     "passkey.copied": _("A passkey was used that is a copy"),
     "password.changed": _("Changed a password"),
+    "passing.ended": _("Took back what was passed on to units"),
+    "passing.made": _("Passed something on to units"),
     "permission.asked": _("Asked a source for permission"),
     "permission.cancelled": _("Withdrew a request for permission"),
     "permission.declined": _("Did not pass a request for permission on"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
@@ -28,6 +29,7 @@ from tocsin.centre.recall import certificates, journal, services
 from tocsin.centre.recall.models import Notice, Recall
 from tocsin.centre.recall.rules import SETTLES
 from tocsin.centre.release.models import Package
+from tocsin.cli import main
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.words import Tlp
 from tocsin.credentials import load_or_make, verify
@@ -185,6 +187,25 @@ def test_w38_a_restored_backup_recalls_again_before_anybody_is_served(twelve: li
         assert sent not in visible_batches(viewer_of(people.call(login)))
     assert Package.objects.get(number="FR-2026-0001").recalled_at
     assert Recall.objects.get().notices.filter(state="informed").count() == 9
+
+
+def test_w38_at_the_first_request_what_was_recalled_is_out_of_reach(
+    twelve: list[Person], sent: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = reverse("object", args=[builders.objects(sent, [builders.indicator(1)])[0].pk])
+    asked = Client()
+    asked.force_login(twelve[0])
+    assert asked.get(page).status_code == 200
+    recalled(sent)
+    Recall.objects.all().delete()
+    Batch.objects.update(hidden_at=None)
+    assert asked.get(page).status_code == 200, "as the backup has it"
+    first: list[int] = []
+    monkeypatch.setattr("tocsin.cli.serve.setup", lambda: None)
+    monkeypatch.setattr("tocsin.cli.serve.run_server", lambda *port: first.append(asked.get(page).status_code))
+    done = CliRunner().invoke(main, ["serve"])
+    assert (done.exit_code, first) == (0, [404]), done.output
+    assert "1 recalls were made again" in done.output
 
 
 def test_a_recall_that_cannot_be_written_to_its_journal_does_not_happen(

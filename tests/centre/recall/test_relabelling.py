@@ -27,6 +27,7 @@ from tocsin.centre.release.given import Given, Wanted, page
 from tocsin.centre.release.models import Release
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 
+STRICT = "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"
 pytestmark = pytest.mark.django_db
 
 
@@ -105,11 +106,15 @@ def test_w01b_a_whole_delivery_opens_to_more_once_a_second_person_says_so(office
     relabelling.confirm(Relabelling.objects.get(), by=dora, **said)
     assert sees(fleur, sent)
     assert not sees(khalil, sent)
+    [shown] = indicators(given_to(fleur)).values()
+    assert shown["object_marking_refs"][0] == STRICT, "the marking by which TLP 2.0 is known"
     cursor = max(item.added_at for item in given_to(fleur).items)
     asked = changed(sent, {"tlp": "TLP:AMBER", "audience": []})
     assert (asked.state, asked.wider) == ("waiting", ["tlp"])
     relabelling.confirm(asked, by=dora, **said)
     assert all(item.added_at > cursor for item in given_to(khalil).items), "a new view has it from now on"
+    acts = Entry.objects.filter(action__startswith="relabel.").order_by("pk").values_list("action", "actor")
+    assert list(acts) == [("relabel.asked", "pia_partner"), ("relabel.done", "dora_dissemination")] * 2
     with pytest.raises(Conflict, match="meanwhile"):
         relabelling.confirm(asked, by=dora, **said)
 

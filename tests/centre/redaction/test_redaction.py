@@ -16,13 +16,15 @@ from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.lake import verify
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.terms import set_audience
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.recall.services import recall
+from tocsin.centre.recall.services import recall, recall_parts, shown_parts
 from tocsin.centre.redaction import services
+from tocsin.centre.redaction.guard import LeaksError
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release import releasing
 from tocsin.core.errors import Conflict, Refused
@@ -224,6 +226,33 @@ def test_w04_a_recall_tells_who_took_the_child_and_the_child_cannot_come_back() 
     assert made.notices.get(organisation=fleur.organisation).state == "informed"
     with pytest.raises(Refused):
         services.reopen(redaction, by=people.call("dana_analyst"), at=timezone.now())
+
+
+def test_w04_an_ioc_is_recalled_out_of_a_version_too_and_the_version_does_not_come_back_with_it() -> None:
+    table = TABLE.replace(b"ip,", b"c2 ip,") + b"2026-11-02T10:00:00Z,9.9.9.9,Emotet,seen at Bravo\n"
+    parent = hand_over(table, "seen.csv", "TLP:GREEN")
+    set_audience(Batch.objects.filter(delivery=parent), ["ncb-fr"])
+    dana, fleur, khalil = (people.call(login) for login in ("dana_analyst", "fleur_officer", "khalil_officer"))
+    made = [services.redact_rows(parent, out=out, replaced=replaced, reason="x", by=dana, at=timezone.now())
+            for out, replaced in ((["free-text"], []), (["free-text", "names"], [("8.8.8.8", "7.7.7.7")]))]  # fmt: skip
+    work()
+    child, without = (Batch.objects.get(delivery=each.delivery) for each in made)
+    for each, taker in ((child, khalil), (without, people.call("omar_partner"))):
+        set_audience(Batch.objects.filter(pk=each.pk), [taker.organisation.slug])
+        took(taker, Taking.Channel.PAGE, [each.pk], timezone.now())
+    gone = recall_parts(parent, ["8.8.8.8"], by=people.call("pia_partner"), reason="wrong-data", action="destroy",
+                        note="", at=timezone.now())  # fmt: skip
+    assert visible_batches(viewer_of(fleur)).filter(delivery=parent).exists(), "all else of it stays"
+    assert not visible_batches(viewer_of(khalil)).exists(), "the version returns to be looked at"
+    assert dict(gone.notices.values_list("organisation__slug", "state")) == {
+        "ncb-fr": "nothing-taken",
+        "ncb-jo": "informed",
+    }, "who took a version that holds it is told, and who took one without it is not"
+    assert [each.key for each in shown_parts(gone, khalil.organisation)] == ["8.8.8.8"]
+    made[0].refresh_from_db()
+    with pytest.raises(LeaksError):
+        services.reopen(made[0], by=dana, at=timezone.now())
+    services.reopen(made[1], by=dana, at=timezone.now())
 
 
 def test_a_recall_of_the_child_itself_is_not_undone_by_looking_at_it() -> None:

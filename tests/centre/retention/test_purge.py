@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
-from tests import builders, crew, people
+from tests import builders, crew, people, scene
 from tests.centre.retention.test_terms import STIX, TABLE
 
 from tocsin.centre.audit.models import Entry
@@ -28,8 +28,12 @@ from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.knowledge.models import Block, Document, Mention, Object
 from tocsin.centre.knowledge.selectors import body_of
+from tocsin.centre.ledger.models import Kind, Response
+from tocsin.centre.ledger.services import answered
+from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall import services as recall
-from tocsin.centre.release.models import Package
+from tocsin.centre.recall.models import Recall
+from tocsin.centre.release.models import Package, Release
 from tocsin.centre.retention import ending, erasing, journal, legal_holds, purging, reviewing, sealed_copies
 from tocsin.centre.retention.models import Purge, Reminder, SealedCopy
 from tocsin.core.errors import Conflict, InputError, NotFound
@@ -122,11 +126,15 @@ def in_database(text: str) -> list[str]:
 def test_w05_a_term_that_is_over(old: list[Delivery], young: Delivery, own_home: Path, client: Client) -> None:
     table, bundle = old
     assert {each.ends_at for each in old} == {OVER}
-    note = "Victim name: Ada Smith, ada@victim.example, +33 6 12 34 56 78. The campaign began in spring."
-    made = recall.recall(
+    said = "Victim name: Ada Smith\nWrite to ada@victim.example, +33 6 12 34 56 78. The campaign began in spring."
+    recall.recall(
         bundle, by=people.call("pia_partner"), at=builders.NOW, reason="wrong-data", action="destroy",
-        note=f"Seen before.\n{note}",
+        note=said,
     )  # fmt: skip
+    Permission.objects.filter(pk=scene.permission(bundle).pk).update(reason=said)
+    released = builders.release(bundle.batches.get(), reason=said)
+    answered(people.call("fleur_officer"), Kind.RELEASE, [released.pk], "acted", builders.NOW, usefulness="useful",
+             note=said)  # fmt: skip
     for days in (180, 30, 7):
         ending.remind(OVER - timedelta(days=days))
     assert Reminder.objects.filter(delivery=table).count() == 3
@@ -146,11 +154,9 @@ def test_w05_a_term_that_is_over(old: list[Delivery], young: Delivery, own_home:
     assert not (intake.store_folder() / "packages/FR/FR-2026-0001.zip").exists()
     assert (intake.store_folder() / "packages/FR/FR-2026-0002.zip").exists()
 
-    made.refresh_from_db()
-    assert "The campaign began in spring." in made.note
-    assert "Seen before." in made.note
-    assert not any(each in made.note for each in ("ada@victim", "+33 6"))
-    assert BLANK in made.note
+    texts = [model.objects.get().note for model in (Recall, Response)]
+    texts += [model.objects.get().reason for model in (Permission, Release)]
+    assert set(texts) == {f"Victim name: {BLANK}\nWrite to {BLANK}, {BLANK}. The campaign began in spring."}
     people.let_in(client, "dana_analyst")
     page = client.get(reverse("purges")).content.decode()
     flagged = Purge.objects.get(delivery=bundle)

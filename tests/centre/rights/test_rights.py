@@ -301,6 +301,9 @@ class TestPages:
             assert not Recall.objects.exists()
         client.post(order, {**alone, "parts": " amal@victim.example \n"})
         assert Recall.objects.get().parts.get().key == "amal@victim.example"
+        answers = re.search(r'<select name="answer".*?</select>', client.get(page).content.decode(), re.DOTALL)
+        assert answers
+        assert re.findall(r'<option value="(\w+)"', answers[0])[0] == "neither", "what is chosen if nothing else is"
         address = reverse("rights-act", args=[made.number, "answer"])
         assert client.post(address, {"answer": "disclosed", "text": ""}).status_code == 422
         assert client.post(address, {"answer": "neither", "text": ""}).status_code == 302

@@ -59,7 +59,7 @@ class Audience(models.Model):
 
 class Terms(models.Model):
     """Under what a batch is held: whose it is, its handling set, to whom it was released, to whom of these its source
-    permitted it beyond its label. Interned, never changed.
+    permitted it beyond its label or their bureau passed it on. Interned, never changed.
 
     The gate is put once to each of these and not to each batch: there are few, however many batches there are.
     """

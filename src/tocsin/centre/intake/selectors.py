@@ -85,3 +85,16 @@ def concerning(batches: QuerySet[Batch], viewer: Viewer) -> QuerySet[Batch]:
     """Without those in which are rows alone, none of which the viewer may read: victims of other countries."""
     some = countable(viewer).filter(batch=OuterRef("pk"))
     return batches.filter(Q(rows=0) | Q(objects_count__gt=0) | Exists(some))
+
+
+FEWEST_ROWS, FEWEST_COUNTRIES = 5, 3
+"""A count over all countries that rests on fewer of either would tell of one of them (DOMAIN 4.5)."""
+
+
+def rows_everywhere(batches: QuerySet[Batch]) -> int | None:
+    """How many rows these hold in all countries together, for who may see the batches and not the rows (W11); None
+    where these are too few to be counted."""
+    found = Tally.objects.filter(batch__in=list(batches.order_by().values_list("pk", flat=True)))
+    by_country = dict(found.order_by().values_list("country").annotate(sum=Sum("rows")))
+    total, countries = sum(by_country.values()), by_country.keys() - {""}
+    return total if total >= FEWEST_ROWS and len(countries) >= FEWEST_COUNTRIES else None

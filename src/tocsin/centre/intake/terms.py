@@ -35,8 +35,9 @@ def terms_row(
 def set_audience(batches: BatchSet, entries: Iterable[str] | None, permitted: Iterable[str] = ()) -> int:
     """From the commit on, readers see these batches as released to these (None: not released); says how many.
 
-    `permitted` are those of them to whom their source permitted it beyond its label. Who may release, and what was
-    permitted, is not asked here: see `centre.release`.
+    `permitted` are those of them to whom their source permitted it beyond its label, or their bureau passed it on. Who
+    may release, what was permitted and what may be passed on, is not asked here: see `centre.release` and
+    `centre.permissions`.
     """
     audience, beyond = audience_row(entries), audience_row(permitted)
     changed = 0

@@ -35,6 +35,7 @@ REFUSALS: dict[str, str | Promise] = {
     "no-reason": _("Say why: a reason is kept with this step."),
     "wider-than-asked": _("This goes further than what was asked. Permit the whole of it, or less."),
     "excluded": _("You excluded one of them yourself. Leave it out, or change the exclusion first."),
+    "label-binds": _("Its label or a handling code keeps it with you: ask its source for your units."),
 }
 
 FIELDS: dict[str, str | Promise] = {

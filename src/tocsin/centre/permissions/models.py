@@ -1,4 +1,4 @@
-"""What a source was asked, what it answered, and what was let go on the strength of that."""
+"""What a source was asked, what it answered, what was let go on the strength of that; what bureaus passed on."""
 
 from __future__ import annotations
 
@@ -110,3 +110,22 @@ class Use(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["permission", "batch"], name="use_once")]
+
+
+class Passing(models.Model):
+    """A bureau passed something that it has on to a unit of its own, as its label lets it. Never deleted."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="passings")
+    bureau = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    unit = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["batch", "unit"], condition=models.Q(ended_at=None), name="passing_once_at_a_time"
+            ),
+        ]

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from tocsin.core.words import Tlp
-from tocsin.handling import HandlingSet
+from tocsin.handling import HandlingSet, Reason
 
 LONGEST_TERM = timedelta(days=366)
 REMIND_EVERY = timedelta(days=3)
@@ -55,6 +55,8 @@ class Refusal(StrEnum):
     NO_REASON = "no-reason"
     WIDER_THAN_ASKED = "wider-than-asked"
     EXCLUDED = "excluded"
+    LABEL_BINDS = "label-binds"
+    """A bureau may not pass it on by itself: its source has to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +113,20 @@ def refusal_of_answer(answer: Wish, asked: Wish, sets: Collection[HandlingSet], 
     if any(answer.audience & set(each.exclusions) for each in sets):
         return Refusal.EXCLUDED
     return None
+
+
+def is_passable(handling: HandlingSet, has_it: Reason) -> bool:
+    """Whether a bureau may pass something on to units of its own without asking anybody (W01b).
+
+    A label up to TLP:AMBER covers the clients of who received it; AMBER+STRICT and RED do not, and H2 says the
+    contrary. What the bureau itself has by a permission, that permission bounds (`has_it`: as the gate explains it).
+    """
+    by_label = handling.tlp in {Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER} and "H2" not in handling.codes
+    return by_label and has_it in {Reason.ADDRESSED, Reason.LABEL}
+
+
+def refusal_of_units(chosen: Collection[str], units: Collection[str]) -> Refusal | None:
+    """Why something is not passed on to these: a bureau names units of its own."""
+    if not chosen:
+        return Refusal.NOTHING_CHOSEN
+    return None if set(chosen) <= set(units) else Refusal.OTHERS_UNITS

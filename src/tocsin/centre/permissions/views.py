@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.intake.deliveries import delivery_for
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.register import FACTS
 from tocsin.centre.intake.selectors import visible_batches, with_rows_seen
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Person
@@ -24,7 +25,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.members.units import units_below
 from tocsin.core.errors import Conflict, NotFound, Refused
 
-from . import rules, services
+from . import passing, rules, services
 from .forms import AnswerForm, AskForm, BureauForm
 from .labels import REFUSALS
 from .models import Permission
@@ -194,15 +195,44 @@ def permission_ask(request: HttpRequest, receipt: str) -> HttpResponseBase:
 @requires("ask-source")
 @require_http_methods(["GET", "HEAD", "POST"])
 def permission_ask_part(request: HttpRequest, number: int) -> HttpResponseBase:
-    """A bureau asks whether units of its own may have something that it sees. It does not learn whose it is."""
+    """A bureau passes something that it sees on to units of its own, or asks whether they may have it where its label
+    keeps it with the bureau. It does not learn whose it is."""
     person, now = person_of(request), timezone.now()
     parts = visible_batches(viewer_of(person), now).filter(pk=number).select_related("handling_set", "delivery")
-    part = parts.first()
+    part = parts.select_related(*(f"terms__{name}" for name in FACTS)).first()
     if part is None or person.organisation.is_centre:
         raise Http404
+    if passing.is_passable(part, person, now):
+        return _pass(request, part, now)
     units = list(units_below(person.organisation).filter(is_active=True).values_list("slug", "name"))
     form = BureauForm(request.POST or None, units=units, today=day_of(now))
     return _ask(request, part.delivery, parts, [], form, now, units=units)
+
+
+def _pass(request: HttpRequest, part: Batch, now: datetime) -> HttpResponse:
+    """The label lets the bureau pass it on: nobody is asked."""
+    person = person_of(request)
+    if request.method == "POST":
+        chosen, act = request.POST.getlist("unit"), request.POST.get("act")
+        said: dict[str, Any] = {"by": person, "at": now}
+        acts: dict[str, tuple[str, Callable[[], object]]] = {
+            "pass": (_("It is passed on: they see it from now on."), lambda: passing.pass_on(part.pk, chosen, **said)),
+            "take-back": (_("They see it no longer. What they took before, they have."),
+                          lambda: passing.take_back(part.pk, chosen, **said)),
+        }  # fmt: skip
+        if act not in acts:
+            raise Http404
+        _attempt(request, *acts[act])
+        return redirect("permission-ask-part", part.pk)
+    held = passing.passed_on(part, person.organisation)
+    units = passing.units_of(person.organisation)
+    context = {
+        "parts": with_rows_seen(Batch.objects.filter(pk=part.pk), viewer_of(person)).select_related("handling_set"),
+        "held": held,
+        "units": units.exclude(pk__in=[each.unit_id for each in held]),
+        "has_units": units.exists(),
+    }
+    return render(request, "permissions/pass_on.html", context)
 
 
 def _ask(

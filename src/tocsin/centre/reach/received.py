@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tocsin.centre.intake.models import Batch
-from tocsin.centre.intake.selectors import concerning, visible_batches, with_rows_seen
+from tocsin.centre.intake.selectors import concerning, rows_everywhere, visible_batches, with_rows_seen
 from tocsin.centre.ledger.models import Chase, Kind, Response
 from tocsin.centre.ledger.selectors import Progress, done_by, progress_of
 from tocsin.centre.members.models import Organisation, Person
@@ -122,6 +122,12 @@ def seen_of(person: Person, found: Sequence[Thing], now: datetime) -> QuerySet[B
     numbers = [number for each in found for number in each.batches]
     viewer = viewer_of(person)
     return with_rows_seen(concerning(visible_batches(viewer, now).filter(pk__in=numbers), viewer), viewer)
+
+
+def everywhere_of(person: Person, found: Sequence[Thing], now: datetime) -> int | None:
+    """How many rows the releases among these hold in all countries together: of victims elsewhere, the count alone."""
+    releases = [each for each in found if each.kind == Kind.RELEASE]
+    return rows_everywhere(seen_of(person, releases, now)) if releases else None
 
 
 def items_of(person: Person, found: Sequence[Thing], now: datetime) -> list[Item]:

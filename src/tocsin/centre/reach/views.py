@@ -25,7 +25,7 @@ from tocsin.reference.countries import country
 
 from . import labels, responding
 from .forms import AnswerForm
-from .received import STATES, found_for, items_of, page_for, seen_of, unit_stages, waiting_count
+from .received import STATES, everywhere_of, found_for, items_of, page_for, seen_of, unit_stages, waiting_count
 from .things import Thing
 
 THINGS_SHOWN = 25
@@ -100,6 +100,8 @@ def _contents(request: HttpRequest, person: Person, found: list[Thing]) -> dict[
         took(person, Taking.Channel.PAGE, [batch.pk for batch in batches], now)
     return {
         "batches": batches,
+        "can_ask": may(person, "ask-source"),
+        "everywhere": everywhere_of(person, found, now),
         "countries": [
             {"name": country(code).name(language), "value": rows} for code, rows in countries[:COUNTRIES_SHOWN]
         ],

@@ -24,7 +24,7 @@ from tocsin.lake.scope import Batches
 from tocsin.products import stix_given
 
 from .models import Notice
-from .reach import taken_by
+from .reach import extent_of, taken_by
 from .selectors import notices_for
 
 SLICE = 500
@@ -79,9 +79,11 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
     recall, centre = notice.recall, given.centre_of(now)
     identifiers = given.identifiers()
     taken = _taken(notice)
-    sets = dict(Batch.objects.filter(pk__in=list(taken)).values_list("pk", "handling_set__body"))
+    lie_in = Batch.objects.filter(pk__in=list(taken))
+    sets = dict(lie_in.values_list("pk", "handling_set__body"))
     sealed = {pk: not given.conditions_of(HandlingSet.from_json(body)).is_named for pk, body in sets.items()}
-    things = Object.objects.filter(delivery=recall.delivery_id, batch__in=list(taken), standard=given.STANDARD)
+    deliveries = set(lie_in.values_list("delivery", flat=True))  # Redacted versions lie in deliveries of their own.
+    things = Object.objects.filter(delivery__in=deliveries, batch__in=list(taken), standard=given.STANDARD)
 
     def named(thing: Object) -> str:
         return identifiers.sealed(thing.object_id) if sealed[thing.batch_id] else thing.object_id
@@ -113,16 +115,17 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
 
 
 def _taken(notice: Notice) -> Batches:
-    """What the organisation took of what is recalled."""
+    """What the organisation took of what is recalled, and of redacted versions that closed with it."""
     made = notice.recall
     recalled = Batches.unpacked(bytes(made.batches))
     if made.origins is None:
         return taken_by(notice.organisation_id, recalled)
     if not notice.taken:
         return Batches()
-    old = taken_by(notice.organisation_id, Batches.unpacked(bytes(made.origins)))
-    parts = Batch.objects.filter(pk__in=list(recalled), parted_from__in=list(old))
-    return Batches(parts.values_list("pk", flat=True))
+    extent, origins = extent_of(made), Batches.unpacked(bytes(made.origins))
+    old = taken_by(notice.organisation_id, extent.batches)
+    parts = Batch.objects.filter(pk__in=list(recalled), parted_from__in=list(old & origins))
+    return Batches(parts.values_list("pk", flat=True)) | (old - origins)
 
 
 def note_seen(person: Person, notices: set[int], at: datetime) -> None:

@@ -25,7 +25,7 @@ from . import corrections, labels, remaking, services, undoing
 from .forms import CorrectionForm, PartsForm, UndoForm
 from .models import Recall, Remake
 from .parts import Found, find, lines_of
-from .reach import Extent, reach_of
+from .reach import reach_of, within
 from .selectors import contents_of, may_recall_parts, notices_for, recalled_of, recalls_for
 
 MOST_CORRECTED = 100
@@ -77,7 +77,7 @@ def _corrections(request: HttpRequest, parts: Found) -> BaseFormSet[Any]:
 def _previewed(
     request: HttpRequest, context: dict[str, Any], person: Person, parts: Found, formset: BaseFormSet[Any] | None
 ) -> HttpResponse:
-    reach = reach_of(context["delivery"], Extent(parts.origins, parts.row_values))
+    reach = reach_of(context["delivery"], within(parts.origins, parts.row_values))
     is_centre = person.organisation.is_centre
     asked_for = {thing.pk for each in parts.named for thing in each.things}
     own = list(formset) if formset is not None else [None] * len(parts.named)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
 from django.utils import timezone
 
+from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery, Former, Origin, Terms
 from tocsin.centre.intake.register import FACTS, put_to_the_gate
 from tocsin.centre.ledger.models import Taking
@@ -52,7 +53,28 @@ def extent_of(made: Recall) -> Extent:
     country = ""
     if made.reason == Recall.Reason.RESLICED:
         country = next((code for each in made.parts.all() for code in each.countries or ()), "")
-    return Extent(Batches.unpacked(bytes(made.origins)), values, made.asked_at + STILL_TAKING, stays, country)
+    origins = Batches.unpacked(bytes(made.origins))
+    return replace(within(origins, values), until=made.asked_at + STILL_TAKING, stays=stays, country=country)
+
+
+def within(origins: Batches, values: frozenset[str]) -> Extent:
+    """These values, or where there are none, some of these batches; with what was drawn from them and holds it."""
+    return Extent(origins | drawn_holding(origins, values), values)
+
+
+def drawn_holding(origins: Batches, values: Collection[str]) -> Batches:
+    """Batches of redacted versions of these, and of theirs in turn, that hold some of these values.
+
+    What has no value, such as an object without a pattern, may stand in any of them.
+    """
+    found, of = set[int](), set(origins)
+    while of:
+        drawn = Origin.objects.filter(batch__in=of).values("delivery")
+        of = set(Batch.objects.filter(delivery__in=drawn).values_list("pk", flat=True)) - found
+        found |= of
+    if not found or not values:
+        return Batches(found)
+    return Batches(parting.rows_of(found, parting.Chosen(frozenset(values)))["batch"].unique().to_list())
 
 
 @dataclass(frozen=True, slots=True)

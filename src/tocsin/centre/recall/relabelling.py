@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +44,7 @@ from tocsin.lake.scope import Batches
 from . import journal, services
 from .models import Part, Recall, Relabelling
 from .parts import Found, find, take_out
-from .reach import Extent, holding, told_of
+from .reach import Extent, holding, told_of, within
 from .selectors import may_recall_parts, reads_all
 
 FIELDS = ("tlp", "audience", "exclusions", "codes", "pap", "purposes", "classification", "attribution")
@@ -275,7 +275,7 @@ def _told(asked: Relabelling, delivery: Delivery, batches: Batches, found: Found
     neither is anybody."""
     extent = Extent(batches, stays=batches)
     if found is not None:
-        extent = Extent(found.origins, found.row_values, stays=batches)
+        extent = replace(within(found.origins, found.row_values), stays=batches)
     held = holding(Package.objects.filter(recalled_at=None), extent)
     if not held and not told_of(delivery, extent)[1]:
         return None

@@ -24,7 +24,7 @@ from tocsin.lake.scope import Batches
 from . import certificates, journal, labels, remaking, undoing
 from .models import Notice, Part, Recall, Undo
 from .parts import Found, batches_of, countries_of, find, take_out
-from .reach import Extent, extent_of, told_of
+from .reach import Extent, extent_of, told_of, within
 from .rules import ANSWER_WITHIN, IN_THE_MAKING, SETTLES, is_over, is_overdue, wanted_answers
 
 _ATTEMPTS = 6
@@ -139,7 +139,7 @@ def enter(
 ) -> Recall:  # fmt: skip
     """Keep the recall of what lies in these batches, tell whoever had it, close packages; in the caller's transaction,
     which hid it, put it under a stricter label, or moved it from one country (`of_country`) to another."""
-    extent = Extent(batches) if found is None else Extent(found.origins, found.row_values)
+    extent = Extent(batches) if found is None else within(found.origins, found.row_values)
     if said.reason == Recall.Reason.RELABELLED:
         extent = replace(extent, stays=batches)
     if of_country:
@@ -361,7 +361,7 @@ def shown_parts(made: Recall, organisation: Organisation) -> list[Part]:
     for part in made.parts.order_by("pk"):
         for batch in part.batches:
             if batch not in taken:
-                alone = Extent(Batches([batch]), extent.values, extent.until)
+                alone = replace(within(Batches([batch]), extent.values or frozenset()), until=extent.until)
                 taken[batch] = organisation.pk in told_of(made.delivery, alone)[0]
         bound = part.countries
         if any(taken[batch] for batch in part.batches) and (bound is None or organisation.country in bound):

@@ -101,6 +101,20 @@ def of_rows(
     return made
 
 
+def of_recalled(delivery: Delivery, batches: Collection[int]) -> list[Protected]:
+    """What was taken back out of these batches since: nobody may read it, in a version of them either (W04)."""
+    gone = set(Batch.objects.filter(parted_from__in=batches, hidden_at__isnull=False).values_list("pk", flat=True))
+    if not gone:
+        return []
+    rows = values_under(snapshot_of(gone), Batches(gone))
+    left = Object.objects.filter(delivery=delivery, batch__hidden_at=None).values("name")
+    things = Object.objects.filter(delivery=delivery, batch__in=gone).exclude(name="").exclude(name__in=left)
+    made = [
+        Protected(value, Secret.RESTRICTED, _kind(kind)) for _batch, kind, value, _role in rows.iter_rows() if value
+    ]
+    return made + [Protected(name, Secret.RESTRICTED) for name in set(things.values_list("name", flat=True))]
+
+
 def snapshot_of(batches: Collection[int]) -> Snapshot:
     """The files that may hold rows of these batches."""
     if not batches:

@@ -171,6 +171,7 @@ def _protected_beside_objects(
     # What these objects were made to say is theirs: a value without a known role is theirs, too.
     own = texts.said_by(contents)
     said = {found.number for found in others.find([Text(Place("pattern"), own)])}
+    made += guard.of_recalled(delivery, batches)
     return made + victims + [each for number, each in enumerate(others.protected) if number not in said]
 
 
@@ -181,7 +182,8 @@ def _protected_beside_rows(
     kept = set(rows["value"].drop_nulls()) if rows.height else set()
     gone = [name for group in out for name in cutting.COLUMN_GROUPS[group] if name in cutting.TELLING]
     made = [Protected(name, Secret.REMOVED) for name in cutting.said_in(rows, gone) if name not in kept]
-    return made + guard.of_source(delivery, handling) + guard.of_rows(delivery, batches, handling, by, at)
+    made += guard.of_source(delivery, handling) + guard.of_recalled(delivery, batches)
+    return made + guard.of_rows(delivery, batches, handling, by, at)
 
 
 def _handling_of(batches: Collection[int]) -> HandlingSet:
@@ -286,6 +288,7 @@ def look_for_leaks(redaction: Redaction, *, by: Person, at: datetime) -> None:
         elif redaction.delivery.name.endswith(ROWS_SUFFIX):
             protected = _protected_beside_rows(of, _rows_for(by, of, at), numbers, redaction.out, by, at)
             guard.refuse_leaks(texts.of_table(content), protected)
+            guard.refuse_leaks(texts.values_of_table(content), guard.of_recalled(of, numbers))
         else:
             seed = _seed(of, redaction.made_by, redaction.made_at)
             things = contents_of(objects_for(by, of, at)).values()

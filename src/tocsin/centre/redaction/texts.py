@@ -28,6 +28,7 @@ _REFERENCES = re.compile(r"^(?:id|.*_refs?|spec_version|created|modified)$")
 _TOKEN = re.compile(r"[^\s\"'<>,;()«»\[\]]{5,}")
 FREE_COLUMNS = ("malware", "actor", "label", "hostname", "url", "note", "tags", "reference")
 """Columns in which a source writes as it likes; what the others hold, the gate knows for what it is."""
+VALUE_COLUMNS = ("value", "peer")
 _BETWEEN_CELLS = "\n¶\n"
 _VICTIMS = [role.value for role in VICTIM_LIKE]
 
@@ -70,6 +71,14 @@ def of_table(content: bytes) -> Iterator[Text]:
     rows = pl.read_csv(content, infer_schema=False)
     rows = rows.filter(~pl.col("role").is_in(_VICTIMS).fill_null(True))
     for name in FREE_COLUMNS:
+        if name in rows.columns and (cells := rows[name].drop_nulls().unique(maintain_order=True).to_list()):
+            yield Text(Place(name), _BETWEEN_CELLS.join(cells))
+
+
+def values_of_table(content: bytes) -> Iterator[Text]:
+    """What the rows of a table are about, whoever's they are."""
+    rows = pl.read_csv(content, infer_schema=False)
+    for name in VALUE_COLUMNS:
         if name in rows.columns and (cells := rows[name].drop_nulls().unique(maintain_order=True).to_list()):
             yield Text(Place(name), _BETWEEN_CELLS.join(cells))
 

@@ -29,7 +29,7 @@ REASONS: dict[str, tuple[str, str, str | Promise]] = {
     "named": ("user", "good", _("The source named the person")),
     "addressed": ("mail", "good", _("The source named it as an addressee")),
     "label": ("circle-check", "good", _("The label lets it go there")),
-    "permitted": ("circle-check", "good", _("The source was asked, and permitted it")),
+    "permitted": ("circle-check", "good", _("Its source permitted it, or its bureau passed it on")),
     "not-signed-in": ("circle-x", "", _("It reads nothing at all")),
     "suspended": ("player-pause", "bad", _("Its country's bureau is suspended")),
     "hidden": ("eye", "bad", _("It is hidden")),

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingHit
+from tocsin.centre.circulars.models import Circular
 from tocsin.centre.intake import lake, originals, vault
-from tocsin.centre.intake.models import Batch, Delivery, Hold, NameTally, Tally
+from tocsin.centre.intake.models import Batch, Delivery, Grading, Hold, NameTally, Tally
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.knowledge import services as knowledge
-from tocsin.centre.recall.models import Part, Recall, Relabelling
+from tocsin.centre.ledger.models import Chase, Kind, Response
+from tocsin.centre.permissions.models import Permission
+from tocsin.centre.recall.models import Notice, Part, Recall, Relabelling, Undo
+from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release.models import Package, Release
 from tocsin.centre.release.selectors import batches_of, file_of
 from tocsin.core.errors import Conflict
@@ -30,9 +35,14 @@ from .models import Purge, Review
 Facts = dict[str, Any]
 KEPT_AGAIN_SECONDS = 3600
 """Bytes that were written later than this before a purge may belong to a delivery whose row is not there yet."""
-NOTES = ((Recall, ("note",)), (Hold, ("answer_text", "decision")), (Release, ("reason", "closing_reason")),
-         (Review, ("reason",)))  # fmt: skip
-"""Texts of the Centre's own people about a delivery: what is no person's data in them stays (W05)."""
+NOTES: tuple[tuple[type[Model], str, tuple[str, ...]], ...] = (
+    (Recall, "delivery", ("note",)), (Notice, "recall__delivery", ("note",)), (Undo, "recall__delivery", ("note",)),
+    (Relabelling, "delivery", ("note", "reason")), (Hold, "delivery", ("answer_text", "decision")),
+    (Release, "delivery", ("reason", "closing_reason")), (Review, "delivery", ("reason",)),
+    (Redaction, "of", ("reason",)), (Permission, "delivery", ("reason", "asked_reason", "answer", "closing_reason")),
+    (Grading, "batch__delivery", ("note",)), (Circular, "delivery", ("check_reason",)),
+)  # fmt: skip
+"""What people wrote about a delivery, by how it leads there: what is no person's data in it stays (W05)."""
 
 
 def packages(purge: Purge, held: Batches, at: datetime) -> Facts:
@@ -68,20 +78,36 @@ def decisions(purge: Purge, held: Batches, at: datetime) -> Facts:
 
 
 def texts(purge: Purge, held: Batches, at: datetime) -> Facts:
-    """What the Centre's people wrote about it: personal fields are blanked, and somebody is to look at it."""
+    """What people wrote about it: personal fields are blanked, and somebody is to look at it."""
     changed = []
-    for model, names in NOTES:
-        for each in model.objects.filter(delivery=purge.delivery):
-            before = {name: getattr(each, name) for name in names}
-            after = {name: blanked(text) for name, text in before.items()}
-            if after != before:
-                for name, text in after.items():
-                    setattr(each, name, text)
-                each.save(update_fields=list(after))
-                changed.append([model._meta.model_name, each.pk])
+    for model, leads, names in NOTES:
+        for each in model._default_manager.filter(**{leads: purge.delivery}):
+            changed += _blanked(each, names)
+    for each in _said_of_releases(purge.delivery):
+        changed += _blanked(each, ("note",))
     Part.objects.filter(recall__delivery=purge.delivery).update(key="", name="", values=[], became="")
     Relabelling.objects.filter(delivery=purge.delivery).update(keys=[], changes={})
     return {"blanked": changed}
+
+
+def _blanked(row: Model, names: Sequence[str]) -> list[list[object]]:
+    """Blank these fields of the row; names the row where that changed anything."""
+    before = {name: getattr(row, name) for name in names}
+    after = {name: blanked(text) for name, text in before.items()}
+    if after == before:
+        return []
+    for name, text in after.items():
+        setattr(row, name, text)
+    row.save(update_fields=list(after))
+    return [[row._meta.model_name, row.pk]]
+
+
+def _said_of_releases(delivery: Delivery) -> Iterator[Model]:
+    """What recipients answered about its releases, and what was noted while they were waited for."""
+    for number in Release.objects.filter(delivery=delivery).values_list("pk", flat=True):
+        yield from Chase.objects.filter(kind=Kind.RELEASE, number=number).exclude(note="")
+        about = Response.objects.filter(kind=Kind.RELEASE, first__lte=number, last__gte=number).exclude(note="")
+        yield from (each for each in about if number in Batches.unpacked(bytes(each.numbers)))
 
 
 def skeleton(purge: Purge, held: Batches, at: datetime) -> Facts:
