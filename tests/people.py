@@ -70,7 +70,9 @@ CAST: dict[str, Callable[[], Person]] = {
     "alma_access": lambda: _at_bureau("alma_access", "FR", "Alma Roux", "fr", "access-manager"),
     "ines_investigator": lambda: _below("ines_investigator", "nu-fr", "Inès Caron", "investigator"),
     "una_unit": lambda: _below("una_unit", "nu-fr", "Una Lefèvre", "officer"),
-    "sami_sub_bureau": lambda: _below("sami_sub_bureau", "sb-fr", "Sami Temaru", "officer", country="XF", is_bureau=True),
+    "sami_sub_bureau": lambda: _below(
+        "sami_sub_bureau", "sb-fr", "Sami Temaru", "officer", country="XF", is_bureau=True
+    ),
     "sora_suspended": lambda: _of_suspended("sora_suspended", "TV", "Sora Tealofi"),
     "hugo_head": lambda: _at_bureau("hugo_head", "FR", "Hugo Perrin", "fr", "head"),
     "pia_partner": lambda: _at_partner("pia_partner", "northwind", "Pia Novak"),

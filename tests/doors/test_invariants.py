@@ -263,7 +263,9 @@ def things(draw: st.DrawFn) -> dict[str, Any]:
     body = builders.indicator(number, name=f"round {number}", description=draw(WORDS))
     body |= draw(st.dictionaries(NAMES, VALUES, max_size=3))
     body["extensions"] = {EXTENSION: {"extension_type": "property-extension", **draw(st.dictionaries(NAMES, VALUES))}}
-    body["object_marking_refs"] = draw(st.sampled_from([[STATEMENT["id"]], [TLP_1_GREEN], [TLP_GREEN, STATEMENT["id"]]]))
+    body["object_marking_refs"] = draw(
+        st.sampled_from([[STATEMENT["id"]], [TLP_1_GREEN], [TLP_GREEN, STATEMENT["id"]]])
+    )
     return body
 
 

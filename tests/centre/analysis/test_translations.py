@@ -107,7 +107,7 @@ def test_a_translation_that_one_may_not_see_does_not_exist(client: Client) -> No
 def test_i8_of_every_version_only_its_own_translation_is_shown() -> None:
     """Whatever was translated, and whatever came since; a moment that is written otherwise is the same moment."""
     versions = (SECOND, THIRD, "2026-04-01T00:00:00.000Z")
-    spelled = ("2026-02-01T00:00:00Z", "2026-03-01T01:00:00+01:00")
+    spelled = ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00.000000Z")
     made = [
         translation(said, {"fr": {"name": version}}, number)
         for number, (said, version) in enumerate(zip(spelled, versions, strict=False), 1)

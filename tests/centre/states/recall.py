@@ -14,7 +14,6 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.ledger.services import took
-from tocsin.centre.members.models import Person
 from tocsin.centre.recall import services
 from tocsin.centre.recall.models import Notice, Recall, Undo
 from tocsin.centre.recall.rules import ANSWER_WITHIN, SETTLES
@@ -22,16 +21,18 @@ from tocsin.centre.recall.selectors import may_recall, notices_for, recalls_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.core.errors import NotFound
 
-from .walk import Machine
+from .walk import Cast, Machine
 
 AT = builders.NOW
 ASKED_AT = AT - SETTLES
 TAKERS = ("fleur_officer", "khalil_officer")
 Act = Callable[[Delivery, str], object]
+CAST = Cast()
 
 
 def machine() -> Machine:
     """A delivery for each state, recalled by its source."""
+    CAST.clear()
     for login in (*TAKERS, "mona_manager", "omar_partner", "lena_legal", "dario_duty", "dana_analyst"):
         people.call(login)
     unit = builders.organisation("nu-fr", class_name="law-enforcement", country="FR", parent=builders.bureau("FR"))
@@ -86,7 +87,7 @@ def _state_of(one: Delivery) -> str:
 def _recall(
     one: Delivery, who: str, *, action: str = "destroy", reason: str = "source-withdrawal", at: datetime = AT
 ) -> None:
-    person = people.call(who)
+    person = CAST[who]
     if not may_recall(person, one):
         raise NotFound
     services.recall(one, by=person, reason=reason, action=action, note="", at=at)
@@ -94,7 +95,7 @@ def _recall(
 
 def _answer(state: str, note: str = "", *, for_units: bool = True, acted: bool | None = None) -> Act:
     def act(one: Delivery, who: str) -> None:
-        person = _of_cast(who)
+        person = CAST[who]
         notice = notices_for(person).filter(recall__delivery=one).first()
         if notice is None:
             raise NotFound
@@ -103,20 +104,16 @@ def _answer(state: str, note: str = "", *, for_units: bool = True, acted: bool |
     return act
 
 
-def _of_cast(who: str) -> Person:
-    return Person.objects.select_related("organisation").get(login=who)
-
-
 def _by_all(one: Delivery, who: str) -> None:
     """Before it has settled, so that it stays open for the moment."""
     for notice in Notice.objects.filter(recall__delivery=one, state="informed").select_related("organisation"):
-        person = _of_cast({"ncb-fr": "fleur_officer", "ncb-jo": "khalil_officer"}[notice.organisation.slug])
+        person = CAST[{"ncb-fr": "fleur_officer", "ncb-jo": "khalil_officer"}[notice.organisation.slug]]
         services.answer(notice, by=person, state="destroyed", for_units=True, note="", at=ASKED_AT)
 
 
 def _undo(state: str, note: str = "") -> Act:
     def act(one: Delivery, who: str) -> None:
-        person = _of_cast(who)
+        person = CAST[who]
         undo = undos_for(person).filter(recall__delivery=one).first()
         if undo is None:
             raise NotFound
@@ -127,7 +124,7 @@ def _undo(state: str, note: str = "") -> Act:
 
 def _take_certificate(one: Delivery, who: str) -> None:
     """As the page that gives it."""
-    person = _of_cast(who)
+    person = CAST[who]
     if not may_recall(person, one) or not recalls_for(person).filter(delivery=one).exclude(certificate="").exists():
         raise NotFound
     record(who, "recall.closed", "recall:1", at=AT)

@@ -32,17 +32,26 @@ from tocsin.centre.retention.models import LegalHold, Purge, Review
 from tocsin.core.errors import NotFound
 from tocsin.handling.neutrality import CHECKLIST, GROUNDS
 
-from .walk import Machine
+from .walk import Cast, Machine
 
 AT = datetime.now(UTC)
 SENT_AT = AT - timedelta(hours=2)
 ENDS_AT = AT + timedelta(days=30)
 Act = Callable[[Delivery, str], object]
+CAST = Cast()
 
 
 def machine() -> Machine:
     """One delivery in each state, by the acts that lead there as far as the state is not about its reading."""
-    for login in ("dana_analyst", "dora_dissemination", "lena_legal", "fleur_officer", "khalil_officer"):
+    CAST.clear()
+    for login in (
+        "dana_analyst",
+        "dora_dissemination",
+        "lena_legal",
+        "fleur_officer",
+        "khalil_officer",
+        "omar_partner",
+    ):
         people.call(login)
     subjects = {name: _sent(name) for name in ("received", "quarantined", "withdrawn", "refused")}
     subjects["duplicate"] = _sent("received", state="duplicate", duplicate_of=subjects["received"])
@@ -70,7 +79,7 @@ def machine() -> Machine:
 def _sent(name: str, **said: object) -> Delivery:
     """With its bytes, and in the state of its name unless that is one of those that follow the reading."""
     content = f"ip,last_seen,note\n192.0.2.{len(name)},2026-11-20T10:00:00Z,{name}\n".encode()
-    pia, state = people.call("pia_partner"), said.pop("state", name)
+    pia, state = CAST["pia_partner"], said.pop("state", name)
     facts = {"person": pia, "sha256": hashlib.sha256(content).hexdigest(), "ends_at": ENDS_AT, "state": state, **said}
     made = builders.delivery(pia.organisation, f"{name}.csv", SENT_AT, **facts)
     path = delivery_path(intake.store_folder(), made.sha256)
@@ -109,7 +118,7 @@ def _state_of(one: Delivery) -> str:
 
 def _of_recipient(released: Release) -> str:
     """How far the bureau of France is with it: what follows a release is each recipient's own."""
-    officer = people.call("fleur_officer").organisation_id
+    officer = CAST["fleur_officer"].organisation_id
     progress = progress_of(Kind.RELEASE, [released.pk]).get(released.pk, {}).get(officer)
     if progress is None or progress.acknowledged_at is None:
         return "released"
@@ -125,12 +134,12 @@ def _let_read(one: Delivery, who: str) -> None:
 
 
 def _read_again(one: Delivery, who: str) -> None:
-    intake.read_again(one, by=people.call(who), profile=None, at=AT)
+    intake.read_again(one, by=CAST[who], profile=None, at=AT)
 
 
 def _same_bytes(one: Delivery, who: str) -> None:
     """Only of what is no delivery any more do the same bytes make a new one."""
-    person = people.call(who)
+    person = CAST[who]
     content = delivery_path(intake.store_folder(), one.sha256).read_bytes()
     made = intake.receive(
         organisation=person.organisation, via="api", name="b", chunks=[content], at=AT, person=person
@@ -140,7 +149,7 @@ def _same_bytes(one: Delivery, who: str) -> None:
 
 def _propose(one: Delivery, who: str) -> None:
     batches = Batch.objects.filter(delivery=one)
-    releasing.propose(one, batches, audience=(), reason="they need it", by=people.call(who), at=AT)
+    releasing.propose(one, batches, audience=(), reason="they need it", by=CAST[who], at=AT)
 
 
 def _proposed(one: Delivery) -> Release:
@@ -151,7 +160,7 @@ def _proposed(one: Delivery) -> Release:
 
 
 def _release(one: Delivery, who: str, *, is_proved: bool = True) -> None:
-    releasing.release(_proposed(one), by=people.call(who), is_proved=is_proved, at=AT)
+    releasing.release(_proposed(one), by=CAST[who], is_proved=is_proved, at=AT)
 
 
 def _hold_of(one: Delivery, who: str) -> Hold:
@@ -162,20 +171,20 @@ def _hold_of(one: Delivery, who: str) -> Hold:
 
 
 def _clear(text: str = "no political matter") -> Act:
-    return lambda one, who: holding.clear(_hold_of(one, who), text=text, by=people.call(who), at=AT)
+    return lambda one, who: holding.clear(_hold_of(one, who), text=text, by=CAST[who], at=AT)
 
 
 def _refuse(ground: str = GROUNDS[0]) -> Act:
-    return lambda one, who: holding.refuse(_hold_of(one, who), ground=ground, text="why", by=people.call(who), at=AT)
+    return lambda one, who: holding.refuse(_hold_of(one, who), ground=ground, text="why", by=CAST[who], at=AT)
 
 
 def _say(choice: str, **said: str) -> Act:
-    return lambda one, who: holding.answer(one, choice, by=people.call(who), at=AT, **said)
+    return lambda one, who: holding.answer(one, choice, by=CAST[who], at=AT, **said)
 
 
 def _shown_to(one: Delivery, who: str) -> Person:
     """The page of a delivery opens its acts."""
-    person = people.call(who)
+    person = CAST[who]
     delivery_for(person, one.receipt)
     return person
 
@@ -201,13 +210,13 @@ def _term(kind: str, days: int) -> Act:
 
 
 def _acknowledge(one: Delivery, who: str) -> None:
-    person = people.call(who)
+    person = CAST[who]
     responding.acknowledge(person, received.found_for(person, one.receipt, AT), AT)
 
 
 def _answer(outcome: str, note: str = "", usefulness: str = "useful") -> Act:
     def act(one: Delivery, who: str) -> None:
-        person = people.call(who)
+        person = CAST[who]
         found = received.found_for(person, one.receipt, AT)
         responding.answer(person, found, outcome=outcome, usefulness=usefulness, note=note, at=AT)
 
@@ -215,7 +224,7 @@ def _answer(outcome: str, note: str = "", usefulness: str = "useful") -> Act:
 
 
 def _hold_legally(one: Delivery, who: str) -> None:
-    legal_holds.place(one.receipt, authority="Court of X", reason="trial", until=None, by=people.call(who), at=AT)
+    legal_holds.place(one.receipt, authority="Court of X", reason="trial", until=None, by=CAST[who], at=AT)
 
 
 def _purge(one: Delivery, who: str) -> None:
@@ -264,13 +273,13 @@ def _acts() -> dict[str, Act]:
         "release": _release,
         "release-unproved": lambda one, who: _release(one, who, is_proved=False),
         "refuse-release": lambda one, who: releasing.refuse(
-            _proposed(one), reason="not yet", by=people.call(who), at=AT
+            _proposed(one), reason="not yet", by=CAST[who], at=AT
         ),
         "refuse-release-without-reason": lambda one, who: releasing.refuse(
-            _proposed(one), reason=" ", by=people.call(who), at=AT
+            _proposed(one), reason=" ", by=CAST[who], at=AT
         ),
         "withdraw-proposal": lambda one, who: releasing.withdraw(
-            _proposed(one), reason="", by=people.call(who), at=AT
+            _proposed(one), reason="", by=CAST[who], at=AT
         ),
         "acknowledge": _acknowledge,
         "say-acted": _answer("acted"),

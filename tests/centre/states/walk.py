@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection, models, transaction
+from tests import people
 
 from tocsin.centre.audit.models import Entry
+from tocsin.centre.members.models import Person
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.site.labels import ACTIONS
 
@@ -44,6 +46,15 @@ class Machine:
     """Of these, those that are done once for all subjects."""
 
 
+class Cast(dict[str, Person]):
+    """People by login, each fetched once: no act of a machine changes them."""
+
+    def __missing__(self, login: str) -> Person:
+        found = Person.objects.select_related("organisation__parent", "employer").filter(login=login).first()
+        self[login] = found or people.call(login)
+        return self[login]
+
+
 def _read(name: str) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]:
     text = Path(__file__).with_name(f"{name}_table.txt").read_text()
     lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
@@ -57,13 +68,13 @@ def walk(machine: Machine) -> None:
     assert {act for act, _ in wanted} == set(machine.acts), "an act without a row, or a row without an act"
     assert set(states) == set(machine.subjects), "a state without a column, or a column without a state"
     assert {state: machine.state_of(each) for state, each in machine.subjects.items()} == {s: s for s in states}
-    before = _rows(machine)
+    before, last = _rows(machine), _newest()
     got = {}
     for act, who in wanted:
         if act in machine.worldwide:
-            got[act, who] = _turned(machine, act)
+            got[act, who] = _turned(machine, act, last)
         else:
-            got[act, who] = {state: _tried(machine, act, who, state, before) for state in states}
+            got[act, who] = {state: _tried(machine, act, who, state, before, last) for state in states}
     differs = [
         f"{act} by {who} in {state}: {got[act, who][state]} instead of {cell}"
         for (act, who), cells in wanted.items()
@@ -73,9 +84,12 @@ def walk(machine: Machine) -> None:
     assert not differs, "\n".join(differs)
 
 
-def _turned(machine: Machine, act: str) -> dict[str, str]:
+def _newest() -> int:
+    return Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def _turned(machine: Machine, act: str, last: int) -> dict[str, str]:
     """What came of every subject when the clock turned. Afterwards all is as it was."""
-    last = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     with transaction.atomic():
         machine.acts[act](None, "")
         now = {state: machine.state_of(each) for state, each in machine.subjects.items()}
@@ -86,10 +100,9 @@ def _turned(machine: Machine, act: str) -> dict[str, str]:
     return {state: "-" if each == state else each for state, each in now.items()}
 
 
-def _tried(machine: Machine, act: str, who: str, state: str, before: list[Any]) -> str:
+def _tried(machine: Machine, act: str, who: str, state: str, before: list[Any], last: int) -> str:
     """What came of it. Afterwards all is as it was."""
     subject = machine.subjects[state]
-    last = Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     wrote: list[str] = []
 
     def watch(execute: Any, sql: str, *told: Any) -> Any:
