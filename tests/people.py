@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 from django.test import Client
 from django.utils import timezone
 
-from tocsin.centre.members.models import Person
+from tocsin.centre.members.models import Agreement, CountryStatus, Person
 from tocsin.centre.members.sessions import PROVED_AT
 
 from . import builders
@@ -25,6 +26,32 @@ def _at_partner(login: str, slug: str, name: str, role: str = "analyst") -> Pers
     return builders.person(login, builders.organisation(slug), role, name=name)
 
 
+def _seconded(login: str, slug: str, name: str) -> Person:
+    """In a seat at the Centre with the desk's roles; its employer is a partner."""
+    employer = builders.organisation(slug)
+    return builders.person(login, builders.centre(), "analyst", "duty", name=name, employer=employer)
+
+
+def _below(login: str, slug: str, name: str, role: str, **said: object) -> Person:
+    """Of a national unit, or a sub-bureau, below the bureau of France."""
+    facts = {"class_name": "law-enforcement", "country": "FR", "parent": builders.bureau("FR"), **said}
+    return builders.person(login, builders.organisation(slug, **facts), role, name=name)
+
+
+def _of_suspended(login: str, code: str, name: str) -> Person:
+    """Of the bureau of a country whose access is suspended."""
+    found = _at_bureau(login, code, name, "en")
+    CountryStatus.objects.create(code=code, status="suspended", from_at=builders.NOW, reason="-", set_by="-")
+    return found
+
+
+def _of_expired(login: str, slug: str, name: str) -> Person:
+    """Of a partner whose agreement is over."""
+    found = _at_partner(login, slug, name)
+    Agreement.objects.filter(organisation=found.organisation).update(ends_on=date(2025, 12, 31))
+    return found
+
+
 CAST: dict[str, Callable[[], Person]] = {
     "dana_analyst": lambda: _at_centre("dana_analyst", "analyst", "Dana Okafor"),
     "rui_reviewer": lambda: _at_centre("rui_reviewer", "reviewer", "Rui Tanaka"),
@@ -36,14 +63,25 @@ CAST: dict[str, Callable[[], Person]] = {
     "ada_administrator": lambda: _at_centre("ada_administrator", "administrator", "Ada Lindqvist"),
     "aida_auditor": lambda: _at_centre("aida_auditor", "auditor", "Aïda Ben Salem"),
     "cora_commission": lambda: _at_centre("cora_commission", "commission", "Cora Nyberg"),
+    "dara_protection": lambda: _at_centre("dara_protection", "data-protection", "Dara Ní Bhriain"),
+    "sven_secondee": lambda: _seconded("sven_secondee", "southgate", "Sven Dahl"),
     "fleur_officer": lambda: _at_bureau("fleur_officer", "FR", "Fleur Marchand", "fr"),
     "khalil_officer": lambda: _at_bureau("khalil_officer", "JO", "خليل حداد", "ar"),
+    "alma_access": lambda: _at_bureau("alma_access", "FR", "Alma Roux", "fr", "access-manager"),
+    "ines_investigator": lambda: _below("ines_investigator", "nu-fr", "Inès Caron", "investigator"),
+    "una_unit": lambda: _below("una_unit", "nu-fr", "Una Lefèvre", "officer"),
+    "sami_sub_bureau": lambda: _below(
+        "sami_sub_bureau", "sb-fr", "Sami Temaru", "officer", country="XF", is_bureau=True
+    ),
+    "sora_suspended": lambda: _of_suspended("sora_suspended", "TV", "Sora Tealofi"),
     "hugo_head": lambda: _at_bureau("hugo_head", "FR", "Hugo Perrin", "fr", "head"),
     "pia_partner": lambda: _at_partner("pia_partner", "northwind", "Pia Novak"),
     "mona_manager": lambda: _at_partner("mona_manager", "northwind", "Mona Weiss", "manager"),
     "omar_partner": lambda: _at_partner("omar_partner", "southgate", "Omar Reyes"),
+    "elio_expired": lambda: _of_expired("elio_expired", "eastgate", "Elio Conti"),
 }
-"""Login → makes the person with the organisation. `omar_partner` is the stranger to all that northwind sends."""
+"""Login → makes the person with the organisation. `omar_partner` is the stranger to all that northwind sends, and the
+employer's colleague of `sven_secondee`."""
 
 
 def call(login: str) -> Person:

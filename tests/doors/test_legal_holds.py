@@ -247,7 +247,8 @@ def test_w16_of_two_officers_one_decides(held: Delivery) -> None:
 def test_w16_reading_again_is_no_way_round(held: Delivery, client: Client) -> None:
     people.let_in(client, "dana_analyst")
     assert client.post(reverse("delivery-read-again", args=[held.receipt])).status_code == 404
-    services.read_again(held, by=people.call("dana_analyst"), profile=None, at=timezone.now())
+    with pytest.raises(Conflict):
+        services.read_again(held, by=people.call("dana_analyst"), profile=None, at=timezone.now())
     work()
     held.refresh_from_db()
     assert held.state == "held"

@@ -70,6 +70,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("partnership", "users", _("Our partnership"), "read-own-agreement"),
             Entry("scorecards", "gauge", _("Scorecards"), "read-scorecards"),
             Entry("own-agreement", "file-text", _("Our agreement"), "read-own-agreement"),
+            Entry("purges", "trash", _("Purges"), "read-purges"),
             Entry("acts", "history", _("Log of acts"), "read-audit"),
             Entry("emergencies", "flame", _("Emergency access"), "read-emergencies"),
             Entry("settings", "settings", _("Settings"), "administer"),

@@ -102,3 +102,18 @@ def test_a_translation_that_one_may_not_see_does_not_exist(client: Client) -> No
     shown = client.get(reverse("object", args=[thing.pk])).content.decode()
     assert "Panneaux" not in shown
     assert reverse("object", args=[made.pk]) not in shown
+
+
+def test_i8_of_every_version_only_its_own_translation_is_shown() -> None:
+    """Whatever was translated, and whatever came since; a moment that is written otherwise is the same moment."""
+    versions = (SECOND, THIRD, "2026-04-01T00:00:00.000Z")
+    spelled = ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00.000000Z")
+    made = [
+        translation(said, {"fr": {"name": version}}, number)
+        for number, (said, version) in enumerate(zip(spelled, versions, strict=False), 1)
+    ]
+    things = delivered(*map(report, versions), *made)
+    told = [translation_of(Object.objects.all(), thing, "fr") for thing in things[:3]]
+    assert [each.name if each else None for each in told] == [SECOND, THIRD, ""]
+    Object.objects.filter(pk__in=[each.pk for each in things[3:]]).update(revoked=True)
+    assert [translation_of(Object.objects.all(), thing, "fr") for thing in things[:3]] == [None] * 3

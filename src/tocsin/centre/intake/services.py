@@ -359,20 +359,15 @@ def quarantine(delivery: Delivery, reason: str, where: str, claim: jobs.Claim, a
 
 
 def read_again(delivery: Delivery, *, by: Person, profile: Profile | None, at: datetime) -> None:
-    """Queue a quarantined delivery again, with another profile where one is given."""
+    """Queue a quarantined delivery again, with another profile where one is given. Raises Conflict for any other."""
+    values: dict[str, Any] = {"state": Delivery.State.RECEIVED, "reason": "", "reason_where": "", "finished_at": None}
+    if profile is not None:
+        values |= {"profile": profile_to_json(profile), "profile_name": profile.name}
     with transaction.atomic():
-        changed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.QUARANTINED)
-        values: dict[str, Any] = {
-            "state": Delivery.State.RECEIVED,
-            "reason": "",
-            "reason_where": "",
-            "finished_at": None,
-        }
-        if profile is not None:
-            values |= {"profile": profile_to_json(profile), "profile_name": profile.name}
-        if changed.update(**values):
-            jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
-            record(by.login, "delivery.read-again", f"delivery:{delivery.pk}", {}, at=at)
+        if not Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.QUARANTINED).update(**values):
+            raise Conflict("it is not in quarantine any more")
+        jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+        record(by.login, "delivery.read-again", f"delivery:{delivery.pk}", {}, at=at)
 
 
 def dumps(value: object) -> str:

@@ -70,11 +70,11 @@ MOVES: Mapping[State, Mapping[State, tuple[str, ...]]] = {
         State.TERMINATED: (),
     },
     State.SIGNED: {State.ACTIVE: _ALL_GUARDS, State.TERMINATED: ()},
-    State.ACTIVE: {State.SUSPENDED: (), State.TERMINATED: ()},
-    State.SUSPENDED: {State.ACTIVE: _ALL_GUARDS, State.TERMINATED: ()},
+    State.ACTIVE: {State.SUSPENDED: ("not-over",), State.TERMINATED: ("not-over",)},
+    State.SUSPENDED: {State.ACTIVE: _ALL_GUARDS, State.TERMINATED: ("not-over",)},
     State.TERMINATED: {},
 }
-"""State → what may follow → what must hold for that."""
+"""State → what may follow → what must hold for that. What expired is at its end: nothing follows it."""
 
 EDITABLE: Mapping[str, frozenset[State]] = {
     "terms": frozenset({State.EXPLORED, State.VETTING, State.NEGOTIATED}),

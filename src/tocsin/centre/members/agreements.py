@@ -125,12 +125,10 @@ def shown(agreement: Agreement, at: datetime, by: str = "") -> Shown:
     """How it stands; with the steps that `by` could take, where a person is named."""
     facts = agreement.facts
     vetting = days_left(replace(facts, ends_on=facts.vetted_until), at)
-    steps = tuple(
-        Step(to, missing(facts, to, at, by), to in NEEDS_REASON)
-        for to in (MOVES[facts.state] if by else ())
-        if not (to == State.SUSPENDED and standing(facts, at) == Standing.EXPIRED)
-    )
-    return Shown(agreement, standing(facts, at), days_left(facts, at), vetting, steps)
+    how = standing(facts, at)
+    following = MOVES[facts.state] if by and how != Standing.EXPIRED else ()
+    steps = tuple(Step(to, missing(facts, to, at, by), to in NEEDS_REASON) for to in following)
+    return Shown(agreement, how, days_left(facts, at), vetting, steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ ROLES: dict[str, str | Promise] = {
     "dissemination": _("Dissemination officer"),
     "legal": _("Legal officer"),
     "auditor": _("Auditor"),
+    "data-protection": _("Data-protection officer"),
     "duty": _("Duty officer"),
     "administrator": _("Administrator"),
     "partnership": _("Partnership officer"),

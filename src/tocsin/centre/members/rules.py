@@ -32,6 +32,7 @@ ABILITIES = (
     "answer-permissions",  # What one's own organisation is asked as a source.
     "watch",  # Keep standing queries.
     "review-terms",  # How long a delivery is kept: of one's own; the Centre asks its source.
+    "read-purges",  # What was purged, by which rule, with its certificate: of one's own; at the Centre, of all.
     "hold-legally",  # Keep a sealed copy for a court; order a purge before its time.
     "recall",  # Take back what was handed out: one's own; at the Centre, anybody's.
     "read-feeds",
@@ -59,23 +60,27 @@ _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "rea
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
 _PROPOSING = {"read-releases", "propose-release", "ask-source"}
 _RELEASING = {"read-releases", "release", "sign-orders", "ask-source"}
-_SOURCE = {"recall", "answer-permissions", "review-terms"}
+_SOURCE = {"recall", "answer-permissions", "review-terms", "read-purges"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
     "centre": {
         "analyst": frozenset(
             _DESK
             | _PROPOSING
-            | {"deliver", "deliver-for-others", "map-columns", "review", "review-terms", "package", "watch", "follow"}
-            | {_APPROVES}
+            | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", "follow"}
+            | {"review-terms", "read-purges", _APPROVES}
         ),
         "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch", _ASKS, _APPROVES}),
         "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", "follow", "chase", _ASKS}),
         "legal": frozenset(
             _DESK
             | {"read-audit", "audit-searches", "recall", "set-country-status", "decide-legal"}
-            | {"review-terms", "hold-legally"}
+            | {"review-terms", "read-purges", "hold-legally"}
             | {"read-releases", "sign-orders", _ASKS, _APPROVES}
+        ),
+        # Looks after what is done with people's data: how long it is kept, and who searched for whom. Reads none of it.
+        "data-protection": frozenset(
+            {"read-audit", "audit-searches", "read-organisations", "read-emergencies", "read-purges"}
         ),
         "auditor": frozenset({"read-audit", "audit-searches", "read-organisations", "read-emergencies"}),
         "duty": frozenset(

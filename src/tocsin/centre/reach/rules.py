@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 
@@ -40,10 +40,12 @@ def due_at(offered_at: datetime, urgent_at: datetime | None, timer: str = "overd
 
     Whoever calls it urgent starts the short time, and never lengthens the long one.
     """
+    # A sum in a zone whose clock is set meanwhile would come out an hour off.
+    offered_at = offered_at.astimezone(UTC)
     normal: datetime = offered_at + getattr(NORMAL, timer)
     if urgent_at is None:
         return normal
-    short: datetime = max(offered_at, urgent_at) + getattr(URGENT, timer)
+    short: datetime = max(offered_at, urgent_at.astimezone(UTC)) + getattr(URGENT, timer)
     return min(normal, short)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tocsin.handling import HandlingSet
 from tocsin.handling.sets import CLASSIFICATIONS, PAP
@@ -25,6 +25,16 @@ UNDO_WITHIN = timedelta(hours=72)
 
 ANSWERS = frozenset({"destroyed", "corrected", "objected"})
 ANSWERED = ANSWERS | {"nothing-taken"}
+
+
+def answer_by(asked_at: datetime) -> datetime:
+    """When an answer is overdue: so long after it was asked for, in UTC, whatever clock is set meanwhile (I9)."""
+    return asked_at.astimezone(UTC) + ANSWER_WITHIN
+
+
+def undo_by(asked_at: datetime) -> datetime:
+    """The same of what is to be undone."""
+    return asked_at.astimezone(UTC) + UNDO_WITHIN
 
 
 def is_over(states: Iterable[str]) -> bool:

@@ -25,7 +25,7 @@ from . import certificates, journal, labels, remaking, undoing
 from .models import Notice, Part, Recall, Undo
 from .parts import Found, batches_of, countries_of, find, take_out
 from .reach import Extent, extent_of, told_of, within
-from .rules import ANSWER_WITHIN, IN_THE_MAKING, SETTLES, is_over, is_overdue, wanted_answers
+from .rules import IN_THE_MAKING, SETTLES, answer_by, is_over, is_overdue, wanted_answers
 
 _ATTEMPTS = 6
 SYSTEM = "system"
@@ -147,7 +147,7 @@ def enter(
     made = Recall.objects.create(
         number=number, delivery=delivery, batches=batches.packed(), reason=said.reason, action=said.action,
         note=said.note, asked_by=said.by, organisation=said.organisation, asked_at=said.at,
-        confirm_by=said.at + ANSWER_WITHIN, origins=None if found is None else found.origins.packed(),
+        confirm_by=answer_by(said.at), origins=None if found is None else found.origins.packed(),
         successor=successor, packages_until=Package.objects.aggregate(top=Max("pk"))["top"] or 0,
     )  # fmt: skip
     if found is not None:

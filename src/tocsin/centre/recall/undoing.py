@@ -16,7 +16,7 @@ from tocsin.centre.release.models import Package, Release
 from tocsin.core.errors import Conflict, InputError, Refused
 
 from .models import Recall, Undo
-from .rules import UNDO_WITHIN
+from .rules import undo_by
 
 SYSTEM = "system"
 
@@ -24,7 +24,7 @@ SYSTEM = "system"
 def ask(made: Recall, organisation: Organisation, at: datetime) -> Undo:
     """Give it the task, once."""
     undo, is_new = Undo.objects.get_or_create(
-        recall=made, organisation=organisation, defaults={"made_at": at, "due_at": at + UNDO_WITHIN}
+        recall=made, organisation=organisation, defaults={"made_at": at, "due_at": undo_by(at)}
     )
     if is_new:
         facts = {"organisation": organisation.slug}

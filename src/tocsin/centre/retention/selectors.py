@@ -13,7 +13,7 @@ from .models import Purge
 
 def purges_for(person: Person) -> QuerySet[Purge]:
     """Purges that the person may know of: at the Centre all, at a source those of what it handed over."""
-    if not may(person, "review-terms"):
+    if not may(person, "read-purges"):
         return Purge.objects.none()
     found = Purge.objects.select_related("delivery__organisation").order_by("-begun_at", "-pk")
     if person.organisation.is_centre:
@@ -23,6 +23,6 @@ def purges_for(person: Person) -> QuerySet[Purge]:
 
 def to_look_at(person: Person) -> QuerySet[Purge]:
     """Purges in whose course somebody's texts were blanked, and nobody at the Centre has looked at these yet."""
-    if not person.organisation.is_centre:
+    if not person.organisation.is_centre or not may(person, "review-terms"):
         return Purge.objects.none()
     return purges_for(person).filter(looked_at=None, deleted_at__isnull=False).exclude(steps__texts__blanked=[])

@@ -19,6 +19,7 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.intake.views.deliveries import of_receipt
 from tocsin.centre.members.access import fresh_proof, person_of, requires
+from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound
@@ -132,7 +133,7 @@ def term_answer(request: HttpRequest, key: int) -> HttpResponse:
     return redirect("terms")
 
 
-@requires("review-terms")
+@requires("read-purges")
 @require_safe
 def purge_list(request: HttpRequest) -> HttpResponse:
     """What was purged, by which rule, and what is under way."""
@@ -144,11 +145,14 @@ def purge_list(request: HttpRequest) -> HttpResponse:
          "blanked": len(each.steps["texts"]["blanked"]) if each.pk in flagged else 0}
         for each in page
     ]  # fmt: skip
-    context = {"page": page, "rows": rows, "is_centre": person.organisation.is_centre}
+    context = {
+        "page": page, "rows": rows, "is_centre": person.organisation.is_centre,
+        "may_review": may(person, "review-terms"),
+    }  # fmt: skip
     return render(request, "retention/purge_list.html", context)
 
 
-@requires("review-terms")
+@requires("read-purges")
 @require_safe
 def purge_certificate(request: HttpRequest, number: str) -> HttpResponse:
     """The signed certificate; for the source without the packages that held some of it."""

@@ -30,7 +30,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
-from tocsin.core.errors import InputError, NotFound
+from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
@@ -264,6 +264,10 @@ def delivery_read_again(request: HttpRequest, found: Delivery) -> HttpResponse:
     person = person_of(request)
     name = request.POST.get("profile", "")
     profile = profiles.named(name, found.organisation) if name else None
-    services.read_again(found, by=person, profile=profile, at=timezone.now())
-    messages.success(request, _("The delivery is being read again."))
+    try:
+        services.read_again(found, by=person, profile=profile, at=timezone.now())
+    except Conflict:
+        messages.error(request, _("Somebody else decided meanwhile. Look again."))
+    else:
+        messages.success(request, _("The delivery is being read again."))
     return redirect("delivery", found.receipt)

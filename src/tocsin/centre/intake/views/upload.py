@@ -20,7 +20,7 @@ from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.reasons import sentence
-from tocsin.core.errors import InputError, NotFound
+from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.core.profiles import Profile
 from tocsin.core.words import EventType, Role
 from tocsin.formats.delimited import Guess
@@ -322,7 +322,10 @@ def _save(request: HttpRequest, table: pending.Pending, form: MapForm, fingerpri
     messages.success(request, _("The map was saved: the next file with this header is read the same way."))
     if table.receipt:
         found = selectors.delivery_for(person, table.receipt)
-        services.read_again(found, by=person, profile=form.profile, at=now)
+        try:
+            services.read_again(found, by=person, profile=form.profile, at=now)
+        except Conflict:
+            messages.error(request, _("Somebody else decided meanwhile. Look again."))
         pending.drop(request.session, table)
         return redirect("delivery", found.receipt)
     try:
