@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 
 from .models import OpenSession, Person
 
@@ -54,6 +55,7 @@ def family_of(agent: str) -> tuple[str, str]:
 
 def begin(request: HttpRequest, *, person: Person, at: datetime, proved_by: Sequence[str] = ()) -> None:
     """Note a session that was opened this moment."""
+    at = judged_at(at)
     if not request.session.session_key:
         request.session.save()
     browser, system = family_of(request.headers.get("User-Agent", ""))
@@ -67,12 +69,15 @@ def begin(request: HttpRequest, *, person: Person, at: datetime, proved_by: Sequ
 
 def is_open(request: HttpRequest, *, person: Person, at: datetime) -> bool:
     """Note that the person is here. False where the session has been open or idle for too long."""
+    at = judged_at(at)
     known = OpenSession.objects.filter(session_key=request.session.session_key).first()
     if known is None or known.person_id != person.pk:
         begin(request, person=person, at=at)
         return True
     if at - known.began_at >= ENDS_AFTER or at - known.seen_at >= IDLE_AFTER:
         return False
+    if known.seen_at - at >= SEEN_EVERY:
+        return False  # Seen in the future: the clock was ahead, and nobody knows for how long it has been open.
     if at - known.seen_at >= SEEN_EVERY or known.address != _address(request):
         OpenSession.objects.filter(pk=known.pk).update(seen_at=at, address=_address(request))
     return True

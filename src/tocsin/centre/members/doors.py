@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tocsin.centre import refusals
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Refused
 
 from . import admission, agreements, factors
@@ -161,6 +162,7 @@ def _keys() -> QuerySet[Key]:
 
 def _refusal(key: Key, at: datetime, address: str | None, certificate: str) -> Refusal | None:
     """Why the key opens nothing; without an address, where it is used from is not asked."""
+    at = judged_at(at)
     person = key.person
     organisation_is_open = not admission.refusal_of_organisation(person.organisation, at)
     bounds = Bounds(

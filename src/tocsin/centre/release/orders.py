@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import came_supervised
 from tocsin.centre.members.models import Organisation, Person
@@ -28,7 +29,7 @@ from .rules import Case, Refusal
 
 def orders_in_force(at: datetime) -> QuerySet[StandingOrder]:
     """Signed by two, not stopped, and of this day; the oldest first."""
-    day = day_of(at)
+    day = day_of(judged_at(at))
     found = StandingOrder.objects.filter(second_at__isnull=False, stopped_at=None, starts_on__lte=day, ends_on__gte=day)
     return found.select_related("organisation").order_by("pk")
 
