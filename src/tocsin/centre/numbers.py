@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from datetime import datetime
 
@@ -38,6 +39,15 @@ class RowConverter:
     def to_url(self, value: int) -> str:
         block = _cipher().encryptor().update(int(value).to_bytes(16))
         return base64.urlsafe_b64encode(block).decode().rstrip("=")
+
+
+def row_named(name: str) -> int:
+    """The row that a program means by what stands for it in an address; -1 for what was never given out."""
+    converter = RowConverter()
+    try:
+        return converter.to_python(name) if re.fullmatch(converter.regex, name) else -1
+    except ValueError:
+        return -1
 
 
 def _cipher() -> Cipher[ECB]:
