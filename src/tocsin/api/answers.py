@@ -239,7 +239,11 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
         raise NotFound
     limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
     note_fetch(package, person, "api", timezone.now())
-    response = StreamingHttpResponse(while_open(person, file_chunks(path)), content_type="application/zip")
+
+    def still() -> None:
+        release.package_for(person, number, timezone.now())
+
+    response = StreamingHttpResponse(while_open(person, file_chunks(path), still), content_type="application/zip")
     response["Content-Length"] = str(path.stat().st_size)
     response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
     response["Cache-Control"] = "private, no-store"

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 
+from . import admission
 from .models import OpenSession, Person
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -81,6 +82,18 @@ def is_open(request: HttpRequest, *, person: Person, at: datetime) -> bool:
     if at - known.seen_at >= SEEN_EVERY or known.address != _address(request):
         OpenSession.objects.filter(pk=known.pk).update(seen_at=at, address=_address(request))
     return True
+
+
+def session_of(request: HttpRequest) -> int | None:
+    """The number of the row of this request's session, which it keeps when it gets another name."""
+    key = request.session.session_key
+    return OpenSession.objects.filter(session_key=key).values_list("pk", flat=True).first() if key else None
+
+
+def is_still_open(number: int | None, at: datetime) -> bool:
+    """Whether nobody ended this session since it was asked for, and its person may come in at this moment."""
+    found = OpenSession.objects.filter(pk=number).select_related("person__organisation__parent").first()
+    return found is not None and admission.is_admitted(found.person, at)
 
 
 def forget(request: HttpRequest) -> None:

@@ -55,6 +55,7 @@ class Refusal(StrEnum):
     NO_REASON = "no-reason"
     WIDER_THAN_ASKED = "wider-than-asked"
     EXCLUDED = "excluded"
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from tocsin.centre.members.units import units_below
 from tocsin.core.errors import Conflict, NotFound, Refused
 
 from . import narrowing, rules
+from .audiences import names_anybody
 from .models import Permission, Use
 from .rules import Refusal, State, Wish, day_of
 from .selectors import sets_named
@@ -51,6 +52,8 @@ def ask(
     _refuse(rules.refusal_of_wish(wish, sets_named(digests), day_of(at)))
     if not asking.is_centre:
         _refuse(rules.refusal_of_bureau(wish, set(units_below(asking).values_list("slug", flat=True))))
+    if wish.audience and not names_anybody(wish.audience, at):
+        raise Refused(Refusal.NOBODY)
     text = _said(reason)
     made = Permission(
         source=source, delivery=delivery, sets=digests, audience=sorted(wish.audience), is_standing=wish.is_standing,

@@ -15,6 +15,7 @@ from tocsin.centre.clock.services import judged_at
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import came_supervised
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.permissions.audiences import names_anybody
 from tocsin.centre.permissions.rules import day_of
 from tocsin.centre.permissions.selectors import grants_for
 from tocsin.core.errors import Conflict, Refused
@@ -65,6 +66,7 @@ def draw_up(
         ends_on=ends_on, first_by=by, first_at=at,
     )  # fmt: skip
     _refuse(rules.refusal_of_terms(order.terms, day_of(at)))
+    _refuse_nobody(order, at)
     order.save()
     record(by.login, "order.drawn-up", f"order:{order.pk}", _facts(order), at=at)
     return order
@@ -80,6 +82,7 @@ def sign(order: StandingOrder, *, by: Person, is_proved: bool, at: datetime) -> 
         raise Refused(Refusal.ORDER_STOPPED)
     _refuse(rules.refusal_of_signer(actor_of(by, is_proved=is_proved), case_of(found)))
     _refuse(rules.refusal_of_terms(found.terms, day_of(at)))
+    _refuse_nobody(found, at)
     still = StandingOrder.objects.filter(pk=found.pk, second_at=None, stopped_at=None)
     if not still.update(second_by=by, second_at=at):
         raise Conflict("somebody else signed meanwhile")
@@ -170,6 +173,12 @@ def _facts(order: StandingOrder) -> dict[str, object]:
         "ceiling": order.ceiling, "purposes": order.purposes, "starts_on": order.starts_on.isoformat(),
         "ends_on": order.ends_on.isoformat(),
     }  # fmt: skip
+
+
+def _refuse_nobody(order: StandingOrder, at: datetime) -> None:
+    """An order for closed organisations alone lets nothing go, and would begin to by itself once one is opened."""
+    if order.audience and not names_anybody(order.audience, at):
+        raise Refused(Refusal.NOBODY)
 
 
 def _refuse(refusal: Refusal | None) -> None:

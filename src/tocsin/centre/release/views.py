@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
@@ -111,9 +113,10 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
         raise Http404
     if request.method == "GET":
         note_fetch(package, person, "page", timezone.now())
-    response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=f"tocsin-{package.number}.zip", content_type="application/zip"
-    )
+    pieces = while_here(request, file_chunks(path), lambda: package_for(person, number, timezone.now()))
+    response = StreamingHttpResponse(pieces, content_type="application/zip")
+    response["Content-Length"] = str(path.stat().st_size)
+    response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
     response["Cache-Control"] = "private, no-store"
     return response
 
