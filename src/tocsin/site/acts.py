@@ -205,8 +205,8 @@ def acts_export(request: HttpRequest) -> HttpResponseBase:
         for entry in found.filter(pk__lte=newest).order_by("pk").iterator(chunk_size=AT_ONCE)
     )
     kind, ending = ("application/x-ndjson", "jsonl") if as_json else ("text/csv; charset=utf-8", "csv")
-    lines = _json_lines(rows) if as_json else _csv_lines(rows)
-    response = StreamingHttpResponse(while_here(request, lines), content_type=kind)
+    lines = while_here(request, _json_lines(rows)) if as_json else while_here(request, _csv_lines(rows))
+    response = StreamingHttpResponse(lines, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="acts-{timezone.now():%Y-%m-%d}.{ending}"'
     return response
 

@@ -92,6 +92,8 @@ def session_of(request: HttpRequest) -> int | None:
 
 def is_still_open(number: int | None, at: datetime) -> bool:
     """Whether nobody ended this session since it was asked for, and its person may come in at this moment."""
+    if number is None:
+        return False
     found = OpenSession.objects.filter(pk=number).select_related("person__organisation__parent").first()
     return found is not None and admission.is_admitted(found.person, at)
 
