@@ -81,6 +81,7 @@ def build(count: int, size: int, days: int) -> tuple[list[Organisation], int]:
     from tocsin.centre.intake.models import Batch, Delivery
     from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
     from tocsin.centre.intake.terms import BY_LABEL, terms_row
+    from tocsin.centre.numbers import drawn_number
     from tocsin.centre.release.models import Release
     from tocsin.core.words import Tlp
     from tocsin.reference.members import members
@@ -118,8 +119,9 @@ def build(count: int, size: int, days: int) -> tuple[list[Organisation], int]:
         )  # fmt: skip
         releases = Release.objects.bulk_create(
             Release(
-                delivery=each, state="released", released_at=each.received_at, created_at=each.received_at,
-                proposed_by=proposer, proposed_at=each.received_at, released_by=releaser,
+                number=drawn_number("R", each.received_at), delivery=each, state="released",
+                released_at=each.received_at, created_at=each.received_at, proposed_by=proposer,
+                proposed_at=each.received_at, released_by=releaser,
             )
             for each in deliveries
         )  # fmt: skip

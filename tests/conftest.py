@@ -13,6 +13,7 @@ import pytest
 from django.utils import translation
 from hypothesis import settings
 
+from tocsin.centre.clock import services as clock
 from tocsin.centre.members import limits
 
 # Machines are shared and noisy: how long an example takes says nothing here. The bench measures.
@@ -95,7 +96,9 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_left_over() -> Iterator[None]:
-    """Neither the language of the last reader nor what people of the same number asked for reaches the next test."""
+    """Neither the language of the last reader nor what people of the same number asked for, nor what was known of the
+    time, reaches the next test."""
     yield
     translation.deactivate()
     limits._counts.clear()
+    clock._known = None

@@ -13,6 +13,7 @@ from tests.doors.conftest import GiveKey
 
 from tocsin.api.urls import api
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.numbers import RowConverter
 from tocsin.centre.permissions.models import Passing, Permission
 from tocsin.core.words import Tlp
 
@@ -60,7 +61,7 @@ def test_w01a_asked_and_permitted_by_program(give_key: GiveKey) -> None:
     assert source.post(**wanted)[0] == 403, "a key does what it was given for"
     status, asked = centre.post(**wanted)
     assert (status, asked["state"], asked["source"]) == (201, "asked", "northwind")
-    path = f"/{asked['id']}"
+    path = f"/{asked['number']}"
     assert [each["number"] for each in source.get()["of_me"]] == [asked["number"]]
     assert [each["number"] for each in centre.get("?state=asked")["by_me"]] == [asked["number"]]
     assert stranger.get() == {"of_me": [], "by_me": []}
@@ -76,14 +77,15 @@ def test_w01a_asked_and_permitted_by_program(give_key: GiveKey) -> None:
 def test_w08_a_bureau_asks_by_program_and_never_learns_whose_it_is(give_key: GiveKey) -> None:
     delivery = strict(Tlp.GREEN, (), codes=("H2",))
     builders.organisation("nu-fr1", class_name="law-enforcement", country="FR", parent=builders.bureau("FR"))
-    part = delivery.batches.get().pk
+    part = RowConverter().to_url(delivery.batches.get().pk)
     bureau, centre = Program(give_key("fleur_officer", ["ask"])), Program(give_key("dora_dissemination", ["ask"]))
     wanted = {"parts": [part], "audience": ["nu-fr1"], "until": until(), "reason": "They search the house."}
     assert "others-units" in bureau.post(**{**wanted, "audience": ["ncb-jo"]})[1]["text"]
-    assert bureau.post(**{**wanted, "parts": [part + 5]})[0] == 404
+    for wrong in (RowConverter().to_url(delivery.batches.get().pk + 5), "no-such", delivery.batches.get().pk):
+        assert bureau.post(**{**wanted, "parts": [wrong]})[0] == 404
     status, asked = bureau.post(**wanted)
     assert (status, asked["state"], asked["source"], asked["delivery"]) == (201, "with-centre", "", "")
-    path = f"/{asked['id']}"
+    path = f"/{asked['number']}"
     assert Program(give_key("pia_partner", ["answer"])).get()["of_me"] == [], "not passed on yet"
     assert bureau.post(path + "/forward", reason="x")[0] == 403
     assert centre.post(path + "/forward", reason="A bureau acts.")[1]["state"] == "asked"
@@ -119,12 +121,12 @@ def test_a_session_proves_itself_before_it_permits(client: Client) -> None:
         forwarded_at=timezone.now(),
     )  # fmt: skip
     client.force_login(people.call("pia_partner"))
-    reply = client.post(f"{ADDRESS}/{asked.pk}/grant", {"audience": ["ncb-fr"], "until": until(0)},
+    reply = client.post(f"{ADDRESS}/{asked.number}/grant", {"audience": ["ncb-fr"], "until": until(0)},
                         content_type="application/json")  # fmt: skip
     assert reply.status_code == 403
     assert "prove-first" in reply.json()["text"]
     paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
     acts = ("grant", "refuse", "withdraw", "cancel", "forward", "decline")
     passing = {f"{ADDRESS}/pass-on", f"{ADDRESS}/take-back"}
-    wanted = {ADDRESS, *passing, *(f"{ADDRESS}/{{key}}/{act}" for act in acts)}
+    wanted = {ADDRESS, *passing, *(f"{ADDRESS}/{{number}}/{act}" for act in acts)}
     assert {path for path in paths if path.startswith(ADDRESS)} == wanted

@@ -245,9 +245,12 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
         raise NotFound
     limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
     mark = note_fetch(package, person, "api", timezone.now())
-    comment = copies.comment_of(mark, person.organisation.name)
-    size, pieces = copies.with_comment(path, comment)
-    response = StreamingHttpResponse(while_open(person, pieces), content_type="application/zip")
+    size, pieces = copies.with_comment(path, copies.comment_of(mark, person.organisation.name))
+
+    def still() -> None:
+        release.package_for(person, number, timezone.now())
+
+    response = StreamingHttpResponse(while_open(person, pieces, still), content_type="application/zip")
     response["Content-Length"] = str(size)
     name = copies.marked_name(f"tocsin-{package.number}.zip", mark)
     response["Content-Disposition"] = f'attachment; filename="{name}"'

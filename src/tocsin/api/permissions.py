@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query, Router, Schema
+from pydantic import Field
 
 from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.intake.models import Batch
@@ -15,6 +16,7 @@ from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.numbers import row_named
 from tocsin.centre.permissions import passing, services
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.permissions.rules import Wish
@@ -32,8 +34,8 @@ PROBLEMS = (403, 404, 409, 422)
 class Asked(Schema):
     """A request to a source, and what was permitted. To a bureau, neither source nor delivery is named."""
 
-    id: int
     number: str
+    """By which it is called here and by people."""
     state: str
     source: str
     delivery: str
@@ -70,11 +72,12 @@ class Wanted(Schema):
 
 
 class Question(Wanted):
-    """Of a delivery (`delivery`, at the Centre), some parts of it (`parts`: numbers; none: all that one may see), or,
-    for a bureau, of one part by its number, for units of its own."""
+    """Of a delivery (`delivery`, at the Centre), some parts of it (`parts`: their numbers; none: all that one may see),
+    or, for a bureau, of one part for units of its own: `parts` holds the last word of the address under which the
+    portal asks about it."""
 
     delivery: str = ""
-    parts: list[int] = []
+    parts: list[int | Annotated[str, Field(max_length=40)]] = []
     reason: str
 
 
@@ -109,7 +112,7 @@ def _plain(each: Permission, person: Person) -> dict[str, Any]:
     )  # fmt: skip
     is_bureau = not person.organisation.is_centre and each.source_id != person.organisation_id
     return {
-        **{name: getattr(each, name) for name in names}, "id": each.pk, "asked_for": each.asked_for.slug,
+        **{name: getattr(each, name) for name in names}, "asked_for": each.asked_for.slug,
         "source": "" if is_bureau else each.source.slug, "delivery": "" if is_bureau else each.delivery.receipt,
         "reason": each.asked_reason if is_bureau else each.reason,
     }  # fmt: skip
@@ -124,15 +127,15 @@ def _asker(request: HttpRequest) -> Person:
     return caller_of(request).require("ask-source", "ask")
 
 
-def _answerable(person: Person, key: int) -> Permission:
-    found = answerable_by(person).filter(pk=key).first()
+def _answerable(person: Person, number: str) -> Permission:
+    found = answerable_by(person).filter(number=number).first()
     if found is None:
         raise NotFound
     return found
 
 
-def _asked(person: Person, key: int) -> Permission:
-    found = asked_by(person, timezone.now()).filter(pk=key).first()
+def _asked(person: Person, number: str) -> Permission:
+    found = asked_by(person, timezone.now()).filter(number=number).first()
     if found is None:
         raise NotFound
     return found
@@ -164,9 +167,11 @@ def ask(request: HttpRequest, question: Question) -> tuple[int, dict[str, Any]]:
     seen = visible_batches(viewer_of(person), now).select_related("handling_set", "delivery__organisation")
     if person.organisation.is_centre:
         seen = seen.filter(delivery=selectors.delivery_for(person, question.delivery))
-        some = list(seen.filter(pk__in=question.parts) if question.parts else seen)
+        parts = {each for each in question.parts if isinstance(each, int)}
+        some = list(seen.filter(pk__in=parts) if question.parts else seen)
     else:
-        some = list(seen.filter(pk__in=question.parts[:1])) if len(question.parts) == 1 else []
+        parts = {row_named(each) for each in question.parts if isinstance(each, str)}
+        some = list(seen.filter(pk__in=parts)) if len(question.parts) == 1 else []
     if not some or (question.parts and len(some) != len(set(question.parts))):
         raise NotFound
     made = services.ask(some[0].delivery, some, _wish(question), reason=question.reason, by=person, at=now)
@@ -202,47 +207,49 @@ def _passed(person: Person, number: int) -> dict[str, Any]:
     return {"part": number, "units": [each.unit.slug for each in passing.passed_on(part, person.organisation)]}
 
 
-@router.post("/{key}/grant", response={200: Asked, PROBLEMS: Problem})
-def grant(request: HttpRequest, key: int, said: Grant) -> dict[str, Any]:
+@router.post("/{number}/grant", response={200: Asked, PROBLEMS: Problem})
+def grant(request: HttpRequest, number: str, said: Grant) -> dict[str, Any]:
     """Permit the whole of it or less. Two people at the Centre still let it go."""
     person = _source(request)
     if person.through is None and not is_fresh(request):
         raise Refused("prove-first")
-    found = services.grant(_answerable(person, key), _wish(said), text=said.text, by=person, at=timezone.now())
+    found = services.grant(_answerable(person, number), _wish(said), text=said.text, by=person, at=timezone.now())
     return _plain(found, person)
 
 
-@router.post("/{key}/refuse", response={200: Asked, PROBLEMS: Problem})
-def refuse(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+@router.post("/{number}/refuse", response={200: Asked, PROBLEMS: Problem})
+def refuse(request: HttpRequest, number: str, said: Why) -> dict[str, Any]:
     """Say no, and why."""
     person = _source(request)
-    return _plain(services.refuse(_answerable(person, key), reason=said.reason, by=person, at=timezone.now()), person)
+    return _plain(
+        services.refuse(_answerable(person, number), reason=said.reason, by=person, at=timezone.now()), person
+    )
 
 
-@router.post("/{key}/withdraw", response={200: Asked, PROBLEMS: Problem})
-def withdraw(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+@router.post("/{number}/withdraw", response={200: Asked, PROBLEMS: Problem})
+def withdraw(request: HttpRequest, number: str, said: Why) -> dict[str, Any]:
     """Take a permission back: nobody sees anything on its strength any more."""
     person = _source(request)
-    services.withdraw(_answerable(person, key), reason=said.reason, by=person, at=timezone.now())
-    return _plain(_answerable(person, key), person)
+    services.withdraw(_answerable(person, number), reason=said.reason, by=person, at=timezone.now())
+    return _plain(_answerable(person, number), person)
 
 
-@router.post("/{key}/cancel", response={200: Asked, PROBLEMS: Problem})
-def cancel(request: HttpRequest, key: int) -> dict[str, Any]:
+@router.post("/{number}/cancel", response={200: Asked, PROBLEMS: Problem})
+def cancel(request: HttpRequest, number: str) -> dict[str, Any]:
     """What one asked is wanted no longer."""
     person = _asker(request)
-    return _plain(services.cancel(_asked(person, key), by=person, at=timezone.now()), person)
+    return _plain(services.cancel(_asked(person, number), by=person, at=timezone.now()), person)
 
 
-@router.post("/{key}/forward", response={200: Asked, PROBLEMS: Problem})
-def forward(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+@router.post("/{number}/forward", response={200: Asked, PROBLEMS: Problem})
+def forward(request: HttpRequest, number: str, said: Why) -> dict[str, Any]:
     """The Centre passes a bureau's request on, in words of its own."""
     person = _asker(request)
-    return _plain(services.forward(_asked(person, key), reason=said.reason, by=person, at=timezone.now()), person)
+    return _plain(services.forward(_asked(person, number), reason=said.reason, by=person, at=timezone.now()), person)
 
 
-@router.post("/{key}/decline", response={200: Asked, PROBLEMS: Problem})
-def decline(request: HttpRequest, key: int, said: Why) -> dict[str, Any]:
+@router.post("/{number}/decline", response={200: Asked, PROBLEMS: Problem})
+def decline(request: HttpRequest, number: str, said: Why) -> dict[str, Any]:
     """The Centre does not pass a bureau's request on, and says why."""
     person = _asker(request)
-    return _plain(services.decline(_asked(person, key), reason=said.reason, by=person, at=timezone.now()), person)
+    return _plain(services.decline(_asked(person, number), reason=said.reason, by=person, at=timezone.now()), person)

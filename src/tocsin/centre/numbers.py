@@ -23,6 +23,10 @@ def drawn_number(prefix: str, at: datetime) -> str:
     return f"{prefix}-{at.year}-{secrets.token_hex(5).upper()}"
 
 
+NAME_LENGTH = 22
+"""Of what stands in an address for a row."""
+
+
 class RowConverter:
     """`<row:key>` in an address: the number of a row under this installation's secret, the same each time."""
 
@@ -38,6 +42,14 @@ class RowConverter:
     def to_url(self, value: int) -> str:
         block = _cipher().encryptor().update(int(value).to_bytes(16))
         return base64.urlsafe_b64encode(block).decode().rstrip("=")
+
+
+def row_named(name: str) -> int:
+    """The row that a program means by what stands for it in an address; -1 for what was never given out."""
+    try:
+        return RowConverter().to_python(name) if len(name) == NAME_LENGTH else -1
+    except ValueError:
+        return -1
 
 
 def _cipher() -> Cipher[ECB]:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reach": ("tocsin.cli.reach", "Who has a delivery or an object, and who may see it."),
     "seal": ("tocsin.cli.seal", "What the database cannot read: state, sealing, a new key."),
     "purge": ("tocsin.cli.purge", "Purge what is over; show what is due."),
+    "clock": ("tocsin.cli.clock", "How late it is: what the machine's clock says, and what is known."),
     "audit": ("tocsin.cli.audit", "The log of acts: search, prove, verify."),
     "person": ("tocsin.cli.people", "People and organisations: create, list, set a password."),
     "work": ("tocsin.cli.serve", "Do waiting work."),

@@ -16,10 +16,11 @@ from . import setup
 def purge(dry_run: bool, as_json: bool) -> None:
     """Purge what was over long enough ago, and go on with what was begun."""
     setup()
+    from tocsin.centre.clock.services import known_at
     from tocsin.centre.retention import purging
     from tocsin.centre.retention.models import Purge
 
-    at = datetime.now(UTC)
+    at = known_at(datetime.now(UTC))
     waiting = [
         {"delivery": each.delivery.receipt, "source": each.delivery.organisation.slug, "batches": len(each.batches),
          "over_at": each.over_at.astimezone(UTC).isoformat()}

@@ -16,6 +16,7 @@ import click
 from . import setup
 
 LOOK_SECONDS = 0.2
+MINUTES = "%Y-%m-%d %H:%M"
 STOPPED = (
     "Nothing is served and nothing was changed: what was recalled since a backup could not be kept away without its "
     "keys. Put the file back and start again; if it is lost for good, see: tocsin seal give-up --help"
@@ -78,6 +79,7 @@ def _recall_again() -> None:
     from tocsin.site import own_keys
 
     now = datetime.now(UTC)
+    _look_at_the_clock(now)
     try:
         own_keys.require(settings.INSTALLATION.organisation, now)
         recalled, ended = replay(now) + relabelling.replay(now), end_again(now)
@@ -87,6 +89,23 @@ def _recall_again() -> None:
         click.echo(f"{recalled} recalls were made again: this database is older than they are.")
     if ended:
         click.echo(f"{ended} deliveries were ended or purged again: this database is older than that.")
+
+
+def _look_at_the_clock(now: datetime) -> None:
+    """Say at once where the machine's clock is not what the installation knows of the time."""
+    from tocsin.centre.clock import services as clock
+    from tocsin.centre.clock.rules import Reading
+
+    clock.note(now)
+    stands = clock.standing(now)
+    if stands.reading is not Reading.AGREES and stands.latest_at is not None:
+        word = "ahead of" if stands.reading is Reading.AHEAD else "behind"
+        click.echo(
+            f"This machine's clock says {now:{MINUTES}} UTC, {word} what is known ({stands.latest_at:{MINUTES}}). What "
+            "ends is judged by the later of both; nothing is ended for good by a clock in doubt. Set the clock right, "
+            "or say that it is right: tocsin clock confirm",
+            err=True,
+        )
 
 
 def _require_current() -> None:

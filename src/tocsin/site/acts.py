@@ -34,6 +34,7 @@ from tocsin.centre.audit.tree import proof_of
 from tocsin.centre.intake.vault import is_sealed, opened_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs.models import Job
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.rules import may
 from tocsin.centre.pages import Page
@@ -204,7 +205,8 @@ def acts_export(request: HttpRequest) -> HttpResponseBase:
         for entry in found.filter(pk__lte=newest).order_by("pk").iterator(chunk_size=AT_ONCE)
     )
     kind, ending = ("application/x-ndjson", "jsonl") if as_json else ("text/csv; charset=utf-8", "csv")
-    response = StreamingHttpResponse(_json_lines(rows) if as_json else _csv_lines(rows), content_type=kind)
+    lines = while_here(request, _json_lines(rows)) if as_json else while_here(request, _csv_lines(rows))
+    response = StreamingHttpResponse(lines, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="acts-{timezone.now():%Y-%m-%d}.{ending}"'
     return response
 

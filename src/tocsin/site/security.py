@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotAllowed
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
@@ -139,6 +139,17 @@ class SessionsEnd:
             if refusal:
                 messages.error(request, str(NOT_ADMITTED[refusal]))
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: object, args: object, said: object) -> HttpResponse | None:
+        """While something long came in, the session may have been ended: then nothing of it is taken."""
+        if not isinstance(request.user, Person) or request.content_type != "multipart/form-data":
+            return None
+        session = browsers.session_of(request)
+        request.POST  # noqa: B018 - from here on all of it is there.
+        if browsers.is_still_open(session, timezone.now()):
+            return None
+        logout(request)
+        return redirect("sign-in")
 
 
 class Enough:

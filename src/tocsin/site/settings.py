@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "tocsin.centre.audit",
+    "tocsin.centre.clock",
     "tocsin.centre.jobs",
     "tocsin.centre.members",
     "tocsin.centre.ledger",

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from tocsin import __version__
 from tocsin.centre import refusals
 from tocsin.centre.analysis import selectors as figures
+from tocsin.centre.clock import services as clock
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.people_views import people_page
@@ -118,6 +119,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     context = {
         "facts": state.facts(),
         "jobs": state.jobs(timezone.now()),
+        "clock": clock.standing(timezone.now()),
         "workers": state.workers(settings.INSTALLATION.workers_file),
     }
     return render(request, "site/settings.html", context)

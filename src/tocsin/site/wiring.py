@@ -8,6 +8,7 @@ from datetime import datetime
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
+from tocsin.centre.clock import services as clock
 from tocsin.centre.intake import feeds, lake, pending
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
@@ -63,9 +64,10 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
 
 def tick(now: datetime) -> None:
     """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, terms, the log of acts."""
+    pending.sweep(now.timestamp())  # Files carry moments of the machine's clock.
+    now = clock.note(now)
     feeds.tick(now)
     lake.tick(now)
-    pending.sweep(now.timestamp())
     browsers.sweep(now)
     emergency.sweep(now)
     permissions.tick(now)

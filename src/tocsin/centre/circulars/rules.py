@@ -37,6 +37,8 @@ def audience_of(
         raise InputError("not-a-country", field="countries", excerpt=", ".join(missing))
     excluded = tuple(sorted(f"country:{code}" for code in left_out))
     if chosen.is_everybody:
+        if not set(bureaus) - left_out - {own}:
+            raise InputError("missing-field", field="countries")
         return (ALL_MEMBERS,), excluded
     countries = set(chosen.countries)
     countries |= {code for code in bureaus for region in chosen.regions if lies_in(code, region)}

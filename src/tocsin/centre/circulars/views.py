@@ -28,6 +28,7 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members import agreements
 from tocsin.centre.members.access import costs, fresh_proof, person_of, requires
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
@@ -254,13 +255,20 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
                 took(person, Taking.Channel.FILE, batches, now, reference=circular.number)
             word = "circular.checked" if found.role == "checker" else "circular.read"
             record(person.login, word, f"circular:{circular.number}", {"what": "file", "copy": mark}, at=now)
-    response = StreamingHttpResponse(originals.pieces(path), content_type="application/octet-stream")
+    pieces = while_here(request, originals.pieces(path), lambda: _require_file(person, circular.number))
+    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
     response["Content-Length"] = str(circular.delivery.size_bytes)
     name = copies.marked_name(f"{circular.number}.{circular.delivery.name.rpartition('.')[2]}", mark)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _require_file(person: Person, number: str) -> None:
+    """Asked anew while the file leaves. Raises NotFound."""
+    if not selectors.may_fetch(person, selectors.circular_for(person, number)):
+        raise NotFound
 
 
 def _harm_said(person: Person, circular: Circular, path: Path, at: datetime) -> str:

@@ -12,6 +12,7 @@ import polars as pl
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
@@ -39,7 +40,7 @@ def deliveries_for(person: Person) -> QuerySet[Delivery]:
     nobody's any more."""
     if not may(person, "read"):
         return Delivery.objects.none()
-    found = Delivery.objects.filter(ends_at__gt=timezone.now()).select_related("organisation", "person")
+    found = Delivery.objects.filter(ends_at__gt=judged_at(timezone.now())).select_related("organisation", "person")
     if not may(person, "read-all-deliveries"):
         found = found.filter(organisation=person.organisation)
     return known_to(person, holding.without_sealed(found, person), "pk")
@@ -92,7 +93,7 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
 def is_over(delivery: Delivery, now: datetime) -> bool:
     """Whether the term of any part of it, or of what it repeats, has ended."""
     first = delivery.duplicate_of or delivery
-    return min(first.ends_at, end_of(first) or first.ends_at) <= now
+    return min(first.ends_at, end_of(first) or first.ends_at) <= judged_at(now)
 
 
 def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -113,7 +114,7 @@ def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
     handling = unread_handling(delivery)
     facts = facts_of(delivery.organisation.slug, handling, None, is_private=delivery.is_private)
     facts = replace(facts, expires_at=delivery.ends_at)
-    return may_see(viewer, handling, facts, timezone.now())
+    return may_see(viewer, handling, facts, judged_at(timezone.now()))
 
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:

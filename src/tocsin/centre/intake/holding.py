@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
@@ -169,7 +170,7 @@ def queue_for(person: Person) -> QuerySet[Hold]:
     """Holds that wait, oldest first; none for whom they do not exist."""
     if not may(person, "decide-legal"):
         return Hold.objects.none()
-    waiting = Hold.objects.filter(state=Hold.State.OPEN, delivery__ends_at__gt=timezone.now())
+    waiting = Hold.objects.filter(state=Hold.State.OPEN, delivery__ends_at__gt=judged_at(timezone.now()))
     waiting = waiting.select_related("delivery__organisation", "delivery__person")
     return known_to(person, waiting).order_by("held_at", "pk")
 
@@ -178,7 +179,7 @@ def decided_for(person: Person) -> QuerySet[Hold]:
     """What was decided, the newest first."""
     if not may(person, "decide-legal"):
         return Hold.objects.none()
-    done = Hold.objects.exclude(state=Hold.State.OPEN).filter(delivery__ends_at__gt=timezone.now())
+    done = Hold.objects.exclude(state=Hold.State.OPEN).filter(delivery__ends_at__gt=judged_at(timezone.now()))
     done = done.select_related("delivery__organisation", "decided_by")
     return known_to(person, done).order_by("-decided_at", "-pk")
 
@@ -188,7 +189,7 @@ def hold_for(person: Person, key: int) -> Hold:
     found = None
     if may(person, "decide-legal"):
         related = Hold.objects.select_related("delivery__organisation", "delivery__person", "decided_by", "answered_by")
-        found = known_to(person, related.filter(pk=key, delivery__ends_at__gt=timezone.now())).first()
+        found = known_to(person, related.filter(pk=key, delivery__ends_at__gt=judged_at(timezone.now()))).first()
     if found is None:
         raise NotFound
     return found

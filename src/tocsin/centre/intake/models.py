@@ -11,6 +11,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.handling import default_set, retention
 
@@ -141,8 +142,10 @@ class BatchSet(models.QuerySet["Batch"]):
     def alive(self, now: datetime) -> BatchSet:
         """Those that are neither hidden nor over at that moment.
 
-        What was hidden at once, and not for a later day, stays hidden whatever the clock does.
+        What was hidden at once, and not for a later day, stays hidden whatever the clock does; and what was over once
+        stays so where it is set back.
         """
+        now = judged_at(now)
         later = models.Q(hidden_at__gt=now) & models.Q(hidden_at__gt=F("moved_at"))
         shown = models.Q(hidden_at__isnull=True) | later
         return self.filter(shown, expires_at__gt=now)

@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members import units
 from tocsin.centre.members.agreements import Held, held_by_all
 from tocsin.centre.members.models import Organisation, Person
@@ -51,7 +52,7 @@ class PartnerRow:
 
 def counted_for(person: Person) -> QuerySet[Delivery]:
     """Deliveries whose number and size the person may know: all for the Centre, else what the own side handed over."""
-    alive = Delivery.objects.filter(ends_at__gt=timezone.now())
+    alive = Delivery.objects.filter(ends_at__gt=judged_at(timezone.now()))
     if side_of(person.organisation) == "centre":
         return known_to(person, without_sealed(alive, person), "pk")
     return alive.filter(organisation=person.organisation)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from tocsin.centre.clock.services import judged_at
 from tocsin.handling import Facts, Viewer, may_see
 from tocsin.handling import HandlingSet as Handling
 
@@ -108,7 +109,7 @@ class Register:
     def shown_to(self, viewer: Viewer, now: datetime) -> _Flags:
         """Which of the batches the viewer may see at that moment."""
         flags: _Flags = self.memory.seen_by(viewer)[self.rows["terms"]]
-        return flags & (self.rows["hidden_at"] > now.timestamp())
+        return flags & (self.rows["hidden_at"] > judged_at(now).timestamp())
 
 
 _register = Register()

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
+from tocsin.centre.clock.services import known_at
 from tocsin.core.errors import Conflict
 
 from .models import Job
@@ -64,6 +65,7 @@ def enqueue(
     priority: int = 0,
 ) -> Job | None:
     """Add work. With a subject there is never more than one open job of a kind for it: then None comes back."""
+    at = known_at(at)
     try:
         with transaction.atomic():
             return Job.objects.create(
@@ -80,6 +82,7 @@ def enqueue(
 
 def enqueue_every(interval: timedelta, kind: str, subject: str, *, at: datetime) -> Job | None:
     """Add work that recurs: None while one is open, or when the last was added less than an interval ago."""
+    at = known_at(at)
     if Job.objects.filter(kind=kind, subject=subject, created_at__gt=at - interval).exists():
         return None
     return enqueue(kind, subject, at=at)
@@ -93,6 +96,7 @@ def forget(before: datetime) -> int:
 
 def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
     """Take the next piece of work that is due, or one whose worker died; None when there is none."""
+    now = known_at(now)
     due = Q(state=Job.State.WAITING, run_at__lte=now) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     with transaction.atomic():
         waiting = Job.objects.filter(due, kind__in=kinds).order_by("-priority", "run_at", "pk")
@@ -115,7 +119,7 @@ def _held(claim: Claim) -> Any:
 
 def renew(claim: Claim, now: datetime, *, done: int = 0, total: int = 0) -> None:
     """Keep the lease, and say how far it is. Raises Conflict when another worker has it by now."""
-    if not _held(claim).update(lease_until=now + LEASE, done_units=done, total_units=total):
+    if not _held(claim).update(lease_until=known_at(now) + LEASE, done_units=done, total_units=total):
         raise Conflict("the lease was lost")
 
 
@@ -133,7 +137,7 @@ def fail(claim: Claim, now: datetime, error: str, *, permanent: bool = False, fo
         state=Job.State.FAILED if given_up else Job.State.WAITING,
         error=error[:2000],
         lease_until=None,
-        run_at=now + wait,
+        run_at=known_at(now) + wait,
         finished_at=now if given_up else None,
     )
     return given_up
@@ -148,7 +152,7 @@ def excuse(claim: Claim, now: datetime, why: str) -> None:
 
 def release(claim: Claim, now: datetime) -> None:
     """Give it back at once and uncounted, when a worker is told to stop."""
-    _held(claim).update(state=Job.State.WAITING, lease_until=None, run_at=now, attempts=F("attempts") - 1)
+    _held(claim).update(state=Job.State.WAITING, lease_until=None, run_at=known_at(now), attempts=F("attempts") - 1)
 
 
 def waiting_count(kinds: Sequence[str] = ()) -> int:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.core.grading import grade_of
 from tocsin.handling import default_set
@@ -57,6 +58,7 @@ def agreements_of(organisation: Organisation) -> QuerySet[Agreement]:
 
 def refusal_of(organisation: Organisation, at: datetime) -> str:
     """The reason code with which nothing is taken in from it at this moment; empty: its deliveries are welcome."""
+    at = judged_at(at)
     return countries.refusal_of(organisation, at) or _refusal_by_agreement(organisation, at)
 
 
@@ -68,7 +70,7 @@ def _refusal_by_agreement(organisation: Organisation, at: datetime) -> str:
 
 def require_agreement(organisation: Organisation, at: datetime) -> None:
     """For programs that read: a restricted country goes on reading. Raises InputError with the code."""
-    if code := _refusal_by_agreement(organisation, at):
+    if code := _refusal_by_agreement(organisation, judged_at(at)):
         raise InputError(code, field="agreement", excerpt=organisation.slug)
 
 

@@ -16,7 +16,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 
+from . import admission
 from .models import OpenSession, Person
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -54,6 +56,7 @@ def family_of(agent: str) -> tuple[str, str]:
 
 def begin(request: HttpRequest, *, person: Person, at: datetime, proved_by: Sequence[str] = ()) -> None:
     """Note a session that was opened this moment."""
+    at = judged_at(at)
     if not request.session.session_key:
         request.session.save()
     browser, system = family_of(request.headers.get("User-Agent", ""))
@@ -67,15 +70,32 @@ def begin(request: HttpRequest, *, person: Person, at: datetime, proved_by: Sequ
 
 def is_open(request: HttpRequest, *, person: Person, at: datetime) -> bool:
     """Note that the person is here. False where the session has been open or idle for too long."""
+    at = judged_at(at)
     known = OpenSession.objects.filter(session_key=request.session.session_key).first()
     if known is None or known.person_id != person.pk:
         begin(request, person=person, at=at)
         return True
     if at - known.began_at >= ENDS_AFTER or at - known.seen_at >= IDLE_AFTER:
         return False
+    if known.seen_at - at >= SEEN_EVERY:
+        return False  # Seen in the future: the clock was ahead, and nobody knows for how long it has been open.
     if at - known.seen_at >= SEEN_EVERY or known.address != _address(request):
         OpenSession.objects.filter(pk=known.pk).update(seen_at=at, address=_address(request))
     return True
+
+
+def session_of(request: HttpRequest) -> int | None:
+    """The number of the row of this request's session, which it keeps when it gets another name."""
+    key = request.session.session_key
+    return OpenSession.objects.filter(session_key=key).values_list("pk", flat=True).first() if key else None
+
+
+def is_still_open(number: int | None, at: datetime) -> bool:
+    """Whether nobody ended this session since it was asked for, and its person may come in at this moment."""
+    if number is None:
+        return False
+    found = OpenSession.objects.filter(pk=number).select_related("person__organisation__parent").first()
+    return found is not None and admission.is_admitted(found.person, at)
 
 
 def forget(request: HttpRequest) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at, known_at
 from tocsin.core.errors import InputError
 from tocsin.reference.countries import country
 from tocsin.reference.members import territories
@@ -102,11 +103,11 @@ def set_status(code: str, status: str, *, reason: str, by: str, at: datetime) ->
         raise InputError("invalid-object", field="status", excerpt=status[:20])
     if not reason.strip():
         raise InputError("missing-field", field="reason")
-    before = status_of(code, at)
+    before = status_of(code, judged_at(at))
     if before == status:
         return None
     made = CountryStatus.objects.create(
-        code=code, status=status, from_at=at, reason=reason.strip()[:LONGEST_REASON], set_by=by
+        code=code, status=status, from_at=known_at(at), reason=reason.strip()[:LONGEST_REASON], set_by=by
     )
     facts = {"from": before.value, "to": made.status, "reason": made.reason}
     record(by, "country.status-set", f"country:{code}", facts, at=at)

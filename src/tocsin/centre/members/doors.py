@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -14,15 +15,17 @@ from django.utils import timezone
 
 from tocsin.centre import refusals
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Refused
 
-from . import admission, agreements, factors
+from . import admission, agreements, browsers, factors
 from .key_rules import Bounds, Refusal, refusal
 from .models import Key, Person
 from .rules import may
 from .services import key_digest
 from .sessions import NotAdmitted, check_password
 
+Piece = TypeVar("Piece", str, bytes)
 KEY_PREFIX = "toc_"
 NOTED_EVERY = timedelta(minutes=1)
 """How exactly it is known when a key was used or refused last; a row is not written for every request."""
@@ -42,6 +45,10 @@ class AbilityLacking(Refused):
 
 class KeyEnded(Exception):  # noqa: N818 - named as the other answers of `core.errors` are.
     """The key opened the door and opens it no longer; answered as a wrong key."""
+
+
+class SessionEnded(Exception):  # noqa: N818 - as above.
+    """The session in which something long was asked for was ended, or its person may not come in any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +125,31 @@ def require_open(person: Person) -> None:
         raise KeyEnded
 
 
-def while_open(person: Person, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of a long answer, as long as the key that asked for it opens the door."""
-    return while_holds(lambda: require_open(person), pieces)
+def while_open(person: Person, pieces: Iterable[Piece], still: Callable[[], object] = lambda: None) -> Iterator[Piece]:
+    """The pieces of a long answer, as long as the key that asked for it opens the door, and `still` does not raise."""
+
+    def require() -> None:
+        require_open(person)
+        still()
+
+    return while_holds(require, pieces)
 
 
-def while_holds(require: Callable[[], object], pieces: Iterable[bytes]) -> Iterator[bytes]:
+def while_here(
+    request: HttpRequest, pieces: Iterable[Piece], still: Callable[[], object] = lambda: None
+) -> Iterator[Piece]:
+    """The same for somebody on the portal: as long as nobody ends the session, the account or its organisation."""
+    session = browsers.session_of(request)
+
+    def require() -> None:
+        if not browsers.is_still_open(session, timezone.now()):
+            raise SessionEnded
+        still()
+
+    return while_holds(require, pieces)
+
+
+def while_holds(require: Callable[[], object], pieces: Iterable[Piece]) -> Iterator[Piece]:
     """The pieces of a long answer. It breaks off where `require` raises: what came is not taken for the whole."""
     asked_at = time.monotonic()
     for piece in pieces:
@@ -161,6 +187,7 @@ def _keys() -> QuerySet[Key]:
 
 def _refusal(key: Key, at: datetime, address: str | None, certificate: str) -> Refusal | None:
     """Why the key opens nothing; without an address, where it is used from is not asked."""
+    at = judged_at(at)
     person = key.person
     organisation_is_open = not admission.refusal_of_organisation(person.organisation, at)
     bounds = Bounds(

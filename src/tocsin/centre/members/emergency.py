@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.handling import Viewer
 
@@ -57,6 +58,7 @@ def ask(
 
     Raises Refused without a role for it, InputError for a request that names not exactly one thing or no reason.
     """
+    at = judged_at(at)
     if not may(person, "ask-emergency"):
         raise Refused("no role of yours asks for an emergency access")
     if not 1 <= hours <= HOURS_MOST:
@@ -76,6 +78,7 @@ def ask(
 @transaction.atomic
 def approve(*, access: EmergencyAccess, by: Person, at: datetime) -> None:
     """The second person opens it. Raises Refused with what is missing, Conflict where somebody was first."""
+    at = judged_at(at)
     access = EmergencyAccess.objects.select_for_update(of=("self",)).get(pk=access.pk)
     word = missing(access, by, at)
     if word or not may(access.asked_by, "ask-emergency"):
@@ -92,7 +95,11 @@ def missing(access: EmergencyAccess, by: Person, at: datetime) -> str:
         actor=access.asked_by.login, action="person.", subject=f"person:{by.pk}", since=at - ACCOUNT_SETTLES
     )
     return missing_to_approve(
-        access.facts, by.pk, may_approve=may(by, "approve-emergency"), is_settled=not touched.exists(), now=at
+        access.facts,
+        by.pk,
+        may_approve=may(by, "approve-emergency"),
+        is_settled=not touched.exists(),
+        now=judged_at(at),
     )
 
 
@@ -124,7 +131,7 @@ def sweep(now: datetime) -> None:
 def open_to(person: Person, key: int, now: datetime) -> EmergencyAccess:
     """The access that is open to this person at this moment. NotFound otherwise, whatever the reason."""
     access = all_of().filter(pk=key).first()
-    if access is None or not may(person, "ask-emergency") or not opens_for(access.facts, person.pk, now):
+    if access is None or not may(person, "ask-emergency") or not opens_for(access.facts, person.pk, judged_at(now)):
         raise NotFound
     return access
 
@@ -138,6 +145,7 @@ def alarms_for(person: Person | AnonymousUser, now: datetime) -> list[tuple[Emer
     """What every page of the Centre's people says: those that are open, then those that wait for approval."""
     if not isinstance(person, Person) or not may(person, "read-emergencies"):
         return []
+    now = judged_at(now)
     recent = all_of().filter(ended_at=None, asked_at__gte=now - RECENT)
     found_now = [(each, standing(each.facts, now)) for each in recent]
     return [each for wanted in (Standing.OPEN, Standing.ASKED) for each in found_now if each[1] is wanted]

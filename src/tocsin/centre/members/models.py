@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 
@@ -46,7 +47,7 @@ class Organisation(models.Model):
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     """The bureau, or unit of it, that a national unit or a sub-bureau stands below."""
     withdrawn_at = models.DateTimeField(null=True)
-    """When the bureau took the authorisation of this unit away; None: it has it."""
+    """When the bureau took the authorisation of this unit away, which holds whatever a clock says; None: it has it."""
     defaults = models.JSONField(default=dict)
     """What holds for whatever a delivery does not say: fields of `handling.HandlingSet`. Nowhere else is it kept."""
     created_at = models.DateTimeField()
@@ -115,6 +116,8 @@ class CountryStatus(models.Model):
 class Agreement(models.Model):
     """What a partner and the Centre agreed on, for a term. Whether it is in force follows from it and the moment."""
 
+    number = models.CharField(max_length=24, unique=True)
+    """For people: AG-2026-4F07A2C19B. Drawn, so that no partner learns how many others there are."""
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="agreements")
     title = models.CharField(max_length=200, default="", blank=True)
     basis = models.CharField(max_length=12, default=Basis.PROCEDURE.value)
@@ -158,10 +161,10 @@ class Agreement(models.Model):
     def __str__(self) -> str:
         return self.number
 
-    @property
-    def number(self) -> str:
-        """How people refer to it."""
-        return f"AG-{self.created_at.year}-{self.pk:04d}"
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever, under a number."""
+        self.number = self.number or drawn_number("AG", self.created_at)
+        super().save(*args, **options)
 
     @property
     def facts(self) -> Facts:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from tocsin.centre import refusals
 from tocsin.centre.audit.selectors import found
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Refused
 
 from . import admission, browsers, selectors
@@ -102,6 +103,7 @@ def is_closed_to_passwords(person: Person) -> bool:
 
 def count_try(subject: str, allowed: int, at: datetime) -> None:
     """One try more. Raises TooManyFailures where that is one too many."""
+    at = judged_at(at)
     window = timedelta(minutes=WINDOW_MINUTES)
     Guesses.objects.filter(began_at__lte=at - window).delete()
     Guesses.objects.bulk_create([Guesses(subject=subject, began_at=at)], ignore_conflicts=True)
@@ -161,13 +163,13 @@ def _tell(request: HttpRequest, person: Person, since: datetime, at: datetime) -
 
 def mark_proved(request: HttpRequest, at: datetime) -> None:
     """The person has just shown who it is."""
-    request.session[PROVED_AT] = at.timestamp()
+    request.session[PROVED_AT] = judged_at(at).timestamp()
 
 
 def is_proved(request: HttpRequest, within: timedelta, at: datetime) -> bool:
     """Whether that was so lately. A moment in the future proves nothing: the clock was set back since."""
     proved_at = request.session.get(PROVED_AT)
-    return isinstance(proved_at, float) and 0 <= at.timestamp() - proved_at < within.total_seconds()
+    return isinstance(proved_at, float) and 0 <= judged_at(at).timestamp() - proved_at < within.total_seconds()
 
 
 def came_by(request: HttpRequest) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -10,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.centre.members import admission
 from tocsin.centre.members.models import Organisation
 from tocsin.handling.deriving import ALL_MEMBERS
 from tocsin.reference.countries import country
@@ -32,6 +35,18 @@ def audience_choices() -> list[tuple[str | Promise, Choices]]:
         (_("Countries"), list(zip(codes, entry_names(codes), strict=True))),
         (_("Organisations"), organisations),
     ]
+
+
+def names_anybody(entries: Collection[str], at: datetime) -> bool:
+    """Whether it names, beside the Centre, an organisation of which somebody may come in at this moment. Empty: it
+    names nobody, and what that means is for the caller."""
+    named = set(entries)
+    return any(
+        named & {each.slug, f"country:{each.country}", f"class:{each.class_name}"}
+        or (each.is_bureau and ALL_MEMBERS in named)
+        for each in admission.admitted_among(admission.all_organisations(), at)
+        if not each.is_centre
+    )
 
 
 class Several(forms.MultipleChoiceField):

@@ -34,6 +34,7 @@ REFUSALS: dict[str, str | Promise] = {
     "term": _("The last day is today at the earliest, and in a year at the latest."),
     "no-reason": _("Say why: a reason is kept with this step."),
     "wider-than-asked": _("This goes further than what was asked. Permit the whole of it, or less."),
+    "nobody": _("None of those that are named may come in now: they are closed, or their country is suspended."),
     "excluded": _("You excluded one of them yourself. Leave it out, or change the exclusion first."),
     "label-binds": _("Its label or a handling code keeps it with you: ask its source for your units."),
 }

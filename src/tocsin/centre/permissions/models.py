@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.numbers import drawn_number
 from tocsin.handling import Grant
 
 from . import rules
@@ -28,6 +29,8 @@ class Permission(models.Model):
         WITHDRAWN = rules.State.WITHDRAWN.value
         ENDED = rules.State.ENDED.value
 
+    number = models.CharField(max_length=24, unique=True)
+    """For people: P-2026-4F07A2C19B. Drawn, so that no source and no bureau learns how often others are asked."""
     source = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="permissions_asked")
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="permissions")
     sets = models.JSONField(default=list)
@@ -79,10 +82,10 @@ class Permission(models.Model):
     def __str__(self) -> str:
         return self.number
 
-    @property
-    def number(self) -> str:
-        """How people refer to it."""
-        return f"P-{self.asked_at.year}-{self.pk:05d}"
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever, under a number."""
+        self.number = self.number or drawn_number("P", self.asked_at)
+        super().save(*args, **options)
 
     @property
     def wish(self) -> rules.Wish:

@@ -57,6 +57,7 @@ class Refusal(StrEnum):
     EXCLUDED = "excluded"
     LABEL_BINDS = "label-binds"
     """A bureau may not pass it on by itself: its source has to be asked."""
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from django.db.models import Q, QuerySet
 
+from tocsin.centre.clock.services import judged_on
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import HandlingSet as HandlingRow
@@ -35,7 +36,7 @@ def in_force_of(delivery: Delivery, digest: str, today: date) -> list[Permission
 
 def _in_force(delivery: Delivery, today: date) -> Iterable[Permission]:
     about = Q(delivery=delivery) | Q(permitted_standing=True, source=delivery.organisation_id)
-    found = Permission.objects.filter(about, state=State.GRANTED, permitted_until__gte=today)
+    found = Permission.objects.filter(about, state=State.GRANTED, permitted_until__gte=judged_on(today))
     return found.order_by("pk")
 
 

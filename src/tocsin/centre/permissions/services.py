@@ -1,6 +1,7 @@
 """Asking, passing on, answering, taking back, ending. Each is one transaction with its entry in the log.
 
-Each raises Refused(rule) with a word of `rules.Refusal`, or Conflict when somebody else was there first.
+Each raises Refused(rule) with a word of `rules.Refusal`, NotFound for what the person may not see, or Conflict when
+somebody else was there first.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from django.db.models import F, Q
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.members.units import units_below
-from tocsin.core.errors import Conflict, Refused
+from tocsin.core.errors import Conflict, NotFound, Refused
 
 from . import narrowing, rules
+from .audiences import names_anybody
 from .models import Permission, Use
 from .rules import Refusal, State, Wish, day_of
 from .selectors import sets_named
@@ -34,17 +38,22 @@ def ask(
 ) -> Permission:
     """Ask the delivery's source for these parts of it. What a bureau asks waits for the Centre to pass it on.
 
-    The caller shows only what the person may see: `batches` are of what the gate opens to it.
+    Raises NotFound where the gate does not open every one of them to the person, or one is of another delivery.
     """
     source, asking = delivery.organisation, by.organisation
+    wanted = {each.pk for each in batches}
+    if visible_batches(viewer_of(by), at).filter(pk__in=wanted, delivery=delivery).count() != len(wanted):
+        raise NotFound
     if not may(by, "ask-source"):
         raise Refused(Refusal.NOT_ALLOWED)
     if source.is_centre or source.pk == asking.pk:
         raise Refused(Refusal.OWN_SOURCE)
-    digests = sorted({each.handling_set.digest for each in batches if each.delivery_id == delivery.pk})
+    digests = sorted({each.handling_set.digest for each in batches})
     _refuse(rules.refusal_of_wish(wish, sets_named(digests), day_of(at)))
     if not asking.is_centre:
         _refuse(rules.refusal_of_bureau(wish, set(units_below(asking).values_list("slug", flat=True))))
+    if wish.audience and not names_anybody(wish.audience, at):
+        raise Refused(Refusal.NOBODY)
     text = _said(reason)
     made = Permission(
         source=source, delivery=delivery, sets=digests, audience=sorted(wish.audience), is_standing=wish.is_standing,

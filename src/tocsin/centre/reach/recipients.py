@@ -13,9 +13,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.intake.register import Register, register
 from tocsin.centre.intake.selectors import victim_countries
-from tocsin.centre.members import countries
+from tocsin.centre.members import admission
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of_organisation
@@ -62,11 +63,12 @@ class Circle:
 def circle(now: datetime) -> Circle:
     """The circle of this moment."""
     known = register()
-    organisations = _organisations()
-    suspended = {code for code, status in countries.statuses_of(None, now).items() if status == "suspended"}
+    now = judged_at(now)
+    organisations = {each.pk: each for each in admission.all_organisations() if not each.is_centre}
+    admitted = admission.admitted_among(organisations.values(), now)
     # Where nobody has an account, nobody can open anything, nor be reminded of it.
     peopled = set(Person.objects.filter(is_active=True).order_by().values_list("organisation_id", flat=True).distinct())
-    keys = tuple(key for key, each in organisations.items() if key in peopled and _comes_in(each, suspended, now))
+    keys = tuple(each.pk for each in admitted if each.pk in peopled)
     count = len(known.memory.held)
     rows = [_seen(known, viewer_of_organisation(organisations[key]), count) for key in keys]
     flags = np.array(rows, bool).reshape(len(keys), count)
@@ -77,25 +79,6 @@ def circle(now: datetime) -> Circle:
             flags[place[person.organisation_id]] |= _seen(known, viewer, count)
     heads = {key: _head(each) for key, each in organisations.items()}
     return Circle(organisations, keys, heads, known, flags, now)
-
-
-def _organisations() -> dict[int, Organisation]:
-    """Beside the Centre, each with those above it at hand."""
-    found = {each.pk: each for each in Organisation.objects.order_by("name")}
-    for each in found.values():
-        if each.parent_id is not None:
-            each.parent = found[each.parent_id]
-    return {key: each for key, each in found.items() if not each.is_centre}
-
-
-def _comes_in(organisation: Organisation, suspended: set[str], now: datetime) -> bool:
-    """As `admission.refusal_of_organisation`, without a question to the database for each."""
-    chain = (organisation, *organisation.above())
-    if organisation.has_circle() or not all(each.is_active for each in chain):
-        return False
-    if any(each.withdrawn_at is not None and each.withdrawn_at <= now for each in chain):
-        return False
-    return not countries.codes_of(organisation) & suspended
 
 
 def _seen(known: Register, viewer: Viewer, count: int) -> npt.NDArray[np.bool_]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.sealed_fields import SealedWordsField
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.numbers import drawn_number
 from tocsin.core.words import Tlp
 
 from .rules import Terms
@@ -125,6 +126,8 @@ class Release(models.Model):
         REFUSED = "refused"
         WITHDRAWN = "withdrawn"
 
+    number = models.CharField(max_length=24, unique=True)
+    """For people: R-2026-4F07A2C19B. Drawn: it counts nothing."""
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="releases")
     batches = models.ManyToManyField(Batch, related_name="releases")
     sets = models.JSONField(default=list)
@@ -165,7 +168,7 @@ class Release(models.Model):
     def __str__(self) -> str:
         return self.number
 
-    @property
-    def number(self) -> str:
-        """How people refer to it."""
-        return f"R-{self.created_at.year}-{self.pk:06d}"
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever, under a number."""
+        self.number = self.number or drawn_number("R", self.created_at)
+        super().save(*args, **options)

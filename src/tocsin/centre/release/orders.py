@@ -11,9 +11,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import came_supervised
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.permissions.audiences import names_anybody
 from tocsin.centre.permissions.rules import day_of
 from tocsin.centre.permissions.selectors import grants_for
 from tocsin.core.errors import Conflict, Refused
@@ -28,7 +30,7 @@ from .rules import Case, Refusal
 
 def orders_in_force(at: datetime) -> QuerySet[StandingOrder]:
     """Signed by two, not stopped, and of this day; the oldest first."""
-    day = day_of(at)
+    day = day_of(judged_at(at))
     found = StandingOrder.objects.filter(second_at__isnull=False, stopped_at=None, starts_on__lte=day, ends_on__gte=day)
     return found.select_related("organisation").order_by("pk")
 
@@ -64,6 +66,7 @@ def draw_up(
         ends_on=ends_on, first_by=by, first_at=at,
     )  # fmt: skip
     _refuse(rules.refusal_of_terms(order.terms, day_of(at)))
+    _refuse_nobody(order, at)
     order.save()
     record(by.login, "order.drawn-up", f"order:{order.pk}", _facts(order), at=at)
     return order
@@ -79,6 +82,7 @@ def sign(order: StandingOrder, *, by: Person, is_proved: bool, at: datetime) -> 
         raise Refused(Refusal.ORDER_STOPPED)
     _refuse(rules.refusal_of_signer(actor_of(by, is_proved=is_proved), case_of(found)))
     _refuse(rules.refusal_of_terms(found.terms, day_of(at)))
+    _refuse_nobody(found, at)
     still = StandingOrder.objects.filter(pk=found.pk, second_at=None, stopped_at=None)
     if not still.update(second_by=by, second_at=at):
         raise Conflict("somebody else signed meanwhile")
@@ -169,6 +173,12 @@ def _facts(order: StandingOrder) -> dict[str, object]:
         "ceiling": order.ceiling, "purposes": order.purposes, "starts_on": order.starts_on.isoformat(),
         "ends_on": order.ends_on.isoformat(),
     }  # fmt: skip
+
+
+def _refuse_nobody(order: StandingOrder, at: datetime) -> None:
+    """An order for closed organisations alone lets nothing go, and would begin to by itself once one is opened."""
+    if order.audience and not names_anybody(order.audience, at):
+        raise Refused(Refusal.NOBODY)
 
 
 def _refuse(refusal: Refusal | None) -> None:

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from tocsin.centre.intake.register import facts_of
 from tocsin.centre.intake.selectors import victim_countries
+from tocsin.centre.members import admission
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of_organisation
@@ -65,7 +66,7 @@ def preview(
     facts = facts_of(source, handling, released_to, tuple(permitted), is_private=is_private)
     lines = [
         Line(organisation, person, viewer, explain(viewer, handling, facts, at))
-        for organisation, person, viewer in _viewers(handling, _organisations())
+        for organisation, person, viewer in _viewers(handling, _organisations(at))
     ]
     lines.sort(key=lambda line: ORDER.index(line.reason))
     untouched: list[Line] = []
@@ -87,7 +88,7 @@ def is_for_anybody(
 ) -> bool:
     """Whether anybody but the Centre and the source would get it."""
     facts = facts_of(source.slug, handling, tuple(audience), tuple(permitted))
-    others: Iterable[Organisation] = _organisations()
+    others: Iterable[Organisation] = _organisations(at)
     if not any(entry.startswith("person:") for entry in handling.audience):  # Such may be of the Centre.
         others = (each for each in others if each.pk != source.pk and not each.is_centre)
     return any(may_see(viewer, handling, facts, at) for _, _, viewer in _viewers(handling, others))
@@ -102,8 +103,9 @@ def is_wider(
     return any(not may_see(viewer, handling, facts, at) for _, _, viewer in _viewers(handling, named))
 
 
-def _organisations() -> Iterator[Organisation]:
-    return Organisation.objects.filter(is_active=True).select_related("parent").order_by("name").iterator()
+def _organisations(at: datetime) -> list[Organisation]:
+    """Those of which somebody may come in: what reaches closed ones alone reaches nobody."""
+    return admission.admitted_among(admission.all_organisations(), at)
 
 
 def _viewers(

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requires
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
@@ -115,6 +116,7 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
     is_taken = request.method == "GET"
     mark = note_fetch(package, person, "page", timezone.now()) if is_taken else copies.draw()
     size, pieces = copies.with_comment(path, copies.comment_of(mark, person.organisation.name))
+    pieces = while_here(request, pieces, lambda: package_for(person, number, timezone.now()))
     response = StreamingHttpResponse(pieces if is_taken else (), content_type="application/zip")
     name = copies.marked_name(f"tocsin-{package.number}.zip", mark)
     response["Content-Length"] = str(size)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
@@ -33,16 +34,18 @@ def copy_for(person: Person, hold: LegalHold, at: datetime) -> SealedCopy:
 
 def may_be_opened(copy: SealedCopy, at: datetime) -> bool:
     """Whether it is there and a hold still binds: what is to be destroyed is opened for nobody."""
+    at = judged_at(at)
     return copy.destroyed_at is None and copy.delivery.legal_holds.filter(holds_in_force(at)).exists()
 
 
 def waiting(copy: SealedCopy, at: datetime) -> CopyOpening | None:
     """What was asked for and not answered yet."""
-    return _of(copy).filter(approved_at=None, asked_at__gt=at - WAITS).first()
+    return _of(copy).filter(approved_at=None, asked_at__gt=judged_at(at) - WAITS).first()
 
 
 def open_now(copy: SealedCopy, at: datetime) -> CopyOpening | None:
     """What lets the two who opened it take it out at this moment."""
+    at = judged_at(at)
     if not may_be_opened(copy, at):
         return None
     return _of(copy).filter(approved_at__gt=at - LASTS, approved_at__lte=at).first()
@@ -55,6 +58,7 @@ def _of(copy: SealedCopy) -> QuerySet[CopyOpening]:
 @transaction.atomic
 def ask(hold: LegalHold, *, authority: str, reason: str, by: Person, at: datetime) -> CopyOpening:
     """Ask a second legal officer. Raises NotFound, InputError without a word, Conflict while one is asked or open."""
+    at = judged_at(at)
     copy = SealedCopy.objects.select_for_update(of=("self",)).get(pk=copy_for(by, hold, at).pk)
     for name, text in (("authority", authority), ("reason", reason)):
         if not text.strip():
@@ -74,6 +78,7 @@ def ask(hold: LegalHold, *, authority: str, reason: str, by: Person, at: datetim
 @transaction.atomic
 def approve(hold: LegalHold, *, by: Person, at: datetime) -> CopyOpening:
     """The second person opens it for a day. Raises NotFound, Conflict where nothing waits, Refused to who asked."""
+    at = judged_at(at)
     copy = SealedCopy.objects.select_for_update(of=("self",)).get(pk=copy_for(by, hold, at).pk)
     asked = waiting(copy, at)
     if asked is None or not may_be_opened(copy, at):

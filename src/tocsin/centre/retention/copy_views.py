@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tocsin.centre.members.access import fresh_proof, person_of, requires
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.credentials.content_keys import KeyMissing
@@ -103,7 +104,7 @@ def copy_take(request: HttpRequest, key: int) -> HttpResponseBase:
     except (InputError, KeyMissing):
         messages.error(request, _("No key of this installation opens it. Nothing of it is lost: restore the keys."))
         return redirect("legal-hold-copy", hold.pk)
-    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
+    response = StreamingHttpResponse(while_here(request, pieces), content_type="application/octet-stream")
     response["Content-Length"] = str(copy.delivery.size_bytes)
     response["Content-Disposition"] = f'attachment; filename="{copy.delivery.receipt}.bin"'
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -13,6 +13,7 @@ from django.db.models import Min
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.certificates import signed
+from tocsin.centre.clock.services import known_at
 from tocsin.centre.intake import lake
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.services import store_folder
@@ -119,8 +120,8 @@ def order_parts(delivery: Delivery, batches: Batches, *, by: str, at: datetime) 
 
 
 def keep_terms(claim: jobs.Claim) -> None:
-    """The handler: one round. The lease is renewed after every purge."""
-    at = datetime.now(UTC)
+    """The handler: one round, by what is known of the time. The lease is renewed after every purge."""
+    at = known_at(datetime.now(UTC))
     remind(at)
     do(at, lambda: jobs.renew(claim, datetime.now(UTC)))
     jobs.finish(claim, datetime.now(UTC))

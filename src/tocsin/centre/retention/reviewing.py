@@ -9,6 +9,7 @@ from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from tocsin.centre.analysis.models import Proposal
 from tocsin.centre.audit.services import record
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
@@ -85,7 +86,7 @@ def decide(delivery: Delivery, kind: str, *, until: date | None, reason: str, by
     reason, Conflict while an extension waits for its answer.
     """
     delivery = Delivery.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=delivery.pk)
-    if not may_review(by, delivery) or delivery.ends_at <= at or kind not in Review.Kind.values:
+    if not may_review(by, delivery) or delivery.ends_at <= judged_at(at) or kind not in Review.Kind.values:
         raise NotFound
     if not reason.strip():
         raise InputError("missing-field", field="reason")
@@ -120,7 +121,7 @@ def answer(asked: Review, *, agrees: bool, by: Person, at: datetime) -> Review:
     found = Review.objects.select_for_update(of=("self",)).select_related("delivery").get(pk=asked.pk)
     if not may(by, "review-terms") or found.delivery.organisation_id != by.organisation_id:
         raise NotFound
-    if found.state != Review.State.ASKED or found.delivery.ends_at <= at:
+    if found.state != Review.State.ASKED or found.delivery.ends_at <= judged_at(at):
         raise Conflict("this was answered meanwhile, or is over")
     found.state = Review.State.IN_FORCE if agrees else Review.State.REFUSED
     found.answered_by, found.answered_at = by.login, at
@@ -135,7 +136,7 @@ def answer(asked: Review, *, agrees: bool, by: Person, at: datetime) -> Review:
 def _apply(made: Review, at: datetime) -> None:
     """Move the ends. What is over already stays over."""
     end = retention.end_of(made.until)
-    alive = Batch.objects.filter(delivery=made.delivery, purged_at=None, expires_at__gt=at)
+    alive = Batch.objects.filter(delivery=made.delivery, purged_at=None, expires_at__gt=judged_at(at))
     if made.kind == Review.Kind.EXTEND:
         alive.filter(expires_at__lt=end).update(expires_at=end)
         set_end(made.delivery, max(made.delivery.ends_at, end))

@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requires
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
@@ -151,7 +152,8 @@ def delivery_rejections(request: HttpRequest, found: Delivery) -> HttpResponseBa
         raise NotFound
     if request.method == "GET":
         _note_fetch(person, found, "rejections")
-    response = StreamingHttpResponse(_rejection_lines(found), content_type="text/csv; charset=utf-8")
+    lines = while_here(request, _rejection_lines(found), lambda: _require_contents(person, found))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rejections-{found.pk}.csv"'
     return response
 
@@ -221,11 +223,18 @@ def delivery_original(request: HttpRequest, found: Delivery) -> HttpResponseBase
         return prove(request.get_full_path())
     if request.method == "GET":
         _note_fetch(person, found, "original")
-    response = StreamingHttpResponse(originals.pieces(path), content_type="application/octet-stream")
+    pieces = while_here(request, originals.pieces(path), lambda: _require_contents(person, found))
+    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
     response["Content-Length"] = str(found.size_bytes)
     response["Content-Disposition"] = _attachment(found.name)
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
+
+
+def _require_contents(person: Person, found: Delivery) -> None:
+    """Asked anew while something long leaves. Raises NotFound."""
+    if not selectors.may_read_contents(person, Delivery.objects.get(pk=found.pk)):
+        raise NotFound
 
 
 def _note_fetch(person: Person, found: Delivery, what: str) -> None:

@@ -14,7 +14,7 @@ from tocsin.centre.audit.selectors import found as acts
 from tocsin.centre.audit.services import record
 from tocsin.centre.members import emergency
 from tocsin.centre.members.access import costs, person_of, requires
-from tocsin.centre.members.doors import while_holds
+from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.emergency_states import opens_for
 from tocsin.centre.members.emergency_views import facts_for
 from tocsin.centre.members.limits import Kind
@@ -106,7 +106,7 @@ def emergency_original(request: HttpRequest, key: int, receipt: str) -> HttpResp
     def require() -> None:
         emergency.open_to(access.asked_by, access.pk, timezone.now())
 
-    pieces = while_holds(require, originals.pieces(path))
+    pieces = while_here(request, originals.pieces(path), require)
     response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
     response["Content-Length"] = str(found.size_bytes)
     response["Content-Disposition"] = content_disposition_header(True, found.name) or "attachment"

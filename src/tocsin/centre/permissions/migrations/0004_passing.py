@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('intake', '0023_batch_parted_at'),
         ('members', '0007_own_providers'),
-        ('permissions', '0002_sealed_words'),
+        ('permissions', '0003_drawn_numbers'),
     ]
 
     operations = [
