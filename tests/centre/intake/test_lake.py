@@ -21,12 +21,13 @@ from tests.faults.installation import facts
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import lake, services
+from tocsin.centre.intake.lake_keys import all_keys
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
 from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Basis
-from tocsin.lake import index
+from tocsin.lake import files, index
 from tocsin.lake.compaction import Recast
 from tocsin.lake.files import move_into, write
 from tocsin.reference.addresses import shipped
@@ -81,10 +82,10 @@ def test_a_round_makes_indexes_of_another_version_anew(monkeypatch: pytest.Monke
     path = services.store_folder() / LakeFile.objects.get().path
     with monkeypatch.context() as older:
         older.setattr(index, "VERSION", b"0 of long ago")
-        index.write(pl.read_parquet(path), index.index_path(path))
-    assert index.opened(path) is None
+        files.index_anew(path, all_keys())
+    assert index.opened(path, all_keys()) is None
     assert lake.reindex() == 1
-    assert index.opened(path) is not None
+    assert index.opened(path, all_keys()) is not None
     assert lake.reindex() == 0
     path.unlink()
     index.index_path(path).unlink()
@@ -123,7 +124,7 @@ def test_a_decided_country_moves_rows_tallies_and_names() -> None:
     receive(table((address, "Emotet", ""), (address, "QakBot", ""), ("8.8.4.4", "Emotet", "US")))
     work()
     assert Delivery.objects.get().state == Delivery.State.PARSED
-    rows = pl.read_parquet(services.store_folder() / LakeFile.objects.get().path)
+    rows = builders.rows_in(services.store_folder() / LakeFile.objects.get().path)
     unsettled = rows.filter(pl.col("country_basis") == Basis.CONFLICT.value)
     assert unsettled["value"].to_list() == [address, address]
     kinds, names = figures()
@@ -186,7 +187,7 @@ def test_each_file_with_a_decided_country_has_its_line_in_the_log(monkeypatch: p
     receive(table((address, "Emotet", ""), (address, "QakBot", "")))
     work()
     file = LakeFile.objects.get()
-    rows = pl.read_parquet(services.store_folder() / file.path)
+    rows = builders.rows_in(services.store_folder() / file.path)
     change = Recast(rows["batch"][0], rows["network"][0], is_network=True, country="FR")
     with monkeypatch.context() as patch:
         patch.setattr(lake, "record", _no_log)

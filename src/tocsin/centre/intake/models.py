@@ -438,6 +438,8 @@ class LakeFile(models.Model):
     first_batch = models.BigIntegerField()
     last_batch = models.BigIntegerField()
     is_sorted = models.BooleanField(default=False)
+    sealed_by = models.BigIntegerField(null=True)
+    """Number of the data key that it is sealed by; none: it lies in the clear."""
     created_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
     """When a compaction replaced it; swept once no reader can still hold the snapshot."""
