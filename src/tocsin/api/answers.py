@@ -14,12 +14,12 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from tocsin.centre.analysis import lookups, newest
-from tocsin.centre.intake.bodies import file_chunks
 from tocsin.centre.intake.catalogue import feeds_with_states
 from tocsin.centre.members import limits
 from tocsin.centre.members.doors import require_open, while_open
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
+from tocsin.centre.release import archives
 from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import note_fetch
@@ -234,13 +234,13 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     """The archive itself. Who took it is recorded before the first byte leaves."""
     person = caller_of(request).require("package", "packages")
     package = release.package_for(person, number, timezone.now())
-    path = release.file_of(package)
-    if package.country != code.upper() or not path.is_file():
+    if package.country != code.upper() or not release.file_of(package).is_file():
         raise NotFound
     limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
+    body = archives.pieces(package)
     note_fetch(package, person, "api", timezone.now())
-    response = StreamingHttpResponse(while_open(person, file_chunks(path)), content_type="application/zip")
-    response["Content-Length"] = str(path.stat().st_size)
+    response = StreamingHttpResponse(while_open(person, body), content_type="application/zip")
+    response["Content-Length"] = str(package.size_bytes)
     response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
     response["Cache-Control"] = "private, no-store"
     return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -20,6 +20,7 @@ from tocsin.core.errors import InputError, NotFound
 from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
+from . import archives
 from .forms import PackageForm
 from .selectors import countries_for, derived_of, file_of, given_out, package_for, packages_for
 from .services import MAKE, note_fetch, request_packages
@@ -106,14 +107,14 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
         package = package_for(person, number, timezone.now())
     except NotFound:
         raise Http404 from None
-    path = file_of(package)
-    if not path.is_file():
+    if not file_of(package).is_file():
         raise Http404
+    body = archives.pieces(package)
     if request.method == "GET":
         note_fetch(package, person, "page", timezone.now())
-    response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=f"tocsin-{package.number}.zip", content_type="application/zip"
-    )
+    response = StreamingHttpResponse(body, content_type="application/zip")
+    response["Content-Length"] = str(package.size_bytes)
+    response["Content-Disposition"] = f'attachment; filename="tocsin-{package.number}.zip"'
     response["Cache-Control"] = "private, no-store"
     return response
 
