@@ -49,7 +49,7 @@ def opener(package: Package) -> Opener:
         return partial(io.BytesIO, b"")
     number = originals.number_in(path)
     if number is None:
-        return partial(path.open, "rb")
+        return partial(io.FileIO, path)
     key = vault.opening_key(number)
     return partial(content_keys.opened_file, path, content_keys.DataKey(key.number, key.secret))
 
