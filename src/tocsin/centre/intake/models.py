@@ -425,7 +425,7 @@ class Hold(models.Model):
 
 
 class LakeFile(models.Model):
-    """A registered Parquet file of observations: its path in the store, the day when they arrived, in UTC. Others do not exist."""
+    """A registered Parquet file of observations, by its path in the store and day of arrival. Others do not exist."""
 
     path = models.CharField(max_length=300, unique=True)
     day = models.DateField()
