@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ import polars as pl
 from django.contrib.auth.hashers import make_password
 from django.db.models import F
 
+from tocsin.centre.intake.lake_keys import all_keys
 from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.knowledge.models import Block, Mention, Object
@@ -25,6 +27,7 @@ from tocsin.centre.release.models import Release
 from tocsin.core.reading import LINK_COLUMNS
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
+from tocsin.lake import parquet
 from tocsin.lake.objects import blocks_of, mentions_of
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -42,6 +45,11 @@ def organisation(slug: str = "", **said: object) -> Organisation:
     if made and needs_agreement(found):
         Agreement.objects.create(organisation=found, basis="taken-over", state="active", created_at=NOW)
     return found
+
+
+def rows_in(path: Path) -> pl.DataFrame:
+    """The rows of a file of observations, sealed or not."""
+    return parquet.read(path, all_keys())
 
 
 def centre() -> Organisation:

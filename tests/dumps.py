@@ -1,12 +1,14 @@
 """What an administrator can take: every table as the database hands it out, every file below the installation.
 
-What is packed is unpacked first (zstd blocks, Parquet, Arrow), since packing hides nothing.
+What is packed is unpacked first (zstd blocks, Parquet, zip and gzip), since packing hides nothing.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import sqlite3
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,10 @@ import polars as pl
 import zstandard
 from django.db import connection
 
+from tocsin.lake import index
+from tocsin.lake.canonical import ipv4_numbers
+
+HASHES = (index.text_hash, index.guarded_hash, index.name_hash)
 ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -81,6 +87,11 @@ def plain_of(body: bytes) -> bytes:
     """The bytes, and what they hold where they are packed."""
     if body.startswith(ZSTD):
         return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    if body.startswith(b"\x1f\x8b"):
+        return gzip.decompress(body)
+    if body.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            return b"\n".join(plain_of(archive.read(name)) for name in archive.namelist())
     if body.startswith(b"PAR1"):
         return body + b"".join(_cells(pl.read_parquet(io.BytesIO(body))))
     return body
@@ -98,6 +109,20 @@ def files_below(folder: Path) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and ".sqlite3" not in path.name:
             found[path.relative_to(folder).as_posix()] = plain_of(path.read_bytes())
+    return found
+
+
+def numbers_in(values: Iterable[str], held: dict[str, bytes]) -> dict[str, list[str]]:
+    """Value → files in which anybody finds it who makes the hash that look-ups go by, or writes it as a number."""
+    found: dict[str, list[str]] = {}
+    for value in values:
+        texts = pl.Series([value, value.lower()])
+        marks = {number.tobytes() for make in HASHES for number in make(texts)}
+        number = ipv4_numbers(texts)[0]
+        marks |= {number.to_bytes(4, "little")} if number is not None else set()
+        for name, body in held.items():
+            if any(mark in body for mark in marks):
+                found.setdefault(value, []).append(name)
     return found
 
 

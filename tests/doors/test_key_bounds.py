@@ -214,6 +214,7 @@ def test_a_long_answer_breaks_off_where_the_key_ends(
 ) -> None:
     shown = scene.make()
     (settings.INSTALLATION.store_folder / shown.package.path).write_bytes(b"P" * 300_000)
+    Package.objects.update(size_bytes=300_000)
     monkeypatch.setattr(doors, "ASKED_AGAIN_SECONDS", 0)
     path, secret = "/api/v1/countries/FR/packages/FR-2026-0001", give_key("fleur_officer")
     whole = client.get(path, headers=signed(secret))

@@ -24,6 +24,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.recall.services import shown_parts
+from tocsin.centre.release import archives
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import make_packages, note_fetch
 from tocsin.core.errors import Conflict
@@ -170,7 +171,7 @@ def test_w33_an_infected_host_is_a_victim_and_never_a_rule_to_block() -> None:
     now = timezone.now()
     made = make_packages(["FR", "JO"], now - timedelta(days=1), now + timedelta(minutes=1), None, now, processes=1)
     for package in made:
-        with zipfile.ZipFile(services.store_folder() / package.path) as archive:
+        with zipfile.ZipFile(archives.opener(package)()) as archive:
             whole = b"".join(archive.read(name) for name in archive.namelist())
             objects = json.loads(archive.read("stix.json"))["objects"]
             attributes = json.loads(archive.read("misp.json"))["Event"]["Attribute"]

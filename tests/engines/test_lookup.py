@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE
 from tocsin.lake import files, index
+from tocsin.lake import shown as table
+from tocsin.lake.keys import PLAIN, Keys
 from tocsin.lake.questions import lookup as questions
 from tocsin.lake.questions.lookup import Asked, Sight, asked_for, lookup
 from tocsin.lake.questions.recent import recent
 from tocsin.lake.scope import Batches, Scope, Snapshot
+from tocsin.lake.shown import SHOWN
 
 VALUES = (
     ("ipv4", "192.0.2.1"), ("ipv4", "192.0.2.9"), ("ipv4", "198.51.100.7"), ("network", "192.0.2.0/29"),
@@ -32,6 +35,7 @@ PEERS = (None, "198.51.100.7", "evil.example")
 NUMBERS = count()
 """Files never change once written: every example has its own."""
 NAMES = (None, "Grey Heron", "Cinder Wharf")
+KEYS = (PLAIN, Keys(((1, b"k" * 32),)))
 
 rows = st.fixed_dictionaries(
     {
@@ -118,9 +122,11 @@ def is_about(row: dict[str, object], kind: str, asked: str) -> bool:
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(rows, min_size=1, max_size=30), scopes, st.sampled_from(VALUES), st.integers(1, 3))
+@given(
+    st.lists(rows, min_size=1, max_size=30), scopes, st.sampled_from(VALUES), st.integers(1, 3), st.sampled_from(KEYS)
+)
 def test_agrees_with_reading_every_row(
-    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str], parts: int
+    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str], parts: int, keys: Keys
 ) -> None:
     frame = frame_of(drawn)
     index.load.cache_clear()
@@ -129,22 +135,23 @@ def test_agrees_with_reading_every_row(
         share = frame.filter(pl.col("position") % parts == number)
         if share.height:
             path = tmp_path / f"{next(NUMBERS)}.parquet"
-            files.write(share, path)
+            files.write(share, path, keys.writer())
             paths.append(path)
     kind, value = asked
     expected = [row for row in frame.to_dicts() if sees(scope, row) and is_about(blanked(scope, row), kind, value)]
-    found = lookup(Snapshot(tuple(paths)), Sight(scope), asked_for(kind, value), most_rows=100)
+    snapshot = Snapshot(tuple(paths), keys)
+    found = lookup(snapshot, Sight(scope), asked_for(kind, value), most_rows=100)
     assert found.total == found.sightings == len(expected)
     assert found.last_at == max((row["last_at"] for row in expected), default=None)
     assert sum(found.by_country.values()) == len(expected)
     assert sorted(found.rows["position"]) == sorted(row["position"] for row in expected)
     peers = {row["position"]: row["peer"] if sees_peer(scope, row) else None for row in expected}
     assert {row["position"]: row["peer"] for row in found.rows.to_dicts()} == peers
-    shown = lookup(Snapshot(tuple(paths)), Sight(scope), asked_for(kind, value), most_rows=100, columns=index.SHOWN)
-    assert shown.rows.columns == [name for name in SCHEMA if name in index.SHOWN]
+    shown = lookup(snapshot, Sight(scope), asked_for(kind, value), most_rows=100, columns=SHOWN)
+    assert shown.rows.columns == [name for name in SCHEMA if name in SHOWN]
     assert sorted(shown.rows.rows(), key=str) == sorted(found.rows.select(shown.rows.columns).rows(), key=str)
     named = [row for row in frame.to_dicts() if sees(scope, row) and row["malware"] == "Grey Heron"]
-    assert lookup(Snapshot(tuple(paths)), Sight(scope), Asked(names=("grey heron",))).total == len(named)
+    assert lookup(snapshot, Sight(scope), Asked(names=("grey heron",))).total == len(named)
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -154,16 +161,25 @@ def test_agrees_with_reading_every_row(
     st.sampled_from(VALUES),
     st.sampled_from([3, 1024]),
     st.sampled_from([0, 2]),
+    st.sampled_from(KEYS),
 )
 def test_texts_with_very_many_rows_are_counted_beforehand_and_agree(
-    tmp_path: Path, drawn: list[dict[str, object]], scope: Scope, asked: tuple[str, str], frequent: int, single: int
+    tmp_path: Path,
+    drawn: list[dict[str, object]],
+    scope: Scope,
+    asked: tuple[str, str],
+    frequent: int,
+    single: int,
+    keys: Keys,
 ) -> None:
     with pytest.MonkeyPatch.context() as smaller:
         smaller.setattr(index, "FREQUENT_ROWS", frequent)
         smaller.setattr(questions, "FIRST_LOOK", 2)
         smaller.setattr(questions, "SPARSE", 0)
         smaller.setattr(questions, "MOST_SINGLE", single)
-        test_agrees_with_reading_every_row.hypothesis.inner_test(tmp_path, drawn, scope, asked, 2)
+        smaller.setattr(index, "PAGE", 4)
+        smaller.setattr(table, "SAMPLE_ROWS", 4)
+        test_agrees_with_reading_every_row.hypothesis.inner_test(tmp_path, drawn, scope, asked, 2, keys)
 
 
 def test_many_files_and_a_value_in_all_of_them(tmp_path: Path) -> None:
@@ -174,16 +190,16 @@ def test_many_files_and_a_value_in_all_of_them(tmp_path: Path) -> None:
         paths.append(tmp_path / f"{number}.parquet")
         files.write(frame_of([row] * 40), paths[-1])
     asked = asked_for("ipv4", "192.0.2.1")
-    found = lookup(Snapshot(tuple(paths)), Sight(Scope(Batches({1}))), asked, columns=index.SHOWN)
+    found = lookup(Snapshot(tuple(paths)), Sight(Scope(Batches({1}))), asked, columns=SHOWN)
     assert found.total == 40 * sum(1 for number in range(0, 60, 2) if number % 3 == 2)
     assert found.rows.height == 25
     assert found.rows["last_at"].min() == found.last_at
-    hidden = lookup(Snapshot(tuple(paths)), Sight(Scope(Batches({9}))), asked, columns=index.SHOWN)
-    absent = lookup(Snapshot(()), Sight(Scope(Batches({9}))), asked, columns=index.SHOWN)
+    hidden = lookup(Snapshot(tuple(paths)), Sight(Scope(Batches({9}))), asked, columns=SHOWN)
+    absent = lookup(Snapshot(()), Sight(Scope(Batches({9}))), asked, columns=SHOWN)
     assert (hidden.total, hidden.by_batch, hidden.rows.rows()) == (absent.total, absent.by_batch, absent.rows.rows())
 
 
-@pytest.mark.parametrize("columns", [index.SHOWN, tuple(SCHEMA)], ids=["shown", "all"])
+@pytest.mark.parametrize("columns", [SHOWN, tuple(SCHEMA)], ids=["shown", "all"])
 def test_victims_on_the_other_side_are_shown_as_on_this_one(tmp_path: Path, columns: tuple[str, ...]) -> None:
     sides = [("VICTIM", "FR"), ("VICTIM", "DE"), (None, "DE"), ("ATTACKER_INFRA", "DE")]
     drawn: list[dict[str, object]] = [

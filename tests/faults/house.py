@@ -52,7 +52,7 @@ def rows_of(delivery: Delivery) -> pl.DataFrame:
     """All its registered rows, in order of position."""
     batches = list(delivery.batches.values_list("pk", flat=True))
     files = [services.store_folder() / path for path in LakeFile.objects.values_list("path", flat=True)]
-    frames = [pl.read_parquet(path).filter(pl.col("batch").is_in(batches)) for path in files if path.exists()]
+    frames = [builders.rows_in(path).filter(pl.col("batch").is_in(batches)) for path in files if path.exists()]
     return pl.concat(frames).sort("position") if frames else pl.DataFrame()
 
 

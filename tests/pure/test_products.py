@@ -12,6 +12,7 @@ import string
 import uuid
 import zipfile
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -319,7 +320,9 @@ def test_package_is_whole_and_the_same_each_time(made: Made, tmp_path: Path) -> 
 
 
 def test_next_package_names_the_one_before(made: Made, tmp_path: Path) -> None:
-    order = dataclasses.replace(ORDER, number="FR-2026-0002", previous=Previous(made.path, made.number, made.sha256))
+    order = dataclasses.replace(
+        ORDER, number="FR-2026-0002", previous=Previous(partial(made.path.open, "rb"), made.number, made.sha256)
+    )
     second = make_package(share(tmp_path / "share.parquet"), order, tmp_path)
     manifest = verify(second.path).manifest
     assert manifest["previous"] == {"number": "FR-2026-0001", "sha256": made.sha256}

@@ -19,6 +19,7 @@ from tocsin.centre.members import limits
 from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.doors import require_open, while_open
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
+from tocsin.centre.release import archives
 from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.services import note_fetch
@@ -240,12 +241,12 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     package = release.package_for(person, number, timezone.now())
     if person.through is None and not is_fresh(request):
         raise Refused("prove-first")
-    path = release.file_of(package)
-    if package.country != code.upper() or not path.is_file():
+    if package.country != code.upper() or not release.file_of(package).is_file():
         raise NotFound
     limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
+    opener = archives.opener(package)
     mark = note_fetch(package, person, "api", timezone.now())
-    size, pieces = copies.with_comment(path, copies.comment_of(mark, person.organisation.name))
+    size, pieces = copies.with_comment(opener, copies.comment_of(mark, person.organisation.name))
 
     def still() -> None:
         release.package_for(person, number, timezone.now())

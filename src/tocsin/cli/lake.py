@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
+from tocsin.core.errors import Unavailable
+
 from . import setup
 
 
@@ -36,7 +38,10 @@ def compact() -> None:
     from tocsin.centre.intake import lake as registry
 
     now = datetime.now(UTC)
-    joined, swept = registry.compact(now), registry.sweep(now)
+    try:
+        joined, swept = registry.compact(now), registry.sweep(now)
+    except Unavailable as error:
+        raise click.ClickException(str(error)) from error
     registry.log_compaction(joined, swept, now)
     click.echo(f"{joined} files joined, {swept} old files removed.")
 

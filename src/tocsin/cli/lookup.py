@@ -39,7 +39,7 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     from tocsin.centre.members.models import Person
     from tocsin.centre.members.selectors import viewer_of
     from tocsin.handling import Viewer
-    from tocsin.lake import index
+    from tocsin.lake.shown import SHOWN
 
     viewer = Viewer(
         organisation="centre",
@@ -57,7 +57,7 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
             _watch(person, value)
     elif watch:
         raise click.ClickException("Say whose standing query it is: --as LOGIN")
-    reply = lookups.answer(value, viewer, columns=tuple(SCHEMA) if as_json else index.SHOWN)
+    reply = lookups.answer(value, viewer, columns=tuple(SCHEMA) if as_json else SHOWN)
     lookups.log_lookup(login or "command", reply)
     found = reply.found
     if as_json:

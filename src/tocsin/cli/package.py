@@ -1,4 +1,4 @@
-"""`tocsin package FR --since 7d`, `tocsin package --all`, `tocsin package verify FILE`."""
+"""`tocsin package FR --since 7d`, `tocsin package --all`, `tocsin package copy`, `tocsin package verify FILE`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from . import setup
 
+_FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -29,7 +30,7 @@ class _CountryOrVerb(click.Group):
 
 @click.group(cls=_CountryOrVerb)
 def package() -> None:
-    """Make or verify country packages: `tocsin package FR --since 7d`."""
+    """Make, copy out or verify country packages: `tocsin package FR --since 7d`."""
 
 
 @package.command()
@@ -39,13 +40,18 @@ def package() -> None:
 @click.option("--until", default="", help="A day; default: now.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--processes", default=2, show_default=True, help="Packages composed at the same time.")
-def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as_json: bool, processes: int) -> None:
+@click.option("--into", type=_FOLDER, help="Copy them there too, as archives: in the store they are sealed.")
+def make(
+    countries: tuple[str, ...], everybody: bool, since: str, until: str, as_json: bool, processes: int,
+    into: Path | None,
+) -> None:  # fmt: skip
     """Make the package of one country, of several, or of all."""
     now = datetime.now(UTC)
     start, end = moment_of(since, now), moment_of(until, now) if until else now
     if not countries and not everybody:
         raise click.UsageError("Name a country (tocsin package FR) or say --all.")
     setup()
+    from tocsin.centre.release import archives
     from tocsin.centre.release.services import make_packages
     from tocsin.reference.members import members
 
@@ -65,11 +71,11 @@ def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as
             bars.update(task, completed=done, total=total, description=f"Packages {code}".rstrip())
 
         made = make_packages(codes, start, end, None, now, show, processes)
-    store = setup().store_folder
+    copied = {each.number: str(archives.copy_out(each, into, datetime.now(UTC))) for each in made} if into else {}
     facts = [
         {
             "number": each.number, "country": each.country, "rows": each.rows, "size_bytes": each.size_bytes,
-            "language": each.language, "sha256": each.sha256, "path": str(store / each.path), **{
+            "language": each.language, "sha256": each.sha256, "path": copied.get(each.number), **{
                 name: each.summary.get(name, 0) for name in ("values_new", "values_continuing", "values_gone")
             },
         }
@@ -86,7 +92,26 @@ def make(countries: tuple[str, ...], everybody: bool, since: str, until: str, as
         )  # fmt: skip
     Console().print(table)
     for fact in facts:  # Outside the table, so that a path can be copied whole.
-        click.echo(fact["path"])
+        click.echo(fact["path"] or f"{fact['number']} lies sealed in the store: tocsin package copy {fact['number']} .")
+
+
+@package.command()
+@click.argument("number")
+@click.argument("folder", type=_FOLDER)
+def copy(number: str, folder: Path) -> None:
+    """Copy a package out of the store into a folder, as an archive to hand on. It stands in the log of acts."""
+    setup()
+    from tocsin.centre.release import archives
+    from tocsin.centre.release.models import Package
+    from tocsin.core.errors import Unavailable
+
+    found = Package.objects.filter(number=number).first()
+    if found is None:
+        raise click.ClickException(f"There is no package {number}.")
+    try:
+        click.echo(archives.copy_out(found, folder, datetime.now(UTC)))
+    except (OSError, Unavailable) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @package.command()

@@ -25,30 +25,45 @@ def seal() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def state(as_json: bool) -> None:
     """Whether every file in keys/ is the one that belongs to this database. Status 1 when one is not."""
+    from tocsin.centre.intake.lake import in_the_clear
     from tocsin.centre.intake.models import SealKey
     from tocsin.centre.knowledge.sealing import unsealed
     from tocsin.site import own_keys
 
     faults = list(own_keys.faults().values())
-    facts = {"keys": SealKey.objects.count(), "batches_unsealed": unsealed().count(), "fault": "\n".join(faults)}
+    facts = {
+        "keys": SealKey.objects.count(),
+        "batches_unsealed": unsealed().count(),
+        "files_in_the_clear": in_the_clear().count(),
+        "fault": "\n".join(faults),
+    }
     if as_json:
         click.echo(json.dumps(facts))
     else:
         click.echo(f"{facts['keys']:,} keys; {facts['batches_unsealed']:,} batches are to be sealed yet")
+        click.echo(f"{facts['files_in_the_clear']:,} files of observations lie in the clear{_as_wanted()}")
     if faults:
         raise click.ClickException("\n".join(f"{each}." for each in faults))
+
+
+def _as_wanted() -> str:
+    from django.conf import settings
+
+    return "" if settings.INSTALLATION.seal_observations else ", as tocsin.toml wants it (seal_observations = false)"
 
 
 @seal.command("rows")
 def rows() -> None:
     """Seal what came in before there were seals. May be stopped and called again; the portal may run."""
+    from tocsin.centre.intake.lake import seal_plain
     from tocsin.centre.intake.originals import seal_all as seal_originals
     from tocsin.centre.intake.services import store_folder
     from tocsin.centre.knowledge.sealing import seal_all
+    from tocsin.centre.release.archives import seal_all as seal_packages
 
     try:
         batches, sealed = seal_all()
-        files = seal_originals(store_folder())
+        files = seal_originals(store_folder()) + seal_plain(datetime.now(UTC)) + seal_packages()
     except Unavailable as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{batches:,} batches, {sealed:,} rows and {files:,} files sealed.")

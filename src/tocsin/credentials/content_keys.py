@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV, ChaCha20Poly1305
@@ -137,6 +138,16 @@ class DataKey:
     @cached_property
     def _words(self) -> AESSIV:
         return AESSIV(blake2b(b"", digest_size=64, key=self.secret, person=b"tocsin words").digest())
+
+
+def opened_file(path: Path, key: DataKey) -> BinaryIO:
+    """A file that `sealed_pieces` made, to read here and there in it. What is opened has no name on the disk."""
+    made = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - the caller closes it.
+    with path.open("rb") as stream:
+        for piece in key.opened_pieces(iter(lambda: stream.read(PIECE_BYTES), b"")):
+            made.write(piece)
+    made.seek(0)
+    return made
 
 
 def fresh_data_key() -> DataKey:

@@ -14,7 +14,8 @@ import polars as pl
 
 from tocsin.core.words import Basis
 
-from . import files
+from . import files, parquet
+from .keys import PLAIN, Keys
 
 SORTED_BY = ("kind", "ipv4", "value", "first_at", "batch", "position")
 
@@ -69,53 +70,57 @@ PARTED_BY = ("value", "peer", "hostname", "url")
 """A value is found in each of these by who asks for it, so none may go on naming it."""
 
 
-def parted(path: Path, change: Parting, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def parted(path: Path, change: Parting, keys: Keys = PLAIN) -> pl.DataFrame:
     """The rows of a file that it is about, as they stand."""
-    scan = pl.scan_parquet(path).filter(change.holds())
-    return (scan if columns is None else scan.select(columns)).collect()
+    return parquet.scan(path, keys).filter(change.holds()).collect()
 
 
-def part(path: Path, target: Path, change: Parting) -> files.Written:
+def part(path: Path, target: Path, change: Parting, keys: Keys = PLAIN) -> files.Written:
     """The same file with those rows in their new batches."""
-    frame = files.whole(files.read(path))
+    frame = files.whole(files.read(path, keys))
     moved = pl.col("batch").replace(dict(change.into))
-    return files.write(frame.with_columns(batch=pl.when(change.holds()).then(moved).otherwise("batch")), target)
+    changed = frame.with_columns(batch=pl.when(change.holds()).then(moved).otherwise("batch"))
+    return files.write(changed, target, keys.writer())
 
 
-def merge(paths: Sequence[Path], target: Path, *, without_batches: Collection[int] = ()) -> files.Written | None:
+def merge(
+    paths: Sequence[Path], target: Path, keys: Keys = PLAIN, *, without_batches: Collection[int] = ()
+) -> files.Written | None:
     """One sorted file of the rows of several, without the rows of purged batches; None when none are left."""
-    frame = pl.concat([files.read(path) for path in paths], how="diagonal")
+    frame = pl.concat([files.read(path, keys) for path in paths], how="diagonal")
     if without_batches:
         frame = frame.filter(~pl.col("batch").is_in(list(without_batches)))
     if not frame.height:
         return None
     frame = frame.sort([name for name in SORTED_BY if name in frame.columns], nulls_last=True)
-    return files.write(frame, target, row_group=files.SORTED_ROW_GROUP)
+    return files.write(frame, target, keys.writer(), row_group=files.SORTED_ROW_GROUP)
 
 
-def without(path: Path, target: Path, batches: Collection[int]) -> tuple[files.Written | None, int] | None:
+def without(
+    path: Path, target: Path, batches: Collection[int], keys: Keys = PLAIN
+) -> tuple[files.Written | None, int] | None:
     """The same file without the rows of purged batches, and how many those were; None when it holds none of them."""
-    if not holds(path, batches):
+    if not holds(path, batches, keys):
         return None
-    rows = pl.scan_parquet(path).select(pl.len()).collect().item()
-    written = merge([path], target, without_batches=batches)
+    rows = parquet.scan(path, keys).select(pl.len()).collect().item()
+    written = merge([path], target, keys, without_batches=batches)
     return written, rows - (written.rows if written else 0)
 
 
-def holds(path: Path, batches: Collection[int]) -> bool:
+def holds(path: Path, batches: Collection[int], keys: Keys = PLAIN) -> bool:
     """Whether any row of these batches is in the file."""
-    found = pl.read_parquet(path, columns=["batch"])["batch"].unique().to_list()
+    found = parquet.read(path, keys, ["batch"])["batch"].unique().to_list()
     return not set(batches).isdisjoint(found)
 
 
-def of_recast(path: Path, change: Recast) -> pl.DataFrame:
+def of_recast(path: Path, change: Recast, keys: Keys = PLAIN) -> pl.DataFrame:
     """The rows of a file that it is about, as they stand."""
-    return pl.scan_parquet(path).filter(change.holds().fill_null(False)).collect()
+    return parquet.scan(path, keys).filter(change.holds().fill_null(False)).collect()
 
 
-def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.DataFrame] | None:
+def recast(path: Path, target: Path, change: Recast, keys: Keys = PLAIN) -> tuple[files.Written, pl.DataFrame] | None:
     """The same file with the country that a person decided, and the rows that changed; None when none did."""
-    frame = files.whole(files.read(path))
+    frame = files.whole(files.read(path, keys))
     held = frame.select(change.holds().fill_null(False)).to_series()
     if not held.any():
         return None
@@ -123,4 +128,11 @@ def recast(path: Path, target: Path, change: Recast) -> tuple[files.Written, pl.
         country=pl.when(held).then(pl.lit(change.country)).otherwise(pl.col("country")),
         country_basis=pl.when(held).then(pl.lit(Basis.REVIEWED.value)).otherwise(pl.col("country_basis")),
     )
-    return files.write(changed, target), changed.filter(held)
+    return files.write(changed, target, keys.writer()), changed.filter(held)
+
+
+def sealed(path: Path, target: Path, keys: Keys) -> files.Written:
+    """The same rows in a file that is sealed, in groups of the same size."""
+    group = parquet.opened(path, keys).metadata.row_group(0).num_rows
+    row_group = files.SORTED_ROW_GROUP if group <= files.SORTED_ROW_GROUP else files.ROW_GROUP
+    return files.write(files.whole(files.read(path, keys)), target, keys.writer(), row_group=row_group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import polars as pl
 
 from tocsin.core.observations import SCHEMA
 
-from . import index
+from . import index, parquet
+from .keys import PLAIN, Keys, Writer, prefix_in
 
 ROW_GROUP = 8_192
 """Rows read together when the details of one are asked for: small enough for a look-up in milliseconds."""
@@ -53,20 +54,19 @@ def whole(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def read(path: Path) -> pl.DataFrame:
+def read(path: Path, keys: Keys = PLAIN) -> pl.DataFrame:
     """The rows of a registered file, narrow: what its index says to be empty is not read at all."""
-    known = index.opened(path)
-    return narrow(pl.read_parquet(path, columns=None if known is None else [n for n in SCHEMA if n in known.columns]))
+    known = index.opened(path, keys)
+    return narrow(parquet.read(path, keys, None if known is None else [n for n in SCHEMA if n in known.columns]))
 
 
-def write(frame: pl.DataFrame, path: Path, *, row_group: int = ROW_GROUP) -> Written:
+def write(frame: pl.DataFrame, path: Path, seal: Writer | None = None, *, row_group: int = ROW_GROUP) -> Written:
     """Write observations and their index; both are fsynced when this returns. Columns that are missing are empty."""
     if list(frame.columns) != list(SCHEMA):
         frame = whole(frame)
-    frame.write_parquet(
-        path, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=row_group, statistics=True
-    )
-    index.write(frame, index.index_path(path))
+    key = None if seal is None else seal.fresh()
+    parquet.write(frame, path, key, row_group=row_group, compression_level=COMPRESSION_LEVEL)
+    index.write(frame, index.index_path(path), key)
     sync(path)
     batches = frame["batch"]
     return Written(
@@ -77,6 +77,12 @@ def write(frame: pl.DataFrame, path: Path, *, row_group: int = ROW_GROUP) -> Wri
         first_batch=int(batches.min() or 0),  # type: ignore[arg-type]
         last_batch=int(batches.max() or 0),  # type: ignore[arg-type]
     )
+
+
+def index_anew(path: Path, keys: Keys) -> None:
+    """Make the index of a file again, covered where the file is sealed; with a key that sealed nothing before."""
+    seal = None if prefix_in(path) is None else replace(keys, seals=True).writer()
+    index.write(parquet.read(path, keys), index.index_path(path), None if seal is None else seal.fresh())
 
 
 def file_digest(path: Path) -> str:

@@ -7,6 +7,9 @@ count; and it has the columns that a page shows, ready to be read row by row. So
 at all, and each row only one place in memory. Who stands on the other side and may be a victim is guarded: entered
 under a hash of its own, or in `guarded` by number, and the record knows its country, so that a row is not found by what
 is blanked on it. The index is derived: when its version differs from the running one it is made anew.
+
+Beside a sealed file it lies under a veil: in place of the hashes stand tokens that need the file's key, addresses and
+texts are covered. Rows, batches, roles, countries, times and counts stay as they are: they name nobody.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +29,12 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
+from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
 from tocsin.lake.scope import IS_GUARDED
+from tocsin.lake.shown import Shown, table_of
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
+_SEALED_BY = b"sealed-by"
 VERSION = f"8 polars {pl.__version__}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
@@ -38,13 +44,6 @@ ROLES = tuple(role.value for role in Role)
 UNUSUAL = r"[@:\[\]?#]"
 HOST = r"^(?:[^@]*@)?(\[[^\]]*\]|[^:?#]*)"
 NAMED = ("malware", "actor", "label")
-SHOWN = (
-    "last_at", "count", "kind", "value", "domain", "role", "type", "malware", "actor", "country", "country_basis",
-    "network", "port", "hostname", "peer", "peer_port", "peer_role", "peer_country",
-)  # fmt: skip
-"""Columns that a page shows of a row: they are here once more, so that reading a row opens no Parquet file."""
-COUNTED = ("count", "role", "country")
-"""Those of them that are known from the row's record."""
 FREQUENT_ROWS = 1_024
 """Rows under one text from which they are counted when the index is made, and listed newest first."""
 COUNTRY_CODES = 256
@@ -52,7 +51,10 @@ DENSE_KEYS = 1 << 24
 UINT64 = npt.NDArray[np.uint64]
 UINT32 = npt.NDArray[np.uint32]
 Tables = tuple[pa.Table, ...]
-SAMPLE_ROWS = 4_096
+ADDRESS_STREAM, GUARDED_STREAM = 1, 3
+"""Of the numbers; the rows are in the stream that follows."""
+PAGE = 1_024
+"""Covered addresses that are opened together; of so many each the first is remembered."""
 NEVER = (1 << 32) - 1
 """Seconds since 1970 that no row reaches."""
 FACT = np.dtype(
@@ -113,10 +115,10 @@ def hosts(addresses: pl.Series) -> pl.Series:
     return pl.select(pl.when(unusual).then(mended).otherwise(host)).to_series()
 
 
-def build(frame: pl.DataFrame) -> tuple[Tables, Tables]:
+def build(frame: pl.DataFrame, veil: Veil | None = None) -> tuple[Tables, Tables]:
     """The tables of `.index` and of `.facts` for one file, whose rows are those of `frame` in order."""
     facts, batches = _facts(frame)
-    codes, rows, frequent, sums = _counted(*_entries(frame), facts)
+    codes, rows, frequent, sums = _counted(*_entries(frame, veil), facts)
     held = [name for name in frame.columns if frame[name].null_count() < frame.height]
     told = {b"columns": orjson.dumps(held), b"guarded": orjson.dumps(bool(facts["guarded"].any()))}
     of_rows = pa.table({"fact": _records(facts)}).replace_schema_metadata(told)
@@ -124,12 +126,14 @@ def build(frame: pl.DataFrame) -> tuple[Tables, Tables]:
     numbers = frame.select(
         "ipv4", open=pl.when(~IS_GUARDED).then("peer_ipv4"), near=pl.when(IS_GUARDED).then("peer_ipv4")
     )
-    addresses, guarded = _addresses(numbers["ipv4"], numbers["open"]), _addresses(numbers["near"])
-    return (entries, addresses, frequent, sums, guarded), (of_rows, pa.table({"batch": batches}), _shown(frame))
+    addresses = _addresses(numbers["ipv4"], numbers["open"], veil=veil, stream=ADDRESS_STREAM)
+    guarded = _addresses(numbers["near"], veil=veil, stream=GUARDED_STREAM)
+    of_batches = pa.table({"batch": batches})
+    return (entries, addresses, frequent, sums, guarded), (of_rows, of_batches, table_of(frame, veil))
 
 
-def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
-    """Hashes of all texts and names with their rows, by hash."""
+def _entries(frame: pl.DataFrame, veil: Veil | None) -> tuple[UINT64, UINT32]:
+    """Hashes of all texts and names, or their tokens, with their rows, by hash."""
     every = np.arange(frame.height, dtype=np.uint32)
     columns = [(texts, text_hash(texts)) for texts in entered_texts(frame)]
     named = [frame[name] for name in NAMED if frame[name].null_count() < frame.height]
@@ -149,6 +153,8 @@ def _entries(frame: pl.DataFrame) -> tuple[UINT64, UINT32]:
         hashes.append(codes[known])
         places.append(every[known])
     codes = np.concatenate(hashes)
+    if veil is not None:
+        codes = veil.tokens(codes)
     order = _order(codes)
     return codes[order], np.concatenate(places)[order]
 
@@ -254,7 +260,7 @@ def _records(records: Facts) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(records.itemsize), len(records), [None, pa.py_buffer(records)])
 
 
-def _addresses(*columns: pl.Series) -> pa.Table:
+def _addresses(*columns: pl.Series, veil: Veil | None, stream: int) -> pa.Table:
     """The IPv4 addresses of these columns as numbers, ascending, with their rows."""
     every = np.arange(len(columns[0]), dtype=np.uint32)
     numbers, places = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
@@ -265,38 +271,80 @@ def _addresses(*columns: pl.Series) -> pa.Table:
             places.append(every[known.to_numpy()])
     number, row = np.concatenate(numbers), np.concatenate(places)
     order = np.argsort(number, kind="stable")
-    return pa.table({"number": number[order], "row": row[order]})
+    number, row = number[order], row[order]
+    if veil is not None:
+        number = np.frombuffer(veil.covered(number.data.cast("B"), stream), np.uint32) if len(number) else number
+        row = np.frombuffer(veil.covered(row.data.cast("B"), stream + 1), np.uint32) if len(row) else row
+    return pa.table({"number": number, "row": row})
 
 
-def _shown(frame: pl.DataFrame) -> pa.Table:
-    """The shown columns that hold anything; words that come again are numbers."""
-    held = [name for name in SHOWN if name not in COUNTED and frame[name].null_count() < frame.height]
-    again = [
-        pl.col(name).cast(pl.Enum(frame[name].drop_nulls().unique(maintain_order=True)))
-        for name in held
-        if frame.schema[name] == pl.String and frame[name].head(SAMPLE_ROWS).n_unique() <= SAMPLE_ROWS // 4
-    ]
-    return frame.select(held).with_columns(again).to_arrow(compat_level=pl.CompatLevel.oldest())
-
-
-def write(frame: pl.DataFrame, path: Path) -> None:
-    """Write the index of `frame` to `path`, durable when this returns."""
+def write(frame: pl.DataFrame, path: Path, key: FileKey | None = None) -> None:
+    """Write the index of `frame` to `path`, durable when this returns; covered with a key that covers nothing else."""
+    veil = None if key is None else key.veil()
     # Beside and then in place: whoever has an older one mapped would fall over a file that shrinks under it.
-    for tables, target in zip(build(frame), (path, path.with_suffix(".facts")), strict=True):
+    for tables, target in zip(build(frame, veil), (path, path.with_suffix(".facts")), strict=True):
         fresh = target.with_name(f"{target.name}-{os.getpid()}-{threading.get_ident()}")
-        _write_tables(tables, fresh)
+        _write_tables(tables, fresh, {b"version": VERSION, **({} if key is None else {_SEALED_BY: key.prefix})})
         fresh.replace(target)
 
 
-def _write_tables(tables: Tables, path: Path) -> None:
+def _write_tables(tables: Tables, path: Path, told: dict[bytes, bytes]) -> None:
     with pa.OSFile(str(path), "wb") as sink:
         for table in tables:
-            known = table.replace_schema_metadata({**(table.schema.metadata or {}), b"version": VERSION})
+            known = table.replace_schema_metadata({**(table.schema.metadata or {}), **told})
             with pa.ipc.new_stream(sink, known.schema) as writer:
                 writer.write_table(known.combine_chunks())
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
+
+
+class Numbers:
+    """IPv4 addresses in ascending order with their rows, where they lie; covered ones are opened page by page."""
+
+    def __init__(self, table: pa.Table, veil: Veil | None, stream: int) -> None:
+        self._numbers: UINT32 = _column(table, "number")
+        self._rows: UINT32 = _column(table, "row")
+        self._veil, self._stream = veil, stream
+
+    def between(self, first: int, last: int) -> UINT32:
+        """Rows with an address from first to last, in no order, some of them twice."""
+        if not len(self._numbers):
+            return self._rows
+        start, end = self._place(first, "left"), self._place(last, "right")
+        return self._opened(self._rows, self._stream + 1, start, end)
+
+    def _place(self, number: int, side: Literal["left", "right"]) -> int:
+        sought = np.uint32(number)
+        if self._veil is None:
+            return int(np.searchsorted(self._numbers, sought, side=side))
+        start = max(int(np.searchsorted(self._firsts, sought, side=side)) - 1, 0) * PAGE
+        page = self._opened(self._numbers, self._stream, start, min(start + PAGE, len(self._numbers)))
+        return start + int(np.searchsorted(page, sought, side=side))
+
+    def _opened(self, column: UINT32, stream: int, start: int, end: int) -> UINT32:
+        if self._veil is None or start == end:
+            return column[start:end]
+        return np.frombuffer(self._veil.stretch((stream, column.data.cast("B"), start * 4, end * 4)), np.uint32)
+
+    @cached_property
+    def _firsts(self) -> UINT32:
+        """The first address of each page."""
+        assert self._veil is not None
+        covered = self._numbers.data.cast("B")
+        pieces = ((self._stream, covered, place * 4, place * 4 + 4) for place in range(0, len(self._numbers), PAGE))
+        return np.frombuffer(b"".join(self._veil.opened(pieces)), np.uint32)
+
+
+class Entry(NamedTuple):
+    """A text or name that something is entered under."""
+
+    code: int
+    """Its hash, as it was asked for."""
+    rows: UINT32
+    """Of frequent texts newest first."""
+    sums: Facts | None
+    """What was counted beforehand of a frequent one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,58 +353,49 @@ class FileIndex:
 
     hashes: UINT64
     rows: UINT32
-    numbers: UINT32
-    number_rows: UINT32
+    addresses: Numbers
     frequent: dict[int, tuple[int, int]]
-    """Hash of a text with very many rows → where its sums begin and end."""
+    """What stands for a text with very many rows → where its sums begin and end."""
     sums: Facts
     facts: Facts
-    guarded_numbers: UINT32
-    guarded_rows: UINT32
+    guarded: Numbers
+    """Of the other side, where that side is guarded."""
     has_guarded: bool
     batches: npt.NDArray[np.int64]
     columns: frozenset[str]
     """Columns of the file that hold anything."""
-    shown: tuple[tuple[str, pa.Array], ...]
-    """Columns that a page shows, by name."""
+    shown: Shown
+    veil: Veil | None
 
-    def find(self, codes: UINT64) -> Iterator[tuple[int, UINT32]]:
-        """Each of the hashes that something is entered under, with its rows: of frequent texts newest first."""
-        starts = np.searchsorted(self.hashes, codes, side="left").tolist()
-        for start, code in zip(starts, codes.tolist(), strict=True):
-            if start < len(self.hashes) and self.hashes[start] == code:
-                yield code, self.rows[start : np.searchsorted(self.hashes, np.uint64(code), side="right")]
+    def find(self, codes: UINT64) -> Iterator[Entry]:
+        """Each of the hashes that something is entered under."""
+        sought = codes if self.veil is None else self.veil.tokens(codes)
+        starts = np.searchsorted(self.hashes, sought, side="left").tolist()
+        for start, entered, code in zip(starts, sought.tolist(), codes.tolist(), strict=True):
+            if start < len(self.hashes) and self.hashes[start] == entered:
+                rows = self.rows[start : np.searchsorted(self.hashes, np.uint64(entered), side="right")]
+                place = self.frequent.get(entered)
+                yield Entry(code, rows, None if place is None else self.sums[slice(*place)])
 
-    def shown_of(self, row: int) -> dict[str, Any]:
-        """The shown columns of a row and its batch, as far as they hold anything."""
-        known = {name: column[row].as_py() for name, column in self.shown}
-        fact = self.facts[row]
-        role, country = divmod(int(fact["kind"]), COUNTRY_CODES)
-        facts = {"count": int(fact["times"]), "role": ROLES[role], "country": COUNTRIES[country]}
-        return known | facts | {"batch": int(self.batches[fact["place"]])}
-
-    def between(self, first: int, last: int) -> UINT32:
-        """Rows with an IPv4 address from first to last, in no order, some of them twice."""
-        return self.number_rows[_range(self.numbers, first, last)]
-
-    def guarded_between(self, first: int, last: int) -> UINT32:
-        """Rows with such an address on their other side, where that side is guarded."""
-        return self.guarded_rows[_range(self.guarded_numbers, first, last)]
-
-
-def _range(numbers: UINT32, first: int, last: int) -> slice:
-    start = np.searchsorted(numbers, np.uint32(first), side="left")
-    return slice(int(start), int(np.searchsorted(numbers, np.uint32(last), side="right")))
+    def shown_of(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """The shown columns of these rows and their batch, as far as they hold anything."""
+        found = self.shown.rows(rows)
+        for row, known in zip(rows, found, strict=True):
+            fact = self.facts[row]
+            role, country = divmod(int(fact["kind"]), COUNTRY_CODES)
+            known |= {"count": int(fact["times"]), "role": ROLES[role], "country": COUNTRIES[country]}
+            known["batch"] = int(self.batches[fact["place"]])
+        return found
 
 
 @lru_cache(maxsize=4096)
-def load(parquet: Path) -> FileIndex | None:
+def load(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     """The index of a registered file, None when it has none of this version. Files never change once registered."""
-    return opened(parquet)
+    return opened(parquet, keys)
 
 
-def opened(parquet: Path) -> FileIndex | None:
-    """The same for who reads a file once."""
+def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
+    """The same for who reads a file once. Raises KeyMissing where it is covered and the key is not here."""
     path = index_path(parquet)
     where, what = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
     if where is None or what is None:
@@ -364,22 +403,28 @@ def opened(parquet: Path) -> FileIndex | None:
     entries, addresses, frequent, sums, guarded = where
     facts, batches, shown = what
     told = facts.schema.metadata or {}
+    veil, other = _veil_of(entries, keys), _veil_of(facts, keys)
     ends = frequent["end"].to_pylist()
     return FileIndex(
         hashes=_column(entries, "hash"),
         rows=_column(entries, "row"),
-        numbers=_column(addresses, "number"),
-        number_rows=_column(addresses, "row"),
+        addresses=Numbers(addresses, veil, ADDRESS_STREAM),
         frequent=dict(zip(frequent["hash"].to_pylist(), zip([0, *ends], ends, strict=False), strict=True)),
         sums=_of_records(sums["sum"], SUM),
         facts=_of_records(facts["fact"], FACT),
-        guarded_numbers=_column(guarded, "number"),
-        guarded_rows=_column(guarded, "row"),
+        guarded=Numbers(guarded, veil, GUARDED_STREAM),
         has_guarded=orjson.loads(told.get(b"guarded", b"false")),
         batches=_column(batches, "batch"),
         columns=frozenset(orjson.loads(told.get(b"columns", b"[]"))),
-        shown=tuple((name, _whole(shown[name])) for name in shown.column_names),
+        shown=Shown(shown, other),
+        veil=veil,
     )
+
+
+def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
+    """What covers the file of this table; None where it lies open."""
+    prefix = (table.schema.metadata or {}).get(_SEALED_BY)
+    return None if prefix is None else keys.of(prefix).veil()
 
 
 def _tables(path: Path, count: int) -> Sequence[pa.Table] | None:
@@ -404,10 +449,6 @@ def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
     chunks = table[name].chunks
     column: npt.NDArray[Any] = chunks[0].to_numpy(zero_copy_only=True) if len(chunks) == 1 else table[name].to_numpy()
     return column
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _of_records(column: pa.ChunkedArray, dtype: np.dtype[np.void]) -> Facts:

@@ -12,6 +12,7 @@ import polars as pl
 import zstandard
 
 from tocsin.core.words import VICTIM_LIKE
+from tocsin.lake.keys import PLAIN, Keys
 
 HIDDEN_WITH_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network", "extra", "note")
 """Blanked where the other side is a victim elsewhere: free text may repeat what these columns held."""
@@ -25,9 +26,11 @@ IS_GUARDED = pl.col("peer").is_not_null() & pl.col("peer_role").is_in(_VICTIMS).
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The registered files of one moment, as absolute paths. A reader keeps it through compactions."""
+    """The registered files of one moment, as absolute paths, and what opens them. A reader keeps it through
+    compactions."""
 
     files: tuple[Path, ...]
+    keys: Keys = PLAIN
 
 
 class Batches(Collection[int]):

@@ -162,9 +162,10 @@ def _previous_rows(order: Order, work: Path) -> Path | None:
     if order.previous is None:
         return None
     target = work.with_name(f"{work.name}.previous.parquet")
-    if not zipfile.is_zipfile(order.previous.path):
-        return None
-    with zipfile.ZipFile(order.previous.path) as archive:
+    with order.previous.opened() as held:
+        if not zipfile.is_zipfile(held):
+            return None
+        archive = zipfile.ZipFile(held)
         if "observations.parquet" not in archive.namelist():
             return None
         with archive.open("observations.parquet") as source, target.open("wb") as sink:

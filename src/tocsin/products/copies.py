@@ -7,11 +7,13 @@ ever took it.
 
 from __future__ import annotations
 
+import io
 import re
 import secrets
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter is taken for another when it is read out."""
@@ -34,19 +36,19 @@ def comment_of(mark: str, taker: str) -> bytes:
     return f"Copy {mark} of {taker}. Who took it is on record.".encode()[:1000]
 
 
-def with_comment(path: Path, comment: bytes) -> tuple[int, Iterator[bytes]]:
+def with_comment(opener: Callable[[], BinaryIO], comment: bytes) -> tuple[int, Iterator[bytes]]:
     """An archive with a comment: its size and its bytes. One that has a comment already comes as it is."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with opener() as file:
+        size = file.seek(0, io.SEEK_END)
         file.seek(max(0, size - _END_BYTES))
         end = file.read(_END_BYTES)
     if end.startswith(b"PK\x05\x06") and end.endswith(b"\x00\x00"):
-        return size + len(comment), _pieces(path, size - 2, struct.pack("<H", len(comment)) + comment)
-    return size, _pieces(path, size, b"")
+        return size + len(comment), _pieces(opener, size - 2, struct.pack("<H", len(comment)) + comment)
+    return size, _pieces(opener, size, b"")
 
 
-def _pieces(path: Path, left: int, end: bytes) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _pieces(opener: Callable[[], BinaryIO], left: int, end: bytes) -> Iterator[bytes]:
+    with opener() as file:
         while left and (block := file.read(min(_BLOCK, left))):
             left -= len(block)
             yield block

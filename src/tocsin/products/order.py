@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
+from typing import BinaryIO
 
 from tocsin.core.words import Tlp
 from tocsin.reference.members import territories
@@ -38,7 +38,8 @@ class Centre:
 class Previous:
     """The package before this one."""
 
-    path: Path
+    opened: Callable[[], BinaryIO]
+    """Its archive."""
     number: str
     sha256: str
 

@@ -60,6 +60,8 @@ class Installation:
     """Where clamd listens, `/path/of/socket` or `host:port`; empty: nothing is scanned."""
     keys: str = ""
     """Folder of the keys; default: `keys` beside the settings. $NAME stands for a variable of the environment."""
+    seal_observations: bool = True
+    """Whether files of observations are sealed; not where an own cluster reads them and encrypts its disks itself."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
@@ -122,6 +124,7 @@ def load(home: Path | None = None) -> Installation:
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
         scanner=str(said.get("scanner", "")),
         keys=str(said.get("keys", "")),
+        seal_observations=_yes_or_no("seal_observations", said.get("seal_observations", True)),
         leaked_passwords=str(said.get("leaked_passwords", "")),
         limits=_limits(said.get("limits", {})),
     )

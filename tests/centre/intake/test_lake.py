@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,14 +20,18 @@ from tests.crew import work
 from tests.faults.house import receive
 from tests.faults.installation import facts
 
+from tocsin.centre.analysis import lookups
 from tocsin.centre.audit.models import Entry
-from tocsin.centre.intake import lake, services
-from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
+from tocsin.centre.intake import lake, services, vault
+from tocsin.centre.intake.lake_keys import all_keys
+from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, SealKey, Tally
 from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Basis
-from tocsin.lake import index
+from tocsin.credentials import content_keys
+from tocsin.credentials.content_keys import KeyMissing
+from tocsin.lake import files, index
 from tocsin.lake.compaction import Recast
 from tocsin.lake.files import move_into, write
 from tocsin.reference.addresses import shipped
@@ -81,10 +86,10 @@ def test_a_round_makes_indexes_of_another_version_anew(monkeypatch: pytest.Monke
     path = services.store_folder() / LakeFile.objects.get().path
     with monkeypatch.context() as older:
         older.setattr(index, "VERSION", b"0 of long ago")
-        index.write(pl.read_parquet(path), index.index_path(path))
-    assert index.opened(path) is None
+        files.index_anew(path, all_keys())
+    assert index.opened(path, all_keys()) is None
     assert lake.reindex() == 1
-    assert index.opened(path) is not None
+    assert index.opened(path, all_keys()) is not None
     assert lake.reindex() == 0
     path.unlink()
     index.index_path(path).unlink()
@@ -123,7 +128,7 @@ def test_a_decided_country_moves_rows_tallies_and_names() -> None:
     receive(table((address, "Emotet", ""), (address, "QakBot", ""), ("8.8.4.4", "Emotet", "US")))
     work()
     assert Delivery.objects.get().state == Delivery.State.PARSED
-    rows = pl.read_parquet(services.store_folder() / LakeFile.objects.get().path)
+    rows = builders.rows_in(services.store_folder() / LakeFile.objects.get().path)
     unsettled = rows.filter(pl.col("country_basis") == Basis.CONFLICT.value)
     assert unsettled["value"].to_list() == [address, address]
     kinds, names = figures()
@@ -186,7 +191,7 @@ def test_each_file_with_a_decided_country_has_its_line_in_the_log(monkeypatch: p
     receive(table((address, "Emotet", ""), (address, "QakBot", "")))
     work()
     file = LakeFile.objects.get()
-    rows = pl.read_parquet(services.store_folder() / file.path)
+    rows = builders.rows_in(services.store_folder() / file.path)
     change = Recast(rows["batch"][0], rows["network"][0], is_network=True, country="FR")
     with monkeypatch.context() as patch:
         patch.setattr(lake, "record", _no_log)
@@ -201,3 +206,75 @@ def test_each_file_with_a_decided_country_has_its_line_in_the_log(monkeypatch: p
 
 def _no_log(*_: object, **__: object) -> None:
     raise OSError("the log cannot be written")
+
+
+def plain_files(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Deliveries of before there were seals."""
+    with monkeypatch.context() as before:
+        before.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, seal_observations=False))
+        for address in addresses:
+            receive(table((address, "Emotet", "US")), f"{address}.csv")
+        work()
+        assert lake.seal_plain(datetime.now(UTC)) == 0, "whoever has them in the clear wants them so"
+    assert lake.in_the_clear().count() == len(addresses)
+
+
+def test_files_of_before_are_sealed_and_a_kill_in_the_middle_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_files(monkeypatch, "8.8.8.1", "8.8.8.2")
+    before = facts()
+    old = [services.store_folder() / path for path in LakeFile.objects.values_list("path", flat=True)]
+    with monkeypatch.context() as killed:
+        honest, times = lake.swap, iter([1])
+
+        def swap(*said: Any, **named: Any) -> None:
+            if next(times, None) is None:
+                raise KeyboardInterrupt  # Written and moved, not registered.
+            honest(*said, **named)
+
+        killed.setattr(lake, "swap", swap)
+        with pytest.raises(KeyboardInterrupt):
+            lake.seal_plain(datetime.now(UTC))
+    assert lake.in_the_clear().count() == 1
+    assert facts()["rows digest"] == before["rows digest"], "sealed and open files are read side by side"
+    assert lake.seal_plain(datetime.now(UTC)) == 1
+    assert lake.seal_plain(datetime.now(UTC)) == 0
+    after = facts()
+    same = ("rows", "rows digest", "batches", "tallies", "names", "left in work")
+    assert [after[each] for each in same] == [before[each] for each in same]
+    assert Entry.objects.filter(action="lake.sealed").count() == 2
+    assert all(path.exists() for path in old)  # A reader may hold them still.
+    assert lake.sweep(datetime.now(UTC) + lake.KEPT_AFTER + timedelta(seconds=1)) == 3
+    live = sorted(LakeFile.objects.values_list("path", flat=True))
+    left = (services.store_folder() / "observations").rglob("*.parquet")
+    assert sorted(str(path.relative_to(services.store_folder())) for path in left) == live
+    assert lake.verify() == []
+
+
+def test_a_round_seals_what_it_finds_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_files(monkeypatch, "8.8.8.1")
+    wiring.tick(datetime.now(UTC))
+    work()
+    assert lake.in_the_clear().count() == 0
+    assert LakeFile.objects.get(retired_at=None).sealed_by == SealKey.objects.get(about="lake").number
+
+
+def test_without_the_key_no_question_is_answered_by_a_part_and_giving_up_goes_on_with_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, home=tmp_path, store=""))
+    receive(table(("8.8.8.1", "Emotet", "US")), "1.csv")
+    work()
+    file = LakeFile.objects.get()
+    (tmp_path / "keys" / content_keys.FILE).unlink()
+    vault._remembered.clear()  # As in a process that starts.
+    for ask in (lookups.snapshot, all_keys):
+        with pytest.raises(KeyMissing, match="restore it from the backup"):
+            ask()
+    assert "content-keys is missing" in vault.fault()
+    vault.give_up(datetime.now(UTC))
+    assert lookups.snapshot().files == ()
+    receive(table(("8.8.8.2", "Emotet", "US")), "2.csv")
+    work()
+    assert [path.name.split("-")[0] for path in lookups.snapshot().files] == ["2"]
+    lake.sweep(datetime.now(UTC) + lake.KEPT_AFTER + timedelta(seconds=5))
+    assert (tmp_path / "store" / file.path).exists(), "a copy of the database from before may open it"

@@ -168,8 +168,7 @@ def test_a_crash_between_the_key_and_the_file_leaves_a_key_alone(monkeypatch: py
 
 def test_no_original_and_no_refused_record_lies_open(home: Path) -> None:
     sent = send(table("Birchwhistle", "8.8.4.77"), "infected.csv", role="VICTIM", marking="TLP:AMBER")
-    found = where(["Birchwhistle"], files_below(home))
-    assert all(place.startswith("store/observations/") for place in found["Birchwhistle"])
+    assert where(["Birchwhistle"], files_below(home)) == {}
     assert sent.rejections == 1
     people.call("dana_analyst")
     assert list((services.store_folder() / "work").iterdir()) == []

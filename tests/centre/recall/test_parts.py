@@ -65,7 +65,7 @@ def rows_now() -> pl.DataFrame:
     store = intake.store_folder()
     live = LakeFile.objects.filter(retired_at=None)
     assert all(file_digest(store / each.path) == each.digest for each in live)
-    return pl.concat([pl.read_parquet(store / each.path) for each in live]).sort("batch", "position")
+    return pl.concat([builders.rows_in(store / each.path) for each in live]).sort("batch", "position")
 
 
 def test_w04_three_iocs_are_recalled_from_twelve_bureaus_to_the_certificate(officers: list[Person]) -> None:

@@ -17,7 +17,7 @@ from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
-from tocsin.centre.release import services
+from tocsin.centre.release import archives, services
 from tocsin.centre.release.models import Fetch, Package
 from tocsin.centre.release.selectors import countries_for, given_out, package_for, packages_for
 from tocsin.core.errors import InputError, NotFound
@@ -81,7 +81,7 @@ def person(organisation: Organisation, role: str) -> Person:
 
 
 def exported(package: Package) -> pl.DataFrame:
-    with zipfile.ZipFile(settings.INSTALLATION.store_folder / package.path) as archive:
+    with zipfile.ZipFile(archives.opener(package)()) as archive:
         return pl.read_parquet(io.BytesIO(archive.read("observations.parquet")))
 
 
@@ -92,7 +92,7 @@ def test_gate_label_difference_and_record(lake: pl.DataFrame) -> None:
         ["FR", "BR"], WEEK_AGO, NOW, None, NOW, lambda _done, _total, code: heard.append(code)
     )
     french = next(each for each in made if each.country == "FR")
-    path = settings.INSTALLATION.store_folder / french.path
+    path = archives.copy_out(french, settings.INSTALLATION.home, NOW)
     verdict = verify(path, (settings.INSTALLATION.home / "keys" / "public-key.pem").read_bytes())
     assert verdict.is_valid
     assert verdict.is_trusted
@@ -136,7 +136,7 @@ def test_a_number_taken_meanwhile_is_not_given_twice(lake: pl.DataFrame, monkeyp
     second = services.make_packages(["FR"], WEEK_AGO, NOW, None, NOW)[0]
     assert (first.number, second.number) == ("FR-2026-0001", "FR-2026-0002")
     assert (settings.INSTALLATION.store_folder / first.path).read_bytes() == kept
-    assert verify(settings.INSTALLATION.store_folder / second.path).manifest["number"] == "FR-2026-0002"
+    assert verify(archives.copy_out(second, settings.INSTALLATION.home, NOW)).manifest["number"] == "FR-2026-0002"
 
 
 def test_what_arrived_before_the_span_stays_out(lake: pl.DataFrame) -> None:

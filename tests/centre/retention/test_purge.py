@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -105,7 +104,7 @@ def anywhere(home: Path, text: bytes) -> list[str]:
     """Files below the folder, the database among them, in which a text stands; Parquet is opened."""
     found = [path for path in home.rglob("*") if path.is_file() and text in path.read_bytes()]
     for path in home.rglob("*.parquet"):
-        if any(text.decode() in str(row) for row in pl.read_parquet(path).rows()):
+        if any(text.decode() in str(row) for row in builders.rows_in(path).rows()):
             found.append(path)
     return sorted({path.relative_to(home).as_posix() for path in found})
 
@@ -174,8 +173,8 @@ def test_w05_a_term_that_is_over(old: list[Delivery], young: Delivery, own_home:
                 ["packages/FR/FR-2026-0002.zip"] if value == VALUES[0] else []
             )
             assert in_database(value.decode()) == []
-    assert "alive.example" in str(pl.read_parquet([intake.store_folder() / path for path in
-                                  LakeFile.objects.values_list("path", flat=True)]).rows())  # fmt: skip
+    left = [builders.rows_in(intake.store_folder() / each.path) for each in LakeFile.objects.all()]
+    assert "alive.example" in str([rows.rows() for rows in left])
     assert original(young).exists()
 
     keep(log_of_acts(), SETTLED)
@@ -297,7 +296,7 @@ def test_of_a_joined_file_only_the_rows_that_are_over_go() -> None:
     assert LakeFile.objects.get(retired_at=None).rows == 2
     purging.do(DUE)
     live = LakeFile.objects.get(retired_at=None)
-    rows = pl.read_parquet(intake.store_folder() / live.path)
+    rows = builders.rows_in(intake.store_folder() / live.path)
     assert rows["value"].to_list() == ["alive.example"]
     assert set(rows["batch"]) == {left.batches.get().pk}
     purging.do(SETTLED)

@@ -2,8 +2,7 @@
 
 `tests/centre/intake/test_sealed_dump.py` looks at what deliveries, searches and decisions leave. Here come recalls of
 parts with their corrections, circulars, requests for permission, redactions, releases, answers, reviews, holds and
-their sealed copies, requests of people; and the files, of which observations and countries' packages stay as they are
-(decisions 21 and 26).
+their sealed copies, requests of people, packages; and every file but the keys (decisions 21, 26 and 31).
 """
 
 from __future__ import annotations
@@ -12,15 +11,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from tests import builders, people
 from tests.centre.intake.test_sealed_dump import RED, VICTIM, home, report, send, stix, table
 from tests.crew import work
-from tests.dumps import database_dump, files_below, where
+from tests.dumps import database_dump, files_below, numbers_in, plain_of, where
 
+from tocsin.centre.analysis.lookups import answer
 from tocsin.centre.circulars import services as circulars
 from tocsin.centre.circulars.rules import Addressees
 from tocsin.centre.intake.models import Batch, Delivery, Grading, Origin
+from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.ledger.models import Kind
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.reach import chasing, responding
 from tocsin.centre.reach.board import chases_of
@@ -29,6 +32,8 @@ from tocsin.centre.reach.words import said_of
 from tocsin.centre.recall import services as recalls
 from tocsin.centre.recall.models import Notice, Recall
 from tocsin.centre.redaction.models import Redaction
+from tocsin.centre.release import archives
+from tocsin.centre.release.services import make_packages
 from tocsin.centre.retention import legal_holds, purging
 from tocsin.centre.retention.models import Review
 from tocsin.centre.rights import services as rights
@@ -45,7 +50,9 @@ SPOKEN = {name: f"{name} told us of {VICTIM[0]}" for name in (
 )}  # fmt: skip
 """What people write: each stands in a column of its own."""
 PEOPLE = ("Amaranth Oduya", "amaranth@victim.example", "Rushlight Lane")
-OPEN_FILES = ("store/observations/", "store/packages/", "keys/")
+PACKED = ("Marshfennel", "8.8.4.90")
+"""Of a victim in a country that gets it as a package."""
+OPEN_FILES = ("keys/",)
 
 
 def said(name: str) -> str:
@@ -133,18 +140,25 @@ def test_no_table_and_no_file_shows_it_whatever_people_did(home: Path) -> None:
     on_deliveries(red, victims, now)
     thing = on_releases(red, now)
     under_hold(held, now)
+    released = send(table(*PACKED, malware="Emotet"), "more.csv", role="VICTIM", marking="TLP:AMBER")
+    set_audience(Batch.objects.filter(delivery=released), BY_LABEL)
+    package, *_ = make_packages(["US"], now - timedelta(days=1), timezone.now(), None, timezone.now(), processes=1)
     # TLP:GREEN may be read: the search finds what is there.
     send(stix("Plainsong", ""), "plainsong.json", marking="TLP:GREEN")
-    values = (*RED, *VICTIM, RIGHT, *PEOPLE, *SPOKEN, "8.8.4.99")
+    values = (*RED, *VICTIM, *PACKED, RIGHT, *PEOPLE, *SPOKEN, "8.8.4.99")
     held_by = {f"table {name}": body for name, body in database_dump().items()}
     files = {path: body for path, body in files_below(home).items() if not path.startswith(OPEN_FILES)}
     assert {"recalls.jsonl", "ends.jsonl"} <= set(files)
-    assert any(path.startswith("store/sealed/") for path in files)
+    for kept in ("sealed/", "packages/US/", "observations/", "deliveries/"):
+        assert any(path.startswith(f"store/{kept}") for path in files)
     assert where(["Plainsong"], held_by) != {}
     assert where(values, held_by | files) == {}
+    assert numbers_in(values, files) == {}
     # Who may read it does.
     assert (Recall.objects.get().note, Permission.objects.get().answer) == (said("Tamarisk"), said("Sorrelgate"))
     assert chases_of(thing)[0].note == said("Thornapple")
     [progress] = said_of(Kind.RELEASE, [thing.number])[thing.number].values()
     assert progress.note == said("Sandspurry")
     assert Batch.objects.exists()
+    assert answer(PACKED[1], viewer_of(people.call("vera_victim_desk"))).found.total == 1
+    assert where(PACKED, {"package": plain_of(archives.opener(package)().read())}).keys() == set(PACKED)

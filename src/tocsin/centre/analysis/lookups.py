@@ -7,17 +7,16 @@ from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.lake_keys import snapshot_of
 from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.register import Register, register
 from tocsin.centre.intake.selectors import scope_in
@@ -31,9 +30,9 @@ from tocsin.core.grading import HOUSE
 from tocsin.core.typed import recognise_value
 from tocsin.core.words import OF_PERSONS
 from tocsin.handling import Viewer
-from tocsin.lake.index import SHOWN
 from tocsin.lake.questions.lookup import Asked, Found, Sight, asked_for, lookup
 from tocsin.lake.scope import Snapshot
+from tocsin.lake.shown import SHOWN
 from tocsin.reference import names, warnings
 
 from .selectors import seat_of
@@ -66,9 +65,7 @@ class Answer:
 
 def snapshot() -> Snapshot:
     """The registered files of this moment."""
-    store = Path(settings.INSTALLATION.store_folder)
-    paths = LakeFile.objects.filter(retired_at__isnull=True).order_by("pk").values_list("path", flat=True)
-    return Snapshot(tuple(store / path for path in paths))
+    return snapshot_of(LakeFile.objects.filter(retired_at__isnull=True).order_by("pk"))
 
 
 class Reach:

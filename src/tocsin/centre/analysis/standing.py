@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.lake_keys import snapshot_of
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.intake.vault import sealed_fact
@@ -23,7 +22,6 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import InputError
 from tocsin.core.typed import recognise_value
 from tocsin.lake.questions.lookup import lookup
-from tocsin.lake.scope import Snapshot
 from tocsin.reference import names
 
 from .lookups import asked_of, reach_of
@@ -108,9 +106,8 @@ def hits_in(delivery: Delivery) -> list[tuple[StandingQuery, int, int]]:
     """(query, batch, rows) for what the delivery brought to anybody who waits for it."""
     first = delivery.pk * BATCHES_IN_DELIVERY
     last = first + BATCHES_IN_DELIVERY - 1
-    store = Path(settings.INSTALLATION.store_folder)
     files = LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=last, last_batch__gte=first)
-    snapshot = Snapshot(tuple(store / path for path in files.order_by("pk").values_list("path", flat=True)))
+    snapshot = snapshot_of(files.order_by("pk"))
     if not snapshot.files:
         return []
     by_person: dict[Person, list[StandingQuery]] = defaultdict(list)

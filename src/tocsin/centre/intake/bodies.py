@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from django.http import HttpRequest, UnreadablePostError
@@ -44,13 +43,6 @@ def body_chunks(request: HttpRequest, limit_bytes: int) -> Iterator[bytes]:
         raise InputError("truncated", position=f"byte {size}")
     if size == 0:
         raise InputError("empty-file")
-
-
-def file_chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file as pieces, for answers that may have to break off."""
-    with path.open("rb") as file:
-        while piece := file.read(ANSWERED_BYTES):
-            yield piece
 
 
 def _announced(request: HttpRequest) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 from django.db import transaction
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
@@ -21,10 +21,12 @@ from tocsin.core.errors import Conflict
 from tocsin.core.words import Tlp
 from tocsin.lake import compaction, files, index
 from tocsin.lake.compaction import Recast
+from tocsin.lake.keys import sealed_by
 from tocsin.lake.scope import Batches
 
 from . import vault
-from .models import Batch, LakeFile, NameTally, Tally
+from .lake_keys import all_keys
+from .models import Batch, LakeFile, NameTally, SealKey, Tally
 from .services import store_folder
 
 SMALL_ROWS = 400_000
@@ -57,8 +59,13 @@ def tick(now: datetime) -> None:
 def keep_house(claim: jobs.Claim) -> None:
     """The handler: one round. The lease is renewed after every group of files."""
     at = datetime.now(UTC)
-    reindex(lambda: jobs.renew(claim, datetime.now(UTC)))
-    joined = compact(at, lambda done: jobs.renew(claim, datetime.now(UTC), done=done))
+
+    def alive(done: int = 0) -> None:
+        jobs.renew(claim, datetime.now(UTC), done=done)
+
+    joined = compact(at, alive)
+    seal_plain(at, alive)
+    reindex(alive)
     swept = sweep(at)
     jobs.forget(at - JOBS_KEPT)
     with transaction.atomic():
@@ -68,11 +75,11 @@ def keep_house(claim: jobs.Claim) -> None:
 
 def reindex(progress: Callable[[], None] = lambda: None) -> int:
     """Make the indexes anew that another version wrote, before somebody's look-up has to; returns how many."""
-    made = 0
+    made, keys = 0, all_keys()
     for path in LakeFile.objects.filter(retired_at=None).order_by("pk").values_list("path", flat=True):
         parquet = store_folder() / path
-        if parquet.exists() and index.opened(parquet) is None:
-            index.write(pl.read_parquet(parquet), index.index_path(parquet))
+        if parquet.exists() and index.opened(parquet, keys) is None:
+            files.index_anew(parquet, keys)
             made += 1
             progress()
     return made
@@ -107,7 +114,7 @@ def _portions(candidates: list[LakeFile]) -> list[list[LakeFile]]:
 def _join(group: list[LakeFile], at: datetime) -> None:
     store = store_folder()
     temporary = _temporary()
-    written = compaction.merge([store / each.path for each in group], temporary)
+    written = compaction.merge([store / each.path for each in group], temporary, all_keys())
     # Another hand that lost its lease may be at the same group: neither writes over what the other registered.
     relative = f"{files.day_folder(group[0].day)}/joined-{group[0].pk}-{group[-1].pk}-{secrets.token_hex(4)}.parquet"
     if written is not None:
@@ -145,15 +152,16 @@ def register(path: str, written: files.Written, day: date, at: datetime, *, is_s
         first_batch=written.first_batch,
         last_batch=written.last_batch,
         is_sorted=is_sorted,
+        sealed_by=sealed_by(store_folder() / path),
         created_at=at,
     )
 
 
 def take_out(batches: Batches, at: datetime, note: Callable[[TakenOut], None]) -> None:
     """Write every file that holds rows of these batches anew without them; `note` is told in each transaction."""
-    store = store_folder()
+    store, keys = store_folder(), all_keys()
     for each in list(_with_any_of(batches).filter(retired_at__isnull=True)):
-        made = compaction.without(store / each.path, _temporary(), batches)
+        made = compaction.without(store / each.path, _temporary(), batches, keys)
         if made is None:
             continue
         written, gone = made
@@ -167,8 +175,15 @@ def take_out(batches: Batches, at: datetime, note: Callable[[TakenOut], None]) -
 
 def still_holds(batches: Batches) -> bool:
     """Whether a file that somebody may still have open holds rows of these batches."""
-    paths = (store_folder() / path for path in _with_any_of(batches).values_list("path", flat=True))
-    return any(path.exists() and compaction.holds(path, batches) for path in paths)
+    keys = all_keys()
+    # What was sealed by a key that was given up, nobody has open.
+    known = _openable(_with_any_of(batches))
+    paths = (store_folder() / path for path in known.values_list("path", flat=True))
+    return any(path.exists() and compaction.holds(path, batches, keys) for path in paths)
+
+
+def _openable(found: QuerySet[LakeFile]) -> QuerySet[LakeFile]:
+    return found.filter(Q(sealed_by=None) | Q(sealed_by__in=SealKey.objects.values("number")))
 
 
 def _with_any_of(batches: Batches) -> QuerySet[LakeFile]:
@@ -180,11 +195,11 @@ def _with_any_of(batches: Batches) -> QuerySet[LakeFile]:
 
 def values_of_recast(change: Recast) -> list[str]:
     """The values of the rows that it is about, those included that an attempt which was killed has changed already."""
-    store, found = store_folder(), set[str]()
+    store, keys, found = store_folder(), all_keys(), set[str]()
     changed = replace(change, was=change.country)
     for each in _live_with(change.batch):
         for one in (change, changed):
-            found |= set(compaction.of_recast(store / each.path, one)["value"].to_list())
+            found |= set(compaction.of_recast(store / each.path, one, keys)["value"].to_list())
     return sorted(found)
 
 
@@ -197,10 +212,10 @@ def recast(change: Recast, at: datetime, *, subject: str) -> int:
 
     Each file is one transaction with its line in the log, so that a crash between two leaves nothing unsaid.
     """
-    store = store_folder()
+    store, keys = store_folder(), all_keys()
     rows = 0
     for each in _live_with(change.batch):
-        made = compaction.recast(store / each.path, _temporary(), change)
+        made = compaction.recast(store / each.path, _temporary(), change, keys)
         if made is None:
             continue
         written, changed = made
@@ -249,7 +264,8 @@ def sweep(at: datetime) -> int:
     """Remove files that were replaced a while ago, and leftovers of crashes; returns how many went."""
     store = store_folder()
     gone = 0
-    for each in LakeFile.objects.filter(retired_at__lt=at - KEPT_AFTER):
+    # What a key that was given up had sealed stays where it is: a copy of the database from before may open it.
+    for each in _openable(LakeFile.objects.filter(retired_at__lt=at - KEPT_AFTER)):
         remove(store / each.path)
         each.delete()
         gone += 1
@@ -274,6 +290,38 @@ def _sweep_leftovers(store: Path, at: datetime) -> int:
         else:
             path.unlink(missing_ok=True)
     return len(left)
+
+
+def seal_plain(at: datetime, progress: Callable[[int], None] = lambda done: None) -> int:
+    """Write files anew that lie in the clear, sealed; says how many. Who was stopped begins again and goes on.
+
+    Nothing, where the installation has its observations in the clear.
+    """
+    keys, sealed = all_keys(), 0
+    if keys.writer() is None:
+        return 0
+    store = store_folder()
+    for each in in_the_clear():
+        if not (store / each.path).exists():
+            continue  # What is lost is for the verification to tell.
+        written = compaction.sealed(store / each.path, _temporary(), keys)
+        relative = f"{files.day_folder(each.day)}/sealed-{each.pk}-{secrets.token_hex(4)}.parquet"
+        files.move_into(written, store, relative)
+        try:
+            with transaction.atomic():
+                swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
+                record("system", "lake.sealed", "lake:observations", {"from": each.path, "to": relative}, at=at)
+        except Conflict:  # Joined by another hand, which sealed it.
+            remove(store / relative)
+            continue
+        sealed += 1
+        progress(sealed)
+    return sealed
+
+
+def in_the_clear() -> QuerySet[LakeFile]:
+    """The files that are not sealed, oldest first."""
+    return LakeFile.objects.filter(retired_at=None, sealed_by=None).order_by("pk")
 
 
 def remove(path: Path) -> None:

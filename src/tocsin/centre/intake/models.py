@@ -428,19 +428,18 @@ class Hold(models.Model):
 
 
 class LakeFile(models.Model):
-    """A registered Parquet file of observations. What is not registered does not exist."""
+    """A registered Parquet file of observations, by its path in the store and day of arrival. Others do not exist."""
 
     path = models.CharField(max_length=300, unique=True)
-    """Relative to the store."""
     day = models.DateField()
-    """Day of arrival, UTC."""
     rows = models.BigIntegerField()
     size_bytes = models.BigIntegerField()
     digest = models.CharField(max_length=64)
-    """SHA-256 over the rows' content, the same whatever the file's layout or order."""
+    """SHA-256 of its bytes."""
     first_batch = models.BigIntegerField()
     last_batch = models.BigIntegerField()
     is_sorted = models.BooleanField(default=False)
+    sealed_by = models.BigIntegerField(null=True)  # Number of the data key; none: it lies in the clear.
     created_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
     """When a compaction replaced it; swept once no reader can still hold the snapshot."""

@@ -28,14 +28,14 @@ def keep(folder: Path, chunks: Iterable[bytes], limit_bytes: int) -> store.Kept:
     """As `store.keep`, sealed. The same bytes that are there already stay as they are."""
     key = vault.key_for(f"original:{secrets.token_hex(12)}")
     kept = store.keep(folder, chunks, limit_bytes, seal=key.sealed_pieces, is_whole=_can_be_opened)
-    if _number_of(store.delivery_path(folder, kept.sha256)) != key.number:
+    if number_in(store.delivery_path(folder, kept.sha256)) != key.number:
         SealKey.objects.filter(number=key.number).delete()
     return kept
 
 
 def pieces(path: Path) -> Iterator[bytes]:
     """The bytes of an original as they came, piece by piece. Raises KeyMissing at once where they cannot be opened."""
-    number = _number_of(path)
+    number = number_in(path)
     held = iter(store.read_chunks(path))
     return _small(held if number is None else vault.opening_key(number).opened_pieces(held))
 
@@ -62,7 +62,7 @@ def digest_of(path: Path) -> str:
 
 def plain_copy(path: Path, target: Path) -> Path:
     """Where they can be read as a file: `target`, which the caller removes, or the original itself if it is plain."""
-    if _number_of(path) is None:
+    if number_in(path) is None:
         return path
     with target.open("xb") as copy:
         for piece in pieces(path):
@@ -72,7 +72,7 @@ def plain_copy(path: Path, target: Path) -> Path:
 
 def forget(path: Path) -> None:
     """Destroy an original for good: its key and its file."""
-    number = _number_of(path) if path.is_file() else None
+    number = number_in(path) if path.is_file() else None
     if number is not None:
         vault.forget(SealKey.objects.filter(number=number).values_list("about", flat=True))
     path.unlink(missing_ok=True)
@@ -81,7 +81,7 @@ def forget(path: Path) -> None:
 def seal_rejections(delivery: Delivery, part: Path, target: Path) -> None:
     """Write a part of what was refused, which repeats the delivery's words, sealed to `target`."""
     key = vault.key_for(f"delivery:{delivery.pk}")
-    _replace(target, [key.sealed(part.read_bytes(), "rejections")])
+    write_over(target, [key.sealed(part.read_bytes(), "rejections")])
 
 
 def read_rejections(path: Path) -> pl.DataFrame:
@@ -94,31 +94,31 @@ def seal_all(folder: Path, progress: Callable[[], None] = lambda: None) -> int:
     sealed = 0
     for sha256 in Delivery.objects.order_by("sha256").values_list("sha256", flat=True).distinct():
         path = store.delivery_path(folder, sha256)
-        if path.is_file() and _number_of(path) is None:
+        if path.is_file() and number_in(path) is None:
             key = vault.key_for(f"original:{secrets.token_hex(12)}")
-            _replace(path, key.sealed_pieces(store.read_chunks(path)))
+            write_over(path, key.sealed_pieces(store.read_chunks(path)))
             sealed += 1
             progress()
     for path in sorted((folder / "rejections").glob("*/*.parquet")):
-        if _number_of(path) is None:
+        if number_in(path) is None:
             seal_rejections(Delivery.objects.get(pk=int(path.parent.name)), path, path)
             sealed += 1
             progress()
     return sealed
 
 
-def _number_of(path: Path) -> int | None:
+def number_in(path: Path) -> int | None:
     """The number of the key that seals a file; None where it is plain."""
     with path.open("rb") as stream:
         return content_keys.number_of(stream.read(content_keys.HEAD_BYTES))
 
 
 def _can_be_opened(path: Path) -> bool:
-    number = _number_of(path)
+    number = number_in(path)
     return number is None or SealKey.objects.filter(number=number).exists()
 
 
-def _replace(target: Path, body: Iterable[bytes]) -> None:
+def write_over(target: Path, body: Iterable[bytes]) -> None:
     """Write a file in place of what was there, durable when this returns."""
     draft = target.with_name(f"{target.name}-{secrets.token_hex(8)}.sealing")
     try:

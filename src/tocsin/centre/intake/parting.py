@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 from django.db import transaction
@@ -20,11 +19,12 @@ from django.db.models import F, Max
 from tocsin.centre.members.models import HandlingSet
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.observations import SCHEMA
-from tocsin.lake import compaction, files
+from tocsin.lake import compaction, files, parquet
 from tocsin.lake.compaction import Parting
 
 from .ground_models import end_under
 from .lake import PREFIX, remove, swap
+from .lake_keys import all_keys
 from .models import Batch, Delivery, Former, Grading, LakeFile, NameTally, Origin, Tally
 from .reading import BATCHES_IN_DELIVERY
 from .services import store_folder
@@ -57,12 +57,12 @@ def rows_of(batches: Collection[int], chosen: Chosen) -> pl.DataFrame:
 
 def values_in(batches: Collection[int], text: str, most: int) -> list[str]:
     """The first values of these batches that hold this text."""
-    store, found = store_folder(), dict[str, None]()
+    store, keys, found = store_folder(), all_keys(), dict[str, None]()
     for each in _files_of(batches):
         if len(found) >= most:
             break
         held = pl.col("batch").is_in(list(batches)) & pl.col("value").str.contains(text.strip().lower(), literal=True)
-        some = pl.scan_parquet(store / each.path).filter(held).select(pl.col("value").unique(maintain_order=True))
+        some = parquet.scan(store / each.path, keys).filter(held).select(pl.col("value").unique(maintain_order=True))
         found.update(dict.fromkeys(some.head(most).collect()["value"].to_list()))
     return list(found)[:most]
 
@@ -73,16 +73,17 @@ def prepare(delivery: Delivery, batches: Collection[int], chosen: Chosen) -> Pre
     change = _parting({batch: top + place for place, batch in enumerate(sorted(batches), 1)}, chosen)
     if max(change.into.values()) >= (delivery.pk + 1) * BATCHES_IN_DELIVERY:
         raise Refused("recall-too-many-parts")
-    store = store_folder()
+    store, keys = store_folder(), all_keys()
     swaps = []
     held = []
     for each in _files_of(batches):
-        found = compaction.parted(store / each.path, change)
+        found = compaction.parted(store / each.path, change, keys)
         if not found.height:
             continue
         held.append(found)
         (store / "work").mkdir(parents=True, exist_ok=True)
-        written = compaction.part(store / each.path, store / "work" / f"{PREFIX}{secrets.token_hex(8)}.parquet", change)
+        target = store / "work" / f"{PREFIX}{secrets.token_hex(8)}.parquet"
+        written = compaction.part(store / each.path, target, change, keys)
         relative = f"{files.day_folder(each.day)}/parted-{each.pk}-{secrets.token_hex(4)}.parquet"
         files.move_into(written, store, relative)
         swaps.append((each, relative, written))
@@ -178,8 +179,8 @@ def _files_of(batches: Collection[int]) -> list[LakeFile]:
 
 
 def _rows(change: Parting, held: list[LakeFile]) -> pl.DataFrame:
-    store: Path = store_folder()
-    frames = [compaction.parted(store / each.path, change) for each in held]
+    store, keys = store_folder(), all_keys()
+    frames = [compaction.parted(store / each.path, change, keys) for each in held]
     return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
 
 
@@ -222,9 +223,9 @@ def joined(one: Chosen, other: Chosen) -> Chosen:
 
 def further_columns_of(batches: Collection[int], most: int) -> list[str]:
     """What rows of these batches say in further columns: the texts of some rows of each file."""
-    store, found = store_folder(), list[str]()
+    store, keys, found = store_folder(), all_keys(), list[str]()
     for each in _files_of(batches):
-        held = pl.scan_parquet(store / each.path).filter(pl.col("batch").is_in(list(batches)))
+        held = parquet.scan(store / each.path, keys).filter(pl.col("batch").is_in(list(batches)))
         found += held.select("extra").drop_nulls().head(most).collect()["extra"].to_list()
     return found
 

@@ -23,6 +23,7 @@ from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
 
 from . import holding, originals, profiles, services
+from .lake_keys import all_keys
 from .models import Delivery
 from .store import delivery_path
 
@@ -192,6 +193,7 @@ class Reader:
         services.quarantine(delivery, "reader-failed", why, claim, datetime.now(UTC))
 
     def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
+        seal = all_keys().writer()
         told = {
             "delivery": delivery.pk,
             "path": str(originals.plain_copy(delivery_path(services.store_folder(), delivery.sha256), work / ORIGINAL)),
@@ -199,6 +201,7 @@ class Reader:
             "received_at": delivery.received_at.isoformat(),
             "profile": delivery.profile,
             "work": str(work),
+            "seal": seal.told() if seal else None,
             "remembered": profiles.remembered(delivery.organisation),
             "reference": str(settings.INSTALLATION.home / "reference"),
         }

@@ -25,6 +25,7 @@ from tocsin.core.words import Basis, Tlp, Unit
 from tocsin.formats import delimited
 from tocsin.handling import narrowest, tlp_of
 from tocsin.lake import files, objects
+from tocsin.lake.keys import Writer
 from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
 from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
@@ -65,6 +66,8 @@ class Order:
     profile: Profile
     work: Path
     limits: opening.Limits = opening.LIMITS
+    seal: Writer | None = None
+    """What seals the files of observations; None: they are written in the clear."""
     remembered: Mapping[str, Profile] = field(default_factory=dict)
     """Fingerprint of a table's header → the column map that a person saved for this partner."""
 
@@ -316,7 +319,7 @@ class Reading:
         for held in self.recount.settled(*self._waiting()):
             frame = files.whole(held)
             path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
-            written = files.write(frame, path)
+            written = files.write(frame, path, self.order.seal)
             self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
             self._tally(frame)
             del frame  # Before the next one is read.

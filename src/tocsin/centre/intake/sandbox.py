@@ -70,6 +70,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
     from tocsin.core.errors import is_fault_of_the_machine
+    from tocsin.lake.keys import Writer
     from tocsin.reference import store
 
     from .reading import Order, outcome_json, profile_from_json, read_delivery
@@ -95,6 +96,7 @@ def main() -> None:
             received_at=datetime.fromisoformat(told["received_at"]),
             profile=profile_from_json(told["profile"]),
             work=Path(told["work"]),
+            seal=Writer.of(told["seal"]) if told.get("seal") else None,
             remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
         )
         started = time.process_time()

@@ -29,6 +29,7 @@ from tocsin.core.words import Role, Tlp
 from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
+from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, vault
 from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
@@ -219,7 +220,7 @@ def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list
         written = files.Written(**{**made, "path": work / made["path"]})
         relative = f"{folder}/{made['path']}"
         files.move_into(written, store_folder(), relative)
-        moved.append({**made, "path": relative})
+        moved.append({**made, "path": relative, "sealed_by": sealed_by(store_folder() / relative)})
     target = store_folder() / "rejections" / str(delivery.pk)
     shutil.rmtree(target, ignore_errors=True)  # What an earlier reading, with another profile, refused.
     for name in outcome["parts"].get("rejections", ()):
@@ -295,6 +296,7 @@ def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> 
             digest=made["digest"],
             first_batch=made["first_batch"],
             last_batch=made["last_batch"],
+            sealed_by=made["sealed_by"],
             created_at=at,
         )
         for made in moved

@@ -22,7 +22,7 @@ from tocsin.centre.audit.services import record
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey, InstallationKey, KeyMissing
 
-from .models import SealKey
+from .models import LakeFile, SealKey
 
 log = logging.getLogger(__name__)
 PREFIX = "sealed:"
@@ -114,6 +114,11 @@ def opening_key(number: int) -> DataKey:
             _remembered.clear()
         _remembered[number] = (now + REMEMBERED_SECONDS, key)
     return key
+
+
+def held(numbers: Iterable[int]) -> list[int]:
+    """Those of these data keys that are still here, wrapped."""
+    return list(SealKey.objects.filter(number__in=list(numbers)).values_list("number", flat=True))
 
 
 def opened(body: bytes, about: str) -> bytes:
@@ -213,7 +218,8 @@ def forget_batch(batch: int) -> int:
 def give_up(at: datetime) -> int:
     """Forget the data keys that no file of keys here opens, so that work goes on without what they sealed; how many.
 
-    A copy of the database from before, with the file that is lost, still opens it all.
+    A copy of the database from before, with the file that is lost, still opens it all: files of observations leave the
+    registry, but not the store.
     """
     try:
         keys = content_keys.installation_keys(house_keys.folder())
@@ -222,7 +228,9 @@ def give_up(at: datetime) -> int:
         keys = {}
     with transaction.atomic():
         SealKey.lock()
-        lost = SealKey.objects.exclude(wrapped_by__in=list(keys)).delete()[0]
+        gone = SealKey.objects.exclude(wrapped_by__in=list(keys))
+        LakeFile.objects.filter(sealed_by__in=gone.values("number"), retired_at=None).update(retired_at=at)
+        lost = gone.delete()[0]
         record("command", house_keys.GIVEN_UP, f"keys:{content_keys.FILE}", {"keys": lost}, at=at)
     with _lock:
         _remembered.clear()

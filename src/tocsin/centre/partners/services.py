@@ -18,6 +18,7 @@ from django.db.models import Count, F, Q, Sum
 
 from tocsin.centre.analysis.models import Proposal
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.lake_keys import snapshot_of
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.jobs import services as jobs
@@ -27,7 +28,6 @@ from tocsin.centre.members.models import HandlingSet, Organisation
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
 from tocsin.lake.questions.contributions import BATCHES, Contribution, Figures, contributions
-from tocsin.lake.scope import Snapshot
 
 from .models import Scorecard
 from .rules import OTHERS_LEAST, SPANS, Counts, card_of
@@ -95,11 +95,10 @@ def _of_lake(exercise: bool, now: datetime, alive: Callable[[int], None]) -> Fig
     """What the lake says of every source; recalled batches do not exist."""
     batches = _batches(exercise, now)
     store = store_folder()
-    files = LakeFile.objects.filter(retired_at=None).order_by("pk").values_list("path", flat=True)
     (store / "work").mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="scorecards-", dir=store / "work"))
     try:
-        snapshot = Snapshot(tuple(store / path for path in files))
+        snapshot = snapshot_of(LakeFile.objects.filter(retired_at=None).order_by("pk"))
         return contributions(snapshot, batches, spans=SPANS, now=now, work=work, alive=alive)
     finally:
         shutil.rmtree(work, ignore_errors=True)

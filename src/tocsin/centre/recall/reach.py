@@ -18,8 +18,10 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.selectors import takings_of
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_for
+from tocsin.centre.release import archives
 from tocsin.centre.release.models import Package
-from tocsin.centre.release.selectors import batches_of, file_of
+from tocsin.centre.release.selectors import batches_of
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.handling import may_see
 from tocsin.lake.compaction import PARTED_BY
 from tocsin.lake.scope import Batches
@@ -202,11 +204,11 @@ def _names(package: Package, values: Collection[str]) -> bool:
     if not values:
         return False
     try:
-        with zipfile.ZipFile(file_of(package)) as archive:
+        with archives.opener(package)() as held, zipfile.ZipFile(held) as archive:
             table = io.BytesIO(archive.read("observations.parquet"))
         columns = [name for name in PARTED_BY if name in pl.read_parquet_schema(table)]
         rows = pl.read_parquet(table, columns=columns).with_columns(pl.all().cast(pl.String))
-    except (OSError, KeyError, zipfile.BadZipFile, pl.exceptions.PolarsError):
+    except (OSError, KeyError, KeyMissing, zipfile.BadZipFile, pl.exceptions.PolarsError):
         return True
     wanted = list(values)
     return bool(rows.select(pl.any_horizontal(pl.all().is_in(wanted).fill_null(False).any())).item())

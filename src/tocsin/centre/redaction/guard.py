@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.centre.intake import services as intake
+from tocsin.centre.intake import lake_keys
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
@@ -120,7 +120,7 @@ def snapshot_of(batches: Collection[int]) -> Snapshot:
     if not batches:
         return Snapshot(())
     files = LakeFile.objects.filter(retired_at=None, first_batch__lte=max(batches), last_batch__gte=min(batches))
-    return Snapshot(tuple(intake.store_folder() / path for path in files.order_by("pk").values_list("path", flat=True)))
+    return lake_keys.snapshot_of(files.order_by("pk"))
 
 
 def of_objects(

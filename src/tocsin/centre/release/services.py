@@ -26,6 +26,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Min
 
 from tocsin.centre.audit.services import record
+from tocsin.centre.intake.lake_keys import snapshot_of
 from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.jobs import services as jobs
@@ -46,6 +47,7 @@ from tocsin.products.order import Centre, Label, Order, Previous
 from tocsin.reference import addresses
 from tocsin.reference.countries import country
 
+from . import archives
 from .models import Fetch, Package
 from .selectors import batches_of, given_out, viewer_of_country
 
@@ -96,7 +98,7 @@ def make_packages(
             if progress is not None:
                 progress(0, len(codes), "")
 
-        shares = _dealt(_snapshot(store, frozenset(handling)), scopes, codes, work / "shares", processes, alive)
+        shares = _dealt(_snapshot(frozenset(handling)), scopes, codes, work / "shares", processes, alive)
         orders = [
             _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
         ]
@@ -200,12 +202,12 @@ def _scope(code: str, batches: Batches, now: datetime) -> Scope:
     return replace(scope, batches=scope.batches & batches, own_batches=scope.own_batches & batches)
 
 
-def _snapshot(store: Path, batches: frozenset[int]) -> Snapshot:
+def _snapshot(batches: frozenset[int]) -> Snapshot:
     """The files that may hold rows of these batches."""
     files = LakeFile.objects.filter(
         retired_at__isnull=True, first_batch__lte=max(batches, default=0), last_batch__gte=min(batches, default=0)
     )
-    return Snapshot(tuple(store / path for path in files.order_by("day", "pk").values_list("path", flat=True)))
+    return snapshot_of(files.order_by("day", "pk"))
 
 
 def _order(
@@ -238,7 +240,7 @@ def _order(
         key_id=key.id,
         grades=_grades_of(share.batches),
         misp_batches=None if len(free) == len(sets) else free,
-        previous=_previous(previous, installation.store_folder),
+        previous=_previous(previous),
         data_dates=_data_dates(),
     )
 
@@ -283,10 +285,10 @@ def _next_number(code: str, at: datetime) -> str:
     return f"{start}{int(taken.rsplit('-', 1)[1]) + 1 if taken else 1:04d}"
 
 
-def _previous(package: Package | None, store: Path) -> Previous | None:
+def _previous(package: Package | None) -> Previous | None:
     if package is None:
         return None
-    return Previous(store / package.path, package.number, package.sha256)
+    return Previous(archives.opener(package), package.number, package.sha256)
 
 
 def _data_dates() -> dict[str, str]:
@@ -309,7 +311,7 @@ def _dealt(
     files = [found for start in range(processes) if (found := snapshot.files[start::processes])]
     with _one_thread_each(), ProcessPoolExecutor(len(files), mp_context=multiprocessing.get_context("spawn")) as pool:
         dealing = [
-            pool.submit(deal_shares, Snapshot(some), scopes, codes, folder / str(place))
+            pool.submit(deal_shares, replace(snapshot, files=some), scopes, codes, folder / str(place))
             for place, some in enumerate(files)
         ]
         while wait(dealing, timeout=_PATIENCE_SECONDS).not_done:
@@ -417,6 +419,5 @@ def _entered(
         at=at,
     )
     # The row stands before the file moves: of two runs with one number, only the first gets here.
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made.path.replace(target)
+    archives.keep(made.path, target)
     return package

@@ -22,6 +22,7 @@ from tocsin.products import copies
 from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
+from . import archives
 from .forms import PackageForm
 from .selectors import countries_for, derived_of, file_of, given_out, package_for, packages_for
 from .services import MAKE, note_fetch, request_packages
@@ -108,14 +109,13 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
         package = package_for(person, number, timezone.now())
     except NotFound:
         raise Http404 from None
-    path = file_of(package)
-    if not path.is_file():
+    if not file_of(package).is_file():
         raise Http404
     if not is_fresh(request):
         return prove(request.get_full_path())
-    is_taken = request.method == "GET"
+    is_taken, opener = request.method == "GET", archives.opener(package)
     mark = note_fetch(package, person, "page", timezone.now()) if is_taken else copies.draw()
-    size, pieces = copies.with_comment(path, copies.comment_of(mark, person.organisation.name))
+    size, pieces = copies.with_comment(opener, copies.comment_of(mark, person.organisation.name))
     pieces = while_here(request, pieces, lambda: package_for(person, number, timezone.now()))
     response = StreamingHttpResponse(pieces if is_taken else (), content_type="application/zip")
     name = copies.marked_name(f"tocsin-{package.number}.zip", mark)

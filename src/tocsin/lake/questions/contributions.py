@@ -13,6 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
+from tocsin.lake import parquet
+from tocsin.lake.keys import Keys
 from tocsin.lake.scope import Snapshot
 
 DELAY_HOURS = (1, 6, 24, 72, 168, 720)
@@ -73,10 +75,10 @@ def contributions(
     found: Figures = {}
     comparing: dict[int, set[int]] = {days: set() for days in spans}
     spilled: list[Path] = []
-    parts = 1 + sum(_rows_of(path) for path in snapshot.files) // VALUES_IN_PART
+    parts = 1 + sum(_rows_of(path, snapshot.keys) for path in snapshot.files) // VALUES_IN_PART
     rows = 0
     for number, path in enumerate(snapshot.files):
-        frame = _with_sources(path, batches)
+        frame = _with_sources(path, batches, snapshot.keys)
         rows += frame.height
         alive(rows)
         if not frame.height:
@@ -92,12 +94,12 @@ def contributions(
     return found
 
 
-def _rows_of(path: Path) -> int:
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+def _rows_of(path: Path, keys: Keys) -> int:
+    return int(parquet.scan(path, keys).select(pl.len()).collect().item())
 
 
-def _with_sources(path: Path, batches: pl.DataFrame) -> pl.DataFrame:
-    frame = pl.read_parquet(path, columns=list(_NEEDED))
+def _with_sources(path: Path, batches: pl.DataFrame, keys: Keys) -> pl.DataFrame:
+    frame = parquet.read(path, keys, _NEEDED)
     return frame.join(batches, on="batch", how="inner")
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Role
+from tocsin.lake import parquet
 from tocsin.lake.scope import Batches, Scope, Snapshot
 
 
@@ -17,7 +18,7 @@ def rows_under(snapshot: Snapshot, scope: Scope, batches: Batches, most: int) ->
     found = [pl.DataFrame(schema=SCHEMA)]
     left = most
     for path in snapshot.files:
-        rows = pl.scan_parquet(path).filter(within.row_filter()).head(left + 1).collect()
+        rows = parquet.scan(path, snapshot.keys).filter(within.row_filter()).head(left + 1).collect()
         left -= rows.height
         if left < 0:
             return None
@@ -32,7 +33,7 @@ def values_under(snapshot: Snapshot, batches: Batches) -> pl.DataFrame:
     """
     found = [pl.DataFrame(schema={"batch": pl.Int64, "kind": pl.String, "value": pl.String, "role": pl.String})]
     for path in snapshot.files:
-        rows = pl.scan_parquet(path).filter(pl.col("batch").is_in(batches.series.implode()))
+        rows = parquet.scan(path, snapshot.keys).filter(pl.col("batch").is_in(batches.series.implode()))
         own = rows.select("batch", pl.col("kind").cast(pl.String), "value", pl.col("role").cast(pl.String))
         other = rows.filter(pl.col("peer").is_not_null()).select(
             "batch", pl.lit(None, pl.String).alias("kind"), pl.col("peer").alias("value"),

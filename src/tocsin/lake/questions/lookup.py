@@ -22,8 +22,10 @@ import pyarrow.parquet as pq
 
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE, Kind
-from tocsin.lake import index
+from tocsin.lake import files, index, parquet
+from tocsin.lake.keys import PLAIN, Keys
 from tocsin.lake.scope import SHIELDED_BY, Scope, Snapshot
+from tocsin.lake.shown import SHOWN
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
 T = TypeVar("T")
@@ -171,19 +173,19 @@ def lookup(
     most_rows = min(most_rows, MOST_ROWS_READ)
     hits: list[_Hits] = []
     for path in snapshot.files:
-        found = index.load(path) or _made_anew(path)
+        found = index.load(path, snapshot.keys) or _made_anew(path, snapshot.keys)
         parts = list(found.find(codes))
         near = list(found.find(guarded)) if found.has_guarded else []
         some: list[_Hits | None]
-        if asked.addresses is None and len({code for code, _ in parts} | {open_of[code] for code, _ in near}) == 1:
+        if asked.addresses is None and len({each.code for each in parts} | {open_of[each.code] for each in near}) == 1:
             # Rows that are found by one text, openly or on the other side, are no two times the same.
-            some = [_of_text(path, found, sight, *each, most_rows) for each in parts]
-            some += [_of_text(path, found, sight, *each, most_rows, with_peer=True) for each in near]
+            some = [_of_text(path, found, sight, each, most_rows) for each in parts]
+            some += [_of_text(path, found, sight, each, most_rows, with_peer=True) for each in near]
         else:
-            rows, near_rows = [rows for _, rows in parts], [rows for _, rows in near]
+            rows, near_rows = [each.rows for each in parts], [each.rows for each in near]
             if asked.addresses is not None:
-                rows.append(found.between(*asked.addresses))
-                near_rows.append(found.guarded_between(*asked.addresses))
+                rows.append(found.addresses.between(*asked.addresses))
+                near_rows.append(found.guarded.between(*asked.addresses))
             there = _once_each(rows, len(found.facts))
             some = [_of_rows(path, found, sight, there, most_rows)]
             beside = _without(_once_each(near_rows, len(found.facts)), there)
@@ -200,7 +202,7 @@ def lookup(
         by_batch=by_batch,
         by_country=by_country,
         by_role=by_role,
-        rows=_details(hits, sight.scope, most_rows, columns) if most_rows else _empty(columns),
+        rows=_details(hits, sight.scope, most_rows, columns, snapshot.keys) if most_rows else _empty(columns),
     )
 
 
@@ -271,12 +273,12 @@ def _without(rows: Rows, others: Rows) -> Rows:
 
 
 def _of_text(
-    path: Path, found: index.FileIndex, sight: Sight, code: int, rows: Rows, most_rows: int, *, with_peer: bool = False
+    path: Path, found: index.FileIndex, sight: Sight, entry: index.Entry, most_rows: int, *, with_peer: bool = False
 ) -> _Hits | None:
     """One text. Where it has very many rows its sums were made with the index; rows are listed newest first."""
-    if code not in found.frequent:
+    rows, sums = entry.rows, entry.sums
+    if sums is None:
         return _of_rows(path, found, sight, _once_each([rows], len(found.facts)), most_rows, with_peer=with_peer)
-    sums = found.sums[slice(*found.frequent[code])]
     if sight.sees_all(path, found):
         return _tallied(path, found, sums, sums["rows"], rows[:most_rows])
     sums = sums.take(np.flatnonzero(sight.sees(path, found, sums, with_peer=with_peer)))
@@ -322,36 +324,36 @@ def _forget_replaced(files: int) -> None:
         _opened.cache_clear()
 
 
-def _made_anew(path: Path) -> index.FileIndex:
+def _made_anew(path: Path, keys: Keys) -> index.FileIndex:
     """The index of a file that another version or engine wrote: derived data, made again where it is missing."""
-    index.write(pl.read_parquet(path), index.index_path(path))
+    files.index_anew(path, keys)
     index.load.cache_clear()
-    found = index.load(path)
+    found = index.load(path, keys)
     assert found is not None
     return found
 
 
 @lru_cache(maxsize=MOST_OPEN)
-def _opened(path: Path) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
+def _opened(path: Path, keys: Keys) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
     """A file, and the number of the first row of each of its row groups."""
-    opened = pq.ParquetFile(path, memory_map=True)
+    opened = parquet.opened(path, keys, memory_map=True)
     sizes = [opened.metadata.row_group(number).num_rows for number in range(opened.num_row_groups)]
     return opened, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collection[str]) -> pl.DataFrame:
+def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collection[str], keys: Keys) -> pl.DataFrame:
     """The newest rows, newest first: those that a page shows from the indexes, else as far as they stand close."""
     last = np.concatenate([each.found.facts["last"][each.newest] for each in hits])
     owner = np.repeat(np.arange(len(hits)), [len(each.newest) for each in hits])
     rows = np.concatenate([each.newest for each in hits])
     order = np.argsort(~last, kind="stable")[:most_rows]
-    is_light = set(columns) <= set(index.SHOWN)
+    is_light = set(columns) <= set(SHOWN)
     wanted: dict[int, list[int]] = {}
     places: set[tuple[int, int]] = set()
     for place in order.tolist():
         number, row = int(owner[place]), int(rows[place])
         if not is_light:
-            group = (number, int(np.searchsorted(_opened(hits[number].path)[1], row, side="right")))
+            group = (number, int(np.searchsorted(_opened(hits[number].path, keys)[1], row, side="right")))
             if group not in places and len(places) == MOST_PLACES:
                 continue
             places.add(group)
@@ -361,18 +363,21 @@ def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collectio
     for number, at in wanted.items():
         path, found = hits[number].path, hits[number].found
         if is_light:
-            records += [found.shown_of(row) for row in at]
+            records += found.shown_of(at)
         else:
-            records += rows_of(path, np.sort(np.array(at, np.uint32)), sorted(read & found.columns)).to_pylist()
+            wide = rows_of(path, np.sort(np.array(at, np.uint32)), sorted(read & found.columns), keys=keys)
+            records += wide.to_pylist()
     records.sort(key=lambda record: record["last_at"], reverse=True)
     schema = {name: dtype for name, dtype in SCHEMA.items() if name in read}
     frame = pl.DataFrame({name: [record.get(name) for record in records] for name in schema}, schema=schema)
     return scope.shielded(frame).select(name for name in schema if name in columns)
 
 
-def rows_of(path: Path, rows: npt.NDArray[np.uint32], columns: list[str] | None = None) -> pa.Table:
+def rows_of(
+    path: Path, rows: npt.NDArray[np.uint32], columns: list[str] | None = None, *, keys: Keys = PLAIN
+) -> pa.Table:
     """Certain rows of a file, in order; reads only the row groups that hold them."""
-    opened, starts = _opened(path)
+    opened, starts = _opened(path, keys)
     group = np.searchsorted(starts, rows, side="right") - 1
     tables = []
     for number in np.unique(group).tolist():

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
+from tocsin.lake import parquet
 from tocsin.lake.scope import Scope, Snapshot
 
 MOST_SYSTEMS = 10
@@ -47,7 +48,7 @@ def networks(
     if since is not None:
         wanted &= pl.col("last_at") >= since
     by_network = (
-        pl.scan_parquet(list(snapshot.files))
+        pl.concat([parquet.scan(path, snapshot.keys) for path in snapshot.files])
         .filter(wanted)
         .group_by(pl.col("asn").fill_null(0), pl.col("network").fill_null(""))
         .agg(

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tocsin.core.observations import SCHEMA
+from tocsin.lake import parquet
+from tocsin.lake.keys import Keys
 from tocsin.lake.questions.lookup import rows_of
 from tocsin.lake.scope import Scope, Snapshot
 
@@ -50,14 +51,14 @@ def recent(
         return Page(_empty())
     kept = pl.DataFrame(schema={"file": pl.UInt32, "row": pl.UInt32, "batch": pl.Int64, "position": pl.Int64})
     page = kept
-    files = sorted(snapshot.files, key=lambda path: -_batches_in(path)[1])
+    files = sorted(snapshot.files, key=lambda path: -_batches_in(path, snapshot.keys)[1])
     for number, path in enumerate(files):
-        first, last = _batches_in(path)
+        first, last = _batches_in(path, snapshot.keys)
         if kept.height > page.height and last < int(kept["batch"][-1]):
             break  # This file and all that follow hold only older rows than the page and the one behind it.
         if first > scope.batches.numbers[-1] or last < scope.batches.numbers[0]:
             continue
-        found = _keys(path, number, wanted)
+        found = _keys(path, number, wanted, snapshot.keys)
         ordered = pl.concat([kept, found]).sort(
             "batch", "position", "file", "row", descending=[True, True, False, False]
         )
@@ -66,7 +67,7 @@ def recent(
     if not page.height:
         return Page(_empty())
     after = Place(int(page["batch"][-1]), int(page["position"][-1])) if kept.height > page.height else None
-    return Page(scope.shielded(_whole(files, page)), after)
+    return Page(scope.shielded(_whole(files, page, snapshot.keys)), after)
 
 
 def _wanted(scope: Scope, country: str, before: Place | None) -> pl.Expr | None:
@@ -81,8 +82,8 @@ def _wanted(scope: Scope, country: str, before: Place | None) -> pl.Expr | None:
     return wanted
 
 
-def _keys(path: Path, number: int, wanted: pl.Expr) -> pl.DataFrame:
-    rows = pl.scan_parquet(path).select("batch", "position", "role", "country").with_row_index("row")
+def _keys(path: Path, number: int, wanted: pl.Expr, keys: Keys) -> pl.DataFrame:
+    rows = parquet.scan(path, keys).select("batch", "position", "role", "country").with_row_index("row")
     found = rows.filter(wanted).select(pl.lit(number, dtype=pl.UInt32).alias("file"), pl.col("row"), *KEY).collect()
     return found.with_columns(pl.col("row").cast(pl.UInt32))
 
@@ -96,11 +97,11 @@ def _first(ordered: pl.DataFrame, count: int) -> pl.DataFrame:
     return ordered.filter(newer)
 
 
-def _whole(files: list[Path], page: pl.DataFrame) -> pl.DataFrame:
+def _whole(files: list[Path], page: pl.DataFrame, keys: Keys) -> pl.DataFrame:
     tables = []
     for number in page["file"].unique().sort().to_list():
         rows = page.filter(pl.col("file") == number)["row"].sort().to_numpy().astype(np.uint32)
-        tables.append(rows_of(files[number], rows))
+        tables.append(rows_of(files[number], rows, keys=keys))
     frame = pl.from_arrow(pa.concat_tables(tables, promote_options="permissive"))
     assert isinstance(frame, pl.DataFrame)
     typed = frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
@@ -112,9 +113,9 @@ def _empty() -> pl.DataFrame:
 
 
 @lru_cache(maxsize=8192)
-def _batches_in(path: Path) -> tuple[int, int]:
+def _batches_in(path: Path, keys: Keys) -> tuple[int, int]:
     """Smallest and largest batch of a file, from its statistics. Files never change once registered."""
-    metadata = pq.read_metadata(path)
+    metadata = parquet.opened(path, keys).metadata
     column = metadata.schema.names.index("batch")
     found = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
     if not found:

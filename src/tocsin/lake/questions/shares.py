@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tocsin.core.observations import SCHEMA
+from tocsin.lake import parquet
+from tocsin.lake.keys import Keys
 from tocsin.lake.questions.gate import Gate
 from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.reference.members import territories
@@ -232,8 +233,8 @@ def _chunks(snapshot: Snapshot, coding: _Coding) -> Iterator[pl.DataFrame]:
     pending = None
     with ThreadPoolExecutor(1) as reader:
         for path in snapshot.files:
-            for groups in _groups(path):
-                coming = reader.submit(_chunk, path, groups, coding)
+            for groups in _groups(path, snapshot.keys):
+                coming = reader.submit(_chunk, path, groups, coding, snapshot.keys)
                 if pending is not None:
                     yield pending.result()
                 pending = coming
@@ -249,8 +250,8 @@ class _Groups(NamedTuple):
     rows: int
 
 
-def _groups(path: Path) -> Iterator[_Groups]:
-    metadata = pq.read_metadata(path)
+def _groups(path: Path, keys: Keys) -> Iterator[_Groups]:
+    metadata = parquet.opened(path, keys).metadata
     first = start = rows = 0
     for number in range(metadata.num_row_groups):
         height = metadata.row_group(number).num_rows
@@ -262,12 +263,12 @@ def _groups(path: Path) -> Iterator[_Groups]:
         yield _Groups(range(first, metadata.num_row_groups), start, rows)
 
 
-def _chunk(path: Path, groups: _Groups, coding: _Coding) -> pl.DataFrame:
+def _chunk(path: Path, groups: _Groups, coding: _Coding, keys: Keys) -> pl.DataFrame:
     """Some rows of a file, without the columns that have nothing there."""
-    with pq.ParquetFile(path, read_dictionary=list(CODED), pre_buffer=False) as file:
+    with parquet.opened(path, keys, read_dictionary=CODED, pre_buffer=False) as file:
         coded = coding.numbered(file.read_row_groups(groups.numbers, columns=list(CODED), use_threads=False))
     plain = (name for name in COLUMNS if name not in CODED)
-    frame = pl.scan_parquet(path).select(plain).slice(groups.start, groups.rows).collect().hstack(coded)
+    frame = parquet.scan(path, keys).select(plain).slice(groups.start, groups.rows).collect().hstack(coded)
     frame = frame.select(
         column for column in frame if column.name in _GATE_COLUMNS or column.null_count() < frame.height
     )

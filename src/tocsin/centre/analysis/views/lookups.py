@@ -33,8 +33,8 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.credentials.content_keys import KeyMissing
-from tocsin.lake.index import SHOWN
 from tocsin.lake.objects import Body
+from tocsin.lake.shown import SHOWN
 from tocsin.products import copies
 
 from .. import lookups, reviewing, standing
