@@ -106,7 +106,7 @@ def test_every_version_of_before_becomes_the_present_one(new: Tables) -> None:
     assert tables() == new
     held = {each._meta.db_table for each in apps.get_models() if each.objects.exists()}
     ours = {each._meta.db_table for each in (Organisation, Agreement, Person, Key, Taking)}
-    assert held == ours | MADE_WHEN_ASKED_FOR
+    assert held == ours | MADE_WHEN_ASKED_FOR, "a new database does not begin with these rows: see `make_tables`"
 
 
 def _partners(of: Models) -> None:

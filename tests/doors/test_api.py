@@ -399,6 +399,7 @@ def test_the_catalogue_of_feeds(client: Client, give_key: GiveKey) -> None:
     assert not any(each["enabled"] for each in lines)
 
 
+@pytest.mark.any_database
 def test_the_description_is_valid_and_the_page_fetches_nothing(client: Client) -> None:
     described = client.get("/api/v1/openapi.json").json()
     # Its import takes longer than all other tests of this file need to be collected.

@@ -9,7 +9,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pymisp import MISPEvent
-from stix2validator import ValidationOptions, validate_string
 
 from tocsin.core.grading import EXTENSION, Grade, Scheme, grade_in_stix, grade_in_tags, grade_of, stix_confidence
 from tocsin.products.misp_event import write_misp
@@ -55,6 +54,8 @@ def test_every_value_has_the_grades_of_all_its_batches(
 def test_stix_carries_them_and_says_what_the_number_loses(tmp_path: Path, values: Values) -> None:
     write_stix(tmp_path / "stix.json", values, ORDER)
     text = (tmp_path / "stix.json").read_text()
+    from stix2validator import ValidationOptions, validate_string  # Its grammars take seconds to be made.
+
     assert validate_string(text, ValidationOptions(version="2.1", disabled=["202", "210", "401", "402"])).is_valid
     objects = json.loads(text)["objects"]
     carried = [each for each in objects if EXTENSION in each.get("extensions", {})]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,13 @@ _FORMULA = np.zeros(256, bool)
 _FORMULA[[ord(sign) for sign in FORMULA_STARTS]] = True
 _JSON_SIGNS = {chr(code): orjson.dumps(chr(code)).decode()[1:-1] for code in (*range(32), 0x22, 0x5C)}
 _CSV_SIGNS = {sign: f"\\u{ord(sign):04x}" for sign in DECEIVING_SIGNS} | {'"': '""'}
-_SECONDS = pl.Series([f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(86_400)])
 _Codes = npt.NDArray[np.uint32]
+
+
+@cache
+def _seconds() -> pl.Series:
+    """Every second of a day as it is written, by its number."""
+    return pl.Series([f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(86_400)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,7 @@ def _moments(column: pl.Series) -> _Moments:
     seconds = within // 1_000_000
     fractions = within - seconds * 1_000_000
     distinct, codes = _distinct_days(days)
-    times = _SECONDS.gather(seconds)
+    times = _seconds().gather(seconds)
     if fractions.any():
         written = pl.concat_str("times", pl.lit("."), pl.col("fraction").cast(pl.String).str.zfill(6))
         chosen = pl.when(pl.col("fraction") > 0).then(written).otherwise("times")

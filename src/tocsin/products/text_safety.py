@@ -10,7 +10,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 DECEIVING = r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
 """Control characters and characters that change the direction of text or cannot be seen."""
 _DECEIVING = re.compile(DECEIVING)
-DECEIVING_SIGNS = tuple(sign for sign in map(chr, range(0x10000)) if _DECEIVING.match(sign))
+DECEIVING_SIGNS = tuple(_DECEIVING.findall("".join(map(chr, range(0x10000)))))
 """The same characters one by one."""
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from .fetching import AGENT, FetchError, goes_directly, host_of, is_inner, leads_inside
+
+if TYPE_CHECKING:
+    import httpx
 
 SIZE_BYTES = 1 << 20
 CONNECT_SECONDS = 5.0
@@ -38,6 +39,8 @@ def ask(
     may_lie_inside: bool = False,
 ) -> Answer:
     """Get the address, or send it a form. Raises FetchError."""
+    import httpx
+
     require_askable(address, may_lie_inside=may_lie_inside)
     until = time.monotonic() + TOTAL_SECONDS
     said = {"User-Agent": AGENT, "Accept": "application/json", **(headers or {})}

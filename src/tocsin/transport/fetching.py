@@ -8,13 +8,16 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from tocsin import __version__
+
+if TYPE_CHECKING:
+    import httpx  # It brings a command line with it: every start would pay for what few do.
 
 AGENT = f"tocsin/{__version__}"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -73,6 +76,8 @@ def fetch(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Fetched:
     """Write what the address gives to `target`, unless it is as before. Raises FetchError; then nothing is left."""
+    import httpx
+
     bounds = limits or FetchLimits()
     conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
     headers = {"User-Agent": AGENT, **{name: value for name, value in conditions.items() if value}}
@@ -100,6 +105,8 @@ def _one_try(
     until: float,
     on_bytes: Callable[[int], None] | None,
 ) -> Fetched:
+    import httpx
+
     here = address
     try:
         for _ in range(bounds.redirects + 1):
@@ -126,9 +133,9 @@ def _take(
 ) -> Fetched:
     status = response.status_code
     etag, last_modified = response.headers.get("etag", "")[:300], response.headers.get("last-modified", "")[:80]
-    if status == httpx.codes.NOT_MODIFIED:
+    if status == HTTPStatus.NOT_MODIFIED:
         return Fetched(None, etag, last_modified)
-    if status != httpx.codes.OK:
+    if status != HTTPStatus.OK:
         wait = response.headers.get("retry-after", "")
         seconds = min(float(wait), 60.0) if wait.isdecimal() else 0.0
         raise FetchError("status", str(status), status in WORTH_A_RETRY, seconds)
