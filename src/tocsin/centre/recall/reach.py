@@ -92,7 +92,7 @@ class Reach:
 def reach_of(delivery: Delivery, extent: Extent | None = None) -> Reach:
     """How far what is shown of a delivery got: what a recall would call back."""
     if extent is None:
-        whole = [delivery.pk, *drawn_from(delivery)]
+        whole = [delivery, *drawn_from(delivery)]
         shown = set(Batch.objects.filter(delivery__in=whole, hidden_at=None).values_list("pk", flat=True))
         extent = Extent(Batches(shown | Origin.all_drawn_from(shown)))
     takers, told = told_of(delivery, extent)

@@ -42,7 +42,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
     _require_words(reason, action)
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
-        shown = Batch.objects.filter(delivery__in=[delivery.pk, *drawn_from(delivery)], hidden_at=None)
+        shown = Batch.objects.filter(delivery__in=[delivery, *drawn_from(delivery)], hidden_at=None)
         own = set(shown.values_list("pk", flat=True))
         if not own:
             raise Conflict
@@ -316,7 +316,7 @@ def whole_replayed(delivery: Delivery, said: Said, number: str, at: datetime) ->
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if Recall.objects.filter(delivery=delivery, asked_at=said.at, origins=None).exists():
             return False
-        all_of_it = Batch.objects.filter(delivery__in=[delivery.pk, *drawn_from(delivery)])
+        all_of_it = Batch.objects.filter(delivery__in=[delivery, *drawn_from(delivery)])
         own = set(all_of_it.values_list("pk", flat=True))
         batches = Batches(own | Origin.all_drawn_from(own))
         all_of_it.filter(hidden_at=None).update(hidden_at=said.at)
