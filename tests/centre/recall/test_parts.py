@@ -18,10 +18,12 @@ from tests.centre.recall.conftest import bundle, handed_over, indicator, known_o
 from tests.crew import work
 
 from tocsin.centre.analysis.models import CountryConflict
+from tocsin.centre.analysis.services import decide_proposals
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, Tally
 from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.knowledge.models import Document, Object
 from tocsin.centre.knowledge.selectors import body_of
 from tocsin.centre.ledger.models import Taking
@@ -168,6 +170,30 @@ def test_reports_and_objects_that_name_a_value_go_with_it(officers: list[Person]
     assert not Document.objects.filter(batch__in=visible_batches(viewer_of(officers[0]))).exists()
     shown = text.proposals.filter(batch__in=visible_batches(viewer_of(people.call("rui_reviewer"))))
     assert "evil.phish.example" not in shown.values_list("value", flat=True)
+
+
+def test_w04_values_that_reviewers_accepted_in_a_report_are_recalled_with_it(officers: list[Person]) -> None:
+    now, fleur, khalil = datetime.now(UTC), *officers[:2]
+    report = handed_over(b"# Report\n\nIt spoke to evil[.]phish[.]example and worse[.]phish[.]example.\n", "report.md")
+    Batch.objects.filter(delivery=report).update(handling_set=builders.handling(Tlp.AMBER, exclusions=("country:JO",)))
+    found = list(report.proposals.filter(kind="domain").select_related("batch__handling_set", "delivery"))
+    drawn = decide_proposals(
+        proposals=found, accept=True, role="ATTACKER_INFRA", by=people.call("rui_reviewer"), at=now
+    )
+    assert drawn is not None
+    work()
+    batch = drawn.batches.get()
+    assert batch.handling_set.body["exclusions"] == ["country:JO"], "as the report has them now"
+    set_audience(Batch.objects.filter(pk=batch.pk), BY_LABEL)
+    assert [known_of("evil.phish.example", each)[0] for each in (fleur, khalil)] == [1, 0]
+    took(fleur, Taking.Channel.API, [batch.pk], now)
+    recalled(report, "evil.phish.example")
+    assert [known_of(f"{name}.phish.example", fleur)[0] for name in ("evil", "worse")] == [0, 1]
+    assert Recall.objects.get(delivery=drawn).notices.get(organisation=fleur.organisation).state == "informed"
+    whole = services.recall(report, by=people.call("pia_partner"), reason="legal", action="destroy", note="",
+                            at=datetime.now(UTC))  # fmt: skip
+    assert known_of("worse.phish.example", fleur)[0] == 0
+    assert whole.notices.get(organisation=fleur.organisation).state == "informed"
 
 
 def test_an_attribute_of_a_misp_event_goes_and_the_event_stays(officers: list[Person]) -> None:

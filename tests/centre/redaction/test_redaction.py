@@ -22,11 +22,13 @@ from tocsin.centre.knowledge.selectors import body_of
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.recall import given_back
 from tocsin.centre.recall.services import recall, recall_parts, shown_parts
 from tocsin.centre.redaction import services
 from tocsin.centre.redaction.guard import LeaksError
 from tocsin.centre.redaction.models import Redaction
 from tocsin.centre.release import releasing
+from tocsin.centre.release.given import Wanted
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.words import Tlp
 
@@ -224,6 +226,9 @@ def test_w04_a_recall_tells_who_took_the_child_and_the_child_cannot_come_back() 
                   at=timezone.now())  # fmt: skip
     assert not visible_batches(viewer_of(fleur)).filter(pk=child.pk).exists()
     assert made.notices.get(organisation=fleur.organisation).state == "informed"
+    back = given_back.page(fleur, wanted=Wanted(), after=None, cursor="", limit=50, now=timezone.now())
+    revoked = {each.body["type"] for each in back.items if each.body.get("revoked")}
+    assert revoked == {"intrusion-set", "tool"}, "programs are told to revoke what the version gave them"
     with pytest.raises(Refused):
         services.reopen(redaction, by=people.call("dana_analyst"), at=timezone.now())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -19,10 +19,12 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.centre.intake.vault import sealed_fact
 from tocsin.centre.jobs import services as jobs
-from tocsin.centre.members.models import Person
+from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.core.errors import Conflict, InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role
+from tocsin.handling import HandlingSet as Handling
+from tocsin.handling import Parent, derive
 from tocsin.lake.compaction import Recast
 
 from .models import CountryConflict, Proposal
@@ -136,7 +138,7 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
         defaults={"role": Role(role).value},
         source_time=(source.source_at or source.received_at).isoformat(),
     )
-    return intake.receive(
+    made = intake.receive(
         organisation=source.organisation,
         drawn_from=source,
         via=source.via,
@@ -148,6 +150,26 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
         marking=proposals[0].batch.handling_set.tlp,  # Another file of the delivery may have borne a wider label.
         idempotency_key=f"proposals:{source.pk}:{proposals[0].pk}:{len(proposals)}",
     )
+    # Under what holds for the report now, which may be more than its source agreed on when it sent it.
+    Delivery.objects.filter(pk=made.pk).update(under=_handling_of(proposals))
+    return made
+
+
+def _handling_of(proposals: Sequence[Proposal]) -> HandlingSet:
+    """The handling set of the parts that these were found in; raises Conflict where no one set can hold them all."""
+    found = {each.batch.handling_set.digest: each.batch.handling_set for each in proposals}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    bureaus = Organisation.objects.filter(is_bureau=True).values_list("slug", flat=True)
+    derived = derive([Parent(digest, Handling.from_json(each.body)) for digest, each in found.items()], set(bureaus))
+    if derived.handling is None:
+        raise Conflict("they serve no common purpose: decide them apart")
+    return intake.handling_row(derived.handling)
+
+
+def drawn_from(delivery: Delivery) -> QuerySet[Delivery]:
+    """Deliveries of the values that reviewers accepted in it."""
+    return Delivery.objects.filter(pk__in=Proposal.objects.filter(delivery=delivery).values("became")).order_by("pk")
 
 
 @transaction.atomic

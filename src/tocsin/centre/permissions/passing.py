@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, BatchSet
-from tocsin.centre.intake.register import put_to_the_gate
+from tocsin.centre.intake.register import FACTS, put_to_the_gate
 from tocsin.centre.intake.terms import set_audience
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.models import Organisation, Person
@@ -108,13 +108,10 @@ def take_back(number: int, slugs: Collection[str], *, by: Person, at: datetime) 
 
 def _held(number: int) -> Batch:
     """The batch, held until the end of the transaction: who changes its terms does so one after the other."""
-    found = Batch.objects.select_for_update(of=("self",)).select_related(
-        "delivery", "handling_set", "terms__audience", "terms__permitted", "terms__handling_set", "terms__organisation"
-    )
-    batch = found.filter(pk=number, hidden_at=None).first()
-    if batch is None:
+    if not Batch.objects.select_for_update().filter(pk=number, hidden_at=None).values_list("pk"):
         raise NotFound
-    return batch
+    found = Batch.objects.select_related("delivery", "handling_set", *(f"terms__{name}" for name in FACTS))
+    return found.get(pk=number)  # Read anew: what it lay under may have changed while it was waited for.
 
 
 def _set(batch: Batch, audience: Collection[str] | None, permitted: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 from django.utils import timezone
 
+from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery, Former, Origin, Terms
 from tocsin.centre.intake.register import FACTS, put_to_the_gate
@@ -93,7 +94,8 @@ class Reach:
 def reach_of(delivery: Delivery, extent: Extent | None = None) -> Reach:
     """How far what is shown of a delivery got: what a recall would call back."""
     if extent is None:
-        shown = set(Batch.objects.filter(delivery=delivery, hidden_at=None).values_list("pk", flat=True))
+        whole = [delivery, *drawn_from(delivery)]
+        shown = set(Batch.objects.filter(delivery__in=whole, hidden_at=None).values_list("pk", flat=True))
         extent = Extent(Batches(shown | Origin.all_drawn_from(shown)))
     takers, told = told_of(delivery, extent)
     packages = len(holding(Package.objects.filter(recalled_at=None), extent))

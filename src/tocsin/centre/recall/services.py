@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery, Origin
@@ -41,7 +42,7 @@ def recall(delivery: Delivery, *, by: Person, reason: str, action: str, note: st
     _require_words(reason, action)
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
-        shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
+        shown = Batch.objects.filter(delivery__in=[delivery, *drawn_from(delivery)], hidden_at=None)
         own = set(shown.values_list("pk", flat=True))
         if not own:
             raise Conflict
@@ -63,6 +64,10 @@ def recall_parts(
     """
     _require_words(reason, action)
     said = Said(reason, action, by.login, by.organisation, at, note)
+    find(delivery, keys)
+    for drawn in drawn_from(delivery):  # First: who is broken off in between recalls the rest by asking again.
+        if there := still_there(drawn, keys):
+            recalled_parts(drawn, there, said, {key: each for key, each in (corrections or {}).items() if key in there})
     return recalled_parts(delivery, keys, said, corrections or {})
 
 
@@ -311,9 +316,10 @@ def whole_replayed(delivery: Delivery, said: Said, number: str, at: datetime) ->
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if Recall.objects.filter(delivery=delivery, asked_at=said.at, origins=None).exists():
             return False
-        own = set(Batch.objects.filter(delivery=delivery).values_list("pk", flat=True))
+        all_of_it = Batch.objects.filter(delivery__in=[delivery, *drawn_from(delivery)])
+        own = set(all_of_it.values_list("pk", flat=True))
         batches = Batches(own | Origin.all_drawn_from(own))
-        Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=said.at)
+        all_of_it.filter(hidden_at=None).update(hidden_at=said.at)
         taken = Recall.objects.filter(number=number).exists()
         enter(delivery, batches, said, number=drawn_number("RC", said.at) if taken else number)
         record(SYSTEM, "recall.replayed", f"recall:{number}", {"delivery": delivery.receipt}, at=at)

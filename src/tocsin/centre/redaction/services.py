@@ -252,8 +252,10 @@ def follow_origin(delivery: Delivery, outcome: dict[str, Any], work: Path, at: d
     if delivery.under is None:
         return
     parents = list(Batch.objects.filter(drawn__delivery=delivery).select_related("handling_set", "delivery"))
+    if not parents:
+        return  # Values accepted in a report: they are recalled with it, and close with nothing.
     shown = [each for each in parents if each.hidden_at is None or each.hidden_at > at]
-    handling = derived_of(parents).handling if parents else None
+    handling = derived_of(parents).handling
     if len(shown) < len(parents) or handling is None or handling.digest != delivery.under.digest:
         Origin.close([delivery.pk], at)
     elif until := _until(parents):

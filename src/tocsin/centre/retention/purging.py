@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models import Min
 
+from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.audit.services import record
 from tocsin.centre.certificates import signed
 from tocsin.centre.clock.services import known_at
@@ -28,7 +29,7 @@ from tocsin.reference.retention import retention
 from . import erasing, journal, sealed_copies
 from .ending import SYSTEM, end, remind, strip
 from .models import Purge, Review
-from .reviewing import bring_forward, drawn_from
+from .reviewing import bring_forward
 
 log = logging.getLogger(__name__)
 SETTLES = timedelta(hours=25)

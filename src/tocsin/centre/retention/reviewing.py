@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
-from tocsin.centre.analysis.models import Proposal
+from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 from tocsin.centre.intake.deliveries import deliveries_for
@@ -154,11 +154,6 @@ def bring_forward(delivery: Delivery, end: datetime) -> None:
         if drawn.keep_until is None or drawn.keep_until > end:
             Delivery.objects.filter(pk=drawn.pk).update(keep_until=end)
             bring_forward(drawn, end)
-
-
-def drawn_from(delivery: Delivery) -> QuerySet[Delivery]:
-    """Deliveries of the values that reviewers accepted in it."""
-    return Delivery.objects.filter(pk__in=Proposal.objects.filter(delivery=delivery).values("became")).order_by("pk")
 
 
 def set_end(delivery: Delivery, end: datetime) -> None:
