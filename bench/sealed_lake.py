@@ -16,7 +16,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,6 +33,7 @@ from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.lake.shown import SHOWN
 
 COUNTRIES = ("FR", "DE", "BR", "KE", "JO", "US")
+TURNS = 5
 SCOPE = Scope(Batches(range(99)), victim_countries=frozenset({"FR"}))
 
 
@@ -50,36 +52,38 @@ def main() -> None:
 def ratios(told: argparse.Namespace, keys: Keys, folder: Path) -> dict[str, float]:
     """Sealed over plain, turn by turn."""
     frames = [rows(told.rows // told.files, COUNTRIES, seed=7 + number) for number in range(told.files)]
-    both = {"plain": PLAIN, "sealed": keys}
-    spent: dict[str, dict[str, list[float]]] = {}
-
-    def note(what: str, name: str, seconds: float) -> None:
-        spent.setdefault(what, {}).setdefault(name, []).append(seconds)
-
-    for turn in range(5):
-        for name, each in both.items():
-            paths = [folder / f"{name}-{turn}-{number}.parquet" for number in range(told.files)]
-            writer = each.writer()
-            note("write", name, cpu(lambda paths=paths, writer=writer: [
-                files.write(frame, path, writer) for frame, path in zip(frames, paths, strict=True)]))  # fmt: skip
-    snapshots = {name: Snapshot(tuple(sorted(folder.glob(f"{name}-0-*.parquet"))), each) for name, each in both.items()}
-    sights = {name: Sight(SCOPE) for name in both}
     looks = questions(frames[0], told.lookups)
-    for turn in range(5):
-        for name, snapshot in snapshots.items():
-            index.load.cache_clear()
-            note("open", name, cpu(lambda: [index.load(path, snapshot.keys) for path in snapshot.files]))
-            note("read", name, cpu(lambda: [parquet.read(path, snapshot.keys) for path in snapshot.files]))
-            note("deal", name, cpu(lambda: deal_shares(snapshot, SCOPE, COUNTRIES, folder / f"{name}-{turn}")))
-            for kind, some in looks.items():
-                for one in some:  # Once, as a process that has been asked before.
-                    lookup(snapshot, sights[name], one, columns=SHOWN)
-                note(f"lookup_{kind}", name, cpu(lambda: [
-                    lookup(snapshot, sights[name], one, columns=SHOWN) for one in some]))  # fmt: skip
+    spent: dict[str, dict[str, list[float]]] = {}
+    for turn in range(TURNS):
+        for name, each in (("plain", PLAIN), ("sealed", keys)):
+            here = folder / name / str(turn)
+            here.mkdir(parents=True)
+            for what, seconds in turn_of(frames, looks, each, here):
+                spent.setdefault(what, {}).setdefault(name, []).append(seconds)
     made = {what: middle(each["sealed"]) / middle(each["plain"]) for what, each in spent.items()}
-    made |= {f"{what}_ms": 1000 * middle(each["sealed"]) / told.lookups for what, each in spent.items() if "look" in what}
-    made["bytes"] = size(folder, "sealed-0-") / size(folder, "plain-0-")
+    made["bytes"] = size(folder / "sealed" / "0") / size(folder / "plain" / "0")
     return {what: round(ratio, 3) for what, ratio in made.items()}
+
+
+def turn_of(
+    frames: list[pl.DataFrame], looks: dict[str, list[Asked]], keys: Keys, folder: Path
+) -> Iterator[tuple[str, float]]:
+    """What each step took."""
+    paths = tuple(folder / f"{number}.parquet" for number in range(len(frames)))
+    writer, snapshot, sight = keys.writer(), Snapshot(paths, keys), Sight(SCOPE)
+    yield "write", cpu(lambda: [files.write(*each, writer) for each in zip(frames, paths, strict=True)])
+    yield "open", cpu(lambda: [index.load(path, keys) for path in paths])
+    yield "read", cpu(lambda: [parquet.read(path, keys) for path in paths])
+    yield "deal", cpu(lambda: deal_shares(snapshot, SCOPE, COUNTRIES, folder / "shares"))
+    for kind, some in looks.items():
+        every = partial(lookups, snapshot, sight, some)
+        every()  # As a process that has been asked before.
+        yield f"lookup_{kind}", cpu(every)
+
+
+def lookups(snapshot: Snapshot, sight: Sight, some: list[Asked]) -> None:
+    for one in some:
+        lookup(snapshot, sight, one, columns=SHOWN)
 
 
 def questions(frame: pl.DataFrame, count: int) -> dict[str, list[Asked]]:
@@ -92,14 +96,12 @@ def questions(frame: pl.DataFrame, count: int) -> dict[str, list[Asked]]:
     return {
         "values": [asked_for(*chance.choice(values)) for _ in range(count)],
         "peers": [asked_for("ipv4", chance.choice(peers)) for _ in range(count // 10)],
-        "networks": [
-            asked_for("network", chance.choice(addresses).rpartition(".")[0] + ".0/24") for _ in range(count)
-        ],
+        "networks": [asked_for("network", chance.choice(addresses).rpartition(".")[0] + ".0/24") for _ in range(count)],
     }
 
 
-def size(folder: Path, start: str) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith(start) and path.is_file())
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def middle(values: list[float]) -> float:
