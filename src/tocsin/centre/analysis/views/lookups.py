@@ -30,6 +30,7 @@ from tocsin.centre.members.access import costs, person_of, requires
 from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.numbers import RowConverter
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.credentials.content_keys import KeyMissing
@@ -150,7 +151,7 @@ def object_download(request: HttpRequest, key: int) -> HttpResponse:
         took(person, Taking.Channel.FILE, [found.batch_id], now)
         record(person.login, "object.fetched", f"object:{found.pk}", {}, at=now)
     response = HttpResponse(_body_of(found).raw, content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="object-{found.pk}.json"'
+    response["Content-Disposition"] = f'attachment; filename="object-{RowConverter().to_url(found.pk)}.json"'
     return response
 
 
