@@ -116,6 +116,9 @@ def test_an_order_without_a_source_is_for_what_feeds_fetched() -> None:
 
 
 def test_it_does_not_go_past_what_the_source_forbids() -> None:
+    with pytest.raises(Refused, match="nobody"):
+        drawn_up(audience=("ncb-fr",))
+    people.call("fleur_officer")
     signed(audience=("ncb-fr",), ceiling=Tlp.AMBER_STRICT)
     assert not left(arrived(exclusions=("country:FR",)))
     assert not left(arrived(tlp=Tlp.AMBER_STRICT))

@@ -140,14 +140,10 @@ class BatchSet(models.QuerySet["Batch"]):
     """Batches. Whatever changes some of them marks them as changed, so that nobody can forget it."""
 
     def alive(self, now: datetime) -> BatchSet:
-        """Those that are neither hidden nor over at that moment.
-
-        What was hidden at once, and not for a later day, stays hidden whatever the clock does; and what was over once
-        stays so where it is set back.
-        """
+        """Those neither hidden nor over at that moment; what was hidden at once, or over once, stays so whatever the
+        clock does."""
         now = judged_at(now)
-        later = models.Q(hidden_at__gt=now) & models.Q(hidden_at__gt=F("moved_at"))
-        shown = models.Q(hidden_at__isnull=True) | later
+        shown = Q(hidden_at__isnull=True) | Q(hidden_at__gt=now) & Q(hidden_at__gt=F("moved_at"))
         return self.filter(shown, expires_at__gt=now)
 
     def update(self, **values: Any) -> int:

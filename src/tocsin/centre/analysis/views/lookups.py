@@ -30,6 +30,7 @@ from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requ
 from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.numbers import RowConverter
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.credentials.content_keys import KeyMissing
@@ -157,7 +158,8 @@ def object_download(request: HttpRequest, key: int) -> HttpResponseBase:
         mark = copies.draw()
         record(person.login, "object.fetched", f"object:{found.pk}", {"copy": mark}, at=now)
     response = HttpResponse(_body_of(found).raw, content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="{copies.marked_name(f"object-{found.pk}.json", mark)}"'
+    name = copies.marked_name(f"object-{RowConverter().to_url(found.pk)}.json", mark)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

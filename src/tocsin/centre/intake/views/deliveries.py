@@ -154,7 +154,7 @@ def delivery_rejections(request: HttpRequest, found: Delivery) -> HttpResponseBa
         _note_fetch(person, found, "rejections")
     lines = while_here(request, _rejection_lines(found), lambda: _require_contents(person, found))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="rejections-{found.pk}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="rejections-{found.receipt}.csv"'
     return response
 
 
