@@ -71,7 +71,7 @@ CAST: dict[str, Callable[[], Person]] = {
     "ines_investigator": lambda: _below("ines_investigator", "nu-fr", "Inès Caron", "investigator"),
     "una_unit": lambda: _below("una_unit", "nu-fr", "Una Lefèvre", "officer"),
     "sami_sub_bureau": lambda: _below(
-        "sami_sub_bureau", "sb-fr", "Sami Temaru", "officer", country="XF", is_bureau=True
+        "sami_sub_bureau", "sb-fr", "Sami Temaru", "officer", country="GP", is_bureau=True
     ),
     "sora_suspended": lambda: _of_suspended("sora_suspended", "TV", "Sora Tealofi"),
     "hugo_head": lambda: _at_bureau("hugo_head", "FR", "Hugo Perrin", "fr", "head"),

@@ -45,7 +45,7 @@ OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key"
 """Arguments of the same."""
 MACHINE_DOORS = ("api/v1/", "taxii2/")
 """Doors for programs answer by their own rules: test_api.py and test_taxii.py."""
-STATUS = {"+": 200, ".": 404, "p": 405}
+STATUS = {"+": 200, ".": 404, "p": 405, "s": 302}
 
 Arguments = Callable[[scene.Scene, Person], tuple[object, ...]]
 ARGUMENTS: dict[str, Arguments] = {

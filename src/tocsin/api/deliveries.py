@@ -193,7 +193,7 @@ def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
         **{name: getattr(found, name) for name in counts},
         "name": found.name, "received_at": found.received_at, "finished_at": found.finished_at,
         "reason": found.reason, "text": _text_of(found), "where": found.reason_where,
-        "format": found.format, "title": found.title,
+        "format": found.format, "title": selectors.title_for(person, found),
         "duplicate_of": _receipt_of(person, found.duplicate_of),
         "mends": _receipt_of(person, None if found.mends and is_sealed(found.mends) else found.mends),
         "objects": found.objects_count, "proposals": found.proposals_count,

@@ -26,7 +26,7 @@ from tocsin.centre.recall import relabelling, remaking
 from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
-from tocsin.centre.release.desk import deliveries_of, waiting_for
+from tocsin.centre.release.desk import deliveries_of, late_among, waiting_for
 from tocsin.centre.retention import reviewing
 from tocsin.centre.retention.models import Review
 from tocsin.centre.retention.selectors import to_look_at
@@ -78,8 +78,10 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
         asked = relabelling.waiting_for(person).count()
         tasks.append(Task(asked, "users", _("Changes of handling that wait for a second person"), "recalls"))
     if may(person, "read-releases"):
-        waiting = deliveries_of(waiting_for(person, now)).count()
-        tasks.append(Task(waiting, "shield-check", _("Deliveries that wait for their release"), "release-desk"))
+        waiting = deliveries_of(waiting_for(person, now))
+        tasks.append(Task(waiting.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))
+        label = _("Deliveries that nobody took up within four hours")
+        tasks.append(Task(late_among(waiting, now).count(), "clock", label, "release-desk", "?order=oldest"))
     if may(person, "chase"):
         late = board.overdue_counts(person, now)
         label = _("Releases that somebody has not acknowledged in time")

@@ -21,7 +21,7 @@ from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import COMMISSION, ROLES
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.release import orders, releasing
+from tocsin.centre.release import desk, orders, releasing
 from tocsin.centre.release.models import Release
 from tocsin.centre.release.preview import preview
 from tocsin.core.errors import Conflict, Refused
@@ -330,3 +330,20 @@ def test_the_preview_is_the_gates_own_answer(tlp: Tlp, sent: Delivery) -> None:
         may_see(line.viewer, handling, facts_of("northwind", handling, ()), NOW) is line.reason.is_shown
         for line in lines
     )
+
+
+def test_what_nobody_took_up_within_four_hours_is_late(sent: Delivery) -> None:
+    """SM-2: counted from the receipt; a step that was taken back is a step."""
+
+    def late(minutes: int) -> set[int]:
+        waiting = desk.deliveries_of(releasing.waiting_batches())
+        at = sent.received_at + timedelta(hours=4, minutes=minutes)
+        return set(desk.late_among(waiting, at).values_list("pk", flat=True))
+
+    assert (late(-1), late(0)) == (set(), {sent.pk})
+    [row] = desk.rows_of([sent], releasing.waiting_batches(), sent.received_at + timedelta(hours=5))
+    assert row.is_late
+    proposed = propose(sent)
+    assert late(1) == set()
+    releasing.withdraw(proposed, reason="", by=people.call("dana_analyst"), at=LATER)
+    assert late(1) == set()

@@ -90,6 +90,15 @@ def may_read_contents(person: Person, delivery: Delivery) -> bool:
     return bool(shown_whole(viewer_of(person), [delivery]))
 
 
+def title_for(person: Person, delivery: Delivery) -> str:
+    """What the delivery calls itself, which is content: for its source, and for whom the gate shows every part of it.
+
+    Of what was recalled, or is for named readers alone, the Centre's desk follows the receipt without it.
+    """
+    is_source = delivery.organisation_id == person.organisation_id and not person.organisation.is_centre
+    return delivery.title if is_source or shown_whole(viewer_of(person), [delivery]) else ""
+
+
 def is_over(delivery: Delivery, now: datetime) -> bool:
     """Whether the term of any part of it, or of what it repeats, has ended."""
     first = delivery.duplicate_of or delivery

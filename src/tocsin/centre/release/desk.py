@@ -14,6 +14,7 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.permissions.models import Permission
 from tocsin.centre.permissions.rules import day_of
 from tocsin.centre.permissions.selectors import grants_for
 from tocsin.handling import Grant, HandlingSet
@@ -34,6 +35,12 @@ def deliveries_of(batches: QuerySet[Batch]) -> QuerySet[Delivery]:
     return Delivery.objects.filter(pk__in=batches.order_by().values("delivery")).select_related("organisation")
 
 
+def late_among(deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
+    """Of what waits, that which nobody took up in time: no release was proposed, and its source was asked nothing."""
+    late = deliveries.filter(received_at__lte=now - rules.TRIAGE_WITHIN)
+    return late.filter(releases=None).exclude(pk__in=Permission.objects.values("delivery"))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A delivery that waits, as the desk lists it."""
@@ -42,9 +49,10 @@ class Row:
     labels: tuple[str, ...]
     rows: int
     proposed: Release | None
+    is_late: bool
 
 
-def rows_of(deliveries: Iterable[Delivery], batches: QuerySet[Batch]) -> list[Row]:
+def rows_of(deliveries: Iterable[Delivery], batches: QuerySet[Batch], now: datetime) -> list[Row]:
     """With labels and rows of what waits, and the proposal that is open."""
     listed = list(deliveries)
     labels: dict[int, set[str]] = defaultdict(set)
@@ -55,7 +63,12 @@ def rows_of(deliveries: Iterable[Delivery], batches: QuerySet[Batch]) -> list[Ro
         rows[number] += count
     open_ones = Release.objects.filter(delivery__in=listed, state=Release.State.PROPOSED).select_related("proposed_by")
     proposed = {each.delivery_id: each for each in open_ones}
-    return [Row(each, tuple(sorted(labels[each.pk])), rows[each.pk], proposed.get(each.pk)) for each in listed]
+    those = Delivery.objects.filter(pk__in=[each.pk for each in listed])
+    late = set(late_among(those, now).values_list("pk", flat=True))
+    return [
+        Row(each, tuple(sorted(labels[each.pk])), rows[each.pk], proposed.get(each.pk), each.pk in late)
+        for each in listed
+    ]
 
 
 @dataclass(frozen=True, slots=True)

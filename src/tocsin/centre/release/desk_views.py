@@ -55,7 +55,7 @@ def release_desk(request: HttpRequest) -> HttpResponse:
     sources = Organisation.objects.filter(pk__in=waiting.order_by().values("organisation"))
     context = {
         "page": page,
-        "rows": rows_of(page, chosen),
+        "rows": rows_of(page, chosen, now),
         "sources": sources.values_list("slug", "name"),
         "labels": [tlp.value for tlp in Tlp],
         "source": source,

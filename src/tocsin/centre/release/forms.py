@@ -25,10 +25,18 @@ class PackageForm(forms.Form):
 
     def __init__(self, *args: object, codes: list[str], language: str, with_all: bool, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
-        choices = sorted(((code, country(code).name(language)) for code in codes), key=lambda pair: pair[1])
+        choices = sorted(((code, _name_of(code, language)) for code in codes), key=lambda pair: pair[1])
         field = self.fields["country"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*([("*", _("All member countries"))] if with_all else []), *choices]
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
         return now - timedelta(days=int(self.cleaned_data["days"])), now
+
+
+def _name_of(code: str, language: str) -> str:
+    """The country's name; of a code that an installation assigned itself, the code."""
+    try:
+        return country(code).name(language)
+    except KeyError:
+        return code

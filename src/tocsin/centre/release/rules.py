@@ -18,6 +18,8 @@ Permitted = Mapping[str, tuple[Grant, ...]]
 NOTHING: Permitted = {}
 ALL_MEMBERS = "all-members"
 LONGEST_TERM = timedelta(days=366)
+TRIAGE_WITHIN = timedelta(hours=4)
+"""SM-2: so long after its recorded receipt somebody at the Centre has taken up what waits, or it is late."""
 CEILINGS = (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT)
 """How narrow a label may be that an order still lets go. RED names persons: persons decide on it."""
 

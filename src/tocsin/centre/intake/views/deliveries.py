@@ -109,6 +109,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     known = selectors.deliveries_for(person)
     return {
         "delivery": found,
+        "title": selectors.title_for(person, found),
         "outlook": outlook_of(found, timezone.now()) if is_told(person, found) else None,
         # One of two may be held while the other is seen by all.
         "mends": known.filter(pk=found.mends_id).first() if found.mends_id else None,
@@ -255,6 +256,7 @@ def receipt(request: HttpRequest, found: Delivery) -> HttpResponse:
              "repeats", "objects_count", "proposals_count", "rejections", "conflicts", "countries",
              "defaults_applied", "received_at", "finished_at")  # fmt: skip
     body = {name: getattr(found, name) for name in names}
+    body["title"] = selectors.title_for(person_of(request), found)
     body["explanation"] = sentence(found.reason) if found.reason else ""
     body["rejections_by_reason"] = {
         each.reason: each.count for each in selectors.refusals_of(found, with_samples=False)
