@@ -110,7 +110,11 @@ def _of_api(shown: scene.Scene, circular: str) -> dict[str, str]:
 
 
 def _number_in(path: str, shown: scene.Scene, circular: str) -> str:
-    numbers = {"/packages": shown.package.number, "/circulars": circular, "/recalls": shown.recall.number}
+    asked = Permission.objects.filter(delivery=shown.delivery).first()
+    numbers = {
+        "/packages": shown.package.number, "/circulars": circular, "/recalls": shown.recall.number,
+        "/permissions": asked.number if asked else "P-2026-0123456789",
+    }  # fmt: skip
     return next((number for part, number in numbers.items() if part in path), "")
 
 
