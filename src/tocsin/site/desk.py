@@ -68,10 +68,10 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
         asked = relabelling.waiting_for(person).count()
         tasks.append(Task(asked, "users", _("Changes of handling that wait for a second person"), "recalls"))
     if may(person, "read-releases"):
-        waiting = deliveries_of(waiting_for(person, now))
-        tasks.append(Task(waiting.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))
+        found = deliveries_of(waiting_for(person, now))
+        tasks.append(Task(found.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))
         label = _("Deliveries that nobody took up within four hours")
-        tasks.append(Task(late_among(waiting, now).count(), "clock", label, "release-desk", "?order=oldest"))
+        tasks.append(Task(late_among(found, now).count(), "clock", label, "release-desk", "?order=oldest"))
     if may(person, "chase"):
         late = board.overdue_counts(person, now)
         label = _("Releases that somebody has not acknowledged in time")
