@@ -356,9 +356,10 @@ def test_who_may_ask_and_who_may_answer() -> None:
     asking = {login for login in people.CAST if may(people.call(login), "ask-source")}
     assert asking == {
         "dana_analyst", "rui_reviewer", "dora_dissemination", "dario_duty", "fleur_officer", "khalil_officer",
-        "hugo_head",
+        "hugo_head", "sven_secondee", "una_unit", "sami_sub_bureau", "sora_suspended",
     }  # fmt: skip
     answering = {login for login in people.CAST if may(people.call(login), "answer-permissions")}
     assert answering == {
-        "fleur_officer", "khalil_officer", "hugo_head", "pia_partner", "mona_manager", "omar_partner",
+        "fleur_officer", "khalil_officer", "hugo_head", "pia_partner", "mona_manager", "omar_partner", "elio_expired",
+        "una_unit", "sami_sub_bureau", "sora_suspended",
     }  # fmt: skip
