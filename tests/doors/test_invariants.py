@@ -84,8 +84,7 @@ OF_SOURCE: tuple[tuple[Tlp, dict[str, Any], dict[str, Any]], ...] = (
     (Tlp.AMBER, {"audience": ("ncb-jo",)}, {"is_private": True, "released_to": ("ncb-jo",)}),
 )
 """Label, further fields of the handling set, how it is held: each is one delivery with an object and 2^n rows."""
-I1_READERS = ("dana_analyst", "rui_reviewer", "sven_secondee", "fleur_officer", "khalil_officer", "pia_partner",
-              "omar_partner", "ada_administrator")  # fmt: skip
+I1_READERS = ("rui_reviewer", "sven_secondee", "fleur_officer", "khalil_officer", "omar_partner", "ada_administrator")
 
 
 @pytest.mark.parametrize("login", I1_READERS)
@@ -94,7 +93,7 @@ def test_i1_no_door_shows_or_counts_what_the_gate_forbids(login: str, give_key: 
         people.call(other)
     source, batches = builders.organisation("northwind"), {}
     for place, (tlp, said, held) in enumerate(OF_SOURCE):
-        batch = builders.batch(builders.delivery(source), builders.handling(tlp, **said), **held)
+        batch = builders.batch(builders.delivery(source), builders.handling(tlp, attribution="may", **said), **held)
         builders.objects(batch, [builders.indicator(place + 1, name="Zephyrquill")])
         builders.tallies(batch, [(builders.NOW.date(), "FR", "c2-server", "ATTACKER_INFRA", 1 << place)])
         batches[batch.pk] = place
@@ -102,7 +101,7 @@ def test_i1_no_door_shows_or_counts_what_the_gate_forbids(login: str, give_key: 
     seen = {batches[number] for number in plainly_visible(viewer_of(doors.person))}
     rows = sum(1 << place for place in seen)
     reads = login != "ada_administrator"
-    assert bool(seen) is reads
+    assert reads or not seen
     found = doors.get("/api/v1/lookup?q=Zephyrquill")
     assert (found.status_code == 200) is reads
     assert {each["id"] for each in found.json()["objects"]} == _ids(seen) if reads else found.status_code == 403
@@ -115,7 +114,7 @@ def test_i1_no_door_shows_or_counts_what_the_gate_forbids(login: str, give_key: 
     taken = {each["id"] for each in doors.get(f"{doors.collection}objects/").json().get("objects", [])
              if reads and each["type"] == "indicator"}  # fmt: skip
     assert taken <= _ids(seen)
-    assert taken == _ids(seen) or login in {"pia_partner", "dana_analyst", "rui_reviewer", "sven_secondee"}
+    assert taken == _ids(seen) or doors.person.organisation.is_centre
     for thing in Object.objects.all():
         is_open = batches[thing.batch_id] in seen
         for name in ("object", "object-raw"):
