@@ -75,9 +75,10 @@ def rows() -> None:
 def give_up(file: str, yes: bool) -> None:
     """Go on without a file of keys that is lost for good. What it opened is never read again.
 
-    content-keys: everything sealed until now. sealing-key: secrets of code apps and of providers of sign-in, what was
-    said to the commission, sealed copies; recalls of single parts that only the journal knows are made again for the
-    whole delivery. signing-key.pem: nothing, but receivers of packages must be given the new public key.
+    content-keys: everything sealed until now, observations and packages among it. sealing-key: secrets of code apps
+    and of providers of sign-in, what was said to the commission, sealed copies; recalls of single parts that only the
+    journal knows are made again for the whole delivery. signing-key.pem: nothing, but receivers of packages must be
+    given the new public key.
     """
     from tocsin.site import own_keys
 
