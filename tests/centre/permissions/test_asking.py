@@ -242,8 +242,8 @@ def test_taking_it_back_closes_at_once_and_counts_what_was_out() -> None:
 
 def test_who_is_the_only_one_named_leaves_it_waiting_not_open_to_all() -> None:
     delivery = sent(Tlp.GREEN)
-    grant(ask(delivery, "southgate"))
     people.call("omar_partner")
+    grant(ask(delivery, "southgate"))
     let_go(delivery, "southgate")
     assert [sees(who) for who in ("omar_partner", "fleur_officer")] == [{delivery.pk}, set()]
     services.withdraw(Permission.objects.get(), reason="No.", by=people.call("pia_partner"), at=LATER)
