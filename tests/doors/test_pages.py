@@ -32,6 +32,7 @@ FILES = {
     "recall-certificate",
     "recall-recalled",
     "receipt",
+    "rights-letter",
     "scorecard-csv",
     "scorecards-csv",
 }
