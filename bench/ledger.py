@@ -106,6 +106,7 @@ def build(count: int, size: int, days: int) -> tuple[list[Organisation], int]:
                 organisation=places[number % len(places)][0], receipt=f"{number:016x}", via="api",
                 name=f"{number}.json",
                 sha256=f"{number:064x}", size_bytes=1, received_at=at(number), state="parsed", format="stix",
+                ends_at=now + timedelta(days=days),
             )
             for number in span
         )  # fmt: skip
