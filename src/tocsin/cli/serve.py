@@ -79,9 +79,9 @@ def _recall_again() -> None:
     from tocsin.site import own_keys
 
     now = datetime.now(UTC)
-    _look_at_the_clock(now)
     try:
         own_keys.require(settings.INSTALLATION.organisation, now)
+        _look_at_the_clock(now)
         recalled, ended = replay(now) + relabelling.replay(now), end_again(now)
     except KeyMissing as error:
         raise click.ClickException(f"{error}\n{STOPPED}") from error
