@@ -60,11 +60,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
+MARK, MARK_INSIDE = re.compile(r"TOC-[0-9A-Z]{16}"), re.compile(rb"TOC-[0-9A-Z]{16}")
+"""The mark of a copy, drawn each time somebody takes one."""
+
+
 def answer(response: Any, *gone: str) -> Answer:
     """All that was said, without what is new at each request and without the address that was asked for."""
     body = b"".join(response.streaming_content) if response.streaming else response.content
     headers = {name: value for name, value in response.headers.items() if name not in OWN_TIME}
-    text = VOLATILE.sub(b"", body)
+    headers = {name: MARK.sub("", value) for name, value in headers.items()}
+    text = MARK_INSIDE.sub(b"", VOLATILE.sub(b"", body))
     for each in gone:
         text = text.replace(each.encode(), b"")
         headers = {name: value.replace(each, "") for name, value in headers.items()}

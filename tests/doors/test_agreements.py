@@ -118,7 +118,7 @@ def test_w18_what_is_past_stays_readable(
     status = client.get(given["status_url"], headers=said).json()
     assert (status["receipt"], status["rows"]) == (given["receipt"], 1)
     assert by_api(client, secret, 1, **{"Idempotency-Key": "last"}).json()["receipt"] == given["receipt"]
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     for name, arguments in (
         ("deliveries", ()),
         ("delivery", (found.receipt,)),

@@ -191,7 +191,7 @@ def test_a_poisoned_feed_of_popular_names_never_reaches_a_block_list() -> None:
     Batch.objects.filter(delivery=sent).update(handling_set=builders.handling(Tlp.CLEAR, codes=("H0",)))
     now = timezone.now()
     (made,) = make_packages(["US"], now - timedelta(days=1), now + timedelta(minutes=1), None, now, processes=1)
-    with zipfile.ZipFile(services.store_folder() / made.path) as archive:
+    with zipfile.ZipFile(archives.opener(made)()) as archive:
         objects = json.loads(archive.read("stix.json"))["objects"]
         attributes = json.loads(archive.read("misp.json"))["Event"]["Attribute"]
     assert {each["name"] for each in objects if each["type"] == "indicator"} == set(true)

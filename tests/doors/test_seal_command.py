@@ -29,7 +29,9 @@ def run(*words: str) -> tuple[int, str]:
 
 
 def test_the_state_is_told_and_a_lost_key_ends_with_status_1(store: Path) -> None:
-    assert json.loads(run("state", "--json")[1]) == {"keys": 0, "batches_unsealed": 0, "fault": ""}
+    assert json.loads(run("state", "--json")[1]) == {
+        "keys": 0, "batches_unsealed": 0, "files_in_the_clear": 0, "fault": "",
+    }  # fmt: skip
     held = builders.delivery(builders.organisation("northwind"), state="held")
     Hold.objects.create(delivery=held, kind="legal", held_at=builders.NOW, finds=[{"excerpt": "said"}])
     assert run("rows") == (0, "0 batches, 0 rows and 0 files sealed.\n")
