@@ -63,7 +63,8 @@ def _doors() -> list[tuple[str, str]]:
 
 
 def _address(path: str, shown: scene.Scene, slug: str) -> str:
-    numbers = {"/packages": shown.package.number, "/circulars": "C-2026-ABCDEF", "/recalls": shown.recall.number}
+    numbers = {"/packages": shown.package.number, "/circulars": "C-2026-ABCDEF", "/recalls": shown.recall.number,
+               "/permissions": "P-2026-ABCDEF"}  # fmt: skip
     return path.format(
         receipt=shown.delivery.receipt, reference=shown.delivery.receipt, code="FR", slug=slug,
         key=RowConverter().to_url(shown.thing.pk), object_id=builders.indicator(2)["id"],
