@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField("agreement", "number", models.CharField(max_length=24, null=True)),
+        migrations.AddField("agreement", "number", models.CharField(max_length=24, null=True, unique=True)),
         migrations.RunPython(keep_numbers, migrations.RunPython.noop),
         migrations.AlterField("agreement", "number", models.CharField(max_length=24, unique=True)),
     ]

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField("release", "number", models.CharField(max_length=24, null=True)),
+        migrations.AddField("release", "number", models.CharField(max_length=24, null=True, unique=True)),
         migrations.RunPython(keep_numbers, migrations.RunPython.noop),
         migrations.AlterField("release", "number", models.CharField(max_length=24, unique=True)),
     ]
