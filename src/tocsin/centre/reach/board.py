@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.sealed_fields import opened_words
 from tocsin.centre.intake.selectors import scope_of, visible_batches
 from tocsin.centre.ledger.models import Chase, Kind
@@ -32,8 +31,8 @@ def releases_for(person: Person, now: datetime) -> QuerySet[Release]:
     if not may(person, "follow"):
         return Release.objects.none()
     seen = visible_batches(viewer_of(person), now)
-    pairs = Release.batches.through.objects.filter(release=OuterRef("pk"), batch__in=seen.values("pk"))
-    found = Release.objects.filter(Exists(pairs), state=Release.State.RELEASED)
+    # From each release to its few batches: a list of all that is seen would be gone through for every release.
+    found = Release.objects.filter(Exists(seen.filter(releases=OuterRef("pk"))), state=Release.State.RELEASED)
     return found.select_related("delivery__organisation", "order").order_by("-pk")
 
 
@@ -48,7 +47,7 @@ def sources_for(person: Person, now: datetime) -> QuerySet[Organisation]:
     """Whose deliveries were released, of those that the person may see."""
     seen = visible_batches(viewer_of(person), now)
     released = Release.objects.filter(delivery__organisation=OuterRef("pk"), state=Release.State.RELEASED)
-    mine = Batch.objects.filter(organisation=OuterRef("pk"), pk__in=seen.values("pk"))
+    mine = seen.filter(organisation=OuterRef("pk"))
     return Organisation.objects.filter(Exists(released), Exists(mine)).order_by("name")
 
 
