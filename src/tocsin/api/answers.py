@@ -19,14 +19,12 @@ from tocsin.centre.members import limits
 from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.doors import require_open, while_open
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
-from tocsin.centre.release import archives
 from tocsin.centre.release import selectors as release
 from tocsin.centre.release.models import Package
-from tocsin.centre.release.services import note_fetch
+from tocsin.centre.release.services import hand_out
 from tocsin.core.errors import InputError, NotFound, Refused
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Tlp
-from tocsin.products import copies
 
 from .callers import caller_of
 from .deliveries import LINES
@@ -239,22 +237,19 @@ def package_download(request: HttpRequest, code: str, number: str) -> HttpRespon
     """The archive itself. Who took it is recorded before the first byte leaves."""
     person = caller_of(request).require("package", "packages")
     package = release.package_for(person, number, timezone.now())
-    if person.through is None and not is_fresh(request):
-        raise Refused("prove-first")
     if package.country != code.upper() or not release.file_of(package).is_file():
         raise NotFound
+    if person.through is None and not is_fresh(request):
+        raise Refused("prove-first")
     limits.spend(person, limits.Kind.DOWNLOADS, timezone.now())
-    opener = archives.opener(package)
-    mark = note_fetch(package, person, "api", timezone.now())
-    size, pieces = copies.with_comment(opener, copies.comment_of(mark, person.organisation.name))
+    copy = hand_out(package, person, "api", timezone.now())
 
     def still() -> None:
         release.package_for(person, number, timezone.now())
 
-    response = StreamingHttpResponse(while_open(person, pieces, still), content_type="application/zip")
-    response["Content-Length"] = str(size)
-    name = copies.marked_name(f"tocsin-{package.number}.zip", mark)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = StreamingHttpResponse(while_open(person, copy.pieces, still), content_type="application/zip")
+    response["Content-Length"] = str(copy.size_bytes)
+    response["Content-Disposition"] = f'attachment; filename="{copy.name}"'
     response["Cache-Control"] = "private, no-store"
     return response
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
@@ -162,6 +162,14 @@ def run_job(claim: jobs.Claim) -> None:
     jobs.finish(claim, datetime.now(UTC))
 
 
+class Copy(NamedTuple):
+    """What leaves when somebody takes a package."""
+
+    name: str
+    size_bytes: int
+    pieces: Iterator[bytes]
+
+
 @transaction.atomic
 def note_fetch(package: Package, person: Person, via: str, at: datetime) -> str:
     """Record that somebody takes a package away, before the first byte leaves; gives the mark of the copy."""
@@ -170,6 +178,15 @@ def note_fetch(package: Package, person: Person, via: str, at: datetime) -> str:
     took(person, Taking.Channel.PACKAGE, batches_of(package), at, reference=package.number)
     record(person.login, "package.fetched", f"package:{package.number}", {"via": via, "copy": mark}, at=at)
     return mark
+
+
+def hand_out(package: Package, person: Person, via: str, at: datetime, *, is_taken: bool = True) -> Copy:
+    """Somebody's copy of a package, with its mark; noted before the first byte leaves, unless only its size was asked
+    for. Raises KeyMissing."""
+    opener = archives.opener(package)
+    mark = note_fetch(package, person, via, at) if is_taken else copies.draw()
+    size, pieces = copies.with_comment(opener, copies.comment_of(mark, person.organisation.name))
+    return Copy(copies.marked_name(f"tocsin-{package.number}.zip", mark), size, pieces)
 
 
 def _check(codes: Sequence[str], arrived_from: datetime, arrived_until: datetime) -> None:

@@ -18,14 +18,12 @@ from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
-from tocsin.products import copies
 from tocsin.reference.countries import country
 from tocsin.reference.members import members
 
-from . import archives
 from .forms import PackageForm
 from .selectors import countries_for, derived_of, file_of, given_out, package_for, packages_for
-from .services import MAKE, note_fetch, request_packages
+from .services import MAKE, hand_out, request_packages
 
 PER_PAGE = 25
 
@@ -113,14 +111,12 @@ def package_download(request: HttpRequest, number: str) -> HttpResponseBase:
         raise Http404
     if not is_fresh(request):
         return prove(request.get_full_path())
-    is_taken, opener = request.method == "GET", archives.opener(package)
-    mark = note_fetch(package, person, "page", timezone.now()) if is_taken else copies.draw()
-    size, pieces = copies.with_comment(opener, copies.comment_of(mark, person.organisation.name))
-    pieces = while_here(request, pieces, lambda: package_for(person, number, timezone.now()))
+    is_taken = request.method == "GET"
+    copy = hand_out(package, person, "page", timezone.now(), is_taken=is_taken)
+    pieces = while_here(request, copy.pieces, lambda: package_for(person, number, timezone.now()))
     response = StreamingHttpResponse(pieces if is_taken else (), content_type="application/zip")
-    name = copies.marked_name(f"tocsin-{package.number}.zip", mark)
-    response["Content-Length"] = str(size)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Content-Length"] = str(copy.size_bytes)
+    response["Content-Disposition"] = f'attachment; filename="{copy.name}"'
     response["Cache-Control"] = "private, no-store"
     return response
 
