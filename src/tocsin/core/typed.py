@@ -275,11 +275,17 @@ def phone_of(text: str) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+IBAN_LETTERS = (15, 34)
+IBAN_FORM = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+
+
 def iban_of(text: str) -> str | None:
     """An IBAN with right check digits, without blanks."""
-    compact = re.sub(r"[\s-]", "", text).upper()
-    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", compact):
+    # Every text that nobody typed passes here: what is too short or too long is told before a pattern is tried.
+    compact = "".join(text.split()).replace("-", "") if len(text) >= IBAN_LETTERS[0] else ""
+    if not IBAN_LETTERS[0] <= len(compact) <= IBAN_LETTERS[1] or not IBAN_FORM.fullmatch(compact.upper()):
         return None
+    compact = compact.upper()
     from schwifty import IBAN
     from schwifty.exceptions import SchwiftyException
 
@@ -292,10 +298,13 @@ def iban_of(text: str) -> str | None:
 CARD = re.compile(r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|(?:6011|65\d\d|35\d\d|62\d\d)\d{12,15}")
 
 
+CARD_DIGITS = (13, 19)
+
+
 def card_of(text: str) -> str | None:
     """A payment card number: an issuer's beginning, 13 to 19 digits, a right check digit."""
-    digits = re.sub(r"[ -]", "", text.strip())
-    if not CARD.fullmatch(digits):
+    digits = text.strip().replace(" ", "").replace("-", "") if len(text) >= CARD_DIGITS[0] else ""
+    if not CARD_DIGITS[0] <= len(digits) <= CARD_DIGITS[1] or not CARD.fullmatch(digits):
         return None
     if len(set(digits)) < 4:
         return None

@@ -8,8 +8,9 @@ finds no names in running text unless they are labelled, and nothing in pictures
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tocsin.core.typed import card_of, iban_of
@@ -83,24 +84,36 @@ def personal_in_text(text: str) -> list[PersonalFind]:
 
 
 def personal_in_object(body: Any) -> list[PersonalFind]:
-    """People's data in an object of any standard: by its keys, the relations of its parts, and identities of people."""
-    return personal_in_rows({name: value} for name, value in _leaves(body, 0))
+    """People's data in an object of any standard: by its keys, the relations of its parts, and identities of people.
+
+    The object is what JSON holds: dicts, lists and plain values.
+    """
+    columns: dict[str, list[str]] = {}
+    _gather(body, columns, 0)
+    found = (_in_column(name, values) for name, values in columns.items())
+    return [each for each in found if each is not None]
 
 
-def _leaves(body: Any, depth: int) -> Iterator[tuple[str, str]]:
+def _gather(body: Any, columns: dict[str, list[str]], depth: int) -> None:
+    """The texts of an object under their keys. Every object of every delivery passes here: no step for each leaf."""
     if depth > DEPTH_MOST:
         return
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         relation, value = body.get("object_relation"), body.get("value")
-        if isinstance(relation, str) and isinstance(value, str):
-            yield relation, value
+        if isinstance(relation, str) and isinstance(value, str) and (text := value.strip()):
+            columns.setdefault(relation, []).append(text)
         if body.get("identity_class") == "individual" and body.get("contact_information"):
-            yield "full_name", str(body.get("name") or "")
+            columns.setdefault("full_name", []).extend(filter(None, [str(body.get("name") or "").strip()]))
         for name, inner in body.items():
-            yield from _leaves(inner, depth + 1) if not isinstance(inner, str) else ((str(name), inner),)
+            if isinstance(inner, str):
+                if text := inner.strip():
+                    columns.setdefault(name, []).append(text)
+            elif isinstance(inner, dict | list):
+                _gather(inner, columns, depth + 1)
     elif isinstance(body, list):
         for inner in body:
-            yield from _leaves(inner, depth + 1)
+            if isinstance(inner, dict | list):
+                _gather(inner, columns, depth + 1)
 
 
 def must_be_asked(found: Iterable[PersonalFind]) -> bool:
@@ -156,26 +169,43 @@ def _is_personal(heading: str, value: str) -> bool:
 
 
 def _in_column(heading: str, values: list[str]) -> PersonalFind | None:
-    name = re.sub(r"\W+", "_", folded(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", heading))).strip("_")
-    checks = (
-        ("name", bool(_NAME.search(name)), _is_name),
-        ("national-id", bool(_NATIONAL_ID.search(name)), _is_number),
-        ("phone", bool(_PHONE.search(name)), _is_number),
-        ("card", True, card_of),
-        ("iban", True, iban_of),
-        ("email", True, _EMAIL.fullmatch),
-    )
-    for kind, fits, test in checks:
-        if not fits:
-            continue
-        hits = {value for value in set(values) if test(value)}
-        if hits and len(hits) >= ENOUGH_ALIKE * len(set(values)):
+    distinct = set(values)
+    for kind, test in _checks_for(heading):
+        hits = _hits(distinct, test)
+        if hits:
             return PersonalFind(kind, heading, len(hits), masked(min(hits)))
     return None
 
 
+def _hits(distinct: set[str], test: Callable[[str], object]) -> list[str]:
+    """Those that look like the kind; none where too few do, which is known before all were looked at."""
+    hits, misses_most = [], len(distinct) - ENOUGH_ALIKE * len(distinct)
+    misses = 0
+    for value in distinct:
+        if test(value):
+            hits.append(value)
+        elif (misses := misses + 1) > misses_most:
+            return []
+    return hits
+
+
+@lru_cache(maxsize=4096)
+def _checks_for(heading: str) -> tuple[tuple[str, Callable[[str], object]], ...]:
+    """What the values under a heading are tried for. Headings repeat in every object."""
+    name = re.sub(r"\W+", "_", folded(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", heading))).strip("_")
+    by_heading: tuple[tuple[str, re.Pattern[str], Callable[[str], object]], ...] = (
+        ("name", _NAME, _is_name), ("national-id", _NATIONAL_ID, _is_number), ("phone", _PHONE, _is_number),
+    )  # fmt: skip
+    named = tuple((kind, test) for kind, pattern, test in by_heading if pattern.search(name))
+    return *named, ("card", card_of), ("iban", iban_of), ("email", _is_address)
+
+
 def _is_name(value: str) -> bool:
     return NAME_LETTERS[0] <= len(value) <= NAME_LETTERS[1] and bool(_LOOKS_LIKE_NAME.fullmatch(value))
+
+
+def _is_address(value: str) -> bool:
+    return "@" in value and bool(_EMAIL.fullmatch(value))
 
 
 def _is_number(value: str) -> bool:

@@ -58,8 +58,8 @@ def _grades_of_rows(frame: pl.DataFrame) -> pl.Series | None:
 
 def _looked_up(texts: pl.Series, marks: list[str], read: Callable[[str], str]) -> list[pl.Series]:
     """What `read` makes of each different text that holds a mark; nothing where none of them is a grade."""
-    distinct = texts.drop_nulls().unique()
-    told = distinct.filter(distinct.str.contains_any(marks, ascii_case_insensitive=True))
+    # Further columns differ in every row: what bears no mark is left out before texts are compared.
+    told = texts.filter(texts.str.contains_any(marks, ascii_case_insensitive=True)).unique()
     known = {text: grade for text in told if (grade := read(text))}
     if not known:
         return []

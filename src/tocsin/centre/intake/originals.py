@@ -35,9 +35,13 @@ def keep(folder: Path, chunks: Iterable[bytes], limit_bytes: int) -> store.Kept:
 
 def pieces(path: Path) -> Iterator[bytes]:
     """The bytes of an original as they came, piece by piece. Raises KeyMissing at once where they cannot be opened."""
+    return _small(_whole_pieces(path))
+
+
+def _whole_pieces(path: Path) -> Iterator[bytes]:
     number = number_in(path)
     held = iter(store.read_chunks(path))
-    return _small(held if number is None else vault.opening_key(number).opened_pieces(held))
+    return held if number is None else vault.opening_key(number).opened_pieces(held)
 
 
 def _small(held: Iterator[bytes]) -> Iterator[bytes]:
@@ -55,7 +59,7 @@ def read(path: Path) -> bytes:
 def digest_of(path: Path) -> str:
     """SHA-256 of the bytes as they came."""
     digest = hashlib.sha256()
-    for piece in pieces(path):
+    for piece in _whole_pieces(path):
         digest.update(piece)
     return digest.hexdigest()
 
@@ -65,7 +69,7 @@ def plain_copy(path: Path, target: Path) -> Path:
     if number_in(path) is None:
         return path
     with target.open("xb") as copy:
-        for piece in pieces(path):
+        for piece in _whole_pieces(path):
             copy.write(piece)
     return target
 

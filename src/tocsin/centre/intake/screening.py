@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import orjson
@@ -43,6 +44,7 @@ MACHINE_FORMATS = frozenset({"shadowserver", "zeek", "n6", "idea", "idmef", "int
 OFFENCE_KEY = re.compile(r"(?i)offen[cs]e|crime|charge|infraction|d[eé]l(?:it|ito)|جريم|تهم")
 NOT_WRITTEN = frozenset({"external_references", "references", "refs", "Galaxy", "GalaxyCluster"})
 """Parts of an object that quote others: a bibliography says nothing of what was handed over."""
+_TOLD = PROSE_KEYS | SECTOR_KEYS
 DEPTH_MOST = 60
 TEXT_LETTERS = 2_000_000
 SHORT_LETTERS = 200
@@ -169,31 +171,42 @@ class Screening:
 
 def _is_promising(texts: pl.Series) -> pl.Series:
     """Whether anything can be found: plain letters hold a core, others are looked at one by one."""
-    plain = texts.str.contains_any(list(triggers.cores()), ascii_case_insensitive=True)
-    return plain | texts.str.contains(r"[^\x00-\x7f]|\\u")
+    return texts.str.contains(_promise())
+
+
+@cache
+def _promise() -> str:
+    """One expression for all cores: a pass of its own for each question costs more than what it is asked for."""
+    cores = "|".join(re.escape(core) for core in triggers.cores() if core.isascii())
+    return rf"(?i-u:{cores})|[^\x00-\x7f]|\\u"
 
 
 def _promising(texts: pl.Series) -> Iterator[str]:
     yield from texts.filter(_is_promising(texts))
 
 
-def _written(body: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, str, bool]]:
+def _written(body: Any) -> list[tuple[str, str, bool]]:
     """(key, text, whether it names a sector) for what people write in an object, however deep."""
+    found: list[tuple[str, str, bool]] = []
+    _gather(body, "", found, 0)
+    return found
+
+
+def _gather(body: Any, key: str, found: list[tuple[str, str, bool]], depth: int) -> None:
+    # Most texts of an object stand under keys that nobody writes prose in: those cost a look at their key alone.
     if depth > DEPTH_MOST:
         return
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         kind, value = body.get("type"), body.get("value")
         if isinstance(kind, str) and kind in TEXT_TYPES and isinstance(value, str):
-            yield "value", value, False
+            found.append(("value", value, False))
         for name, inner in body.items():
             if name in NOT_WRITTEN:
                 continue
-            yield from _written(inner, str(name), depth + 1)
+            if isinstance(inner, dict | list) or (name in _TOLD and isinstance(inner, str)):
+                _gather(inner, name, found, depth + 1)
     elif isinstance(body, list):
         for inner in body:
-            yield from _written(inner, key, depth + 1)
-    elif isinstance(body, str) and body:
-        if key in SECTOR_KEYS:
-            yield key, body, True
-        elif key in PROSE_KEYS:
-            yield key, body, False
+            _gather(inner, key, found, depth + 1)
+    elif isinstance(body, str) and body and key in _TOLD:
+        found.append((key, body, key in SECTOR_KEYS))
