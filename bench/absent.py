@@ -47,6 +47,7 @@ def main() -> None:
         from tocsin.cli.installation import make
 
         make("Bench")
+        no_limits()
         doors = {name: measured(*each, told.rounds) for name, each in build(told.deliveries).items()}
     print(json.dumps({
         "rounds": told.rounds, "deliveries": told.deliveries, "doors": doors,
@@ -55,6 +56,16 @@ def main() -> None:
         "goal": f"< {GOAL}",
         "met": all(abs(each["chance_hidden_is_slower"] - 0.5) < GOAL for each in doors.values()),
     }))  # fmt: skip
+
+
+def no_limits() -> None:
+    """A person asks more often here than an installation lets anybody ask."""
+    from dataclasses import replace
+
+    from django.conf import settings
+
+    house = settings.INSTALLATION
+    settings.INSTALLATION = replace(house, limits=dict.fromkeys(house.limits, 0))
 
 
 def build(deliveries: int) -> dict[str, tuple[Client, tuple[str, str, str]]]:
