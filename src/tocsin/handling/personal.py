@@ -43,6 +43,14 @@ _PHONE_IN_TEXT = re.compile(r"(?<![\w.+])\+\d[\d ()./-]{6,18}\d(?!\w)")
 _CARD = re.compile(r"(?<![\w.])\d{4}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w.])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _LABELLED = re.compile(r"^[\W_]*([^\W\d_][\w '’-]{1,40}?)\s*[:=：]\s*(\S.{0,80})$", re.MULTILINE)
+MACHINE_KEYS = frozenset(
+    {
+        "uuid", "type", "spec_version", "created", "modified", "valid_from", "valid_until", "timestamp", "first_seen",
+        "last_seen", "publish_timestamp", "category", "distribution", "sharing_group_id", "event_id", "object_id",
+        "object_relation", "template_uuid", "template_version", "meta-category", "pattern", "pattern_type",
+    }
+)  # fmt: skip
+"""Keys under which STIX and MISP have what machines write: most texts of an object, and never a person's."""
 DEPTH_MOST = 60
 NAME_LETTERS = (2, 60)
 ENOUGH_ALIKE = 0.6
@@ -106,7 +114,7 @@ def _gather(body: Any, columns: dict[str, list[str]], depth: int) -> None:
             columns.setdefault("full_name", []).extend(filter(None, [str(body.get("name") or "").strip()]))
         for name, inner in body.items():
             if isinstance(inner, str):
-                if text := inner.strip():
+                if name not in MACHINE_KEYS and (text := inner.strip()):
                     columns.setdefault(name, []).append(text)
             elif isinstance(inner, dict | list):
                 _gather(inner, columns, depth + 1)

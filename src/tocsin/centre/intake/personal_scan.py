@@ -18,6 +18,8 @@ from tocsin.handling.personal import (
     personal_in_text,
 )
 
+from .screening import json_of
+
 ROWS_LOOKED_AT = 2_000
 """So many rows of each part of a table, spread over all of it: a column of people's data shows in any few of them."""
 OBJECT_KEYS = (
@@ -80,11 +82,7 @@ class PersonalScan:
             self._body(raw.encode(), marking or "")
 
     def _body(self, raw: bytes, marking: str) -> None:
-        try:
-            body = orjson.loads(raw)
-        except ValueError:
-            return
-        self._keep(personal_in_object(body), marking)
+        self._keep(personal_in_object(json_of(raw)), marking)
 
     def _keep(self, found: list[PersonalFind], marking: str) -> None:
         for each in found:

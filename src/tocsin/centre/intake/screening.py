@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -134,15 +134,13 @@ class Screening:
             for part in XML_PROSE.findall(raw):
                 self._text("description", XML_MARK.sub(" ", part.decode("utf-8", "replace")))
             return
-        try:
-            body = orjson.loads(raw)
-        except ValueError:
-            return
-        for key, text, is_sector in _written(body):
+        written = _written(json_of(raw))
+        for key, text, is_sector in written:
             if is_sector:
                 self._keep(triggers.triggers_of_sector(text, key))
-            else:
-                self._text(key, text)
+        prose = [(key, text) for key, text, is_sector in written if not is_sector]
+        for number in triggers.promising([text for _key, text in prose]):
+            self._text(*prose[number])
 
     def _tag(self, tag: str) -> None:
         if SECTOR_TAG.match(tag) or SECTOR_TAG.search(tag.partition("=")[0] + "="):
@@ -167,6 +165,15 @@ class Screening:
                 kept.append(each)
             if len(kept) >= FINDS_OF_TRIGGER:
                 self.full.add(each.trigger)
+
+
+@lru_cache(maxsize=1)
+def json_of(raw: bytes) -> Any:
+    """What an object's bytes say; None where they are no JSON. One object passes several who look at it, one by one."""
+    try:
+        return orjson.loads(raw)
+    except ValueError:
+        return None
 
 
 def _is_promising(texts: pl.Series) -> pl.Series:
