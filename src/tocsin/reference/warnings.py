@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,9 +86,7 @@ def explain(kind: str, value: str) -> list[Explanation]:
             if "-" not in value
             else ipaddress.ip_address(value.split("-")[0])
         )
-        for (version, length), networks in _networks_by_length().items():
-            if version == first.version:
-                found.update(networks.get(int(first) >> (first.max_prefixlen - length), ()))
+        found.update(_of_v4(int(first)) if first.version == 4 else _of_v6(int(first)))
     elif host := _host(kind, value):
         below, exact = _listed()
         found |= exact.get(host, set()).union(*(below.get(name, set()) for name in _parents(host)))
@@ -209,20 +208,54 @@ def _entries() -> pl.DataFrame:
     return pl.read_parquet(WARNINGS)
 
 
-@cache
-def _networks() -> tuple[tuple[int, ipaddress.IPv4Network | ipaddress.IPv6Network], ...]:
+def _cidr_entries() -> pl.DataFrame:
     numbers = [each.number for each in lists() if each.kind == "cidr"]
-    rows = _entries().filter(pl.col("list").is_in(numbers))
-    return tuple((number, ipaddress.ip_network(entry, strict=False)) for number, entry in rows.iter_rows())
+    return _entries().filter(pl.col("list").is_in(numbers))
+
+
+def _networks() -> Iterator[tuple[int, ipaddress.IPv4Network | ipaddress.IPv6Network]]:
+    """Each network with the number of its list, one by one: slow, for whoever compiles the lists."""
+    for number, entry in _cidr_entries().iter_rows():
+        yield number, ipaddress.ip_network(entry, strict=False)
+
+
+def _of_v4(address: int) -> list[int]:
+    """Numbers of the lists that hold the address."""
+    numbers, shifts, bits = _prefixes_v4()
+    found: list[int] = numbers[np.uint64(address) >> shifts == bits].tolist()
+    return found
 
 
 @cache
-def _networks_by_length() -> dict[tuple[int, int], dict[int, list[int]]]:
-    """Version and length of prefix → first bits of a network → its lists: an address is looked up once a length."""
-    found: dict[tuple[int, int], dict[int, list[int]]] = {}
-    for number, network in _networks():
-        bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
-        found.setdefault((network.version, network.prefixlen), {}).setdefault(bits, []).append(number)
+def _prefixes_v4() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """By network: its list, by how much an address is shifted, and what then is left of those in it. The first page
+    that names an address waits for this; a hundred thousand objects of `ipaddress` take a second."""
+    parts = pl.col("entry").str.splitn("/", 2)
+    rows = _cidr_entries().filter(~pl.col("entry").str.contains(":", literal=True))
+    rows = rows.with_columns(parts.struct[0].str.split_exact(".", 3).alias("octets"), parts.struct[1].alias("length"))
+    octets = (pl.col("octets").struct[place].cast(pl.UInt64) * 256 ** (3 - place) for place in range(4))
+    rows = rows.select(
+        pl.col("list").cast(pl.UInt64),
+        (32 - pl.col("length").cast(pl.UInt64).fill_null(32)).alias("shift"),
+        pl.sum_horizontal(octets).alias("first"),
+    )
+    shifts = rows["shift"].to_numpy()
+    return rows["list"].to_numpy(), shifts, rows["first"].to_numpy() >> shifts
+
+
+def _of_v6(address: int) -> set[int]:
+    known = _prefixes_v6()
+    return {number for length, lists_of in known.items() for number in lists_of.get(address >> (128 - length), ())}
+
+
+@cache
+def _prefixes_v6() -> dict[int, dict[int, list[int]]]:
+    """Length of prefix → first bits of a network → its lists: an address is looked up once a length."""
+    found: dict[int, dict[int, list[int]]] = {}
+    for number, entry in _cidr_entries().filter(pl.col("entry").str.contains(":", literal=True)).iter_rows():
+        network = ipaddress.IPv6Network(entry, strict=False)
+        bits = int(network.network_address) >> (128 - network.prefixlen)
+        found.setdefault(network.prefixlen, {}).setdefault(bits, []).append(number)
     return found
 
 

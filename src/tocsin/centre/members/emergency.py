@@ -146,6 +146,8 @@ def alarms_for(person: Person | AnonymousUser, now: datetime) -> list[tuple[Emer
     if not isinstance(person, Person) or not may(person, "read-emergencies"):
         return []
     now = judged_at(now)
-    recent = all_of().filter(ended_at=None, asked_at__gte=now - RECENT)
+    # Every page asks, and nearly always there is none: people and organisation are fetched where there is one.
+    recent = EmergencyAccess.objects.filter(ended_at=None, asked_at__gte=now - RECENT).order_by("-pk")
+    recent = recent.prefetch_related("asked_by", "approved_by")
     found_now = [(each, standing(each.facts, now)) for each in recent]
     return [each for wanted in (Standing.OPEN, Standing.ASKED) for each in found_now if each[1] is wanted]

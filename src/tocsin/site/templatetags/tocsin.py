@@ -49,8 +49,9 @@ def _digest(path: str) -> str:
 
 
 @register.simple_tag
+@cache
 def asset(path: str) -> str:
-    """Address of a static file that changes with its content, so that browsers may keep it."""
+    """Address of a static file that changes with its content, so that browsers may keep it. A page names dozens."""
     return f"{static(path)}?{_digest(path)}"
 
 
