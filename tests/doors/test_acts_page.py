@@ -190,6 +190,27 @@ def test_w25_a_tree_that_was_rebuilt_sets_off_the_alarm_of_the_next_verification
     assert "Faults found in the log of acts" in officer.get(reverse("home")).content.decode()
 
 
+def test_what_is_not_signed_any_more_is_verified_within_the_hour(auditor: Client) -> None:
+    """Where the entries do not continue the last checkpoint, the alarm does not wait for the next day."""
+    begin = timezone.now() - timedelta(hours=5)
+    handlers = {act_log.VERIFY: act_log.verify}
+    for number in range(5):
+        record("dana_analyst", "feed.run", f"feed:{number}", at=begin)
+    act_log.tick(begin)
+    while worker.run_one("one", handlers):
+        pass
+    log = act_log.log_of_acts()
+    Entry.objects.filter(subject="feed:3").update(leaf=bytes(32))
+    log.rows.clear()
+    record("dana_analyst", "feed.run", "feed:later", at=begin + timedelta(minutes=2))
+    for minutes in (3, 40, 100):
+        act_log.tick(begin + timedelta(minutes=minutes))
+        while worker.run_one("one", handlers):
+            pass
+    assert act_log.faults_found()
+    assert "no worker signs one" in text_of(auditor)
+
+
 def test_every_day_the_log_is_verified_by_itself() -> None:
     first = timezone.now() - timedelta(days=2)
     for hours in (0, 5, 23, 25):
