@@ -80,7 +80,8 @@ class Chosen:
     @property
     def own_sets(self) -> dict[str, HandlingSet]:
         """The handling sets that it stands under itself, by digest."""
-        held = [each.handling_set for each in self.batches] or [self.delivery.under]
+        held: list[HandlingRow | None] = [each.handling_set for each in self.batches]
+        held = held or [self.delivery.under]
         return {each.digest: HandlingSet.from_json(each.body) for each in held if each is not None}
 
     @property
@@ -330,8 +331,9 @@ def _put(one: Chosen, files: Prepared | None, rows: Mapping[str, HandlingRow], a
         if some and row.digest != digest:
             batches: BatchSet = Batch.objects.filter(delivery=one.delivery, pk__in=some)
             batches.update(handling_set=row)
-    if one.delivery.under is not None and (row := rows.get(one.delivery.under.digest)) is not None:
-        Delivery.objects.filter(pk=one.delivery.pk).update(under=row)
+    former = one.delivery.under
+    if former is not None and former.digest in rows:
+        Delivery.objects.filter(pk=one.delivery.pk).update(under=rows[former.digest])
     return Batches([each.pk for each in one.batches])
 
 
