@@ -26,7 +26,7 @@ from tocsin.centre.recall import relabelling, remaking
 from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
-from tocsin.centre.release.desk import deliveries_of, late_among, waiting_for
+from tocsin.centre.release.desk import deliveries_of, late_among, urgent_among, waiting_for
 from tocsin.centre.retention import reviewing
 from tocsin.centre.retention.models import Review
 from tocsin.centre.retention.selectors import to_look_at
@@ -80,7 +80,9 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "read-releases"):
         found = deliveries_of(waiting_for(person, now))
         tasks.append(Task(found.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))
-        label = _("Deliveries that nobody took up within four hours")
+        label = _("Urgent deliveries that nobody took up yet: they are due within 30 minutes")
+        tasks.append(Task(urgent_among(found).count(), "bell-ringing", label, "release-desk"))
+        label = _("Deliveries that nobody took up within four hours, or 30 minutes where they are urgent")
         tasks.append(Task(late_among(found, now).count(), "clock", label, "release-desk", "?order=oldest"))
     if may(person, "chase"):
         late = board.overdue_counts(person, now)
@@ -112,6 +114,10 @@ def _of_ones_own(person: Person, now: datetime, batches: QuerySet[Batch]) -> lis
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))
+    if may(person, "deliver-for-others"):
+        stuck = deliveries_for(person).filter(state="quarantined").exclude(urgent_at=None).count()
+        label = _("Urgent deliveries that could not be read")
+        tasks.append(Task(stuck, "bell-ringing", label, "deliveries", "?state=urgent"))
     if may(person, "edit-organisations"):
         ending = len(agreements.ending(now))
         label = _("Partners whose agreement or vetting ends within 60 days, or lapsed")

@@ -131,6 +131,7 @@ ACTIONS: dict[str, str | Promise] = {
     "country.status-set": _("Changed how a country takes part"),
     "delivery.closed-with-origin": _("Closed what was drawn from something that closed"),
     "delivery.held": _("Held a delivery for a decision"),
+    "delivery.called-urgent": _("Called a delivery urgent"),
     "delivery.duplicate": _("Handed over what was there already"),
     "delivery.original-fetched": _("Fetched an original delivery"),
     "delivery.parsed": _("Read a delivery"),

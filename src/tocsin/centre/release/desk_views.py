@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tocsin.centre.intake.deliveries import delivery_for
+from tocsin.centre.intake import urgency
+from tocsin.centre.intake.deliveries import delivery_for, urgency_for
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
@@ -50,7 +51,8 @@ def release_desk(request: HttpRequest) -> HttpResponse:
         chosen = chosen.filter(organisation__slug=source)
     if label:
         chosen = chosen.filter(handling_set__tlp=label)
-    ordered = deliveries_of(chosen).order_by(*(["received_at", "pk"] if is_oldest else ["-received_at", "-pk"]))
+    order = ["received_at", "pk"] if is_oldest else ["-received_at", "-pk"]
+    ordered = deliveries_of(chosen).order_by(urgency.first(), *order)
     page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
     sources = Organisation.objects.filter(pk__in=waiting.order_by().values("organisation"))
     context = {
@@ -112,6 +114,9 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
         "release_refusal": rules.refusal_of_releaser(actor, case),
         "is_proposer": proposed is not None and proposed.proposed_by_id == person.pk,
         "may_propose": may(person, "propose-release"),
+        "urgency": urgency_for(person, delivery) if delivery.urgent_at else "",
+        "due_at": urgency.due_at(delivery),
+        "habit": urgency.habit_of(delivery.organisation, now) if delivery.urgent_at else None,
     }
     return render(request, "release/release.html", context)
 
