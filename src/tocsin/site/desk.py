@@ -16,7 +16,7 @@ from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import Batch, FeedState
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.ledger.models import Kind
-from tocsin.centre.members import agreements, applications, people
+from tocsin.centre.members import agreements, applications, people, second_look
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -77,6 +77,9 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "release"):
         asked = relabelling.waiting_for(person).count()
         tasks.append(Task(asked, "users", _("Changes of handling that wait for a second person"), "recalls"))
+    if may(person, "approve-emergency"):
+        label = _("Accounts that wait for a second person to open them")
+        tasks.append(Task(second_look.waiting().count(), "users", label, "emergencies"))
     if may(person, "read-releases"):
         found = deliveries_of(waiting_for(person, now))
         tasks.append(Task(found.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))

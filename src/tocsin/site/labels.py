@@ -215,6 +215,8 @@ ACTIONS: dict[str, str | Promise] = {
     "permission.refused": _("Refused permission as the source"),
     "permission.reminded": _("Reminded a source of a request"),
     "permission.withdrawn": _("Took a permission back as the source"),
+    "person.held": _("Made an account wait for a second person"),
+    "person.opened": _("Opened an account that waited for a second person"),
     "person.added": _("Added a person"),
     "person.changed": _("Changed what a person may"),
     "person.closed": _("Ended a person's access"),
