@@ -168,9 +168,10 @@ def verify(file: Path, key: Path | None, as_json: bool) -> None:
             click.echo(json.dumps({"valid": False, "reason": error.reason, "where": error.position or error.excerpt}))
             sys.exit(1)
         raise click.ClickException(f"{reason} ({error.position or error.excerpt})") from error
+    said = verdict.manifest.get("signature")
     facts = {
         "valid": verdict.is_valid, "signed": verdict.is_signed, "trusted": verdict.is_trusted,
-        "number": verdict.manifest.get("number"), "key_id": (verdict.manifest.get("signature") or {}).get("key_id"),
+        "number": verdict.manifest.get("number"), "key_id": said.get("key_id") if isinstance(said, dict) else None,
         "changed": verdict.changed, "missing": verdict.missing, "added": verdict.added,
     }  # fmt: skip
     if not verdict.is_valid:
