@@ -117,7 +117,7 @@ def test_the_desk_puts_it_first_and_says_by_when(client: Client) -> None:
     assert not desk.late_among(Delivery.objects.all(), now).exists(), "somebody took it up"
     page = client.get(reverse("release-of", args=[urgent.receipt])).content.decode()
     assert WHY in page
-    assert "2 of its 4 deliveries urgent (50 %)" in page
+    assert "in 90 days: 4, called urgent: 2 (50 %)" in page
 
 
 def test_it_is_late_half_an_hour_after_it_was_called_so() -> None:

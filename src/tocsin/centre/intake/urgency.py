@@ -65,7 +65,12 @@ def _hands_over_for(person: Person, delivery: Delivery) -> bool:
 
 
 def _could_be(delivery: Delivery, now: datetime) -> bool:
-    if delivery.urgent_at is not None or delivery.is_circular or delivery.state in Delivery.GONE:
+    return delivery.urgent_at is None and not delivery.is_circular and waits(delivery, now)
+
+
+def waits(delivery: Delivery, now: datetime) -> bool:
+    """Whether something of it still waits for somebody at the Centre."""
+    if delivery.state in Delivery.GONE:
         return False
     return delivery.state == Delivery.State.QUARANTINED or outlook_of(delivery, now).stage in _WAITS
 

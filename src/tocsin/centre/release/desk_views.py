@@ -28,7 +28,7 @@ from tocsin.core.words import Tlp
 from tocsin.handling import Derived, Parent, derive
 
 from . import releasing, rules
-from .desk import Group, deliveries_of, groups_of, rows_of, waiting_for
+from .desk import Group, deliveries_of, groups_of, rows_of, urgent_among, waiting_for
 from .labels import REFUSALS
 from .models import Release
 from .orders import orders_in_force
@@ -97,6 +97,7 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
     chosen = _chosen(waiting, request.GET.getlist("part"))
     case = releasing.case_of(delivery, proposed.proposed_by if proposed else None)
     actor = releasing.actor_of(person, is_proved=True)  # Asked for when the step is taken.
+    is_untouched = urgent_among(Delivery.objects.filter(pk=delivery.pk)).exists()
     context = {
         "delivery": delivery,
         "parts": groups,
@@ -115,7 +116,7 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
         "is_proposer": proposed is not None and proposed.proposed_by_id == person.pk,
         "may_propose": may(person, "propose-release"),
         "urgency": urgency_for(person, delivery) if delivery.urgent_at else "",
-        "due_at": urgency.due_at(delivery),
+        "due_at": urgency.due_at(delivery) if waiting and is_untouched else None,
         "habit": urgency.habit_of(delivery.organisation, now) if delivery.urgent_at else None,
     }
     return render(request, "release/release.html", context)

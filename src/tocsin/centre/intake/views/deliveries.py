@@ -111,7 +111,7 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
         "delivery": found,
         "title": selectors.title_for(person, found),
         "urgency": selectors.urgency_for(person, found) if found.urgent_at else "",
-        "urgent_due_at": urgency.due_at(found),
+        "urgent_due_at": urgency.due_at(found) if urgency.waits(found, timezone.now()) else None,
         "urgency_form": UrgencyForm() if urgency.may_call(person, found, timezone.now()) else None,
         "outlook": outlook_of(found, timezone.now()) if is_told(person, found) else None,
         # One of two may be held while the other is seen by all.
