@@ -101,6 +101,9 @@ def test_the_desk_puts_it_first_and_says_by_when(client: Client) -> None:
     urgent = waiting("urgent.csv", now - 20 * minutes, now - 20 * minutes)
     late = waiting("urgent-late.csv", now - 50 * minutes, now - 31 * minutes)
     waiting("calm-new.csv", now - 1 * minutes)
+    builders.delivery(
+        late.organisation, "held.csv", now, state="held", urgent_at=now
+    )  # Of which the desk knows nothing.
     people.let_in(client, "dana_analyst", "en")
     for order, calm in (("newest", ["calm-new.csv", "calm-old.csv"]), ("oldest", ["calm-old.csv", "calm-new.csv"])):
         shown = client.get(reverse("release-desk"), {"order": order})

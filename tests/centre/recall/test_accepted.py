@@ -10,6 +10,7 @@ from tests import builders, people
 from tests.centre.recall.conftest import handed_over, known_of
 from tests.crew import work
 
+from tocsin.centre.analysis.lookups import answer
 from tocsin.centre.analysis.models import Proposal
 from tocsin.centre.analysis.services import decide_proposals
 from tocsin.centre.audit.models import Entry
@@ -18,10 +19,12 @@ from tocsin.centre.intake.terms import BY_LABEL, set_audience
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Person
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.recall import relabelling, services
 from tocsin.centre.recall.models import Recall, Relabelling
 from tocsin.centre.recall.relabelling import chosen_of, relabel
 from tocsin.core.errors import Conflict
+from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Tlp
 
 APART = b"Nothing else was seen on that day.\n" * 40
@@ -163,6 +166,20 @@ def test_what_is_recalled_before_it_is_read_never_comes_to_light(officers: list[
         let_go(each)
     assert seen_by(officers[0]) == [(0, 1)]
     assert Entry.objects.get(action="delivery.closed-with-origin").subject == f"delivery:{evil.pk}"
+
+
+def test_what_stands_beside_it_in_the_report_does_not_name_it_afterwards(officers: list[Person]) -> None:
+    """The row of a value says nothing of its neighbours, whatever becomes of them."""
+    report = handed_over(b"# Report\n\nIt spoke to evil[.]phish[.]example and worse[.]phish[.]example.\n", "report.md")
+    drawn = accepted(report, EVIL, WORSE)
+    work()
+    let_go(drawn)
+    changed(report, FRENCH, EVIL)
+    for each in officers[:2]:
+        [row] = answer(WORSE, viewer_of(each), columns=tuple(SCHEMA)).found.rows.to_dicts()
+        assert row["value"] == WORSE
+        assert "evil" not in str(row)
+        assert report.receipt in row["reference"]
 
 
 def test_nothing_is_accepted_in_a_report_that_was_recalled(officers: list[Person]) -> None:

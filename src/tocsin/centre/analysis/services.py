@@ -133,14 +133,16 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
 
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("kind", "value", "note", "reference"))
+    # Without the words around: they name other values, which may be recalled, or come under another label, alone. Who
+    # reads the report finds them there by the reference.
+    writer.writerow(("kind", "value", "reference"))
     for proposal in proposals:
         where = f"page {proposal.page}, character {proposal.offset}"
-        writer.writerow((proposal.kind, proposal.value, proposal.context, f"delivery {source.receipt}, {where}"))
+        writer.writerow((proposal.kind, proposal.value, f"delivery {source.receipt}, {where}"))
     profile = Profile(
         name="reviewed proposals",
         format="delimited",
-        columns={"kind": "kind", "value": "value", "note": "note", "reference": "reference"},
+        columns={"kind": "kind", "value": "value", "reference": "reference"},
         delimiter=",",
         header=True,
         defaults={"role": Role(role).value},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 
 from tocsin.centre.audit.services import record
@@ -118,7 +118,7 @@ class Habit:
         return round(100 * self.urgent / self.deliveries) if self.deliveries else 0
 
 
-def habit_of(source: Organisation, now: datetime) -> Habit:
-    """Of what it handed over lately."""
-    since = Delivery.objects.filter(organisation=source, received_at__gt=now - LOOKED_BACK, received_at__lte=now)
+def habit_of(source: Organisation, known: QuerySet[Delivery], now: datetime) -> Habit:
+    """Of what it handed over lately, as far as the reader knows of it: what is held is not there for the desk."""
+    since = known.filter(organisation=source, received_at__gt=now - LOOKED_BACK, received_at__lte=now)
     return Habit(since.exclude(urgent_at=None).count(), since.count())

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tocsin.centre.intake import urgency
-from tocsin.centre.intake.deliveries import delivery_for, urgency_for
+from tocsin.centre.intake.deliveries import deliveries_for, delivery_for, urgency_for
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
@@ -117,7 +117,7 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
         "may_propose": may(person, "propose-release"),
         "urgency": urgency_for(person, delivery) if delivery.urgent_at else "",
         "due_at": urgency.due_at(delivery) if waiting and is_untouched else None,
-        "habit": urgency.habit_of(delivery.organisation, now) if delivery.urgent_at else None,
+        "habit": urgency.habit_of(delivery.organisation, deliveries_for(person), now) if delivery.urgent_at else None,
     }
     return render(request, "release/release.html", context)
 
