@@ -57,6 +57,8 @@ ARGUMENTS: dict[str, Arguments] = {
     "delivery-mend": lambda shown, person: (shown.delivery.receipt,),
     "delivery-original": lambda shown, person: (shown.delivery.receipt,),
     "delivery-grades": lambda shown, person: (shown.delivery.receipt,),
+    "delivery-urgent": lambda shown, person: (shown.delivery.receipt,),
+    "account-open": lambda shown, person: (person.pk,),
     "delivery-answer": lambda shown, person: (shown.delivery.receipt,),
     "delivery-read-again": lambda shown, person: (shown.quarantined.receipt,),
     "map-columns-of": lambda shown, person: (shown.quarantined.receipt,),

@@ -106,6 +106,63 @@ def test_a_proof_is_checked_offline_and_a_forged_one_is_not(auditor: Client, tmp
     assert "This is not a proof" in CliRunner().invoke(main, ["audit", "check", str(proof)]).output
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\xff\xfe\x00", b"[]", b"7", b"null", b"[" * 100_000, b'{"entry": 1}', b'{"index": 1e400, "entry": "x"}',
+        b'{"entry": "x", "index": 99999999999999999999, "hashes": [], "checkpoint": "a", "public_key": "a+b+c"}',
+        b'{"entry": "x", "index": 0, "hashes": ["zz"], "checkpoint": 5, "public_key": 7}',
+        b'{"entry": "\\ud800", "index": 0, "hashes": [], "checkpoint": "a", "public_key": "a+00000000+AAAA"}',
+    ],
+)  # fmt: skip
+def test_what_is_no_proof_is_told_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "proof").write_bytes(content)
+    good = tmp_path / "good"
+    good.write_bytes(b"{}")
+    for arguments in (("proof",), ("good", "--key", "proof")):
+        paths = [each if each == "--key" else str(tmp_path / each) for each in arguments]
+        done = CliRunner().invoke(main, ["audit", "check", *paths])
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert (done.exit_code, done.output.count("Error: ")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--after", "99999999999999999999"), 2),
+        (("--after", "-2"), 2),
+        (("--state", "binary"), 1),
+        (("--state", "long"), 1),
+        (("--state", "no-such-folder/state"), 1),
+    ],
+)
+def test_where_to_go_on_is_a_place_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, str], status: int
+) -> None:
+    monkeypatch.setattr("tocsin.cli.audit.setup", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    Path("binary").write_bytes(b"\xff\xfe")
+    Path("long").write_text("9" * 30)
+    done = CliRunner().invoke(main, ["audit", "export", *arguments])
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == status, done.output
+    assert not Entry.objects.filter(action="log.exported").exists(), "nothing was taken out"
+
+
+def test_looking_through_the_log_on_the_command_line_is_an_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what people searched for before there were seals is shown to nobody there."""
+    monkeypatch.setattr("tocsin.cli.audit.setup", lambda: None)
+    record("dana_analyst", "lookup", "value:ipv4", {"value": "192.0.2.77", "rows": 3}, at=NOW)
+    done = CliRunner().invoke(main, ["audit", "search", "--actor", "dana_analyst", "--json"])
+    line = json.loads(done.output)
+    assert (line["pk"], line["action"], line["withheld"]) == (Entry.objects.first().pk, "lookup", ["rows", "value"])
+    assert "192.0.2.77" not in done.output
+    CliRunner().invoke(main, ["audit", "search", "--subject", "x" * 100_000])
+    noted = Entry.objects.filter(action="log.searched", actor="command").order_by("pk").values_list("detail", flat=True)
+    assert json.loads(noted[0]) == {"asked": {"actor": "dana_analyst"}}
+    assert len(noted[1]) < 200
+
+
 def test_an_act_that_no_checkpoint_covers_waits(auditor: Client) -> None:
     record("dana_analyst", "feed.run", "feed:x", at=NOW)
     entry = Entry.objects.latest("pk")
@@ -188,6 +245,27 @@ def test_w25_a_tree_that_was_rebuilt_sets_off_the_alarm_of_the_next_verification
     officer = Client()
     people.let_in(officer, "lena_legal")
     assert "Faults found in the log of acts" in officer.get(reverse("home")).content.decode()
+
+
+def test_what_is_not_signed_any_more_is_verified_within_the_hour(auditor: Client) -> None:
+    """Where the entries do not continue the last checkpoint, the alarm does not wait for the next day."""
+    begin = timezone.now() - timedelta(hours=5)
+    handlers = {act_log.VERIFY: act_log.verify}
+    for number in range(5):
+        record("dana_analyst", "feed.run", f"feed:{number}", at=begin)
+    act_log.tick(begin)
+    while worker.run_one("one", handlers):
+        pass
+    log = act_log.log_of_acts()
+    Entry.objects.filter(subject="feed:3").update(leaf=bytes(32))
+    log.rows.clear()
+    record("dana_analyst", "feed.run", "feed:later", at=begin + timedelta(minutes=2))
+    for minutes in (3, 40, 100):
+        act_log.tick(begin + timedelta(minutes=minutes))
+        while worker.run_one("one", handlers):
+            pass
+    assert act_log.faults_found()
+    assert "no worker signs one" in text_of(auditor)
 
 
 def test_every_day_the_log_is_verified_by_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import click
@@ -118,6 +119,24 @@ def test_wrong_arguments_are_usage_errors(monkeypatch: pytest.MonkeyPatch, argum
     done = CliRunner().invoke(cli.main, list(arguments))
     assert done.exit_code == 2, done.output
     assert "Error: " in done.output
+
+
+def test_a_forged_package_of_any_shape_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tocsin.cli.package._tell_tampered", lambda reason: None)
+    forged = tmp_path / "forged.zip"
+    for manifest in (
+        '{"files": {}, "signature": [1]}',
+        '{"files": {}, "signature": "x", "number": []}',
+        "[]",
+        "[" * 9_999,
+    ):
+        with zipfile.ZipFile(forged, "w") as archive:
+            archive.writestr("manifest.json", manifest)
+            archive.writestr("manifest.sig", "not a signature")
+        for extra in ((), ("--json",), ("--key", str(forged))):
+            done = CliRunner().invoke(cli.main, ["package", "verify", str(forged), *extra])
+            assert isinstance(done.exception, SystemExit), (manifest[:40], done.exception)
+            assert done.exit_code == 1
 
 
 def test_the_demonstration_is_not_played_where_people_come_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

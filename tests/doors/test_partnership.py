@@ -91,7 +91,7 @@ def test_w10_our_partnership_holds_ones_own_and_nothing_of_another(sent: Deliver
     for word in ("foreign-file.csv", "Southgate", "southgate"):
         assert word not in shown
     table = client.get(reverse("scorecard-csv")).content.decode()
-    assert table.count("northwind") == 3 * 15
+    assert table.count("northwind") == 3 * 16
     assert "southgate" not in table
 
 

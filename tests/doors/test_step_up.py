@@ -132,3 +132,14 @@ def test_a_misspelt_rule_is_no_rule(tmp_path: Path) -> None:
         installation.load(tmp_path)
     (tmp_path / "tocsin.toml").write_text('second_factor = "everyone"\n')
     assert installation.load(tmp_path).second_factor == "everyone"
+
+
+def test_where_people_come_in_everybody_has_a_second_factor_unless_it_is_said(tmp_path: Path) -> None:
+    said = tmp_path / "tocsin.toml"
+    for lines, rule in (
+        ('public_origin = "https://tocsin.example"\n', "everyone"),
+        ('public_origin = "https://tocsin.example"\nsecond_factor = "centre"\n', "centre"),
+        ('public_origin = "http://127.0.0.1:8000"\n', "offered"),
+    ):
+        said.write_text(lines)
+        assert installation.load(tmp_path).second_factor == rule

@@ -14,7 +14,7 @@ from ninja import Router, Schema
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import deliveries as selectors
-from tocsin.centre.intake import profiles, services
+from tocsin.centre.intake import profiles, services, urgency
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.holding import is_sealed, refusal_text
 from tocsin.centre.intake.models import Delivery
@@ -40,6 +40,12 @@ PARAMETERS = [
         "grade",
         "query",
         "Grade of what bears none itself: 4x4:B2, Admiralty:B2, 3x5x2:1AP. Also as header Tocsin-Grade.",
+    ),
+    (
+        "urgent",
+        "query",
+        "Why somebody at the Centre must take it up within 30 minutes; without it, it is not urgent. Also as header "
+        "Tocsin-Urgent, in UTF-8.",
     ),
     ("profile", "query", "Name of a saved column map. Also as header Tocsin-Profile."),
     ("Idempotency-Key", "header", "Sending again under the same key gives the first receipt back, and nothing twice."),
@@ -101,6 +107,17 @@ class Status(Receipt):
     outlook: dict[str, Any] | None
     """For its source: whether it waits, was released (to which class of recipients) or recalled; when it expires."""
     rejections_url: str
+    is_urgent: bool
+    urgency: str
+    """Why, for its source and for whom the gate shows all of it."""
+    take_up_by: datetime | None
+    """Of what is urgent: when the Centre is to have taken it up."""
+
+
+class Urgency(Schema):
+    """Why somebody must take it up at once."""
+
+    reason: str
 
 
 @router.post("", response={202: Receipt, (403, 409, 413, 422, 507): Problem}, openapi_extra=BODY)
@@ -118,7 +135,7 @@ def deliver(request: HttpRequest, response: HttpResponse) -> tuple[int, dict[str
     made = made or services.receive(
         organisation=person.organisation, via=Delivery.Via.API, name=_said(request, "name") or file_name,
         chunks=chunks, at=timezone.now(), person=person, profile=profile, marking=marking,
-        grade=_said(request, "grade"), idempotency_key=key or None,
+        grade=_said(request, "grade"), idempotency_key=key or None, urgent=_urgent(request),
     )  # fmt: skip
     body = receipt_of(made)
     response["Location"] = body["status_url"]
@@ -127,6 +144,10 @@ def deliver(request: HttpRequest, response: HttpResponse) -> tuple[int, dict[str
 
 def _said(request: HttpRequest, name: str) -> str:
     return request.GET.get(name) or request.headers.get(f"Tocsin-{name.title()}", "")
+
+
+def _urgent(request: HttpRequest) -> str:
+    return request.GET.get("urgent") or urgency.from_header(request.headers.get("Tocsin-Urgent", ""))
 
 
 def _marking(text: str) -> str:
@@ -186,20 +207,35 @@ def _receipt_of(person: Person, other: Delivery | None) -> str:
 @router.get("/{receipt}", response={200: Status, 404: Problem})
 def status(request: HttpRequest, receipt: str) -> dict[str, Any]:
     """What became of a delivery: of one's own organisation, or of any for the Centre's desk."""
-    found, person = _found(request, receipt), caller_of(request).person
+    return _status(caller_of(request).person, _found(request, receipt))
+
+
+def _status(person: Person, found: Delivery) -> dict[str, Any]:
     counts = ("rows", "repeats", "rejections", "conflicts", "countries")
+    reads_contents = selectors.may_read_contents(person, found)
     return {
         **receipt_of(found),
         **{name: getattr(found, name) for name in counts},
         "name": found.name, "received_at": found.received_at, "finished_at": found.finished_at,
-        "reason": found.reason, "text": _text_of(found), "where": found.reason_where,
+        "reason": found.reason, "text": _text_of(found), "where": found.reason_where if reads_contents else "",
         "format": found.format, "title": selectors.title_for(person, found),
         "duplicate_of": _receipt_of(person, found.duplicate_of),
         "mends": _receipt_of(person, None if found.mends and is_sealed(found.mends) else found.mends),
         "objects": found.objects_count, "proposals": found.proposals_count,
         "outlook": outlook_of(found, timezone.now()).as_json() if is_told(person, found) else None,
+        "is_urgent": found.urgent_at is not None, "take_up_by": urgency.due_at(found),
+        "urgency": selectors.urgency_for(person, found) if found.urgent_at else "",
         "defaults_applied": found.defaults_applied, "rejections_url": f"{ADDRESS}{found.receipt}/rejections",
     }  # fmt: skip
+
+
+@router.post("/{receipt}/urgent", response={200: Status, (404, 409, 422): Problem})
+def call_urgent(request: HttpRequest, receipt: str, said: Urgency) -> dict[str, Any]:
+    """It turned out to be urgent: the Centre takes it up within 30 minutes from now."""
+    person = caller_of(request).require("deliver", "deliver")
+    found = selectors.delivery_for(person, receipt)
+    urgency.call_urgent(found, reason=said.reason, by=person, at=timezone.now())
+    return _status(person, selectors.delivery_for(person, receipt))
 
 
 @router.get("/{receipt}/rejections", response={200: None, 404: Problem}, openapi_extra=LINES)

@@ -8,7 +8,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
@@ -16,6 +16,10 @@ from . import setup
 
 ENTRIES_AT_ONCE = 1_000
 FOLLOW_SECONDS = 2.0
+LONGEST_PLACE = 18
+"""Digits of a place in a log."""
+LONGEST_PROOF_BYTES = 1 << 20
+LONGEST_ASKED = 120
 
 
 @click.group()
@@ -43,9 +47,12 @@ def search(
     limit: int,
     as_json: bool,
 ) -> None:
-    """The newest entries that fit."""
+    """The newest entries that fit. That somebody looked is an entry too."""
     from tocsin.centre.audit.selectors import found
+    from tocsin.site.acts import line_of
 
+    asked = {"actor": actor, "action": action, "subject": subject, "since": since, "until": until}
+    _note_search({name: str(said) for name, said in asked.items() if said})
     entries = found(
         actor=actor or "",
         action=action or "",
@@ -55,13 +62,21 @@ def search(
     )[:limit]
     for entry in entries:
         if as_json:
-            fields = ("pk", "place", "actor", "action", "subject")
-            facts = {name: getattr(entry, name) for name in fields}
-            click.echo(json.dumps({**facts, "at": entry.at.isoformat(), "detail": json.loads(entry.detail)}))
+            line = line_of(entry)
+            click.echo(json.dumps({**line, "pk": line["number"], "detail": json.loads(line["detail"])}))
         else:
             click.echo(f"{entry.pk:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.actor}  {entry.action}  {entry.subject}")
     if not entries and not as_json:
         click.echo("Nothing in the log fits.")
+
+
+def _note_search(asked: dict[str, str]) -> None:
+    """Who looks through the acts of others leaves one too, here as on the page (DOMAIN 0, rule 10)."""
+    from tocsin.centre.audit.services import record
+    from tocsin.site.act_log import SUBJECT
+
+    shown = {name: said[:LONGEST_ASKED] for name, said in asked.items()}
+    record("command", "log.searched", SUBJECT, {"asked": shown}, at=datetime.now(UTC))
 
 
 @audit.command("copy")
@@ -79,6 +94,7 @@ def copy(what: str) -> None:
             "Who took a package: tocsin audit search --action package.fetched --subject package:NUMBER"
         )
     known = False
+    _note_search({"subject": " ".join(marks)})
     for mark in marks:
         for entry in found(subject=mark):
             known = True
@@ -88,7 +104,9 @@ def copy(what: str) -> None:
 
 
 @audit.command("export")
-@click.option("--after", default=-1, help="Go on after this place in the log; default: from the start.")
+@click.option(
+    "--after", default=-1, type=click.IntRange(-1, 2**63 - 1), help="Go on after this place in the log; default: all."
+)
 @click.option(
     "--state",
     "state_file",
@@ -129,9 +147,11 @@ def export(after: int, state_file: Path | None, follow: bool) -> None:
 def _remembered(state_file: Path | None, after: int) -> int:
     """The place to go on after: what the file says, where there is one."""
     if state_file is None or not state_file.exists():
+        if state_file is not None and not state_file.parent.is_dir():
+            raise click.ClickException(f"There is no folder {state_file.parent}.")
         return after
-    said = state_file.read_text(encoding="ascii").strip()
-    if not said.isdecimal():
+    said = state_file.read_bytes()[:40].strip()
+    if not said.isdigit() or len(said) > LONGEST_PLACE:
         raise click.ClickException(f"{state_file} holds no place in the log; remove it to begin anew.")
     return int(said)
 
@@ -180,20 +200,24 @@ def key() -> None:
 
 
 @audit.command("check")
-@click.argument("proof", type=click.File())
+@click.argument("proof", type=click.File("rb"))
 @click.option(
-    "--key", "key_file", type=click.File(), help="File with the log's public key, got from somebody you trust."
+    "--key", "key_file", type=click.File("rb"), help="File with the log's public key, got from somebody you trust."
 )
-def check(proof: TextIO, key_file: TextIO | None) -> None:
+def check(proof: BinaryIO, key_file: BinaryIO | None) -> None:
     """Check a PROOF from anywhere, offline: that the act in it is in the log of whoever signed."""
     from tocsin.core.errors import InputError
     from tocsin.credentials import log_proofs
 
     try:
-        told = json.load(proof)
-        named = key_file.read().strip() if key_file else str(told.get("public_key", ""))
+        named = key_file.read(LONGEST_PROOF_BYTES).decode().strip() if key_file else ""
+    except UnicodeDecodeError as error:
+        raise click.ClickException("This is not a public key: a line from tocsin audit key.") from error
+    try:
+        told = json.loads(proof.read(LONGEST_PROOF_BYTES))
+        named = named if key_file else str(told.get("public_key", ""))
         proven = log_proofs.checked(told, named)
-    except (json.JSONDecodeError, AttributeError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:
         raise click.ClickException("This is not a proof: a JSON object from tocsin audit prove.") from error
     except InputError as error:
         raise click.ClickException(f"The proof does not hold: {error.field} ({error.excerpt})") from error

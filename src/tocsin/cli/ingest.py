@@ -41,11 +41,13 @@ SKIPPED_NAMES = {"MANIFEST.md", "INDEX.tsv", ".gitattributes"}
 @click.option("--profile", "profile_name", default="", help="A saved column map or a feed's name.")
 @click.option("--marking", default="", help="Sharing label, for example TLP:GREEN.")
 @click.option("--grade", default="", help="Grade of what bears none, for example 4x4:B2 or Admiralty:B2.")
+@click.option("--urgent", default="", help="Why the Centre must take it up within 30 minutes; else it is not urgent.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--workers", default=2, show_default=True, help="Files read at the same time.")
 def ingest(
-    paths: tuple[Path, ...], source: str, profile_name: str, marking: str, grade: str, as_json: bool, workers: int
-) -> None:
+    paths: tuple[Path, ...], source: str, profile_name: str, marking: str, grade: str, urgent: str, as_json: bool,
+    workers: int,
+) -> None:  # fmt: skip
     """Hand over files (or all files in folders) and read them."""
     setup()
     from tocsin.centre.intake import grades, profiles, services
@@ -82,6 +84,7 @@ def ingest(
                 profile=profile,
                 marking=label.value if label else "",
                 grade=grade,
+                urgent=urgent,
             )
         )
     work_through(len(deliveries), workers, show=not as_json)

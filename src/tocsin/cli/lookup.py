@@ -17,6 +17,7 @@ from tocsin.core.reasons import REASONS
 from tocsin.products.text_safety import visible
 
 from . import setup
+from .readers import reader
 
 if TYPE_CHECKING:
     from tocsin.centre.analysis.lookups import Answer
@@ -27,11 +28,14 @@ OBJECTS_SHOWN = 12
 
 @click.command()
 @click.argument("value")
-@click.option("--as", "login", default="", help="Ask as this person; default: the Centre's own desk.")
+@click.option("--as", "login", default="", help="What this person would see; default: the Centre's own desk.")
 @click.option("--watch", is_flag=True, help="Keep watch for it; needs --as.")
 @click.option("--json", "as_json", is_flag=True)
 def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
-    """An address, network, domain, web address, digest, e-mail, wallet, phone, actor or malware name."""
+    """An address, network, domain, web address, digest, e-mail, wallet, phone, actor or malware name.
+
+    Where people come in (public_origin), a key with the scope "read" in TOCSIN_KEY says who asks.
+    """
     if not value.strip():
         raise click.UsageError("Name a value: an address, network, domain, URL, digest, e-mail, wallet or name.")
     setup()
@@ -41,6 +45,7 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     from tocsin.handling import Viewer
     from tocsin.lake.shown import SHOWN
 
+    by_key = reader("read", "read", login)
     viewer = Viewer(
         organisation="centre",
         class_name="law-enforcement",
@@ -48,8 +53,8 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
         is_victim_desk=True,
         clearance="confidential",
     )
-    if login:
-        person = Person.objects.filter(login=login).first()
+    if login or by_key is not None:
+        person = by_key or Person.objects.filter(login=login).first()
         if person is None:
             raise click.ClickException(f"Nobody signs in as {login!r}.")
         viewer = viewer_of(person)
@@ -58,7 +63,8 @@ def lookup(value: str, login: str, watch: bool, as_json: bool) -> None:
     elif watch:
         raise click.ClickException("Say whose standing query it is: --as LOGIN")
     reply = lookups.answer(value, viewer, columns=tuple(SCHEMA) if as_json else SHOWN)
-    lookups.log_lookup(login or "command", reply)
+    # Nobody but its owner acts under a login: who asks as somebody else here is the machine's operator.
+    lookups.log_lookup(by_key.login if by_key else "command", reply, said_for="" if by_key else login)
     found = reply.found
     if as_json:
         shown = {

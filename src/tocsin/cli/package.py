@@ -7,6 +7,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,6 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Column, Table
 
 from . import setup
+from .readers import reader
+
+if TYPE_CHECKING:
+    from tocsin.centre.members.models import Person
+    from tocsin.centre.release.models import Package
 
 _FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -45,16 +51,19 @@ def make(
     countries: tuple[str, ...], everybody: bool, since: str, until: str, as_json: bool, processes: int,
     into: Path | None,
 ) -> None:  # fmt: skip
-    """Make the package of one country, of several, or of all."""
+    """Make the package of one country, of several, or of all.
+
+    With --into, where people come in (public_origin), a key with the scope "packages" in TOCSIN_KEY says who.
+    """
     now = datetime.now(UTC)
     start, end = moment_of(since, now), moment_of(until, now) if until else now
     if not countries and not everybody:
         raise click.UsageError("Name a country (tocsin package FR) or say --all.")
     setup()
-    from tocsin.centre.release import archives
     from tocsin.centre.release.services import make_packages
     from tocsin.reference.members import members
 
+    by = reader("package", "packages") if into else None
     codes = [member.code for member in members(now.date())] if everybody else [code.upper() for code in countries]
     columns = (
         SpinnerColumn(),
@@ -71,7 +80,7 @@ def make(
             bars.update(task, completed=done, total=total, description=f"Packages {code}".rstrip())
 
         made = make_packages(codes, start, end, None, now, show, processes)
-    copied = {each.number: str(archives.copy_out(each, into, datetime.now(UTC))) for each in made} if into else {}
+    copied = {each.number: str(_copied(each, into, by)) for each in made} if into else {}
     facts = [
         {
             "number": each.number, "country": each.country, "rows": each.rows, "size_bytes": each.size_bytes,
@@ -95,13 +104,35 @@ def make(
         click.echo(fact["path"] or f"{fact['number']} lies sealed in the store: tocsin package copy {fact['number']} .")
 
 
+def _copied(package: Package, folder: Path, by: Person | None) -> Path:
+    """The archive in that folder: whoever takes it as a person takes a copy that bears a mark."""
+    from tocsin.centre.release import archives
+    from tocsin.centre.release.selectors import package_for
+    from tocsin.centre.release.services import hand_out
+    from tocsin.core.errors import NotFound
+
+    now = datetime.now(UTC)
+    if by is None:
+        return archives.copy_out(package, folder, now)
+    try:
+        copy = hand_out(package_for(by, package.number, now), by, "api", now)
+    except NotFound as error:
+        raise click.ClickException(f"There is no package {package.number} for {by.login}.") from error
+    target = folder / copy.name
+    with target.open("wb") as file:
+        file.writelines(copy.pieces)
+    return target
+
+
 @package.command()
 @click.argument("number")
 @click.argument("folder", type=_FOLDER)
 def copy(number: str, folder: Path) -> None:
-    """Copy a package out of the store into a folder, as an archive to hand on. It stands in the log of acts."""
+    """Copy a package out of the store into a folder, as an archive to hand on. It stands in the log of acts.
+
+    Where people come in (public_origin), a key with the scope "packages" in TOCSIN_KEY says who takes it.
+    """
     setup()
-    from tocsin.centre.release import archives
     from tocsin.centre.release.models import Package
     from tocsin.core.errors import Unavailable
 
@@ -109,7 +140,7 @@ def copy(number: str, folder: Path) -> None:
     if found is None:
         raise click.ClickException(f"There is no package {number}.")
     try:
-        click.echo(archives.copy_out(found, folder, datetime.now(UTC)))
+        click.echo(_copied(found, folder, reader("package", "packages")))
     except (OSError, Unavailable) as error:
         raise click.ClickException(str(error)) from error
 
@@ -137,9 +168,10 @@ def verify(file: Path, key: Path | None, as_json: bool) -> None:
             click.echo(json.dumps({"valid": False, "reason": error.reason, "where": error.position or error.excerpt}))
             sys.exit(1)
         raise click.ClickException(f"{reason} ({error.position or error.excerpt})") from error
+    said = verdict.manifest.get("signature")
     facts = {
         "valid": verdict.is_valid, "signed": verdict.is_signed, "trusted": verdict.is_trusted,
-        "number": verdict.manifest.get("number"), "key_id": (verdict.manifest.get("signature") or {}).get("key_id"),
+        "number": verdict.manifest.get("number"), "key_id": said.get("key_id") if isinstance(said, dict) else None,
         "changed": verdict.changed, "missing": verdict.missing, "added": verdict.added,
     }  # fmt: skip
     if not verdict.is_valid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.table import Table
 from tocsin.core.words import Tlp
 
 from . import setup
+
+if TYPE_CHECKING:
+    from tocsin.centre.members.models import Person
 
 SCOPES = ("deliver", "taxii", "read", "packages")
 LABELS = tuple(tlp.value for tlp in Tlp if tlp is not Tlp.RED)
@@ -32,6 +35,7 @@ def person() -> None:
 @click.option("--language", default="en", show_default=True)
 def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: str) -> None:
     """Create an account and print its first password, which must be changed at the first sign-in."""
+    from tocsin.centre.members import second_look
     from tocsin.centre.members.models import Organisation
     from tocsin.centre.members.services import add_person
     from tocsin.core.errors import InputError
@@ -39,9 +43,9 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
     organisation = Organisation.objects.filter(slug=slug).first()
     if organisation is None:
         raise click.ClickException(f"No organisation has the slug {slug!r}.")
-    password = secrets.token_urlsafe(12)
+    password, at = secrets.token_urlsafe(12), datetime.now(UTC)
     try:
-        add_person(
+        made = add_person(
             login=login,
             name=name,
             organisation=organisation,
@@ -49,12 +53,22 @@ def create(login: str, name: str, slug: str, roles: tuple[str, ...], language: s
             password=password,
             language=language,
             by="command",
-            at=datetime.now(UTC),
+            at=at,
             must_change_password=True,
         )
+        second_look.hold_if_needed(made, by=second_look.COMMAND, at=at)
     except InputError as error:
         raise click.ClickException(f"These roles do not exist there: {error.excerpt}") from error
     click.echo(f"{login}: first password {password}")
+    _tell_held(made)
+
+
+def _tell_held(person: Person) -> None:
+    if person.held_at is not None:
+        click.echo(
+            "It opens nothing before a second person at the Centre, who reads, has made sure whose it is: "
+            "Emergency access, Accounts that wait for a second person."
+        )
 
 
 @person.command("password")
@@ -69,6 +83,7 @@ def password(login: str) -> None:
         raise click.ClickException(f"Nobody signs in as {login!r}.")
     fresh = new_password(found, by="command", at=datetime.now(UTC))
     click.echo(f"{login}: new first password {fresh}")
+    _tell_held(found)
 
 
 @person.command("confirm")
@@ -97,6 +112,7 @@ def reset_factors(login: str) -> None:
         raise click.ClickException(f"Nobody signs in as {login!r}.")
     gone = factors.reset(person=found, by="command", at=datetime.now(UTC))
     click.echo(f"{login}: {gone} taken away. The password alone opens the account until another one is set up.")
+    _tell_held(found)
 
 
 @person.command("provider-off")
@@ -126,6 +142,7 @@ def key(
     pem: TextIO | None,
 ) -> None:  # fmt: skip
     """Make a key for the API and TAXII and print it; it is shown this once."""
+    from tocsin.centre.members import second_look
     from tocsin.centre.members.models import Person
     from tocsin.centre.members.services import add_key
     from tocsin.core.errors import InputError
@@ -145,8 +162,11 @@ def key(
         raise click.ClickException(f"No such key can be made: {error}") from error
     except ValueError as error:
         raise click.ClickException("The file holds no certificate in PEM form.") from error
+    if set(scopes) - {"deliver"}:
+        second_look.hold_if_needed(found, by=second_look.COMMAND, at=at)
     click.echo(f"{login}: key number {made.pk}, valid until {at + timedelta(days=days):%Y-%m-%d}")
     click.echo(secret)
+    _tell_held(found)
 
 
 @person.command("revoke-key")

@@ -13,6 +13,7 @@ from rich.table import Table
 from tocsin.products.text_safety import visible
 
 from . import setup
+from .readers import reader
 
 
 @click.command()
@@ -21,7 +22,10 @@ from . import setup
 @click.option("--as", "login", required=True, help="Ask as this person of the Centre: what it may see is shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reach(reference: str, is_object: bool, login: str, as_json: bool) -> None:
-    """Who has a delivery (by its receipt) or an object, and who may see it and took nothing. It is logged."""
+    """Who has a delivery (by its receipt) or an object, and who may see it and took nothing. It is logged.
+
+    Where people come in (public_origin), a key with the scope "read" in TOCSIN_KEY says who asks.
+    """
     setup()
     from tocsin.api.received import plain_reach
     from tocsin.centre.members.models import Person
@@ -30,7 +34,8 @@ def reach(reference: str, is_object: bool, login: str, as_json: bool) -> None:
     from tocsin.core.errors import NotFound
     from tocsin.lake.scope import Batches
 
-    person = Person.objects.filter(login=login).select_related("organisation__parent").first()
+    by_key = reader("follow", "read", login)
+    person = by_key or Person.objects.filter(login=login).select_related("organisation__parent").first()
     if person is None:
         raise click.ClickException(f"Nobody signs in as {login!r}.")
     try:
@@ -45,7 +50,7 @@ def reach(reference: str, is_object: bool, login: str, as_json: bool) -> None:
     now = datetime.now(UTC)
     found = spread.reach_of(batches, delivery.organisation_id, now)
     subject = f"object:{reference}" if is_object else f"delivery:{delivery.pk}"
-    spread.note_read(login, subject, found, now)
+    spread.note_read(by_key.login if by_key else "command", subject, found, now, said_for="" if by_key else login)
     if as_json:
         click.echo(json.dumps(plain_reach(found), default=lambda at: at.isoformat(), indent=2))
         return

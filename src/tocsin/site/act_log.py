@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from tocsin.centre.audit import tree
-from tocsin.centre.audit.selectors import found
+from tocsin.centre.audit.selectors import found, oldest_unsigned_at
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.credentials import load_or_make
@@ -22,6 +22,9 @@ VERIFY = "audit.verify"
 VERIFIED = "log.verified"
 SUBJECT = "log:acts"
 VERIFY_EVERY = timedelta(days=1)
+VERIFY_EVERY_LATE = timedelta(hours=1)
+LATE_AFTER = timedelta(minutes=15)
+"""Where an entry waits longer than this for a checkpoint, no worker keeps the log, or it is not what was signed."""
 FAULTS_TOLD = 5
 
 
@@ -41,7 +44,10 @@ def faults_found() -> int:
 def tick(now: datetime) -> None:
     """What the clock sets off: a checkpoint every minute, a verification of the whole every day."""
     tree.tick(log_of_acts(), now)
-    jobs.enqueue_every(VERIFY_EVERY, VERIFY, SUBJECT, at=now)
+    # What does not continue the last checkpoint is not signed: then nobody waits a day to hear what is wrong.
+    oldest = oldest_unsigned_at()
+    is_late = oldest is not None and oldest < now - LATE_AFTER
+    jobs.enqueue_every(VERIFY_EVERY_LATE if is_late else VERIFY_EVERY, VERIFY, SUBJECT, at=now)
 
 
 def verify(claim: jobs.Claim) -> None:

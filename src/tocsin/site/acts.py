@@ -51,8 +51,6 @@ SEARCHES = frozenset({"lookup", "watch.added"})
 WITHHELD = frozenset({"value", "rows"})
 EXPORT_COLUMNS = ("number", "place", "at", "actor", "action", "subject", "detail")
 AT_ONCE = 2_000
-LATE_AFTER = timedelta(minutes=15)
-"""A checkpoint older than this, while entries wait, means that no worker keeps the log."""
 
 
 class ActsForm(forms.Form):
@@ -110,7 +108,7 @@ def state(now: datetime) -> State:
     waiting = Entry.objects.filter(place=None)
     checkpoint = Checkpoint.objects.order_by("-size").first()
     verified = selectors.found(action=act_log.VERIFIED).first()
-    oldest = waiting.order_by("pk").values_list("at", flat=True).first()
+    oldest = selectors.oldest_unsigned_at()
     signed = 0 if checkpoint is None else checkpoint.size
     waits = waiting.count()
     placed = 0 if highest is None else highest + 1
@@ -118,7 +116,7 @@ def state(now: datetime) -> State:
         entries=placed + waits,
         waiting=placed - signed + waits,
         checkpoint=checkpoint,
-        is_late=oldest is not None and oldest < now - LATE_AFTER,
+        is_late=oldest is not None and oldest < now - act_log.LATE_AFTER,
         has_second_place=act_log.log_of_acts().second_place is not None,
         verified=verified,
         verdict=orjson.loads(verified.detail) if verified else {},

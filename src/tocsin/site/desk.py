@@ -16,7 +16,7 @@ from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import Batch, FeedState
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.ledger.models import Kind
-from tocsin.centre.members import agreements, applications, people
+from tocsin.centre.members import agreements, applications, people, second_look
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -26,7 +26,7 @@ from tocsin.centre.recall import relabelling, remaking
 from tocsin.centre.recall.selectors import notices_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
-from tocsin.centre.release.desk import deliveries_of, late_among, waiting_for
+from tocsin.centre.release.desk import deliveries_of, late_among, urgent_among, waiting_for
 from tocsin.centre.retention import reviewing
 from tocsin.centre.retention.models import Review
 from tocsin.centre.retention.selectors import to_look_at
@@ -77,10 +77,15 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "release"):
         asked = relabelling.waiting_for(person).count()
         tasks.append(Task(asked, "users", _("Changes of handling that wait for a second person"), "recalls"))
+    if may(person, "approve-emergency"):
+        label = _("Accounts that wait for a second person to open them")
+        tasks.append(Task(second_look.waiting().count(), "users", label, "emergencies"))
     if may(person, "read-releases"):
         found = deliveries_of(waiting_for(person, now))
         tasks.append(Task(found.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))
-        label = _("Deliveries that nobody took up within four hours")
+        label = _("Urgent deliveries that nobody took up yet: they are due within 30 minutes")
+        tasks.append(Task(urgent_among(found).count(), "bell-ringing", label, "release-desk"))
+        label = _("Deliveries that nobody took up within four hours, or 30 minutes where they are urgent")
         tasks.append(Task(late_among(found, now).count(), "clock", label, "release-desk", "?order=oldest"))
     if may(person, "chase"):
         late = board.overdue_counts(person, now)
@@ -112,6 +117,10 @@ def _of_ones_own(person: Person, now: datetime, batches: QuerySet[Batch]) -> lis
     if may(person, "deliver"):
         held = deliveries_for(person).filter(state="quarantined").count()
         tasks.append(Task(held, "shield-lock", _("Deliveries in quarantine"), "deliveries", "?state=quarantined"))
+    if may(person, "deliver-for-others"):
+        stuck = deliveries_for(person).filter(state="quarantined").exclude(urgent_at=None).count()
+        label = _("Urgent deliveries that could not be read")
+        tasks.append(Task(stuck, "bell-ringing", label, "deliveries", "?state=urgent"))
     if may(person, "edit-organisations"):
         ending = len(agreements.ending(now))
         label = _("Partners whose agreement or vetting ends within 60 days, or lapsed")

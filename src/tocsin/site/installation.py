@@ -47,7 +47,8 @@ class Installation:
     second_place: str = ""
     """Folder on another machine or medium that gets the signed checkpoints of the log; empty: none."""
     second_factor: str = "offered"
-    """Who must have a second factor; a word of SECOND_FACTOR."""
+    """Who must have a second factor; a word of SECOND_FACTOR. Where `public_origin` is https and the settings say
+    nothing, everybody."""
     key_days: int = 365
     """Longest life of a key for programs."""
     client_certificate_header: str = ""
@@ -118,7 +119,7 @@ def load(home: Path | None = None) -> Installation:
         upload_limit_bytes=int(said.get("upload_limit_bytes", 4 << 30)),
         workers=int(said.get("workers", 2)),
         second_place=said.get("second_place", ""),
-        second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", "offered")),
+        second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", _usual_factor(said))),
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=int(said.get("key_days", 365)),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
@@ -159,6 +160,11 @@ def _limits(said: object) -> dict[str, int]:
     return LIMITS | said
 
 
+def _usual_factor(said: Mapping[str, object]) -> str:
+    """Where people come in from outside, a password alone opens nothing unless the settings say so."""
+    return "everyone" if str(said.get("public_origin", "")).startswith("https:") else "offered"
+
+
 def _one_of(words: tuple[str, ...], name: str, said: object) -> str:
     """The word; a misspelt rule must not quietly mean that there is none. Raises InputError."""
     if said not in words:
@@ -187,7 +193,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             '# database = "postgresql://tocsin@/tocsin"   # default: SQLite beside this file\n'
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
-            '# second_factor = "centre"                   # must have one; or "everyone", "offered"\n'
+            '# second_factor = "everyone"                 # must have one; or "centre", "offered"\n'
             "# key_days = 365                             # longest life of a key for programs\n"
             "# inner_providers = true                     # providers of sign-in may lie in your own network\n"
             '# public_origin = "https://tocsin.example"\n'

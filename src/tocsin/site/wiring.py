@@ -35,6 +35,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     analysis.keep_proposals,
     analysis.keep_conflicts,
     redaction.follow_origin,
+    recall.hide_with_report,
     orders.release_under_orders,
     corrections.release_corrected,
     corrections.compare_later,

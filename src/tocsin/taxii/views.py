@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tocsin.centre.intake import deliveries as selectors
-from tocsin.centre.intake import services
+from tocsin.centre.intake import services, urgency
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members.doors import Caller
@@ -102,7 +102,7 @@ def _received(request: HttpRequest, caller: Caller, organisation: Organisation, 
     stated = named_objects(content)
     delivery = services.receive(
         organisation=organisation, via=Delivery.Via.TAXII, name="envelope.json", chunks=[content],
-        at=timezone.now(), person=person,
+        at=timezone.now(), person=person, urgent=urgency.from_header(request.headers.get("Tocsin-Urgent", "")),
     )  # fmt: skip
     return answer(status_of(delivery, stated), 202)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.db import transaction
+from django.db.models import F
 
 from tocsin.centre.audit import tree
 from tocsin.centre.audit.models import Checkpoint, Entry
@@ -80,6 +83,97 @@ def test_w25_a_deleted_entry_and_a_rebuilt_tree_are_found(kept: tree.Log) -> Non
     assert verdict.faults == ["The first 400 entries are not those that a checkpoint in the second place signed."]
     proof = log_tree.consistency_proof(kept.rows, 400, 499)
     assert not log_tree.is_consistent(400, bytes(witnessed.root), 499, bytes(forged.root), proof)
+
+
+def _changed_with_its_hash(kept: tree.Log) -> None:
+    entry = Entry.objects.get(subject="value:7")
+    entry.actor = "somebody-else"
+    entry.leaf = log_tree.leaf_hash(tree.body_of(entry))
+    entry.save()
+
+
+def _taken_out(kept: tree.Log) -> None:
+    Entry.objects.get(subject="value:7").delete()
+    Entry.objects.filter(place__gt=7).order_by("place").update(place=-F("place"))
+    Entry.objects.filter(place__lt=0).update(place=-F("place") - 1)
+
+
+def _swapped(kept: tree.Log) -> None:
+    one, other = Entry.objects.get(subject="value:7"), Entry.objects.get(subject="value:8")
+    Entry.objects.filter(pk=one.pk).update(place=None)
+    Entry.objects.filter(pk=other.pk).update(place=7)
+    Entry.objects.filter(pk=one.pk).update(place=8)
+
+
+def _put_in_between(kept: tree.Log) -> None:
+    Entry.objects.filter(place__gte=7).update(place=-F("place") - 1)
+    Entry.objects.filter(place__lt=0).update(place=-F("place"))
+    record("ines", "lookup.made", "value:forged", at=NOW)
+    Entry.objects.filter(subject="value:forged").update(place=7)
+
+
+def _cut_off(kept: tree.Log) -> None:
+    Entry.objects.filter(place__gte=20).delete()
+
+
+def _cut_off_with_checkpoints(kept: tree.Log) -> None:
+    _cut_off(kept)
+    Checkpoint.objects.all().delete()
+    tree.keep(kept, NOW)
+
+
+def _rebuilt_with_new_checkpoints(kept: tree.Log) -> None:
+    Entry.objects.get(subject="value:7").delete()
+    Entry.objects.update(place=None)
+    Checkpoint.objects.all().delete()
+    tree.keep(kept, NOW)
+
+
+def _checkpoint_overwritten(kept: tree.Log) -> None:
+    _changed_with_its_hash(kept)
+    kept.rows.clear()
+    point = notes.Checkpoint(kept.origin, 30, bytes(32))
+    Checkpoint.objects.update(root=bytes(32), note=notes.signed(point.text, SigningKey("x", bytes(32))))
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        _changed_with_its_hash, _taken_out, _swapped, _put_in_between, _cut_off, _cut_off_with_checkpoints,
+        _rebuilt_with_new_checkpoints, _checkpoint_overwritten,
+    ],
+)  # fmt: skip
+def test_w25_whoever_rewrites_the_tables_alone_is_found_without_a_second_place(
+    kept: tree.Log, rewrite: Callable[[tree.Log], None]
+) -> None:
+    """With the database in hand and no file: neither key, nor the store's own checkpoints."""
+    kept = dataclasses.replace(kept, second_place=None)
+    act(30)
+    assert tree.keep(kept, NOW)
+    assert not tree.verify(kept).faults
+    rewrite(kept)
+    assert tree.verify(kept).faults
+    act(5, start=30)
+    tree.keep(kept, NOW + timedelta(minutes=2))
+    assert tree.verify(kept).faults, "what is signed later does not heal it"
+
+
+def test_many_checkpoints_outside_are_gone_on_with_from_the_last(
+    kept: tree.Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They grow for years: only the end is read, also where the end was broken off."""
+    monkeypatch.setattr(tree, "_TAIL_BYTES", 300)
+    for number in range(5):
+        act(3, start=3 * number)
+        assert tree.keep(kept, NOW)
+    path = kept.witnesses[0][1]
+    assert path.read_text(encoding="utf-8").count("centre.example/log\n") == 5
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" + "x" * 400)
+    act(3, start=15)
+    assert tree.keep(kept, NOW)
+    verdict = tree.verify(kept)
+    assert (verdict.checkpoints, verdict.witnessed, verdict.faults) == (6, 6, [])
 
 
 def test_a_changed_entry_is_found_and_nothing_more_is_signed_over_it(kept: tree.Log) -> None:
@@ -156,7 +250,9 @@ def test_a_checkpoint_of_another_key_is_found(kept: tree.Log) -> None:
     act(5)
     other = tree.Log(kept.store, SigningKey("centre.example", bytes(32)), kept.second_place)
     assert tree.keep(other, NOW)
-    assert len(tree.verify(kept).faults) == 2
+    faults = tree.verify(kept).faults
+    assert len(faults) == 3, "in the database, in the store and in the second place"
+    assert all("was not signed by this installation" in fault for fault in faults)
 
 
 def test_lost_files_and_a_broken_second_place_are_made_good(kept: tree.Log) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from tests import builders, people
 from tests.crew import handlers
 
-from tocsin.centre.intake import holding
+from tocsin.centre.intake import holding, urgency
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.deliveries import delivery_for
 from tocsin.centre.intake.models import Batch, Delivery, Hold
@@ -147,6 +147,10 @@ def _same_bytes(one: Delivery, who: str) -> None:
     assert made.state == ("received" if _state_of(one) in Delivery.GONE else "duplicate")
 
 
+def _call_urgent(reason: str) -> Act:
+    return lambda one, who: urgency.call_urgent(one, reason=reason, by=_shown_to(one, who), at=AT)
+
+
 def _propose(one: Delivery, who: str) -> None:
     batches = Batch.objects.filter(delivery=one)
     releasing.propose(one, batches, audience=(), reason="they need it", by=CAST[who], at=AT)
@@ -257,6 +261,8 @@ def _acts() -> dict[str, Act]:
         **CLOCK,
         "read-again": _read_again,
         "same-bytes-again": _same_bytes,
+        "call-urgent": _call_urgent("their attackers are deleting"),
+        "call-urgent-without-why": _call_urgent(" "),
         "clear": _clear(),
         "clear-without-reason": _clear(" "),
         "clear-unlooked-at": _clear(),

@@ -216,11 +216,15 @@ def _together(rows: pl.DataFrame, value: str) -> list[tuple[str, str, int]]:
     return beside
 
 
-def log_lookup(actor: str, reply: Answer, shown_to: Person | None = None, channel: str = Taking.Channel.PAGE) -> None:
-    """A search is an act: who asked for what, without the answer. What was shown of it reached an organisation."""
+def log_lookup(
+    actor: str, reply: Answer, shown_to: Person | None = None, channel: str = Taking.Channel.PAGE, said_for: str = ""
+) -> None:
+    """A search is an act: who asked for what, without the answer, and in whose place (`said_for`). What was shown of it
+    reached an organisation."""
     now = datetime.now(UTC)
     with transaction.atomic():
         if shown_to is not None:
             took(shown_to, channel, {*reply.found.by_batch, *(each.batch_id for each in reply.objects)}, now)
         facts = {"value": sealed_fact(reply.value[:200]), "rows": reply.found.total}
+        facts |= {"as": said_for} if said_for else {}
         record(actor, "lookup", f"value:{reply.kind}", facts, at=now)

@@ -101,16 +101,24 @@ def decide_proposals(
 ) -> Delivery | None:
     """Accept or refuse proposals of one report. Accepted ones enter the lake as a delivery of the same source.
 
-    Raises Conflict when one was decided meanwhile. The delivery is a list that says where each value stood.
+    Raises Conflict when one was decided meanwhile, or the report was recalled. The delivery is a list that says where
+    each value stood.
     """
+    # Recalls and changes of its handling lock the report, too: they come wholly before this or wholly after it.
+    source = (
+        Delivery.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=proposals[0].delivery_id)
+    )
     keys = [proposal.pk for proposal in proposals]
+    held = Proposal.objects.select_related("batch__handling_set").in_bulk(keys)
+    proposals = [held[key] for key in keys if key in held]
+    if any(each.batch.hidden_at is not None for each in proposals):
+        raise Conflict("it was recalled meanwhile")
     state = Proposal.State.ACCEPTED if accept else Proposal.State.REFUSED
     changed = Proposal.objects.filter(pk__in=keys, state=Proposal.State.OPEN).update(
         state=state, decided_by=by, decided_at=at, role=role
     )
     if changed != len(keys):
         raise Conflict("another reviewer decided some of these")
-    source = proposals[0].delivery
     record(by.login, f"proposals.{state}", f"delivery:{source.pk}", {"proposals": keys, "role": role}, at=at)
     if not accept:
         return None
@@ -125,14 +133,16 @@ def _as_delivery(source: Delivery, proposals: Sequence[Proposal], role: str, by:
 
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("kind", "value", "note", "reference"))
+    # Without the words around: they name other values, which may be recalled, or come under another label, alone. Who
+    # reads the report finds them there by the reference.
+    writer.writerow(("kind", "value", "reference"))
     for proposal in proposals:
         where = f"page {proposal.page}, character {proposal.offset}"
-        writer.writerow((proposal.kind, proposal.value, proposal.context, f"delivery {source.receipt}, {where}"))
+        writer.writerow((proposal.kind, proposal.value, f"delivery {source.receipt}, {where}"))
     profile = Profile(
         name="reviewed proposals",
         format="delimited",
-        columns={"kind": "kind", "value": "value", "note": "note", "reference": "reference"},
+        columns={"kind": "kind", "value": "value", "reference": "reference"},
         delimiter=",",
         header=True,
         defaults={"role": Role(role).value},

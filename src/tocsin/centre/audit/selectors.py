@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from tocsin.centre.pages import Page
 from tocsin.products import copies
 
-from .models import Entry
+from .models import Checkpoint, Entry
 
 TAKING = ("package.fetched", "object.fetched", "circular.read", "circular.checked")
 """Acts by which somebody takes away a copy that is marked."""
@@ -39,6 +39,15 @@ def found(
     if until is not None:
         entries = entries.filter(at__lt=until)
     return entries
+
+
+def oldest_unsigned_at() -> datetime | None:
+    """The moment of the oldest entry that no checkpoint covers: what waits for its place, and what has one and was not
+    signed."""
+    last = Checkpoint.objects.order_by("-size").first()
+    unsigned = Entry.objects.filter(Q(place=None) | Q(place__gte=last.size if last else 0))
+    found: datetime | None = unsigned.aggregate(first=Min("at"))["first"]
+    return found
 
 
 def after_place(place: int, count: int) -> list[Entry]:

@@ -11,7 +11,7 @@ import fcntl
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 ENTRIES_IN_PORTION = 10_000
 _FOLDER = "log"
 _CHECKPOINTS = "checkpoints.txt"
+_SECOND = "a checkpoint in the second place"
 _NOTE = re.compile(r"^(.+\n\d+\n[A-Za-z0-9+/=]{44}\n)\n(— .+\n)", re.MULTILINE)
+_TAIL_BYTES = 1 << 16
 EVERY = timedelta(minutes=1)
 _GIVE_PLACES = """
 UPDATE audit_entry SET place = waiting.place FROM (
@@ -52,6 +54,15 @@ class Log:
     @property
     def origin(self) -> str:
         return f"{self.key.name}/log"
+
+    @property
+    def witnesses(self) -> list[tuple[str, Path]]:
+        """Where checkpoints lie outside the database, by what they are called: who rewrites the tables alone reaches
+        neither."""
+        found = [("a checkpoint in the store", self.store / _FOLDER / _CHECKPOINTS)]
+        if self.second_place is not None:
+            found.append((_SECOND, self.second_place / _CHECKPOINTS))
+        return found
 
     @property
     def rows(self) -> HashRows:
@@ -80,12 +91,13 @@ def tick(kept: Log, now: datetime) -> None:
 def keep(kept: Log, at: datetime) -> Checkpoint | None:
     """Give waiting entries their places and sign how far the log has come; None where nothing was new.
 
-    Refuses to sign, and says so in the log of the process, where the entries do not continue the last checkpoint.
+    Refuses to sign, and says so in the log of the process, where the entries do not continue the last checkpoint, be it
+    in the database or in the store.
     """
     with _alone(kept.store) as is_alone:
         if not is_alone:
             return None
-        last = Checkpoint.objects.order_by("-size").first()
+        last = _last_signed(kept)
         signed = 0 if last is None else last.size
         _give_places(signed)
         size = _grow(kept.rows, signed)
@@ -95,7 +107,7 @@ def keep(kept: Log, at: datetime) -> Checkpoint | None:
             log.critical("The log of acts is not what checkpoint %s signed. Run: tocsin audit verify", last.size)
             return None
         if last is not None and size == last.size:
-            _lay_down(kept)
+            _lay_down(kept)  # A place that was away may have come back.
             return None
         point = notes.Checkpoint(kept.origin, size, root(kept.rows, size))
         if not size:
@@ -103,6 +115,16 @@ def keep(kept: Log, at: datetime) -> Checkpoint | None:
         made = Checkpoint.objects.create(size=size, root=point.root, note=notes.signed(point.text, kept.key), at=at)
         _lay_down(kept)
         return made
+
+
+def _last_signed(kept: Log) -> notes.Checkpoint | None:
+    """The newest checkpoint of the database and of the store; what our key did not sign is for `verify`."""
+    row = Checkpoint.objects.order_by("-size").first()
+    found = [] if row is None else [notes.Checkpoint(kept.origin, row.size, bytes(row.root))]
+    note = _last_note_in(kept.store / _FOLDER / _CHECKPOINTS)
+    with suppress(InputError):
+        found += [] if note is None else [notes.checkpoint_of(notes.opened(note, kept.key.public_line))]
+    return max(found, key=lambda each: each.size, default=None)
 
 
 def verify(kept: Log, told: Callable[[int], None] = lambda done: None) -> Verdict:
@@ -164,11 +186,11 @@ def _grow(rows: HashRows, signed: int = 0) -> int:
         size = rows.append(size, portion)
 
 
-def _continues(rows: HashRows, size: int, last: Checkpoint) -> bool:
+def _continues(rows: HashRows, size: int, last: notes.Checkpoint) -> bool:
     return size >= last.size and root(rows, last.size) == bytes(last.root)
 
 
-def _grown_anew(rows: HashRows, last: Checkpoint) -> int:
+def _grown_anew(rows: HashRows, last: notes.Checkpoint) -> int:
     """The files made again from the entries, once for each checkpoint: a power cut may leave anything in them."""
     mark = rows.folder / "made-anew-for"
     if mark.exists() and mark.read_text(encoding="ascii") == str(last.size):
@@ -185,27 +207,27 @@ def _grown_anew(rows: HashRows, last: Checkpoint) -> int:
 
 
 def _lay_down(kept: Log) -> None:
-    """Bring the second place up to the checkpoints that were signed. What it has is never changed."""
-    if kept.second_place is None:
-        return
-    path = kept.second_place / _CHECKPOINTS
-    try:
-        known = [notes.checkpoint_of(note).size for note in _notes_in(path)]
-        fresh = Checkpoint.objects.filter(size__gt=max(known, default=0)).order_by("size")
-        with path.open("a", encoding="utf-8") as file:
-            for note in fresh.values_list("note", flat=True):
-                file.write(f"\n{note}")  # On a line of its own, even where the last one was broken off.
-    except OSError as error:
-        log.warning("Checkpoints wait for their second place: %s", error)
+    """Bring the other places up to the checkpoints that were signed. What they have is never changed."""
+    for where, path in kept.witnesses:
+        try:
+            newest = _last_note_in(path)
+            known = 0 if newest is None else notes.checkpoint_of(newest).size
+            fresh = Checkpoint.objects.filter(size__gt=known).order_by("size")
+            with path.open("a", encoding="utf-8") as file:
+                for note in fresh.values_list("note", flat=True):
+                    file.write(f"\n{note}")  # On a line of its own, even where the last one was broken off.
+        except OSError as error:
+            place = "second place" if where == _SECOND else "place in the store"
+            log.warning("Checkpoints wait for their %s: %s", place, error)
 
 
 def _signed_roots(kept: Log, verdict: Verdict) -> dict[int, list[tuple[str, bytes]]]:
     """Size → who signed which root for it. Notes that our key did not sign are faults."""
     found: dict[int, list[tuple[str, bytes]]] = {}
     own = [(f"checkpoint {point.size}", point.note) for point in Checkpoint.objects.order_by("size")]
-    second = [] if kept.second_place is None else _notes_in(kept.second_place / _CHECKPOINTS)
-    verdict.checkpoints, verdict.witnessed = len(own), len(second)
-    for where, note in [*own, *(("a checkpoint in the second place", note) for note in second)]:
+    outside = [(where, note) for where, path in kept.witnesses for note in _notes_in(path)]
+    verdict.checkpoints, verdict.witnessed = len(own), sum(where == _SECOND for where, _ in outside)
+    for where, note in [*own, *outside]:
         try:
             point = notes.checkpoint_of(notes.opened(note, kept.key.public_line))
         except InputError:
@@ -213,6 +235,16 @@ def _signed_roots(kept: Log, verdict: Verdict) -> dict[int, list[tuple[str, byte
             continue
         found.setdefault(point.size, []).append((where, point.root))
     return found
+
+
+def _last_note_in(path: Path) -> str | None:
+    """The newest note: they grow by one a minute, for years, and are only ever added at the end."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        tail = _NOTE.findall(file.read().decode(errors="replace"))
+    return "\n".join(tail[-1]) if tail else next(reversed(_notes_in(path)), None)
 
 
 def _notes_in(path: Path) -> list[str]:

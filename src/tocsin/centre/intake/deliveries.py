@@ -99,6 +99,12 @@ def title_for(person: Person, delivery: Delivery) -> str:
     return delivery.title if is_source or shown_whole(viewer_of(person), [delivery]) else ""
 
 
+def urgency_for(person: Person, delivery: Delivery) -> str:
+    """Why its source calls it urgent, which may tell what is in it: for the same people as its title."""
+    is_source = delivery.organisation_id == person.organisation_id and not person.organisation.is_centre
+    return str(delivery.urgency) if is_source or shown_whole(viewer_of(person), [delivery]) else ""
+
+
 def is_over(delivery: Delivery, now: datetime) -> bool:
     """Whether the term of any part of it, or of what it repeats, has ended."""
     first = delivery.duplicate_of or delivery

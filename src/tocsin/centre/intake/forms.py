@@ -17,12 +17,13 @@ from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
-from . import grades, labels
+from . import grades, labels, urgency
 from .models import Delivery
 
 SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
 STATES = {
     "": _("Any state"),
+    "urgent": _("Urgent"),
     "received": pgettext_lazy("state", "Received"),
     "parsed": pgettext_lazy("state", "Read"),
     "refusals": _("Read, with refused records"),
@@ -56,6 +57,8 @@ class FilterForm(forms.Form):
         if state := said.get("state"):
             if state == "refusals":
                 found = found.filter(state="parsed", rejections__gt=0)
+            elif state == "urgent":
+                found = found.exclude(urgent_at=None)
             else:
                 found = found.filter(state=state)
         if name := said.get("format"):
@@ -79,6 +82,11 @@ class UploadForm(forms.Form):
         label=_("Grade"), required=False, max_length=20,
         widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "off", "spellcheck": "false"}),
         help_text=_("Such as 4x4:B2, Admiralty:B2 or 3x5x2:1AP. Empty: as the file says, else as agreed."),
+    )  # fmt: skip
+    urgent = forms.CharField(
+        label=_("Urgent, because"), required=False, max_length=urgency.LONGEST_REASON,
+        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+        help_text=_("Only where somebody must take it up within 30 minutes: say why. Empty: it is not urgent."),
     )  # fmt: skip
     profile = forms.ChoiceField(
         label=_("Column map"), required=False,
@@ -156,6 +164,15 @@ class OrganisationForm(forms.Form):
                 if said.get(name):
                     self.add_error(name, _("Only police bodies are bureaus or stand below one."))
         return said
+
+
+class UrgencyForm(forms.Form):
+    """Why something that was handed over turned out to be urgent."""
+
+    reason = forms.CharField(
+        label=_("Why somebody must take it up within 30 minutes"), max_length=urgency.LONGEST_REASON,
+        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+    )  # fmt: skip
 
 
 def describe(form: forms.Form) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from django.db import connection, models
@@ -152,3 +152,23 @@ def is_unset(moment: object) -> bool:
 def end_under(handling: HandlingSet, received_at: datetime) -> datetime:
     """When what was received then under this set is over."""
     return retention.expires_at(received_at, int(handling.body["retention_months"]))
+
+
+class FeedState(models.Model):
+    """How a feed is doing. The feed itself is a file; only the switch and the health live here."""
+
+    slug = models.CharField(max_length=120, unique=True)
+    enabled = models.BooleanField(default=False)
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="+")
+    next_at = models.DateTimeField(null=True)
+    run_at = models.DateTimeField(null=True)
+    ok_at = models.DateTimeField(null=True)
+    rows = models.BigIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    error = models.TextField(default="", blank=True)
+    etag = models.CharField(max_length=300, default="", blank=True)
+    last_modified = models.CharField(max_length=80, default="", blank=True)
+    last_delivery = models.ForeignKey("intake.Delivery", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["slug"]

@@ -25,6 +25,7 @@ from tocsin.handling import tlp_of
 from tocsin.handling.neutrality import CHECKLIST, GROUNDS, LONGEST_NOTE, unanswered
 from tocsin.handling.personal import PersonalFind, must_be_asked
 
+from . import urgency
 from .models import Delivery, Hold
 from .secondees import known_to
 from .services import READ, handling_of
@@ -172,7 +173,7 @@ def queue_for(person: Person) -> QuerySet[Hold]:
         return Hold.objects.none()
     waiting = Hold.objects.filter(state=Hold.State.OPEN, delivery__ends_at__gt=judged_at(timezone.now()))
     waiting = waiting.select_related("delivery__organisation", "delivery__person")
-    return known_to(person, waiting).order_by("held_at", "pk")
+    return known_to(person, waiting).order_by(urgency.first("delivery__urgent_at"), "held_at", "pk")
 
 
 def decided_for(person: Person) -> QuerySet[Hold]:

@@ -15,10 +15,10 @@ from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.handling import default_set, retention
 
-from .ground_models import Audience, Change, SavedProfile, SealKey, Terms, end_under, is_unset
+from .ground_models import Audience, Change, FeedState, SavedProfile, SealKey, Terms, end_under, is_unset
 from .sealed_fields import SealedJSONField, SealedTextField, SealedWordsField
 
-__all__ = ["Audience", "Change", "SavedProfile", "SealKey", "Terms"]
+__all__ = ["Audience", "Change", "FeedState", "SavedProfile", "SealKey", "Terms"]
 
 
 class Delivery(models.Model):
@@ -97,6 +97,10 @@ class Delivery(models.Model):
     countries = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     finished_at = models.DateTimeField(null=True)
+    urgent_at = models.DateTimeField(null=True, default=None)
+    """Since when its source calls it urgent: from then on the short time to take it up runs (`urgency`)."""
+    urgency = SealedWordsField(default="", blank=True)
+    """Why, in the source's words."""
     keep_until = models.DateTimeField(null=True)
     """The end of what it was drawn from: nothing of it is kept longer, whatever its own label says."""
     ends_at = models.DateTimeField()
@@ -476,23 +480,3 @@ class NameTally(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["country", "malware"])]
-
-
-class FeedState(models.Model):
-    """How a feed is doing. The feed itself is a file; only the switch and the health live here."""
-
-    slug = models.CharField(max_length=120, unique=True)
-    enabled = models.BooleanField(default=False)
-    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="+")
-    next_at = models.DateTimeField(null=True)
-    run_at = models.DateTimeField(null=True)
-    ok_at = models.DateTimeField(null=True)
-    rows = models.BigIntegerField(default=0)
-    failures = models.PositiveIntegerField(default=0)
-    error = models.TextField(default="", blank=True)
-    etag = models.CharField(max_length=300, default="", blank=True)
-    last_modified = models.CharField(max_length=80, default="", blank=True)
-    last_delivery = models.ForeignKey(Delivery, null=True, on_delete=models.SET_NULL, related_name="+")
-
-    class Meta:
-        ordering: ClassVar = ["slug"]

@@ -31,7 +31,7 @@ from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 from tocsin.lake.keys import sealed_by
 
-from . import data_types, grades, originals, vault
+from . import data_types, grades, originals, urgency, vault
 from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
@@ -65,6 +65,7 @@ def receive(
     mends: Delivery | None = None,
     drawn_from: Delivery | None = None,
     circular: Mapping[str, object] | None = None,
+    urgent: str = "",
     priority: int = 0,
 ) -> Delivery:
     """Take a delivery into keeping. When this returns, its bytes and its row are durable: then the receipt counts.
@@ -73,6 +74,7 @@ def receive(
     or a row in state `duplicate` that points to it. What an organisation hands over anew needs its agreement in force
     at `at`; what the Centre draws from an earlier delivery (`drawn_from`) was agreed on when that one came. A
     `circular` goes from one bureau to others, under these fields of the handling set, and is not the Centre's to read.
+    `urgent` says why somebody must take it up at once.
     Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force" | "country-restricted" |
     "country-suspended" | "not-a-grade" | "ambiguous-grade").
     """
@@ -80,7 +82,7 @@ def receive(
         return known
     if drawn_from is None:
         agreements.require_in_force(organisation, at)  # Before a byte is read.
-    stated_grade = grades.stated(grade, organisation)
+    stated_grade, why = grades.stated(grade, organisation), urgency.stated(urgent)
     kept = originals.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
@@ -92,15 +94,14 @@ def receive(
         # The questions were asked of what it was drawn from.
         "passes": [] if drawn_from is None else [*Hold.Kind.values, data_types.NOT_ASKED],
         "keep_until": None if drawn_from is None else end_of(drawn_from),
+        "urgent_at": at if why else None, "urgency": why,
     }  # fmt: skip
     values |= {} if circular is None else _values_of_circular(circular, marking)
     try:
         with transaction.atomic():
             _require_still_open(organisation, person, at, is_drawn=drawn_from is not None)
             delivery = Delivery.objects.create(**values)
-            jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority)
-            facts = {"sha256": kept.sha256, "via": via} | ({"supervised": True} if came_supervised(delivery) else {})
-            record(actor, "delivery.received", f"delivery:{delivery.pk}", facts, at=at)
+            _enter(delivery, actor, priority)
         return delivery
     except IntegrityError:
         if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
@@ -108,6 +109,16 @@ def receive(
                 raise Conflict("this idempotency key was used for other bytes") from None
             return known
         return _as_duplicate(values, actor, at)
+
+
+def _enter(delivery: Delivery, actor: str, priority: int) -> None:
+    """Its job and its entry in the log, in the transaction of its row."""
+    at, order = delivery.received_at, urgency.PRIORITY if delivery.urgent_at else priority
+    jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=order)
+    facts: dict[str, object] = {"sha256": delivery.sha256, "via": delivery.via}
+    facts |= {"supervised": True} if came_supervised(delivery) else {}
+    facts |= {"urgent": True} if delivery.urgent_at else {}
+    record(actor, "delivery.received", f"delivery:{delivery.pk}", facts, at=at)
 
 
 def _require_still_open(organisation: Organisation, person: Person | None, at: datetime, *, is_drawn: bool) -> None:
@@ -166,6 +177,7 @@ def _as_duplicate(values: dict[str, Any], actor: str, at: datetime) -> Delivery:
             **values, state=Delivery.State.DUPLICATE, duplicate_of=first, finished_at=at, format=first.format
         )
         record(actor, "delivery.duplicate", f"delivery:{again.pk}", {"of": first.pk}, at=at)
+        urgency.sent_again(first, values["urgency"], actor=actor, at=at)
     return again
 
 

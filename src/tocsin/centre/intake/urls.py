@@ -15,6 +15,7 @@ urlpatterns = [
     path("deliveries/<str:receipt>/grades/", grades.delivery_grades, name="delivery-grades"),
     path("deliveries/<str:receipt>/original", deliveries.delivery_original, name="delivery-original"),
     path("deliveries/<str:receipt>/answer/", holds.delivery_answer, name="delivery-answer"),
+    path("deliveries/<str:receipt>/urgent/", deliveries.delivery_urgent, name="delivery-urgent"),
     path("deliveries/<str:receipt>/read-again/", deliveries.delivery_read_again, name="delivery-read-again"),
     path("deliveries/<str:receipt>/map-columns/", upload.map_columns_of, name="map-columns-of"),
     path("legal/", holds.hold_list, name="holds"),

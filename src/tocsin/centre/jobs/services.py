@@ -80,6 +80,11 @@ def enqueue(
         return None
 
 
+def bring_forward(subject: str, priority: int) -> None:
+    """Let what waits about this subject be done before what is less pressing."""
+    Job.objects.filter(subject=subject, state=Job.State.WAITING, priority__lt=priority).update(priority=priority)
+
+
 def enqueue_every(interval: timedelta, kind: str, subject: str, *, at: datetime) -> Job | None:
     """Add work that recurs: None while one is open, or when the last was added less than an interval ago."""
     at = known_at(at)

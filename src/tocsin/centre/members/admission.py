@@ -26,6 +26,8 @@ def refusal_of(person: Person, at: datetime) -> str:
     at = judged_at(at)
     if not person.is_active:
         return "account-closed"
+    if person.held_at is not None:
+        return "second-look"
     if refusal := refusal_of_organisation(person.organisation, at):
         return refusal
     today = day_of(at)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from tocsin.core.errors import Conflict, Refused
 
-from . import emergency
+from . import emergency, second_look
 from .access import fresh_proof, is_fresh, person_of, requires
 from .emergency_states import HOURS_MOST, Standing, standing
 from .models import EmergencyAccess, Organisation, Person
@@ -80,8 +80,11 @@ def emergencies(request: HttpRequest) -> HttpResponse:
         made = emergency.ask(person=person, at=now, **form.cleaned_data)
         messages.warning(request, _("Your request stands on every page of the Centre. Another person must approve it."))
         return redirect("emergency", made.pk)
+    may_look = may(person, "approve-emergency")
+    held = [(each, WHY_NOT.get(second_look.missing(each, person, now), "")) for each in second_look.waiting()]
     listed = [(each, standing(each.facts, now)) for each in emergency.all_of()[:SHOWN]]
-    context = {"accesses": listed, "form": form, "may_ask": may_ask, "is_proved": is_fresh(request)}
+    context = {"accesses": listed, "form": form, "may_ask": may_ask, "is_proved": is_fresh(request),
+               "held": held if may_look else []}  # fmt: skip
     return render(request, "members/emergencies.html", context)
 
 
@@ -110,6 +113,21 @@ def emergency_approve(request: HttpRequest, key: int) -> HttpResponse:
     else:
         messages.warning(request, _("The emergency access is open. Every page of the Centre says so."))
     return redirect("emergency", access.pk)
+
+
+@requires("approve-emergency")
+@require_POST
+@fresh_proof(back="emergencies")
+def account_open(request: HttpRequest, key: int) -> HttpResponse:
+    """The second person made sure whose account it is."""
+    found = get_object_or_404(second_look.waiting(), pk=key)
+    try:
+        second_look.open_account(found, by=person_of(request), at=timezone.now())
+    except (Refused, Conflict):
+        messages.error(request, _("It cannot be opened by you, or not any more."))
+    else:
+        messages.success(request, _("%(name)s may come in now.") % {"name": found.name})
+    return redirect("emergencies")
 
 
 @requires("read-emergencies")

@@ -15,7 +15,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import one_time
 from tocsin.credentials.content_keys import KeyMissing
 
-from . import browsers
+from . import browsers, second_look
 from .models import CodeApp, Passkey, Person, RecoveryCode
 from .sessions import FACTOR_FAILED, FAILURES_ALLOWED, RESET, count_try, give_back, subject_of
 
@@ -145,6 +145,7 @@ def reset(*, person: Person, by: str, at: datetime) -> int:
     RecoveryCode.objects.filter(person=person).delete()
     ended = browsers.end_all(person)
     record(by, RESET, f"person:{person.pk}", {"factors": gone, "sessions": ended}, at=at)
+    second_look.hold_if_needed(person, by=by, at=at)
     return gone
 
 

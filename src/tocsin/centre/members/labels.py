@@ -17,6 +17,7 @@ STATES: dict[str, str | Promise] = {
 
 NOT_ADMITTED: dict[str, str | Promise] = {
     "account-closed": _("Your account was closed. Ask who manages the people of your organisation."),
+    "second-look": _("Your account waits until a second person at the Centre has made sure that it is yours."),
     "organisation-closed": _("The access of your organisation is closed. Ask the Centre."),
     "authorisation-withdrawn": _("Your bureau has withdrawn the authorisation of your unit. Ask your bureau."),
     "seat-not-begun": _("Your seat at the Centre has not begun yet."),

@@ -213,6 +213,11 @@ class Person(AbstractBaseUser):
     """When somebody above said last that the person still needs access."""
     confirmed_by = models.CharField(max_length=120, default="", blank=True)
     created_at = models.DateTimeField()
+    held_at = models.DateTimeField(null=True, default=None)
+    """Since when nobody comes in with it: somebody who reads nothing made it, or gave it a way in, and a second person
+    has not looked at it yet (`second_look`)."""
+    held_by = models.CharField(max_length=120, default="", blank=True)
+    """Login of who did, or `command`."""
 
     USERNAME_FIELD = "login"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

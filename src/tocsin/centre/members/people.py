@@ -20,7 +20,7 @@ from tocsin.centre.audit.services import record
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.handling.sets import CLASSIFICATIONS
 
-from . import admission, browsers, services
+from . import admission, browsers, second_look, services
 from .models import Key, Organisation, Person
 from .rules import APPOINTED, CLEARANCES, GIVES, LANGUAGES, ROLES, may, side_of
 
@@ -159,6 +159,7 @@ def add(
         by=manager.login, at=at, must_change_password=True,
     )  # fmt: skip
     _write(person, said, manager.login, at)
+    second_look.hold_if_needed(person, by=manager.login, at=at)
     return person, password
 
 
@@ -167,7 +168,10 @@ def change(person: Person, about: About, *, manager: Person, at: datetime) -> No
     """Roles, clearance, languages, teams, and the seat of somebody seconded. Raises Refused, InputError."""
     found = Person.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=person.pk)
     reach_of(manager).require_above(found)
+    had = set(found.roles)
     _write(found, _checked(manager, found.organisation, found.roles, about), manager.login, at)
+    if set(found.roles) - had:
+        second_look.hold_if_needed(found, by=manager.login, at=at)
 
 
 def _write(person: Person, said: Mapping[str, Any], by: str, at: datetime) -> None:
@@ -235,6 +239,7 @@ def new_password(person: Person, *, by: str, at: datetime) -> str:
         person.save(update_fields=["password", "must_change_password"])
         browsers.end_all(person)
         record(by, "person.password-reset", f"person:{person.pk}", {}, at=at)
+        second_look.hold_if_needed(person, by=by, at=at)
     return fresh
 
 

@@ -37,12 +37,13 @@ MEASURES: dict[str, tuple[str | Promise, str | Promise]] = {
         _("Doubted by others"),
         _("Of your objects on which three others or more gave an opinion: those that most disagree with."),
     ),
+    "urgent": (_("Called urgent"), _("Deliveries that you asked the Centre to take up within 30 minutes.")),
     "rejected": (_("Refused records"), _("Records that could not be used; each receipt names the reason.")),
 }
 """Measure → its name, and what it means."""
 
 GROUPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
-    (_("How soon"), ("timed", "within_day", "first_to_report")),
+    (_("How soon"), ("timed", "within_day", "first_to_report", "urgent")),
     (_("How much is new"), ("unique", "known_before", "own_repeats", "same_bytes")),
     (_("How often wrong"), ("warned", "refused_by_reviewers", "disagreed", "rejected")),
 )

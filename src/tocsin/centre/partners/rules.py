@@ -36,6 +36,8 @@ class Counts:
     """Objects of its own on which at least three others gave an opinion."""
     disagreed: int = 0
     """Of them, those with which most disagree."""
+    urgent: int = 0
+    """Deliveries that it called urgent."""
 
 
 def card_of(lake: Contribution, counts: Counts) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def card_of(lake: Contribution, counts: Counts) -> dict[str, Any]:
         "disagreed": (counts.disagreed, counts.opined),
         "rejected": (counts.rejected, counts.accepted + counts.rejected),
         "same_bytes": (counts.duplicates, counts.deliveries),
+        "urgent": (counts.urgent, counts.deliveries),
     }
     return {
         "deliveries": counts.deliveries, "rows": lake.rows, "values_new": lake.values_new,
@@ -84,6 +87,12 @@ def _roughly(number: int) -> int:
     """The number with one digit that counts."""
     size = int("1" + "0" * (len(str(number)) - 1))
     return number // size * size
+
+
+def measure_of(card: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """One measure of a scorecard; one that was worked out before there was this measure says nothing of it."""
+    found: dict[str, Any] = card["measures"].get(name) or _share(0, 0)
+    return found
 
 
 def half_within(delays: list[int]) -> int | None:

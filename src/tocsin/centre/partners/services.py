@@ -133,6 +133,7 @@ def _counts(among: Iterable[int], since: datetime) -> dict[int, Counts]:
         row["organisation"]: dict(row)
         for row in deliveries.values("organisation").annotate(
             n=Count("pk"), twice=Count("pk", filter=Q(state=Delivery.State.DUPLICATE)), rejected=Sum("rejections"),
+            urgent=Count("pk", filter=Q(urgent_at__isnull=False)),
             read=Sum(F("rows") + F("repeats") + F("objects_count")),
         ).order_by()
     }  # fmt: skip
@@ -153,6 +154,7 @@ def _counts(among: Iterable[int], since: datetime) -> dict[int, Counts]:
             deliveries=row.get("n", 0), duplicates=row.get("twice", 0), rejected=row.get("rejected") or 0,
             accepted=row.get("read") or 0,
             decided=decided.get("n", 0), refused=decided.get("refused", 0), opined=opined, disagreed=disagreed,
+            urgent=row.get("urgent", 0),
         )  # fmt: skip
     return found
 

@@ -19,7 +19,7 @@ from tocsin.centre.members.models import Person
 from tocsin.products.text_safety import cell
 
 from . import labels, selectors
-from .rules import SPANS, cells_of
+from .rules import SPANS, cells_of, measure_of
 
 DELIVERIES_SHOWN = 6
 
@@ -54,8 +54,8 @@ def _lines(person: Person) -> list[dict[str, Any]]:
 
 def _measured(body: dict[str, Any]) -> list[tuple[object, list[dict[str, Any]]]]:
     return [
-        (heading, [{"name": labels.MEASURES[name][0], "meaning": labels.MEASURES[name][1], **body["measures"][name],
-                    "why": labels.WHY.get(body["measures"][name]["why"], "")} for name in names])
+        (heading, [{"name": labels.MEASURES[name][0], "meaning": labels.MEASURES[name][1], **measure_of(body, name),
+                    "why": labels.WHY.get(measure_of(body, name)["why"], "")} for name in names])
         for heading, names in labels.GROUPS
     ]  # fmt: skip
 
@@ -84,7 +84,7 @@ def scorecards(request: HttpRequest) -> HttpResponse:
     days = selectors.span_or(request.GET.get("days"))
     names = [name for _heading, listed in labels.GROUPS for name in listed]
     rows = [
-        {"card": card, "cells": [(labels.MEASURES[name][0], card.body["measures"][name]) for name in names]}
+        {"card": card, "cells": [(labels.MEASURES[name][0], measure_of(card.body, name)) for name in names]}
         for card in selectors.all_cards(person, days)
     ]
     context = {"rows": rows, "measures": [labels.MEASURES[name] for name in names], "days": days, "spans": SPANS}

@@ -162,9 +162,10 @@ def _shown(numbers: Sequence[int], viewer: Viewer) -> Batches:
 
 
 @transaction.atomic
-def note_read(actor: str, subject: str, reach: Reach, at: datetime) -> None:
-    """Who looked at whose hands something is in: an act of its own."""
-    facts = {"holders": len(reach.holders), "open_to": len(reach.open_to)}
+def note_read(actor: str, subject: str, reach: Reach, at: datetime, said_for: str = "") -> None:
+    """Who looked at whose hands something is in, and in whose place: an act of its own."""
+    facts: dict[str, object] = {"holders": len(reach.holders), "open_to": len(reach.open_to)}
+    facts |= {"as": said_for} if said_for else {}
     record(actor, "reach.read", subject, facts, at=at)
 
 

@@ -134,6 +134,11 @@ def _value(delivery: Delivery, batches: Sequence[int], key: str) -> str:
         inner = knowledge.attribute_value(delivery, batches, key.lower())
         if inner is not None:
             key = inner
+    return plain_value(key)
+
+
+def plain_value(key: str) -> str:
+    """A value as it is kept, of what somebody typed, defanged or not."""
     recognised = recognise_value(key[:4096])
     return recognised[1] if recognised else key
 

@@ -118,13 +118,12 @@ def _looked(
 ) -> HttpResponse:
     chosen: Chosen = context["chosen"]
     wider = wider_in(chosen, made, known_clients())
-    is_out = any(each.terms.audience.entries is not None for each in chosen.batches)
     context |= {
         "look": True,
         "made": list({each.digest: each for each in made.values()}.values()),
         "changed": [FIELD_NAMES[name] for name in changes],
         "wider": [FIELD_NAMES[name] for name in wider],
-        "waits": bool(wider) and is_out,
+        "waits": bool(wider) and chosen.is_out,
     }
     return render(request, "recall/relabel.html", context)
 

@@ -17,10 +17,13 @@ import polars as pl
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from tocsin.centre.analysis.models import Proposal
+from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.holding import WIDE
 from tocsin.centre.intake.models import Batch, BatchSet, Delivery
+from tocsin.centre.intake.parting import Prepared
 from tocsin.centre.intake.personal_scan import PersonalScan
 from tocsin.centre.intake.screening import MACHINE_FORMATS
 from tocsin.centre.intake.selectors import visible_batches
@@ -63,6 +66,10 @@ class Chosen:
     batches: tuple[Batch, ...]
     found: Found | None
     """None: all that is shown of the delivery."""
+    accepted: tuple[Chosen, ...] = ()
+    """Of the values that reviewers accepted in it, those that come with it. What is not read yet has no batches."""
+    decisions: int = 0
+    """How many deliveries of such values there are, with those that nothing of this stands in."""
 
     @property
     def mark(self) -> str:
@@ -71,9 +78,26 @@ class Chosen:
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:32]
 
     @property
+    def own_sets(self) -> dict[str, HandlingSet]:
+        """The handling sets that it stands under itself, by digest."""
+        held: list[HandlingRow | None] = [each.handling_set for each in self.batches]
+        held = held or [self.delivery.under]
+        return {each.digest: HandlingSet.from_json(each.body) for each in held if each is not None}
+
+    @property
     def sets(self) -> dict[str, HandlingSet]:
-        """The handling sets that it stands under, by digest."""
-        return {each.handling_set.digest: HandlingSet.from_json(each.handling_set.body) for each in self.batches}
+        """These, and those of what comes with it."""
+        return {digest: held for each in self.every for digest, held in each.own_sets.items()}
+
+    @property
+    def every(self) -> tuple[Chosen, ...]:
+        """It, and what comes with it."""
+        return (self, *self.accepted)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether some of it was let go."""
+        return any(batch.terms.audience.entries is not None for each in self.every for batch in each.batches)
 
 
 def may_relabel(person: Person, delivery: Delivery) -> bool:
@@ -90,14 +114,34 @@ def refusal_of(delivery: Delivery) -> str:
 
 def chosen_of(delivery: Delivery, keys: Sequence[str]) -> Chosen:
     """What these keys name, or all of it. Raises InputError as `find`, Conflict where nothing of it is shown."""
+    chosen = _shown_of(delivery, keys)
+    if not chosen.batches:
+        raise Conflict("nothing of it is shown any more")
+    decided = list(drawn_from(delivery).select_related("under"))
+    accepted = (_accepted_in(each, chosen) for each in decided)
+    return replace(chosen, accepted=tuple(each for each in accepted if each is not None), decisions=len(decided))
+
+
+def _shown_of(delivery: Delivery, keys: Sequence[str]) -> Chosen:
     found = find(delivery, keys) if keys else None
     shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
     if found is not None:
         shown = shown.filter(pk__in=list(found.origins))
     batches = tuple(shown.select_related("handling_set", "terms__audience", "delivery").order_by("pk"))
-    if not batches:
-        raise Conflict("nothing of it is shown any more")
     return Chosen(delivery, tuple(each.key for each in found.named) if found else (), batches, found)
+
+
+def _accepted_in(drawn: Delivery, chosen: Chosen) -> Chosen | None:
+    """What of these accepted values comes with what was chosen of their report; None: nothing of it."""
+    if not drawn.batches.exists():  # Waits to be read: then it comes under what is laid down for it now.
+        those = Proposal.objects.filter(became=drawn)
+        named = chosen.found is None or any(each.value in chosen.found.row_values for each in those)
+        return Chosen(drawn, (), (), None) if named and drawn.under is not None else None
+    keys = services.still_there(drawn, chosen.keys) if chosen.keys else []
+    if chosen.keys and not keys:
+        return None
+    found = _shown_of(drawn, keys)
+    return found if found.batches else None
 
 
 def becoming(chosen: Chosen, changes: Mapping[str, Any]) -> dict[str, HandlingSet]:
@@ -123,8 +167,16 @@ def known_clients() -> set[str]:
 
 def wider_in(chosen: Chosen, made: Mapping[str, HandlingSet], clients: set[str]) -> list[str]:
     """Names of the fields by which somebody may see, or do, more with some of it."""
-    found = [wider_fields(made[digest], old, clients) for digest, old in chosen.sets.items()]
+    found = [wider_fields(made[digest], old, clients) for digest, old in chosen.own_sets.items()]
     return [name for name in FIELDS if any(name in each for each in found)]
+
+
+def following(chosen: Chosen, made: Mapping[str, HandlingSet], clients: set[str]) -> Chosen:
+    """The same, with those accepted values alone that the change may reach: what does not open the report opens none
+    of them, where they stand under something stricter already."""
+    if wider_in(chosen, made, clients):
+        return chosen
+    return replace(chosen, accepted=tuple(each for each in chosen.accepted if not wider_in(each, made, clients)))
 
 
 def relabel(
@@ -145,7 +197,7 @@ def relabel(
         if chosen.mark != seen:
             raise Conflict("its handling was changed meanwhile")
         made, clients = becoming(chosen, changes), known_clients()
-        wider = wider_in(chosen, made, clients)
+        wider, chosen = wider_in(chosen, made, clients), following(chosen, made, clients)
         if wider and by.organisation_id != delivery.organisation_id:
             raise Refused("relabel-wider-by-centre")
         _require_possible(chosen, made, wider)
@@ -153,7 +205,7 @@ def relabel(
             delivery=delivery, keys=list(chosen.keys), changes=dict(changes), wider=wider, seen=seen, asked_by=by.login,
             organisation=by.organisation, asked_at=at, note=note.strip()[:LONGEST_NOTE],
         )  # fmt: skip
-        if wider and any(each.terms.audience.entries is not None for each in chosen.batches):
+        if wider and chosen.is_out:
             return _asked(asked)
         try:
             return _done(asked, chosen, made, clients, by.login, at)
@@ -171,9 +223,10 @@ def _require_possible(chosen: Chosen, made: Mapping[str, HandlingSet], wider: Se
     if chosen.found is not None and any(each.kind == Part.Kind.VALUE for each in chosen.found.named):
         raise InputError("relabel-value-wider", field="parts")
     opens = [digest for digest, old in chosen.sets.items() if made[digest].tlp in WIDE and old.tlp not in WIDE]
-    batches = [each for each in chosen.batches if each.handling_set.digest in opens]
-    if batches and _names_people(chosen, batches):
-        raise InputError("relabel-personal-data", field="tlp")
+    for one in chosen.every:
+        batches = [each for each in one.batches if each.handling_set.digest in opens]
+        if batches and _names_people(one, batches):
+            raise InputError("relabel-personal-data", field="tlp")
 
 
 def _names_people(chosen: Chosen, batches: Sequence[Batch]) -> bool:
@@ -213,54 +266,75 @@ def _asked(asked: Relabelling) -> Relabelling:
 def _done(
     asked: Relabelling, chosen: Chosen, made: Mapping[str, HandlingSet], clients: set[str], by: str, at: datetime
 ) -> Relabelling:
-    """Put it under the sets that follow. Files are written before the transaction and swapped in it."""
-    delivery, found = chosen.delivery, chosen.found
-    prepared = parting.prepare(delivery, list(found.origins), found.chosen) if found else None
+    """Put it, and what comes with it, under the sets that follow. Files are written before the transaction and swapped
+    in it."""
+    prepared: list[tuple[Chosen, Prepared | None]] = []
     try:
+        for one in chosen.every:
+            found = one.found
+            files = parting.prepare(one.delivery, list(found.origins), found.chosen) if found else None
+            prepared.append((one, files))
         with transaction.atomic():
-            delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
+            locked = Delivery.objects.select_for_update().order_by("pk")
+            list(locked.filter(pk__in=[one.delivery.pk for one in chosen.every]))
             asked = asked if asked.pk is None else _locked(asked)
             _require_same(chosen)
             rows = {digest: handling_row(handling) for digest, handling in made.items()}
-            under = {each.pk: rows[each.handling_set.digest] for each in chosen.batches}
-            if found is not None and prepared is not None:
-                into = take_out(delivery, found, prepared, at, under)
-                _keep_releases(into)
-                batches = Batches(list(into.values()))
-            else:
-                batches = Batches([each.pk for each in chosen.batches])
-                _move(delivery, chosen, rows)
-            is_stricter = any(wider_fields(old, made[digest], clients) for digest, old in chosen.sets.items())
-            if is_stricter:
-                asked.recall = _told(asked, delivery, batches, found, at)
+            is_stricter, told, put = False, list[Recall](), {}
+            for one, files in prepared:
+                put[one.delivery.pk] = batches = _put(one, files, rows, at)
+                if any(wider_fields(old, made[digest], clients) for digest, old in one.own_sets.items()):
+                    is_stricter, recall = True, _told(asked, one, batches, at)
+                    told += [recall] if recall is not None else []
+            asked.recall = told[0] if told else None
             asked.state, asked.decided_by, asked.decided_at = Relabelling.State.DONE, by, at
             asked.save()
-            record(by, "relabel.done", _subject(asked), {**_facts(asked), "batches": len(batches)}, at=at)
+            for number, batches in put.items():
+                facts = {**_facts(asked), "batches": len(batches)}
+                record(by, "relabel.done", f"delivery:{number}", facts, at=at)
             if is_stricter:
                 journal.write(_line(asked))
     except BaseException:
-        if prepared is not None:
-            parting.forget(prepared)
+        for _, files in prepared:
+            if files is not None:
+                parting.forget(files)
         raise
     return asked
 
 
 def _require_same(chosen: Chosen) -> None:
-    now = Batch.objects.filter(pk__in=[each.pk for each in chosen.batches], hidden_at=None)
-    held = dict(now.values_list("pk", "handling_set"))
-    if any(held.get(each.pk) != each.handling_set_id for each in chosen.batches):
-        raise Conflict("its handling was changed meanwhile")
-    every = Batch.objects.filter(delivery=chosen.delivery, hidden_at=None).count()
-    if chosen.found is None and every != len(chosen.batches):
-        raise Conflict("some of it was taken out meanwhile")
+    for one in chosen.every:
+        if not one.batches:
+            if one.delivery.batches.exists():
+                raise Conflict("it was read meanwhile")
+            continue
+        now = Batch.objects.filter(pk__in=[each.pk for each in one.batches], hidden_at=None)
+        held = dict(now.values_list("pk", "handling_set"))
+        if any(held.get(each.pk) != each.handling_set_id for each in one.batches):
+            raise Conflict("its handling was changed meanwhile")
+        every = Batch.objects.filter(delivery=one.delivery, hidden_at=None).count()
+        if one.found is None and every != len(one.batches):
+            raise Conflict("some of it was taken out meanwhile")
+    if drawn_from(chosen.delivery).count() != chosen.decisions:
+        raise Conflict("a reviewer accepted values in it meanwhile")
 
 
-def _move(delivery: Delivery, chosen: Chosen, rows: Mapping[str, HandlingRow]) -> None:
+def _put(one: Chosen, files: Prepared | None, rows: Mapping[str, HandlingRow], at: datetime) -> Batches:
+    """Under the sets that follow; the batches in which it lies now."""
+    if one.found is not None and files is not None:
+        under = {each.pk: rows[each.handling_set.digest] for each in one.batches}
+        into = take_out(one.delivery, one.found, files, at, under)
+        _keep_releases(into)
+        return Batches(list(into.values()))
     for digest, row in rows.items():
-        some = [each.pk for each in chosen.batches if each.handling_set.digest == digest]
-        if row.digest != digest:
-            batches: BatchSet = Batch.objects.filter(delivery=delivery, pk__in=some)
+        some = [each.pk for each in one.batches if each.handling_set.digest == digest]
+        if some and row.digest != digest:
+            batches: BatchSet = Batch.objects.filter(delivery=one.delivery, pk__in=some)
             batches.update(handling_set=row)
+    former = one.delivery.under
+    if former is not None and former.digest in rows:
+        Delivery.objects.filter(pk=one.delivery.pk).update(under=rows[former.digest])
+    return Batches([each.pk for each in one.batches])
 
 
 def _keep_releases(into: Mapping[int, int]) -> None:
@@ -270,19 +344,20 @@ def _keep_releases(into: Mapping[int, int]) -> None:
             release.batches.add(new)
 
 
-def _told(asked: Relabelling, delivery: Delivery, batches: Batches, found: Found | None, at: datetime) -> Recall | None:
+def _told(asked: Relabelling, one: Chosen, batches: Batches, at: datetime) -> Recall | None:
     """The recall by which those are told who may no longer have it, and by which packages are made anew; None where
     neither is anybody."""
+    found = one.found
     extent = Extent(batches, stays=batches)
     if found is not None:
         extent = replace(within(found.origins, found.row_values), stays=batches)
     held = holding(Package.objects.filter(recalled_at=None), extent)
-    if not held and not told_of(delivery, extent)[1]:
+    if not held and not told_of(one.delivery, extent)[1]:
         return None
     said = services.Said(
         Recall.Reason.RELABELLED, Recall.Action.DESTROY, asked.asked_by, asked.organisation, at, asked.note
     )
-    return services.enter(delivery, batches, said, number=drawn_number("RC", at), found=found)
+    return services.enter(one.delivery, batches, said, number=drawn_number("RC", at), found=found)
 
 
 def waiting_for(person: Person) -> QuerySet[Relabelling]:
@@ -304,7 +379,8 @@ def confirm(asked: Relabelling, *, by: Person, is_proved: bool, at: datetime) ->
     chosen = chosen_of(asked.delivery, asked.keys)
     if chosen.mark != asked.seen:
         raise Conflict("its handling was changed meanwhile")
-    return _done(asked, chosen, becoming(chosen, asked.changes), known_clients(), by.login, at)
+    made, clients = becoming(chosen, asked.changes), known_clients()
+    return _done(asked, following(chosen, made, clients), made, clients, by.login, at)
 
 
 def refuse(asked: Relabelling, *, reason: str, by: Person, at: datetime) -> Relabelling:
@@ -399,7 +475,7 @@ def _replayed(line: dict[str, Any], at: datetime) -> bool:
             delivery=delivery, keys=list(chosen.keys), changes=changes, wider=wider_in(chosen, made, clients),
             seen=chosen.mark, asked_by=line["by"], organisation=organisation, asked_at=asked_at,
         )  # fmt: skip
-        _done(asked, chosen, made, clients, "system", at)
+        _done(asked, following(chosen, made, clients), made, clients, "system", at)
         record("system", "recall.replayed", _subject(asked), {"delivery": delivery.receipt}, at=at)
         return True
     return False

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from tocsin.centre.analysis.models import Proposal
 from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import parting
@@ -24,7 +26,7 @@ from tocsin.lake.scope import Batches
 
 from . import certificates, journal, labels, remaking, undoing
 from .models import Notice, Part, Recall, Undo
-from .parts import Found, batches_of, countries_of, find, take_out
+from .parts import Found, batches_of, countries_of, find, plain_value, take_out
 from .reach import Extent, extent_of, told_of, within
 from .rules import IN_THE_MAKING, SETTLES, answer_by, is_over, is_overdue, wanted_answers
 
@@ -348,12 +350,23 @@ def still_there(delivery: Delivery, keys: Sequence[str]) -> list[str]:
         try:
             find(delivery, left)
         except InputError as error:
-            if error.excerpt not in left:
+            missing = [key for key in left if error.excerpt in {key, plain_value(key)}]
+            if not missing:
                 return []
-            left.remove(error.excerpt)
+            left = [key for key in left if key not in missing]
         else:
             break
     return left
+
+
+def hide_with_report(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """Keep from sight what reviewers accepted in something that was recalled before it was read; it hangs on the
+    commit."""
+    del outcome, work
+    if not Proposal.objects.filter(became=delivery, batch__hidden_at__isnull=False).exists():
+        return
+    hidden = Batch.objects.filter(delivery=delivery, hidden_at=None).update(hidden_at=at)
+    record(SYSTEM, "delivery.closed-with-origin", f"delivery:{delivery.pk}", {"batches": hidden}, at=at)
 
 
 def shown_parts(made: Recall, organisation: Organisation) -> list[Part]:

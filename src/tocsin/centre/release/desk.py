@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
+from tocsin.centre.intake import urgency
 from tocsin.centre.intake.concern import countries_in, together
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
@@ -37,8 +38,17 @@ def deliveries_of(batches: QuerySet[Batch]) -> QuerySet[Delivery]:
 
 def late_among(deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
     """Of what waits, that which nobody took up in time: no release was proposed, and its source was asked nothing."""
-    late = deliveries.filter(received_at__lte=now - rules.TRIAGE_WITHIN)
-    return late.filter(releases=None).exclude(pk__in=Permission.objects.values("delivery"))
+    is_late = Q(received_at__lte=now - rules.TRIAGE_WITHIN) | Q(urgent_at__lte=now - urgency.TAKEN_UP_WITHIN)
+    return _not_taken_up(deliveries).filter(is_late)
+
+
+def urgent_among(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Of what waits, that which is urgent and nobody took up yet, late or not."""
+    return _not_taken_up(deliveries).exclude(urgent_at=None)
+
+
+def _not_taken_up(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    return deliveries.filter(releases=None).exclude(pk__in=Permission.objects.values("delivery"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ class Row:
     rows: int
     proposed: Release | None
     is_late: bool
+    due_at: datetime | None
+    """Of what is urgent and was not taken up yet: by when."""
 
 
 def rows_of(deliveries: Iterable[Delivery], batches: QuerySet[Batch], now: datetime) -> list[Row]:
@@ -65,10 +77,14 @@ def rows_of(deliveries: Iterable[Delivery], batches: QuerySet[Batch], now: datet
     proposed = {each.delivery_id: each for each in open_ones}
     those = Delivery.objects.filter(pk__in=[each.pk for each in listed])
     late = set(late_among(those, now).values_list("pk", flat=True))
+    urgent = set(urgent_among(those).values_list("pk", flat=True))
     return [
-        Row(each, tuple(sorted(labels[each.pk])), rows[each.pk], proposed.get(each.pk), each.pk in late)
+        Row(
+            each, tuple(sorted(labels[each.pk])), rows[each.pk], proposed.get(each.pk), each.pk in late,
+            urgency.due_at(each) if each.pk in urgent else None,
+        )
         for each in listed
-    ]
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tocsin.centre.intake.deliveries import delivery_for
+from tocsin.centre.intake import urgency
+from tocsin.centre.intake.deliveries import deliveries_for, delivery_for, urgency_for
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
@@ -27,7 +28,7 @@ from tocsin.core.words import Tlp
 from tocsin.handling import Derived, Parent, derive
 
 from . import releasing, rules
-from .desk import Group, deliveries_of, groups_of, rows_of, waiting_for
+from .desk import Group, deliveries_of, groups_of, rows_of, urgent_among, waiting_for
 from .labels import REFUSALS
 from .models import Release
 from .orders import orders_in_force
@@ -50,7 +51,8 @@ def release_desk(request: HttpRequest) -> HttpResponse:
         chosen = chosen.filter(organisation__slug=source)
     if label:
         chosen = chosen.filter(handling_set__tlp=label)
-    ordered = deliveries_of(chosen).order_by(*(["received_at", "pk"] if is_oldest else ["-received_at", "-pk"]))
+    order = ["received_at", "pk"] if is_oldest else ["-received_at", "-pk"]
+    ordered = deliveries_of(chosen).order_by(urgency.first(), *order)
     page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
     sources = Organisation.objects.filter(pk__in=waiting.order_by().values("organisation"))
     context = {
@@ -95,6 +97,7 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
     chosen = _chosen(waiting, request.GET.getlist("part"))
     case = releasing.case_of(delivery, proposed.proposed_by if proposed else None)
     actor = releasing.actor_of(person, is_proved=True)  # Asked for when the step is taken.
+    is_untouched = urgent_among(Delivery.objects.filter(pk=delivery.pk)).exists()
     context = {
         "delivery": delivery,
         "parts": groups,
@@ -112,6 +115,9 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
         "release_refusal": rules.refusal_of_releaser(actor, case),
         "is_proposer": proposed is not None and proposed.proposed_by_id == person.pk,
         "may_propose": may(person, "propose-release"),
+        "urgency": urgency_for(person, delivery) if delivery.urgent_at else "",
+        "due_at": urgency.due_at(delivery) if waiting and is_untouched else None,
+        "habit": urgency.habit_of(delivery.organisation, deliveries_for(person), now) if delivery.urgent_at else None,
     }
     return render(request, "release/release.html", context)
 

@@ -47,7 +47,14 @@ def end(now: datetime) -> int:
 def strip(number: int, state: Delivery.State) -> None:
     """Of a delivery's row, leave what says nothing of its contents; its name is its receipt from now on."""
     Delivery.objects.filter(pk=number).update(
-        state=state, name=F("receipt"), title="", reason_where="", language="", profile={}, profile_name=""
+        state=state,
+        name=F("receipt"),
+        title="",
+        reason_where="",
+        language="",
+        profile={},
+        profile_name="",
+        urgency="",
     )
 
 

@@ -35,9 +35,9 @@ from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.products.text_safety import cell
 
-from .. import checks, grades, holding, mending, originals, profiles, services
+from .. import checks, grades, holding, mending, originals, profiles, services, urgency
 from .. import deliveries as selectors
-from ..forms import FilterForm
+from ..forms import FilterForm, UrgencyForm
 from ..models import Batch, Delivery, SavedProfile
 from ..outlook import is_told, outlook_of
 from ..selectors import visible_batches
@@ -110,6 +110,9 @@ def receipt_context(request: HttpRequest, found: Delivery) -> dict[str, Any]:
     return {
         "delivery": found,
         "title": selectors.title_for(person, found),
+        "urgency": selectors.urgency_for(person, found) if found.urgent_at else "",
+        "urgent_due_at": urgency.due_at(found) if urgency.waits(found, timezone.now()) else None,
+        "urgency_form": UrgencyForm() if urgency.may_call(person, found, timezone.now()) else None,
         "outlook": outlook_of(found, timezone.now()) if is_told(person, found) else None,
         # One of two may be held while the other is seen by all.
         "mends": known.filter(pk=found.mends_id).first() if found.mends_id else None,
@@ -257,6 +260,8 @@ def receipt(request: HttpRequest, found: Delivery) -> HttpResponse:
              "defaults_applied", "received_at", "finished_at")  # fmt: skip
     body = {name: getattr(found, name) for name in names}
     body["title"] = selectors.title_for(person_of(request), found)
+    if not selectors.may_read_contents(person_of(request), found):
+        body["reason_where"] = ""  # It may repeat what stands there.
     body["explanation"] = sentence(found.reason) if found.reason else ""
     body["rejections_by_reason"] = {
         each.reason: each.count for each in selectors.refusals_of(found, with_samples=False)
@@ -265,6 +270,26 @@ def receipt(request: HttpRequest, found: Delivery) -> HttpResponse:
         body["outlook"] = outlook_of(found, timezone.now()).as_json()
     body["address"] = request.build_absolute_uri(reverse("delivery", args=[found.receipt]))
     return JsonResponse(body)
+
+
+@requires("deliver")
+@require_POST
+@of_receipt
+def delivery_urgent(request: HttpRequest, found: Delivery) -> HttpResponse:
+    """It turned out to be urgent: from now on the short time runs."""
+    form = UrgencyForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say why somebody must take it up at once."))
+        return redirect("delivery", found.receipt)
+    try:
+        urgency.call_urgent(found, reason=form.cleaned_data["reason"], by=person_of(request), at=timezone.now())
+    except InputError as error:
+        messages.error(request, sentence(error.reason))
+    except Conflict:
+        messages.error(request, _("It is urgent already, or nothing of it waits any more."))
+    else:
+        messages.success(request, _("It is urgent now: the Centre takes it up within 30 minutes."))
+    return redirect("delivery", found.receipt)
 
 
 @requires("map-columns")

@@ -105,6 +105,7 @@ def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> R
         made = services.receive(
             organisation=organisation, via=Delivery.Via.PAGE, name=name, chunks=file.chunks(), at=timezone.now(),
             person=person, profile=profile, marking=said["marking"], grade=said["grade"], priority=5,
+            urgent=said["urgent"],
         )  # fmt: skip
     except InputError as error:
         return Result(name, message=sentence(error.reason))
