@@ -169,6 +169,7 @@ ACTIONS: dict[str, str | Promise] = {
     "received.opened": _("Opened what was released to the organisation"),
     "recall.made": _("Recalled a delivery"),
     "recall.parts-made": _("Recalled parts of a delivery"),
+    "recall.parts-fetched": _("Took the list of what was recalled"),
     "recall.corrected": _("Handed over the corrected version of something recalled"),
     "recall.undo-asked": _("Asked an organisation to undo what it did"),
     "recall.undone": _("Answered a task to undo something"),

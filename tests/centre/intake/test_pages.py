@@ -115,7 +115,7 @@ def test_the_receipt_says_what_became_of_every_part(client: Client) -> None:
 def test_formulas_do_not_reach_spreadsheets(client: Client) -> None:
     delivery = hand_over("pia_partner")
     work()
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     text = client.get(address("delivery-rejections", delivery)).getvalue().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert "'=nonsense" in {row["excerpt"] for row in rows}
@@ -126,7 +126,7 @@ def test_formulas_do_not_reach_spreadsheets(client: Client) -> None:
 def test_nothing_turned_round_or_unseen_reaches_spreadsheets(client: Client) -> None:
     delivery = hand_over("pia_partner", "ip,note\n192.0.2.7,one\n\u202eexe.gnp,two\n".encode())
     work()
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     text = client.get(address("delivery-rejections", delivery)).getvalue().decode("utf-8-sig")
     assert "\\u202eexe.gnp" in text
     assert "\u202e" not in text
@@ -135,7 +135,7 @@ def test_nothing_turned_round_or_unseen_reaches_spreadsheets(client: Client) -> 
 def test_refused_records_are_mended_and_handed_over_again(client: Client) -> None:
     delivery = hand_over("pia_partner")
     work()
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     given = client.get(address("delivery-mend", delivery)).content.decode()
     header, *lines = given.splitlines()
     assert header.startswith("ip,last_seen,note,")
