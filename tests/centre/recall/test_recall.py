@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +269,39 @@ class TestPages:
         whole = client.get(reverse("recall", args=[made.number])).content.decode()
         assert "NCB FR" in whole
         assert "Two addresses swapped" in whole
+
+    def test_whoever_took_it_is_told_under_which_reference_it_has_it(
+        self, client: Client, twelve: list[Person], sent: Batch
+    ) -> None:
+        """Packages have numbers of their own; who took nothing is told of nothing."""
+        made, receipt = recalled(sent), sent.delivery.receipt
+        for officer, is_told in ((twelve[0], True), (twelve[7], False), (twelve[10], False)):
+            client.force_login(officer)
+            for page in (reverse("recalls"), reverse("recall", args=[made.number])):
+                assert (receipt in client.get(page).content.decode()) is is_told
+            [told] = client.get("/api/v1/recalls").json()["told"]
+            assert told["reference"] == (receipt if is_told else "")
+
+    def test_what_is_overdue_is_on_the_desk_of_who_may_recall(
+        self, client: Client, twelve: list[Person], sent: Batch
+    ) -> None:
+        made = recalled(sent, at=datetime.now(UTC) - timedelta(hours=71))
+        label, late = "Recalls that somebody has not answered in time", reverse("recalls") + "?state=overdue"
+        people.let_in(client, "dario_duty", "en")
+        assert label not in client.get("/").content.decode()
+        assert made.number not in client.get(late).content.decode()
+        Recall.objects.update(confirm_by=datetime.now(UTC) - timedelta(minutes=1))
+        assert label in client.get("/").content.decode()
+        assert made.number in client.get(late).content.decode()
+        people.let_in(client, "rui_reviewer", "en")
+        assert label not in client.get("/").content.decode()
+        for officer in twelve[:9]:
+            answered(made, officer)
+        people.let_in(client, "dario_duty", "en")
+        assert made.number not in client.get(late).content.decode()
+        made.undos.create(organisation=twelve[0].organisation, made_at=NOW, due_at=NOW)
+        Recall.objects.update(closed_at=None)
+        assert made.number in client.get(late).content.decode(), "what is to be undone can be late, too"
 
     def test_others_know_nothing_of_it(self, client: Client, twelve: list[Person], sent: Batch) -> None:
         made = recalled(sent)

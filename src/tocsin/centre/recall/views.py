@@ -27,7 +27,7 @@ from .models import Notice, Recall
 from .reach import reach_of
 from .relabelling import waiting_for
 from .rules import is_overdue
-from .selectors import may_recall, may_recall_parts, notices_for, recalls_for
+from .selectors import may_recall, may_recall_parts, notices_for, overdue_for, recalls_for, reference_of
 
 PER_PAGE = 25
 
@@ -38,12 +38,15 @@ def recall_list(request: HttpRequest) -> HttpResponse:
     """Recalls that the person may follow, and those that its organisation was told of."""
     person, now = person_of(request), timezone.now()
     notices = notices_for(person)
-    page = Paginator(recalls_for(person), PER_PAGE).get_page(request.GET.get("page"))
+    is_late = request.GET.get("state") == "overdue"
+    followed = overdue_for(person, now) if is_late else recalls_for(person)
+    page = Paginator(followed, PER_PAGE).get_page(request.GET.get("page"))
     told = Paginator(notices, PER_PAGE).get_page(request.GET.get("told"))
     context = {
         "page": page,
         "rows": [_shown(each, now) for each in page],
         "told": told,
+        "is_late": is_late,
         "notices": [_notice(each, now) for each in told],
         "is_centre": person.organisation.is_centre,
         "undos": undoing.undos_for(person).filter(state="open"),
@@ -109,6 +112,7 @@ def _notice(notice: Notice, now: datetime) -> dict[str, Any]:
         "state": labels.STATES[notice.state],
         "tone": labels.TONES.get(notice.state, "good"),
         "is_late": late,
+        "reference": reference_of(notice),
         "taken": [(CHANNELS.get(channel, channel), name, day) for channel, name, day in notice.taken],
     }
 
