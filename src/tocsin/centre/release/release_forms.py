@@ -87,6 +87,23 @@ def first_days(today: date) -> dict[str, date]:
     return {"starts_on": today, "ends_on": today + timedelta(days=90)}
 
 
+class CountryForm(forms.Form):
+    """One country: what would it get of what waits?"""
+
+    country = forms.ChoiceField(label=_("Country"))
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        super().__init__(*args, **said)
+        country = self.fields["country"]
+        assert isinstance(country, forms.ChoiceField)
+        country.choices = country_choices()
+
+
+def country_choices() -> Choices:
+    """Members of this day, in the reader's order."""
+    return [(value.removeprefix("country:"), label) for value, label in audience_choices()[1][1]]
+
+
 class SimulatorForm(AudienceForm):
     """Something invented: who would get it?"""
 
@@ -107,9 +124,19 @@ class SimulatorForm(AudienceForm):
     classification = forms.ChoiceField(label=_("Classification"), choices=[(each, each) for each in CLASSIFICATIONS])
     addressees = Several(label=_("Whom the source named"))
     exclusions = Several(label=_("Whom the source excluded"))
-    field_order = (
-        "source", "tlp", "classification", "codes", "purposes", "addressees", "exclusions", "audience",
+    victims = forms.ChoiceField(
+        label=_("Only victims of"), required=False,
+        help_text=_("Where victims of one country are all that is in it, others find nothing there."),
     )  # fmt: skip
+    field_order = (
+        "source", "tlp", "classification", "codes", "purposes", "victims", "addressees", "exclusions", "audience",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        super().__init__(*args, **said)
+        victims = self.fields["victims"]
+        assert isinstance(victims, forms.ChoiceField)
+        victims.choices = [("", _("Nobody in particular")), *country_choices()]
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
