@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.intake.models import Delivery
@@ -18,6 +20,8 @@ from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet
 from tocsin.handling.sets import CLASSIFICATIONS
+from tocsin.reference.countries import country
+from tocsin.reference.members import members
 
 from .rules import CEILINGS
 
@@ -94,14 +98,16 @@ class CountryForm(forms.Form):
 
     def __init__(self, *args: Any, **said: Any) -> None:
         super().__init__(*args, **said)
-        country = self.fields["country"]
-        assert isinstance(country, forms.ChoiceField)
-        country.choices = country_choices()
+        field = self.fields["country"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = country_choices()
 
 
 def country_choices() -> Choices:
     """Members of this day, in the reader's order."""
-    return [(value.removeprefix("country:"), label) for value, label in audience_choices()[1][1]]
+    language = get_language() or "en"
+    names = {each.code: country(each.code).name(language) for each in members(timezone.now().date())}
+    return sorted(names.items(), key=lambda pair: pair[1])
 
 
 class SimulatorForm(AudienceForm):
