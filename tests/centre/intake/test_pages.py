@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,6 +111,21 @@ def test_the_receipt_says_what_became_of_every_part(client: Client) -> None:
     shown = client.get(address("delivery", delivery)).content
     assert b'hx-trigger="every 2s"' not in shown
     assert b"=nonsense" in shown
+
+
+def test_a_part_of_which_every_record_was_refused_is_no_part() -> None:
+    """An empty part would be released, and somebody asked to acknowledge nothing."""
+    told = {"time.source": "2026-11-20T10:00:00+00:00", "classification.type": "c2-server", "feed.name": "one"}
+    lines = [
+        {**told, "source.ip": "192.0.2.7", "tlp": "AMBER"}, {**told, "source.ip": "1.1.1.1", "tlp": "GREEN"},
+        {**told, "source.ip": "not an address", "tlp": "CLEAR"},
+    ]  # fmt: skip
+    delivery = hand_over("pia_partner", "\n".join(map(json.dumps, lines)).encode(), "events.jsonl")
+    work()
+    delivery.refresh_from_db()
+    found = list(delivery.batches.order_by("pk").values_list("handling_set__tlp", "rows"))
+    assert (delivery.state, found) == ("parsed", [("TLP:AMBER", 1), ("TLP:GREEN", 1)])
+    assert delivery.rejections == 1
 
 
 def test_formulas_do_not_reach_spreadsheets(client: Client) -> None:

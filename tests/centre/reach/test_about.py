@@ -129,6 +129,21 @@ def test_objects_without_a_title_are_called_by_what_they_are_about(fleur: Person
     assert heading_of(about(fleur, made)) == "Objects: 6 · Emotet · TrickBot"
 
 
+def test_an_object_that_lies_alone_is_its_own_title(fleur: Person, made: Delivery) -> None:
+    batch = builders.batch(made, builders.handling(Tlp.AMBER), rows=0)
+    builders.objects(batch, [builders.indicator(1)])
+    let_go(batch)
+    assert heading_of(about(fleur, made)) == "address 1"
+    builders.objects(batch, [builders.indicator(2)])
+    assert heading_of(about(fleur, made)) == "Objects: 2"
+
+
+def test_a_text_without_a_title_is_counted(fleur: Person, made: Delivery) -> None:
+    batch = let_go(builders.batch(made, builders.handling(Tlp.AMBER), rows=0))
+    Document.objects.create(delivery=made, batch=batch, title=" ", text="-")
+    assert heading_of(about(fleur, made)) == "Texts: 1"
+
+
 def test_nothing_that_says_so_leaves_the_reference(fleur: Person, made: Delivery) -> None:
     let_go(builders.batch(made, builders.handling(Tlp.AMBER), rows=0))
     assert heading_of(about(fleur, made)) == ""

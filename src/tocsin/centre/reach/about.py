@@ -51,6 +51,8 @@ class About:
     objects: int = 0
     names: tuple[str, ...] = ()
     """What its objects are about, where nothing has a title."""
+    texts: int = 0
+    """Documents, with a title or without."""
     first_on: date | None = None
     last_on: date | None = None
 
@@ -83,28 +85,29 @@ def about_each(viewer: Viewer, groups: Sequence[Sequence[Batch]]) -> list[About]
     """Of each group of batches that the viewer may see, in their order. Nothing else of their deliveries counts."""
     listed = {batch.pk: batch for group in groups for batch in group}
     sums = _sums(viewer, listed)
-    titles, names = _titles(listed)
-    return [_about(group, sums, titles, names) for group in groups]
+    said = _said(listed)
+    return [_about(group, sums, said) for group in groups]
 
 
-def _about(
-    group: Sequence[Batch], sums: Mapping[int, _Sums], titles: Mapping[int, list[str]], names: Mapping[int, list[str]]
-) -> About:
+def _about(group: Sequence[Batch], sums: Mapping[int, _Sums], said: _Said) -> About:
     found = _Sums()
     numbers = [batch.pk for batch in group]
     for number in numbers:
         found.add(sums[number])
+    objects = sum(batch.objects_count for batch in group)
+    titles = _once(said.titles, numbers)
     return About(
-        titles=_once(titles, numbers), rows=found.rows, type=found.leader("types"), role=found.leader("roles"),
-        is_mixed=len(found.types) > 1, countries=() if "" in found.countries else tuple(sorted(found.countries)),
-        family=found.leader("families"), objects=sum(batch.objects_count for batch in group),
-        names=_once(names, numbers)[:MOST_NAMES], first_on=min(found.days, default=None),
-        last_on=max(found.days, default=None),
+        titles=titles or (_once(said.every, numbers) if objects == 1 else ()), rows=found.rows,
+        type=found.leader("types"), role=found.leader("roles"), is_mixed=len(found.types) > 1,
+        countries=() if "" in found.countries else tuple(sorted(found.countries)),
+        family=found.leader("families"), objects=objects,
+        names=_once(said.names, numbers)[:MOST_NAMES], texts=sum(said.texts[number] for number in numbers),
+        first_on=min(found.days, default=None), last_on=max(found.days, default=None),
     )  # fmt: skip
 
 
 def _once(texts: Mapping[int, list[str]], numbers: Iterable[int]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for number in sorted(numbers) for text in texts.get(number, ())))
+    return tuple(dict.fromkeys(text for number in sorted(numbers) for text in texts.get(number, ()) if text))
 
 
 def _sums(viewer: Viewer, listed: Mapping[int, Batch]) -> dict[int, _Sums]:
@@ -126,26 +129,34 @@ def _sums(viewer: Viewer, listed: Mapping[int, Batch]) -> dict[int, _Sums]:
     return found
 
 
-def _titles(listed: Mapping[int, Batch]) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
-    """Batch → titles of its texts and reports; batch → names of what its objects are about."""
-    titles: dict[int, list[str]] = defaultdict(list)
-    names: dict[int, list[str]] = defaultdict(list)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the texts and objects of some batches say, by batch."""
+
+    titles: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    names: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    every: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Names of all objects, of whatever type: one that lies alone is its own title."""
+    texts: Counter[int] = field(default_factory=Counter)
+
+
+def _said(listed: Mapping[int, Batch]) -> _Said:
+    found = _Said()
     for document in Document.objects.filter(batch__in=Numbers(listed)).defer("text").order_by("pk"):
-        titles[document.batch_id].append(_cut(document.title))
+        found.texts[document.batch_id] += 1
+        found.titles[document.batch_id].append(_cut(document.title))
     few = [batch for batch in listed.values() if 0 < batch.objects_count <= MOST_LOOKED_THROUGH]
     # Objects have no index on their batch.
     things = Object.objects.filter(delivery__in={batch.delivery_id for batch in few})
     things = things.filter(batch__in=Numbers(batch.pk for batch in few), revoked=False)
     for thing in things.order_by("pk"):
+        name = _cut(thing.name)
+        found.every[thing.batch_id].append(name)
         if thing.type in REPORTS or thing.standard in ADVISORIES:
-            titles[thing.batch_id].append(_cut(thing.name))
+            found.titles[thing.batch_id].append(name)
         elif thing.type in SUBJECTS:
-            names[thing.batch_id].append(_cut(thing.name))
-    return _filled(titles), _filled(names)
-
-
-def _filled(texts: Mapping[int, list[str]]) -> dict[int, list[str]]:
-    return {number: [text for text in some if text] for number, some in texts.items()}
+            found.names[thing.batch_id].append(name)
+    return found
 
 
 def _cut(text: str) -> str:

@@ -53,6 +53,8 @@ def figures_of(about: About) -> str:
         parts.append(_rows(about))
     if about.objects:
         parts.append(_("Objects: %(shown)s") % {"shown": _words().number(about.objects)})
+    if about.texts and not parts:
+        parts.append(_("Texts: %(shown)s") % {"shown": _words().number(about.texts)})
     return " · ".join([*parts, *([about.family] if about.family else about.names)])
 
 
