@@ -180,6 +180,7 @@ ACTIONS: dict[str, str | Promise] = {
     "recall.answered": _("Answered a recall"),
     "recall.told": _("Told somebody of a recall later"),
     "recall.closed": _("Closed a recall"),
+    "recall.closed-unanswered": _("Closed a recall although somebody had not answered"),
     "recall.escalated": _("Escalated a recall"),
     "relabel.asked": _("Asked to open something to more"),
     "relabel.done": _("Changed the handling of a delivery or its parts"),

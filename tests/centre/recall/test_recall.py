@@ -303,6 +303,37 @@ class TestPages:
         Recall.objects.update(closed_at=None)
         assert made.number in client.get(late).content.decode(), "what is to be undone can be late, too"
 
+    def test_who_can_answer_no_more_does_not_keep_it_open_for_ever(
+        self, client: Client, twelve: list[Person], sent: Batch
+    ) -> None:
+        made = recalled(sent, at=datetime.now(UTC) - timedelta(hours=80))
+        for officer in twelve[1:9]:
+            answered(made, officer)
+        page, close = (reverse(name, args=[made.number]) for name in ("recall", "recall-close"))
+        people.let_in(client, "dana_analyst", "en")
+        assert "Close it without" not in client.get(page).content.decode()
+        assert client.post(close, {"reason": "x"}).status_code == 404
+        people.let_in(client, "pia_partner", "en")
+        assert client.post(close, {"reason": "x"}).status_code == 404, "its source does not decide on who answers"
+        people.let_in(client, "dario_duty", "en")
+        assert "Close it without" in client.get(page).content.decode()
+        client.post(close, {"reason": " "})
+        made.refresh_from_db()
+        assert made.closed_at is None
+        client.post(close, {"reason": "Suspended on Monday; its embassy was told"})
+        made.refresh_from_db()
+        body = json.loads(json.loads(made.certificate)["body"])
+        assert body["closed_unanswered"] == "Suspended on Monday; its embassy was told"
+        assert body["organisations"] - body["answered"] == 1
+        late = [each["organisation"] for each in body["answers"] if each["state"] == "informed"]
+        assert late == [twelve[0].organisation.slug]
+        source = json.loads(json.loads(certificates.for_source(made))["body"])
+        assert "closed_unanswered" not in source, "whose country is suspended is not for the source"
+        assert source["answers"]["informed"] == "fewer than 3"
+        answered(made, twelve[0])
+        assert made.notices.get(organisation=twelve[0].organisation).state == "destroyed", "late is better than never"
+        assert "Close it without" not in client.get(page).content.decode()
+
     def test_others_know_nothing_of_it(self, client: Client, twelve: list[Person], sent: Batch) -> None:
         made = recalled(sent)
         absent = made.number.replace("0001", "0002")

@@ -99,10 +99,20 @@ def _shown(made: Recall, now: datetime) -> dict[str, Any]:
         "told": total,
         "answered": total - left,
         "is_late": bool(left) and now >= made.confirm_by,
+        "is_closable": _is_closable(made, now),
         "undos": made.asked_undos,  # type: ignore[attr-defined]
         "undos_open": made.open_undos,  # type: ignore[attr-defined]
         "reason": labels.SHOWN_REASONS[made.reason],
     }
+
+
+def _is_closable(made: Recall, now: datetime) -> bool:
+    """Whether what is missing is late, all of it."""
+    if made.closed_at is not None or not (made.open or made.open_undos):  # type: ignore[attr-defined]
+        return False
+    if made.open and now < made.confirm_by:  # type: ignore[attr-defined]
+        return False
+    return bool(made.open) or not made.undos.filter(state="open", due_at__gt=now).exists()  # type: ignore[attr-defined]
 
 
 def _notice(notice: Notice, now: datetime) -> dict[str, Any]:
@@ -167,6 +177,26 @@ def recall_answer(request: HttpRequest, number: str) -> HttpResponse:
         return _page(request, number, form)
     else:
         messages.success(request, _("Thank you. Your answer is recorded."))
+    return redirect("recall", number)
+
+
+@requires("recall")
+@fresh_proof(back="recalls")
+@require_POST
+def recall_close(request: HttpRequest, number: str) -> HttpResponse:
+    """End it without the answers that are late."""
+    person = person_of(request)
+    found = recalls_for(person).filter(number=number).first() if person.organisation.is_centre else None
+    if found is None:
+        raise Http404
+    try:
+        services.close_unanswered(found, reason=request.POST.get("reason", ""), by=person, at=timezone.now())
+    except InputError as error:
+        messages.error(request, sentence(error.reason))
+    except Conflict:
+        messages.error(request, _("It is closed, or nobody is late any more. Look again."))
+    else:
+        messages.success(request, _("It is closed. The certificate says who has not answered, and why it was closed."))
     return redirect("recall", number)
 
 
