@@ -109,6 +109,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "recall": lambda shown, person: (shown.recall.number,),
     "recall-answer": lambda shown, person: (shown.recall.number,),
     "recall-undo": lambda shown, person: (shown.recall.number,),
+    "recall-close": lambda shown, person: (shown.recall.number,),
     "recall-remake": lambda shown, person: (shown.recall.number,),
     "recall-recalled": lambda shown, person: (shown.recall.number,),
     "delivery-recall-parts": lambda shown, person: (shown.delivery.receipt,),

@@ -203,6 +203,10 @@ def test_strangers_and_bad_forms() -> None:
     analyst = browser("dana_analyst")
     assert analyst.post(ask, {"audience": ["ncb-fr"], "until": until(500), "reason": "x"}).status_code == 422
     assert analyst.post(ask, {"until": until(), "reason": "x"}).status_code == 422
+    before = Permission.objects.count()
+    gone = {"audience": ["ncb-fr"], "until": until(), "reason": "x", "part": [delivery.batches.get().pk, 999]}
+    assert analyst.post(ask, gone).status_code == 422, "a part that is gone is not all of it"
+    assert Permission.objects.count() == before
     assert browser("fleur_officer").get(ask).status_code == 404
 
 

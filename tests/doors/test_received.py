@@ -99,6 +99,31 @@ def test_an_officer_opens_acknowledges_and_answers(released: Release) -> None:
     assert "waiting for your acknowledgement" not in text_of(fleur, "/")
 
 
+def test_it_is_headed_by_what_it_is_about_and_found_by_its_reference(
+    released: Release, give_key: GiveKey, client: Client
+) -> None:
+    fleur, receipt = browser("fleur_officer"), released.delivery.receipt
+    heading = "Command-and-control servers, France: 31"
+    page = text_of(fleur, reverse("received", args=[receipt]))
+    assert re.search(rf"<title>\s*{heading} · Tocsin</title>", page)
+    assert re.search(rf"<h1[^>]*>\s*<bdi dir=\"auto\">{heading}</bdi>\s*</h1>", page)
+    assert receipt in page
+    listed = text_of(fleur, reverse("received-list"))
+    assert heading in listed
+    assert receipt in listed
+    fleur.post(reverse("received-answer", args=[receipt]), {"outcome": "acted", "usefulness": "useful", "note": ""})
+    assert heading not in text_of(fleur, reverse("received-list"))
+    assert heading in text_of(fleur, reverse("received-list", query={"q": receipt[3:12].upper()})), "in any state"
+    assert heading not in text_of(fleur, reverse("received-list", query={"q": "0" * 16}))
+    for odd in ("%", "_", "'\"", "x" * 900):
+        text_of(fleur, reverse("received-list", query={"q": odd}))
+    headers = {"Authorization": f"Bearer {give_key('fleur_officer', ['read', 'respond'])}"}
+    [told] = client.get(API, headers=headers).json()
+    day = builders.NOW.date().isoformat()
+    assert (told["heading"], told["observed_from"], told["observed_until"]) == (heading, day, day)
+    assert client.get(f"{API}/{receipt}", headers=headers).json()["heading"] == heading
+
+
 def test_everything_that_is_ticked_is_acknowledged_in_one_act(released: Release) -> None:
     source = released.delivery.organisation
     more = [builders.release(builders.batch(builders.delivery(source), builders.handling())) for _ in range(3)]

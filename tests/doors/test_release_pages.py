@@ -10,6 +10,7 @@ from django.urls import reverse
 from tests import builders, people
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.centre.members.models import Person
 from tocsin.centre.members.sessions import PROVED_AT
 from tocsin.centre.release import releasing
 from tocsin.centre.release.models import Release, StandingOrder
@@ -132,6 +133,36 @@ def test_parts_without_a_common_purpose_are_chosen_one_by_one() -> None:
     assert [each.pk for each in Release.objects.get().batches.all()] == [part.pk]
 
 
+def test_a_choice_that_cannot_be_read_is_not_everybody() -> None:
+    """Nobody chosen means whomever the label lets have it: a recipient that closed meanwhile must not become that."""
+    delivery = waiting()
+    part = builders.batch(delivery, builders.handling(Tlp.AMBER, codes=("H1",)), released_to=None)
+    dana, address = browser("dana_analyst"), reverse("release-of", args=[delivery.receipt])
+    for said in ({"audience": ["ncb-zz"]}, {"audience": ["country:FR", "ncb-zz"]}, {"part": ["999"]},
+                 {"part": [str(part.pk), "999"], "audience": ["country:FR"]}):  # fmt: skip
+        answer = dana.post(address, {"act": "propose", **said}, follow=True)
+        assert "not there any more as you saw it" in answer.content.decode()
+        assert not Release.objects.exists()
+    page = text_of(dana, f"{address}?audience=ncb-zz")
+    assert "Somebody whom you chose cannot be chosen" in page
+    assert 'value="propose"' not in page
+    dana.post(address, {"act": "propose", "part": [str(part.pk)], "audience": ["country:FR"]})
+    assert [each.pk for each in Release.objects.get().batches.all()] == [part.pk]
+
+
+def test_the_second_person_sees_which_parts_are_proposed() -> None:
+    delivery = waiting()
+    part = builders.batch(delivery, builders.handling(Tlp.AMBER, codes=("H1",)), rows=7, released_to=None)
+    dana, address = browser("dana_analyst"), reverse("release-of", args=[delivery.receipt])
+    dana.post(address, {"act": "propose", "part": [str(part.pk)], "audience": ["country:FR"]})
+    page = text_of(browser("dora_dissemination"), address)
+    other, proposed = (page.partition(f'id="part-{each.pk}"')[2].partition("</section>")[0]
+                       for each in delivery.batches.order_by("pk"))  # fmt: skip
+    assert "goes on waiting" in other
+    assert "NCB FR" not in other
+    assert "NCB FR" in proposed
+
+
 def test_an_order_is_drawn_up_signed_by_another_and_stopped() -> None:
     people.call("pia_partner")
     rui, lena = browser("rui_reviewer"), browser("lena_legal")
@@ -170,6 +201,76 @@ def test_the_simulator_answers_as_the_gate_would() -> None:
     assert "The source excluded it" in page
     assert "Nobody would get it" in page
     assert releasing.waiting_batches().count() == 0
+
+
+def test_the_simulator_knows_of_victims_of_one_country() -> None:
+    people.call("khalil_officer")
+    waiting()
+    asked = (
+        reverse("release-simulator") + "?source=northwind&tlp=TLP:AMBER&purposes=PROTECT&classification=official-use"
+    )
+    dana = browser("dana_analyst")
+    assert "finds only victims of other countries" not in text_of(dana, asked)
+    apart = text_of(dana, asked + "&victims=FR").partition("finds only victims of other countries")[2]
+    assert "NCB JO" in apart.partition("<h3>")[0]
+    assert "finds only" not in text_of(dana, asked + "&victims=ZZ"), "no country: the form says so"
+
+
+def test_what_would_a_country_get() -> None:
+    people.call("khalil_officer")
+    made = waiting(exclusions=("country:JO",))
+    strict = builders.delivery(made.organisation, "strict.csv")
+    builders.batch(strict, builders.handling(Tlp.AMBER_STRICT), released_to=None)
+    red = builders.delivery(made.organisation, "named.csv")
+    builders.batch(red, builders.handling(Tlp.RED, audience=("person:rui_reviewer",)), released_to=None)
+    dana, address = browser("dana_analyst"), reverse("release-simulator")
+    france, jordan = (
+        text_of(dana, f"{address}?country={code}").partition("<tbody>")[2].partition("</tbody>")[0]
+        for code in ("FR", "JO")
+    )
+    assert re.search(r'data-label="Would see it"><bdi>NCB FR</bdi>', france)
+    assert "NCB JO" not in france
+    assert "NCB JO</bdi>: The source excluded it" in jordan
+    assert "Ask the source" in jordan
+    assert "named.csv" not in france, "what waits for named readers is for them to see"
+    refused = text_of(dana, f"{address}?country=ZZ")
+    assert "Would not, and why" not in refused
+    assert 'class="field-error"' in refused
+
+
+def test_who_signs_an_order_sees_whom_it_reaches() -> None:
+    for login in ("fleur_officer", "khalil_officer", "pia_partner"):
+        people.call(login)
+    rui, today = browser("rui_reviewer"), releasing_day()
+    said = {"title": "Northwind", "organisation": "northwind", "ceiling": "TLP:AMBER", "purposes": ["PROTECT"],
+            "audience": ["country:FR"], "starts_on": today, "ends_on": today}  # fmt: skip
+    rui.post(reverse("order-new"), said)
+    page = text_of(browser("lena_legal"), reverse("order", args=[StandingOrder.objects.get().pk]))
+    reached = page.partition('id="reached"')[2].partition("</section>")[0]
+    assert "NCB FR" in reached
+    assert "The release does not name it" in reached
+    assert [label in reached for label in ("TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT")] == [
+        True, True, True, False
+    ]  # fmt: skip
+
+
+def test_an_order_does_not_tell_a_secondee_what_is_kept_from_it() -> None:
+    partner, rui = people.call("omar_partner").organisation, people.call("rui_reviewer")
+    made = waiting(exclusions=(partner.slug,))
+    order = StandingOrder.objects.create(
+        title="Northwind", organisation=made.organisation, ceiling="TLP:GREEN", purposes=["PROTECT"], first_by=rui,
+        first_at=builders.NOW, second_by=people.call("lena_legal"), second_at=builders.NOW,
+        starts_on=builders.NOW.date(), ends_on=builders.NOW.date(),
+    )  # fmt: skip
+    builders.release(made.batches.get(), order=order)
+    builders.person("seconded", builders.centre(), "analyst", employer=partner)
+    seated = Client()
+    seated.force_login(Person.objects.get(login="seconded"))
+    address = reverse("order", args=[order.pk])
+    assert "waits.csv" in text_of(browser("dana_analyst"), address)
+    page = text_of(seated, address)
+    assert "waits.csv" not in page
+    assert "0 releases under it" in page
 
 
 def test_who_releases_finds_the_task_on_the_first_page() -> None:

@@ -74,11 +74,34 @@ def test_what_is_taken_away_wants_a_fresh_proof_and_nothing_is_told_of_what_is_h
     shown = scene.make()
     people.let_in(client, "fleur_officer")
     _proved(client, 11)
-    places = [("object-raw", shown.thing.pk, 1 << 40), ("package-download", shown.package.number, "FR-1999-0001")]
+    circular = scene.circular()
+    places = [
+        ("object-raw", shown.thing.pk, 1 << 40), ("package-download", shown.package.number, "FR-1999-0001"),
+        ("circular-file", circular.number, "C-1999-000000"), ("recall-recalled", shown.recall.number, "RC-1999-0001"),
+    ]  # fmt: skip
     for name, there, absent in places:
-        assert client.get(reverse(name, args=[there]))["Location"].startswith(reverse("prove"))
+        assert client.get(reverse(name, args=[there]))["Location"].startswith(reverse("prove")), name
         assert client.get(reverse(name, args=[absent])).status_code == 404
-    assert not Entry.objects.filter(action__in=["package.fetched", "object.fetched"]).exists()
+    taken = ["package.fetched", "object.fetched", "circular.read", "recall.parts-fetched"]
+    assert not Entry.objects.filter(action__in=taken).exists()
+
+
+def test_its_source_takes_refused_records_and_originals_after_a_proof(client: Client) -> None:
+    """Also by program with a session alone: a stolen one reads pages, and carries no file away."""
+    receipt = scene.make().delivery.receipt
+    people.let_in(client, "pia_partner")
+    names = ("delivery-original", "delivery-rejections", "delivery-mend")
+    _proved(client, 11)
+    for name in names:
+        page = reverse(name, args=[receipt])
+        assert client.get(page)["Location"] == reverse("prove", query={"next": page})
+    by_program = client.get(f"/api/v1/deliveries/{receipt}/rejections")
+    assert by_program.status_code == 403
+    assert "prove-first" in by_program.json()["text"]
+    assert not Entry.objects.filter(action__endswith="-fetched").exists()
+    _proved(client, 1)
+    assert [client.get(reverse(name, args=[receipt])).status_code for name in names] == [200, 200, 200]
+    assert client.get(f"/api/v1/deliveries/{receipt}/rejections").status_code == 200
 
 
 def test_keys_are_listed_without_and_made_with_a_proof(client: Client) -> None:

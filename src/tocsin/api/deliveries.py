@@ -19,11 +19,12 @@ from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.holding import is_sealed, refusal_text
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.outlook import is_told, outlook_of
+from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.doors import while_open
 from tocsin.centre.members.limits import Kind, spend
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.reasons import sentence
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, Refused
 from tocsin.core.profiles import Profile
 from tocsin.handling import tlp_of
 
@@ -238,12 +239,14 @@ def call_urgent(request: HttpRequest, receipt: str, said: Urgency) -> dict[str, 
     return _status(person, selectors.delivery_for(person, receipt))
 
 
-@router.get("/{receipt}/rejections", response={200: None, 404: Problem}, openapi_extra=LINES)
+@router.get("/{receipt}/rejections", response={200: None, (403, 404): Problem}, openapi_extra=LINES)
 def rejections(request: HttpRequest, receipt: str) -> HttpResponseBase:
     """Each refused record as a line of JSON: where it stood, why it was refused, and what to do."""
     found = _found(request, receipt)
     person = caller_of(request).person
     shows_excerpts = selectors.may_read_contents(person, found)
+    if shows_excerpts and person.through is None and not is_fresh(request):
+        raise Refused("prove-first")
     facts = {"excerpts": shows_excerpts}
     spend(person, Kind.DOWNLOADS, timezone.now())
     record(person.login, "delivery.rejections-fetched", f"delivery:{found.pk}", facts, at=timezone.now())

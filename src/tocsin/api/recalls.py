@@ -15,7 +15,14 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.recall import certificates, corrections, services
 from tocsin.centre.recall.models import Notice, Recall
 from tocsin.centre.recall.parts import find
-from tocsin.centre.recall.selectors import may_recall, may_recall_parts, notices_for, recalled_of, recalls_for
+from tocsin.centre.recall.selectors import (
+    may_recall,
+    may_recall_parts,
+    notices_for,
+    recalled_of,
+    recalls_for,
+    reference_of,
+)
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.core.errors import NotFound, Refused
 
@@ -62,6 +69,8 @@ class Told(Schema):
     """What an organisation was told of a recall, and what it owes."""
 
     number: str
+    reference: str
+    """Of what was received and is recalled; empty where nothing was taken, or a package or circular alone."""
     action: str
     state: str
     informed_at: datetime
@@ -147,8 +156,9 @@ def _told(notice: Notice, person: Person) -> dict[str, Any]:
     undo = undos_for(person).filter(recall=made).first()
     parts = services.shown_parts(made, person.organisation)
     return {
-        "number": made.number, "action": made.action, "state": notice.state, "informed_at": notice.informed_at,
-        "confirm_by": made.confirm_by, "undo": undo.state if undo else "", "undo_until": undo.due_at if undo else None,
+        "number": made.number, "reference": reference_of(notice), "action": made.action, "state": notice.state,
+        "informed_at": notice.informed_at, "confirm_by": made.confirm_by,
+        "undo": undo.state if undo else "", "undo_until": undo.due_at if undo else None,
         "recalled": recalled_of(made, parts) if parts else None,
     }  # fmt: skip
 

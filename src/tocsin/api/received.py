@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reach import responding, spread
+from tocsin.centre.reach.headings import heading_of
 from tocsin.centre.reach.received import Item, everywhere_of, found_for, items_of, page_for
 from tocsin.centre.reach.spread import Reach
 from tocsin.core.errors import InputError, Refused
@@ -33,6 +34,11 @@ class Received(Schema):
     """Something that was released to the caller's organisation, and how far the organisation is with it."""
 
     reference: str
+    heading: str
+    """What it is about, in the language of the request; empty where nothing in it says so."""
+    observed_from: date | None
+    observed_until: date | None
+    """The days of what is in it; of a package, of its arrival."""
     kind: Literal["release", "package"]
     released_at: datetime
     labels: list[str]
@@ -131,7 +137,8 @@ def _recipient(request: HttpRequest, *scopes: str) -> Person:
 def _plain(item: Item) -> dict[str, Any]:
     progress = item.progress
     return {
-        "reference": item.reference, "kind": item.thing.kind.value, "released_at": item.thing.offered_at,
+        "reference": item.reference, "heading": heading_of(item.about), "observed_from": item.about.first_on,
+        "observed_until": item.about.last_on, "kind": item.thing.kind.value, "released_at": item.thing.offered_at,
         "labels": list(item.labels), "source": item.source, "rows": item.rows, "is_urgent": item.is_urgent,
         "acknowledge_by": item.due_at, "is_overdue": item.is_overdue, "outcome_asked_at": item.outcome_asked_at,
         "state": item.stage.value,

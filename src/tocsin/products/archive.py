@@ -117,7 +117,8 @@ def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Pat
     manifest = _json(_manifest(order, counts, work))
     (work / "manifest.json").write_bytes(manifest)
     (work / "manifest.sig").write_bytes(order.sign(manifest))
-    return rows, {**counts, **{name: summary[name] for name in ("affected", "hostile", "sightings")}}
+    figured = {name: summary[name] for name in ("affected", "hostile", "sightings")}
+    return rows, {**counts, **figured, **figures.leading()}
 
 
 def _manifest(order: Order, counts: dict[str, int], work: Path) -> dict[str, Any]:

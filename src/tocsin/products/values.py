@@ -215,6 +215,15 @@ class Figures:
         ]
         return found
 
+    def leading(self) -> dict[str, object]:
+        """The type and the malware of at least half the rows, empty where none has as many, and whether there are
+        several types: what the package is called by."""
+        found: dict[str, object] = {"is_mixed": len({word for word, _ in self._counts.get("by_type", Counter())}) > 1}
+        for key, title, name in (("type", "by_type", "type"), ("family", "by_malware", "malware")):
+            first = next(iter(self._counted(title, name, 1)), {name: None, "rows": 0})
+            found[key] = (first[name] or "") if 2 * int(str(first["rows"])) >= self._rows else ""
+        return found
+
     def _counted(self, title: str, name: str, limit: int) -> list[dict[str, object]]:
         counts = self._counts.get(title, Counter())
         words = sorted({word for word, _ in counts}, key=lambda word: (-counts[word, 0], word is not None, word))

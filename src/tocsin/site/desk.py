@@ -14,7 +14,7 @@ from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
 from tocsin.centre.intake.holding import queue_for
 from tocsin.centre.intake.models import Batch, FeedState
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.ledger.models import Kind
 from tocsin.centre.members import agreements, applications, people, second_look
 from tocsin.centre.members.models import Person
@@ -23,7 +23,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.permissions.selectors import answerable_by, asked_by
 from tocsin.centre.reach import board, received
 from tocsin.centre.recall import relabelling, remaking
-from tocsin.centre.recall.selectors import notices_for
+from tocsin.centre.recall.selectors import notices_for, overdue_for
 from tocsin.centre.recall.undoing import undos_for
 from tocsin.centre.release import orders
 from tocsin.centre.release.desk import deliveries_of, late_among, urgent_among, waiting_for
@@ -51,8 +51,8 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
     tasks = []
     batches = visible_batches(viewer_of(person), now)
     if may(person, "review"):
-        proposals = Proposal.objects.filter(state="open", batch__in=batches).count()
-        conflicts = CountryConflict.objects.filter(state="open", batch__in=batches).count()
+        proposals = Proposal.objects.filter(in_seen(batches), state="open").count()
+        conflicts = CountryConflict.objects.filter(in_seen(batches), state="open").count()
         tasks += [
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
@@ -93,6 +93,11 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
         tasks.append(Task(late[Kind.RELEASE], "clock", label, "follow-up", "?state=overdue"))
         label = _("Country packages that were not acknowledged in time")
         tasks.append(Task(late[Kind.PACKAGE], "clock", label, "follow-up", "?kind=package&state=overdue"))
+    if may(person, "recall") and person.organisation.is_centre:
+        late_ones = overdue_for(person, now).count()
+        tasks.append(
+            Task(late_ones, "clock", _("Recalls that somebody has not answered in time"), "recalls", "?state=overdue")
+        )
     if may(person, "respond") and not person.organisation.is_centre:
         wanted = received.waiting_count(person, now)
         tasks.append(Task(wanted, "mail", _("Received, and waiting for your acknowledgement"), "received-list"))

@@ -9,15 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from tests import builders, people
 
 from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.register import facts_of
-from tocsin.centre.intake.selectors import scope_of, visible_batches
+from tocsin.centre.intake.selectors import in_seen, scope_of, visible_batches
 from tocsin.centre.intake.terms import set_audience
+from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.words import Tlp
 from tocsin.handling import Facts, Viewer, may_see
@@ -107,6 +108,16 @@ def test_a_clock_that_steps_back_brings_nothing_back_that_was_hidden_and_loses_n
         now = timezone.now() + timedelta(hours=hours)
         assert set(visible_batches(viewer, now).values_list("pk", flat=True)) == {kept.pk}
         assert list(scope_of(viewer, now).batches) == [kept.pk]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes its plans otherwise")
+def test_one_row_is_asked_for_its_batch_and_not_looked_for_in_all_that_is_seen() -> None:
+    """However much somebody sees, the page of one object asks for one batch."""
+    builders.batch(builders.delivery(builders.organisation("northwind")), builders.handling())
+    seen = visible_batches(viewer_of(people.call("dana_analyst")))
+    plan = Object.objects.filter(in_seen(seen), pk=1).explain()
+    assert "CORRELATED" in plan
+    assert "expires" not in plan, "no index of batches is walked"
 
 
 @pytest.mark.parametrize("login", people.CAST)

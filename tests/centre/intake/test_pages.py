@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,10 +113,25 @@ def test_the_receipt_says_what_became_of_every_part(client: Client) -> None:
     assert b"=nonsense" in shown
 
 
+def test_a_part_of_which_every_record_was_refused_is_no_part() -> None:
+    """An empty part would be released, and somebody asked to acknowledge nothing."""
+    told = {"time.source": "2026-11-20T10:00:00+00:00", "classification.type": "c2-server", "feed.name": "one"}
+    lines = [
+        {**told, "source.ip": "192.0.2.7", "tlp": "AMBER"}, {**told, "source.ip": "1.1.1.1", "tlp": "GREEN"},
+        {**told, "source.ip": "not an address", "tlp": "CLEAR"},
+    ]  # fmt: skip
+    delivery = hand_over("pia_partner", "\n".join(map(json.dumps, lines)).encode(), "events.jsonl")
+    work()
+    delivery.refresh_from_db()
+    found = list(delivery.batches.order_by("pk").values_list("handling_set__tlp", "rows"))
+    assert (delivery.state, found) == ("parsed", [("TLP:AMBER", 1), ("TLP:GREEN", 1)])
+    assert delivery.rejections == 1
+
+
 def test_formulas_do_not_reach_spreadsheets(client: Client) -> None:
     delivery = hand_over("pia_partner")
     work()
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     text = client.get(address("delivery-rejections", delivery)).getvalue().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert "'=nonsense" in {row["excerpt"] for row in rows}
@@ -126,7 +142,7 @@ def test_formulas_do_not_reach_spreadsheets(client: Client) -> None:
 def test_nothing_turned_round_or_unseen_reaches_spreadsheets(client: Client) -> None:
     delivery = hand_over("pia_partner", "ip,note\n192.0.2.7,one\n\u202eexe.gnp,two\n".encode())
     work()
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     text = client.get(address("delivery-rejections", delivery)).getvalue().decode("utf-8-sig")
     assert "\\u202eexe.gnp" in text
     assert "\u202e" not in text
@@ -135,7 +151,7 @@ def test_nothing_turned_round_or_unseen_reaches_spreadsheets(client: Client) -> 
 def test_refused_records_are_mended_and_handed_over_again(client: Client) -> None:
     delivery = hand_over("pia_partner")
     work()
-    client.force_login(people.call("pia_partner"))
+    people.let_in(client, "pia_partner")
     given = client.get(address("delivery-mend", delivery)).content.decode()
     header, *lines = given.splitlines()
     assert header.startswith("ip,last_seen,note,")

@@ -13,6 +13,7 @@ from tests import builders, people
 from tests.centre.recall.conftest import bundle, handed_over, indicator, known_of
 from tests.crew import work
 
+from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
@@ -63,7 +64,9 @@ def test_chosen_seen_and_recalled(client: Client, officers: list[Person], sent: 
     client.force_login(officers[0])
     theirs = client.get(reverse("recall", args=[made.number])).content.decode()
     assert IDS[0] in theirs
+    people.proves(client)
     taken = client.get(reverse("recall-recalled", args=[made.number])).json()
+    assert Entry.objects.filter(action="recall.parts-fetched", actor=officers[0].login).count() == 1
     assert [(each["id"], each["revoked"]) for each in taken["stix"]] == [(IDS[0], True)]
     answer = {"state": "corrected", "acted": "on", "for_units": "on"}
     client.post(reverse("recall-answer", args=[made.number]), answer)

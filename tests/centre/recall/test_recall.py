@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +269,70 @@ class TestPages:
         whole = client.get(reverse("recall", args=[made.number])).content.decode()
         assert "NCB FR" in whole
         assert "Two addresses swapped" in whole
+
+    def test_whoever_took_it_is_told_under_which_reference_it_has_it(
+        self, client: Client, twelve: list[Person], sent: Batch
+    ) -> None:
+        """Packages have numbers of their own; who took nothing is told of nothing."""
+        made, receipt = recalled(sent), sent.delivery.receipt
+        for officer, is_told in ((twelve[0], True), (twelve[7], False), (twelve[10], False)):
+            client.force_login(officer)
+            for page in (reverse("recalls"), reverse("recall", args=[made.number])):
+                assert (receipt in client.get(page).content.decode()) is is_told
+            [told] = client.get("/api/v1/recalls").json()["told"]
+            assert told["reference"] == (receipt if is_told else "")
+
+    def test_what_is_overdue_is_on_the_desk_of_who_may_recall(
+        self, client: Client, twelve: list[Person], sent: Batch
+    ) -> None:
+        made = recalled(sent, at=datetime.now(UTC) - timedelta(hours=71))
+        label, late = "Recalls that somebody has not answered in time", reverse("recalls") + "?state=overdue"
+        people.let_in(client, "dario_duty", "en")
+        assert label not in client.get("/").content.decode()
+        assert made.number not in client.get(late).content.decode()
+        Recall.objects.update(confirm_by=datetime.now(UTC) - timedelta(minutes=1))
+        assert label in client.get("/").content.decode()
+        assert made.number in client.get(late).content.decode()
+        people.let_in(client, "rui_reviewer", "en")
+        assert label not in client.get("/").content.decode()
+        for officer in twelve[:9]:
+            answered(made, officer)
+        people.let_in(client, "dario_duty", "en")
+        assert made.number not in client.get(late).content.decode()
+        made.undos.create(organisation=twelve[0].organisation, made_at=NOW, due_at=NOW)
+        Recall.objects.update(closed_at=None)
+        assert made.number in client.get(late).content.decode(), "what is to be undone can be late, too"
+
+    def test_who_can_answer_no_more_does_not_keep_it_open_for_ever(
+        self, client: Client, twelve: list[Person], sent: Batch
+    ) -> None:
+        made = recalled(sent, at=datetime.now(UTC) - timedelta(hours=80))
+        for officer in twelve[1:9]:
+            answered(made, officer)
+        page, close = (reverse(name, args=[made.number]) for name in ("recall", "recall-close"))
+        people.let_in(client, "dana_analyst", "en")
+        assert "Close it without" not in client.get(page).content.decode()
+        assert client.post(close, {"reason": "x"}).status_code == 404
+        people.let_in(client, "pia_partner", "en")
+        assert client.post(close, {"reason": "x"}).status_code == 404, "its source does not decide on who answers"
+        people.let_in(client, "dario_duty", "en")
+        assert "Close it without" in client.get(page).content.decode()
+        client.post(close, {"reason": " "})
+        made.refresh_from_db()
+        assert made.closed_at is None
+        client.post(close, {"reason": "Suspended on Monday; its embassy was told"})
+        made.refresh_from_db()
+        body = json.loads(json.loads(made.certificate)["body"])
+        assert body["closed_unanswered"] == "Suspended on Monday; its embassy was told"
+        assert body["organisations"] - body["answered"] == 1
+        late = [each["organisation"] for each in body["answers"] if each["state"] == "informed"]
+        assert late == [twelve[0].organisation.slug]
+        source = json.loads(json.loads(certificates.for_source(made))["body"])
+        assert "closed_unanswered" not in source, "whose country is suspended is not for the source"
+        assert source["answers"]["informed"] == "fewer than 3"
+        answered(made, twelve[0])
+        assert made.notices.get(organisation=twelve[0].organisation).state == "destroyed", "late is better than never"
+        assert "Close it without" not in client.get(page).content.decode()
 
     def test_others_know_nothing_of_it(self, client: Client, twelve: list[Person], sent: Batch) -> None:
         made = recalled(sent)

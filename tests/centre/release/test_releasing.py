@@ -124,6 +124,19 @@ def test_nobody_of_the_source_takes_part(sent: Delivery, monkeypatch: pytest.Mon
         release(propose(sent), "mona_manager")
 
 
+def test_nobody_of_the_source_takes_part_from_a_seat_at_the_centre(sent: Delivery) -> None:
+    """W15: a secondee is of its employer, whatever its roles are here."""
+    seated = builders.person("seated", builders.centre(), "analyst", "dissemination", employer=sent.organisation)
+    with pytest.raises(Refused, match="of-the-source"):
+        propose(sent, "seated")
+    with pytest.raises(Refused, match="of-the-source"):
+        releasing.release(propose(sent), by=seated, is_proved=True, at=LATER)
+    seated.employer = people.call("omar_partner").organisation
+    seated.save()
+    releasing.release(Release.objects.get(), by=seated, is_proved=True, at=LATER)
+    assert Release.objects.get().released_by == seated
+
+
 def test_i11_no_role_can_do_all_steps() -> None:
     for side in ROLES.values():
         for role, abilities in side.items():

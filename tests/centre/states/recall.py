@@ -122,6 +122,16 @@ def _undo(state: str, note: str = "") -> Act:
     return act
 
 
+def _close(reason: str) -> Act:
+    def act(one: Delivery, who: str) -> None:
+        made = recalls_for(CAST[who]).filter(delivery=one).first()
+        if made is None:
+            raise NotFound
+        services.close_unanswered(made, reason=reason, by=CAST[who], at=AT)
+
+    return act
+
+
 def _take_certificate(one: Delivery, who: str) -> None:
     """As the page that gives it."""
     person = CAST[who]
@@ -155,5 +165,7 @@ def _acts() -> dict[str, Act]:
         "say-undone": _undo("done"),
         "say-nothing-to-undo": _undo("not-applicable", "it never ran"),
         "say-nothing-to-undo-without-why": _undo("not-applicable"),
+        "close-unanswered": _close("its country is suspended"),
+        "close-unanswered-without-why": _close(" "),
         "take-certificate": _take_certificate,
     }

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.knowledge.models import Document
 from tocsin.centre.pages import Page
 from tocsin.handling import Viewer
@@ -31,18 +31,18 @@ CLAIM_NAMES = ("stated", "registry", "geo", "tld")
 
 def open_proposals(viewer: Viewer) -> QuerySet[Proposal]:
     """Proposals that wait, from what the reviewer may see."""
-    return Proposal.objects.filter(state=Proposal.State.OPEN, batch__in=visible_batches(viewer))
+    return Proposal.objects.filter(in_seen(visible_batches(viewer)), state=Proposal.State.OPEN)
 
 
 def open_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
     """Conflicts that wait, those with most rows first."""
-    found = CountryConflict.objects.filter(state=CountryConflict.State.OPEN, batch__in=visible_batches(viewer))
+    found = CountryConflict.objects.filter(in_seen(visible_batches(viewer)), state=CountryConflict.State.OPEN)
     return found.select_related("batch__organisation").order_by("-rows", "pk")
 
 
 def decided_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
     """Conflicts that somebody decided, the last first."""
-    found = CountryConflict.objects.filter(state=CountryConflict.State.DECIDED, batch__in=visible_batches(viewer))
+    found = CountryConflict.objects.filter(in_seen(visible_batches(viewer)), state=CountryConflict.State.DECIDED)
     return found.select_related("batch__organisation", "decided_by").order_by("-decided_at", "-pk")
 
 
@@ -53,8 +53,9 @@ def rows_waiting(viewer: Viewer) -> int:
 
 def reports_with_proposals(viewer: Viewer) -> QuerySet[Delivery]:
     """Reports with something to decide, the newest first."""
-    waiting = Q(proposals__state=Proposal.State.OPEN, proposals__batch__in=visible_batches(viewer))
-    found = Delivery.objects.filter(waiting).annotate(open_count=Count("proposals", filter=waiting, distinct=True))
+    waiting = open_proposals(viewer).order_by()
+    counted = waiting.filter(delivery=OuterRef("pk")).values("delivery").annotate(count=Count("pk")).values("count")
+    found = Delivery.objects.filter(pk__in=waiting.values("delivery")).annotate(open_count=Subquery(counted))
     return found.select_related("organisation").order_by("-received_at", "-pk")
 
 
@@ -117,7 +118,7 @@ def marked(proposals: list[Proposal], text: str) -> list[Marked]:
 
 def text_of(report: Delivery, viewer: Viewer) -> str:
     """The plain text of a report, as far as the reviewer may see it and a page can hold it."""
-    texts = Document.objects.filter(delivery=report, batch__in=visible_batches(viewer)).order_by("pk")
+    texts = Document.objects.filter(in_seen(visible_batches(viewer)), delivery=report).order_by("pk")
     whole = "\n\n".join(texts.values_list("text", flat=True))
     return visible_lines(re.sub(r"\n{3,}", "\n\n", whole.replace("\r\n", "\n"))[:TEXT_CHARACTERS])
 

@@ -6,12 +6,14 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.lake_keys import snapshot_of
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
+from tocsin.centre.intake.selectors import in_seen
 from tocsin.centre.intake.vault import sealed_fact
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
@@ -67,16 +69,17 @@ def stop_query(*, query: StandingQuery, at: datetime) -> None:
 
 def queries_of(person: Person, seen: QuerySet[Batch]) -> QuerySet[StandingQuery]:
     """The person's own, those with something new first; of hits only those in batches that the person sees now."""
-    visible = Q(hits__batch__in=seen)
-    fresh = Count("hits", filter=visible & Q(hits__seen_at__isnull=True))
-    found = StandingQuery.objects.filter(person=person).filter(Q(is_active=True) | visible).distinct()
-    counted = found.annotate(fresh=fresh, rows=Sum("hits__rows", filter=visible))
-    return counted.order_by("-is_active", "-fresh", "-created_at")
+    hits = StandingHit.objects.filter(in_seen(seen), query=OuterRef("pk")).order_by().values("query")
+    fresh = Subquery(hits.filter(seen_at__isnull=True).annotate(count=Count("pk")).values("count"))
+    rows = Subquery(hits.annotate(sum=Sum("rows")).values("sum"))
+    counted = StandingQuery.objects.filter(person=person).annotate(fresh=Coalesce(fresh, 0), rows=rows)
+    found = counted.filter(Q(is_active=True) | Q(rows__isnull=False))
+    return found.order_by("-is_active", "-fresh", "-created_at")
 
 
 def hits_of(person: Person, seen: QuerySet[Batch]) -> QuerySet[StandingHit]:
     """What came of the person's own queries, in batches that the person sees now."""
-    return StandingHit.objects.filter(query__person=person, batch__in=seen)
+    return StandingHit.objects.filter(in_seen(seen), query__person=person)
 
 
 def mark_seen(person: Person, seen: QuerySet[Batch], at: datetime) -> None:

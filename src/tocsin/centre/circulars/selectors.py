@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from tocsin.centre.intake.deliveries import shown_whole
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.knowledge.models import Document, Object
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
@@ -38,7 +38,7 @@ def _all() -> QuerySet[Circular]:
 def received_by(person: Person) -> QuerySet[Circular]:
     """What came to the person, the newest first: what the gate shows and the own organisation did not send."""
     seen = visible_batches(viewer_of(person))
-    found = _all().filter(sent_at__isnull=False, delivery__in=seen.order_by().values("delivery"))
+    found = _all().filter(Exists(seen.filter(delivery=OuterRef("delivery"))), sent_at__isnull=False)
     return found.exclude(delivery__organisation=person.organisation).order_by("-sent_at", "-pk")
 
 
@@ -97,7 +97,7 @@ def texts_of(person: Person, found: Found) -> list[Document]:
     among = Document.objects.filter(delivery=found.circular.delivery_id)
     if found.role == "checker":
         return list(among.filter(batch__hidden_at=None).order_by("pk"))
-    return list(among.filter(batch__in=visible_batches(viewer_of(person))).order_by("pk"))
+    return list(among.filter(in_seen(visible_batches(viewer_of(person)))).order_by("pk"))
 
 
 def things_of(person: Person, circular: Circular) -> QuerySet[Object]:

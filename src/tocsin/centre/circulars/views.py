@@ -27,7 +27,7 @@ from tocsin.centre.knowledge.models import Document
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.members import agreements
-from tocsin.centre.members.access import costs, fresh_proof, person_of, requires
+from tocsin.centre.members.access import costs, fresh_proof, is_fresh, person_of, prove, requires
 from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
@@ -243,6 +243,8 @@ def circular_file(request: HttpRequest, found: Found) -> HttpResponseBase:
     path = delivery_path(store_folder(), circular.delivery.sha256)
     if not selectors.may_fetch(person, found) or not path.is_file():
         raise NotFound
+    if not is_fresh(request):
+        return prove(request.get_full_path())
     mark = copies.draw()
     if request.method == "GET":
         if said := _harm_said(person, circular, path, now):

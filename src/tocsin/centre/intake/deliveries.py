@@ -114,9 +114,9 @@ def is_over(delivery: Delivery, now: datetime) -> bool:
 def shown_whole(viewer: Viewer, deliveries: Sequence[Delivery]) -> list[Delivery]:
     """Those of which the gate shows this viewer every part, in their order."""
     first = {each.pk: each.duplicate_of or each for each in deliveries}
-    of_these = Batch.objects.filter(delivery__in=[each.pk for each in first.values()])
-    parts = Counter(of_these.values_list("delivery_id", flat=True))
-    shown = Counter(of_these.filter(pk__in=visible_batches(viewer)).values_list("delivery_id", flat=True))
+    numbers = {each.pk for each in first.values()}
+    parts = Counter(Batch.objects.filter(delivery__in=numbers).values_list("delivery_id", flat=True))
+    shown = Counter(visible_batches(viewer).filter(delivery__in=numbers).values_list("delivery_id", flat=True))
 
     def is_shown(one: Delivery) -> bool:
         return parts[one.pk] == shown[one.pk] if parts[one.pk] else _may_see_unread(viewer, one)

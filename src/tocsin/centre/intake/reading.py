@@ -233,11 +233,11 @@ class Reading:
     def _take_rows(self, rows: Rows, grade: str) -> None:
         done = normalise(rows, self.context, self.seen)
         self.recount.note(done.again)
-        batch = self._batch(rows.marking, grade)
         self.outcome.repeats += done.repeats
         if done.rejections.height:
             self._keep_rejections(done.rejections)
-        if done.frame.height:
+        if done.frame.height:  # A part of which every record was refused is none: nobody could be given it.
+            batch = self._batch(rows.marking, grade)
             self.outcome.batches[batch - self._first_batch]["rows"] += done.frame.height
             self.keys.append(done.keys.with_columns(pl.col("row") + self.buffered))
             of_batch = files.narrow(done.frame).with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch"))

@@ -40,6 +40,14 @@ def visible_batches(viewer: Viewer, now: datetime | None = None) -> QuerySet[Bat
     return alive.alias(held_under=F("terms_id") + 0).filter(held_under__in=numbers)
 
 
+def in_seen(batches: QuerySet[Batch], of: str = "batch") -> Exists:
+    """Whether the batch of a row is among these, asked from the row to its batch.
+
+    `batch__in` would first list all that somebody sees, however few the rows are.
+    """
+    return Exists(batches.filter(pk=OuterRef(of)))
+
+
 def scope_of(viewer: Viewer, now: datetime | None = None) -> Scope:
     """The same answer as the lake's questions take it, with the rule on victim rows (DOMAIN 4.9)."""
     return scope_in(register(), viewer, now or timezone.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tocsin.centre.clock.services import judged_on
 from tocsin.centre.intake.models import Batch, Delivery
@@ -71,8 +71,8 @@ def asked_by(person: Person, now: datetime) -> QuerySet[Permission]:
     found = found.order_by("-pk")
     if not person.organisation.is_centre:
         return found.filter(asked_for=person.organisation)
-    seen = visible_batches(viewer_of(person), now).values("delivery")
-    return found.filter(delivery__in=seen)
+    seen = visible_batches(viewer_of(person), now)
+    return found.filter(Exists(seen.filter(delivery=OuterRef("delivery"))))
 
 
 def parts_of(asked: Permission) -> QuerySet[Batch]:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from tocsin.centre.intake.deliveries import delivery_for
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.register import FACTS
-from tocsin.centre.intake.selectors import visible_batches, with_rows_seen
+from tocsin.centre.intake.selectors import in_seen, visible_batches, with_rows_seen
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
@@ -98,7 +98,7 @@ def _page(request: HttpRequest, found: Permission, form: AnswerForm, is_source: 
     person = person_of(request)
     parts = with_rows_seen(parts_of(found), viewer_of(person)).select_related("handling_set").order_by("pk")
     if not is_source:
-        parts = parts.filter(pk__in=visible_batches(viewer_of(person), now).values("pk"))
+        parts = parts.filter(in_seen(visible_batches(viewer_of(person), now), "pk"))
     is_centre = person.organisation.is_centre
     excluded = {entry for each in sets_named(found.sets) for entry in each.exclusions} if is_source else set()
     context = {
@@ -241,9 +241,12 @@ def _ask(
 ) -> HttpResponse:  # fmt: skip
     person = person_of(request)
     listed = list(with_rows_seen(parts, viewer_of(person)).order_by("pk"))
-    some = [each for each in listed if str(each.pk) in chosen] or listed
+    # Nothing chosen is all of it: what was chosen and is gone must not become that.
+    some = [each for each in listed if not chosen or str(each.pk) in chosen]
     if request.method == "POST" and form.is_valid():
         try:
+            if chosen and len(some) != len(set(chosen)):
+                raise Refused(rules.Refusal.NOTHING_CHOSEN)
             made = services.ask(delivery, some, form.wish(), reason=form.cleaned_data["reason"], by=person, at=now)
         except Refused as refused:
             form.add_error(None, str(REFUSALS.get(refused.rule, refused.rule)))

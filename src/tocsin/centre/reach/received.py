@@ -23,6 +23,7 @@ from tocsin.centre.rows import Numbers
 from tocsin.core.errors import NotFound
 
 from . import outcomes, things
+from .about import About, about_each, about_package
 from .rules import CHASED_FOR, Stage, due_at, stage_of
 from .things import Thing
 from .words import said_of
@@ -38,6 +39,7 @@ class Item:
     """A release or package as its recipient reads it. Names of the house stay in the house: a receipt names it."""
 
     reference: str
+    about: About
     thing: Thing
     labels: tuple[str, ...]
     source: str
@@ -73,13 +75,17 @@ def packages_to(person: Person) -> QuerySet[Package]:
     return packages_for(person).filter(recalled_at=None).select_related("created_by__organisation").order_by("-pk")
 
 
-def page_for(person: Person, kind: Kind, state: str, after: str, now: datetime, per_page: int = PER_PAGE) -> Page[Item]:
-    """Newest first. An unreadable cursor starts anew."""
+def page_for(
+    person: Person, kind: Kind, state: str, after: str, now: datetime, per_page: int = PER_PAGE, *, asked: str = ""
+) -> Page[Item]:
+    """Newest first; with `asked`, those whose reference holds this. An unreadable cursor starts anew."""
     place = unseal(after) if after else None
     own = [person.organisation_id]
     found = releases_for(person, now) if kind == Kind.RELEASE else packages_to(person)
     if place is not None and place.isdecimal():
         found = found.filter(pk__lt=int(place))
+    if asked:
+        found = found.filter(**{f"{'delivery__receipt' if kind == Kind.RELEASE else 'number'}__icontains": asked})
     if state == "waiting":
         found = found.exclude(pk__in=Numbers(done_by(kind, own, ACKNOWLEDGING)))
     elif state == "asked":
@@ -147,11 +153,26 @@ def items_of(person: Person, found: Sequence[Thing], now: datetime) -> list[Item
             said[kind, number] = by_organisation.get(person.organisation_id, Progress())
         for number, step, at in Chase.objects.filter(kind=kind, number__in=numbers).values_list("number", "step", "at"):
             chases[kind, number, step] = at
-    return [_item(person, each, parts[each.number], said[each.kind, each.number], chases, asked, now) for each in found]
+    abouts = iter(about_each(viewer_of(person), [parts[each.number] for each in releases]))
+    return [
+        _item(
+            next(abouts) if isinstance(each.of, Release) else about_package(each.of), each, parts[each.number],
+            said[each.kind, each.number], chases, asked, now,
+        )
+        for each in found
+    ]  # fmt: skip
+
+
+def about_all(person: Person, found: Sequence[Thing], now: datetime) -> About:
+    """Of what stands under one reference: all releases of a delivery together, or one package."""
+    of = found[0].of
+    if isinstance(of, Package):
+        return about_package(of)
+    return about_each(viewer_of(person), [list(seen_of(person, found, now))])[0]
 
 
 def _item(
-    person: Person,
+    about: About,
     thing: Thing,
     seen: list[Batch],
     progress: Progress,
@@ -172,7 +193,7 @@ def _item(
     else:
         labels, source, reference, rows = (str(of.summary.get("tlp", "")),), "", of.number, of.rows
     return Item(
-        reference=reference, thing=thing, labels=labels, source=source, rows=rows, progress=progress,
+        reference=reference, about=about, thing=thing, labels=labels, source=source, rows=rows, progress=progress,
         stage=stage_of(has_fetched=False, has_opened=progress.opened_at is not None,
                        has_acknowledged=not is_waiting, outcome=progress.outcome),
         due_at=wanted_by, is_urgent=urgent_at is not None, is_reminded=reminded and is_waiting,

@@ -25,7 +25,17 @@ from tocsin.reference.countries import country
 
 from . import labels, responding
 from .forms import AnswerForm
-from .received import STATES, everywhere_of, found_for, items_of, page_for, seen_of, unit_stages, waiting_count
+from .received import (
+    STATES,
+    about_all,
+    everywhere_of,
+    found_for,
+    items_of,
+    page_for,
+    seen_of,
+    unit_stages,
+    waiting_count,
+)
 from .things import Thing
 
 THINGS_SHOWN = 25
@@ -39,11 +49,15 @@ def received_list(request: HttpRequest) -> HttpResponse:
     person, now = person_of(request), timezone.now()
     if person.organisation.is_centre:
         raise Http404
-    state = request.GET.get("state", "waiting")
-    state = state if state in STATES else "waiting"
+    asked = request.GET.get("q", "").strip()[:64]
+    # What was answered long ago is looked for by its reference, too.
+    usual = "all" if asked else "waiting"
+    state = request.GET.get("state", usual)
+    state = state if state in STATES else usual
     kind = Kind.PACKAGE if request.GET.get("kind") == Kind.PACKAGE and may(person, "package") else Kind.RELEASE
     context = {
-        "page": page_for(person, kind, state, request.GET.get("after", ""), now),
+        "page": page_for(person, kind, state, request.GET.get("after", ""), now, asked=asked),
+        "asked": asked,
         "kind": kind.value,
         "state": state,
         "states": labels.STATES.items(),
@@ -71,6 +85,7 @@ def _page(request: HttpRequest, reference: str, form: AnswerForm | None = None) 
         "reference": reference,
         "items": items,
         "item": latest,
+        "about": about_all(person, found, now),
         "is_package": latest.thing.kind == Kind.PACKAGE,
         "is_acknowledged": all(item.progress.acknowledged_at for item in items),
         "units": unit_stages(person, found),
@@ -105,7 +120,7 @@ def _contents(request: HttpRequest, person: Person, found: list[Thing]) -> dict[
         "countries": [
             {"name": country(code).name(language), "value": rows} for code, rows in countries[:COUNTRIES_SHOWN]
         ],
-        "things": Object.objects.filter(batch__in=batches).order_by("pk")[:THINGS_SHOWN],
+        "things": Object.objects.filter(delivery=of.delivery_id, batch__in=batches).order_by("pk")[:THINGS_SHOWN],
         "documents": of.delivery.documents.filter(batch__in=batches).defer("text"),
     }
 

@@ -18,14 +18,17 @@ from .models import Notice, Recall, Undo
 from .rules import ANSWERED
 
 
-def full(made: Recall, notices: Sequence[Notice]) -> str:
-    """For the Centre: every organisation with its answer."""
+def full(made: Recall, notices: Sequence[Notice], why_unanswered: str = "") -> str:
+    """For the Centre: every organisation with its answer, and why it was closed without some."""
     undos = {each.organisation_id: each for each in made.undos.all()}
     answers = [_answer(each, undos.get(each.organisation_id)) for each in notices]
     remakes = {
         each.old.number: each.new.number if each.new else "" for each in made.remakes.select_related("old", "new")
     }
-    return _signed({**_facts_of(made, notices), "packages": made.packages, "remade": remakes, "answers": answers})
+    without = {"closed_unanswered": why_unanswered} if why_unanswered else {}
+    return _signed(
+        {**_facts_of(made, notices), **without, "packages": made.packages, "remade": remakes, "answers": answers}
+    )
 
 
 def for_source(made: Recall) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from django.db.models import Max
 
 from tocsin.centre.intake.models import Batch
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import bodies_of, identified
 from tocsin.centre.members.models import Person
@@ -101,7 +101,7 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
     while some := list(things.filter(pk__gt=last).order_by("pk")[:SLICE]):
         bodies = bodies_of(some)
         # What the reader still has from elsewhere is not revoked.
-        copies = identified(Object.objects.filter(batch__in=seen), {each.object_id for each in some})
+        copies = identified(Object.objects.filter(in_seen(seen)), {each.object_id for each in some})
         still = {each.object_id for each in copies}
         for each in some:
             if each.object_id not in still:

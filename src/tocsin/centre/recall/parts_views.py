@@ -6,16 +6,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.forms import BaseFormSet, formset_factory
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.views.deliveries import of_receipt
 from tocsin.centre.ledger.rules import FEW, told_to_source
-from tocsin.centre.members.access import fresh_proof, person_of, requires
+from tocsin.centre.members.access import fresh_proof, is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.reasons import sentence
@@ -153,7 +154,7 @@ def recall_remake(request: HttpRequest, number: str) -> HttpResponse:
 
 @requires("read")
 @require_safe
-def recall_recalled(request: HttpRequest, number: str) -> HttpResponse:
+def recall_recalled(request: HttpRequest, number: str) -> HttpResponseBase:
     """What was recalled, for programs: values, and STIX objects as revoked versions. Only for who may have had it."""
     person = person_of(request)
     found = recalls_for(person).filter(number=number).first()
@@ -165,6 +166,10 @@ def recall_recalled(request: HttpRequest, number: str) -> HttpResponse:
         found = notice.recall if notice is not None else None
     if found is None or not parts:
         raise Http404
+    if not is_fresh(request):
+        return prove(request.get_full_path())
+    if request.method == "GET":
+        record(person.login, "recall.parts-fetched", f"recall:{found.number}", {"parts": len(parts)}, at=timezone.now())
     response = JsonResponse(recalled_of(found, parts))
     response["Content-Disposition"] = f'attachment; filename="tocsin-{found.number}-recalled.json"'
     response["Cache-Control"] = "private, no-store"

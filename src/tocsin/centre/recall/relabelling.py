@@ -26,7 +26,7 @@ from tocsin.centre.intake.models import Batch, BatchSet, Delivery
 from tocsin.centre.intake.parting import Prepared
 from tocsin.centre.intake.personal_scan import PersonalScan
 from tocsin.centre.intake.screening import MACHINE_FORMATS
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.intake.services import handling_row
 from tocsin.centre.knowledge import parting as knowledge
 from tocsin.centre.knowledge.models import Object
@@ -366,7 +366,7 @@ def waiting_for(person: Person) -> QuerySet[Relabelling]:
     waiting = Relabelling.objects.filter(state=Relabelling.State.WAITING).select_related("delivery", "organisation")
     if person.organisation.is_centre:
         shown = Batch.objects.filter(hidden_at=None, delivery__in=waiting.values("delivery"))
-        closed = shown.exclude(pk__in=visible_batches(viewer_of(person)).values("pk"))
+        closed = shown.exclude(in_seen(visible_batches(viewer_of(person)), "pk"))
         waiting = waiting.exclude(delivery__in=closed.values("delivery")).order_by("asked_at")
         return waiting if may(person, "release") else waiting.none()
     own = waiting.filter(delivery__organisation=person.organisation).order_by("asked_at")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 import orjson
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.secondees import known_to
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import IS_SEALED, body_of, identified
+from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
@@ -48,7 +49,7 @@ def may_recall_parts(person: Person, delivery: Delivery) -> bool:
 def reads_all(person: Person, delivery: Delivery) -> bool:
     """Whether the gate opens to the person all that is shown of it."""
     shown = Batch.objects.filter(delivery=delivery, hidden_at=None)
-    return not shown.exclude(pk__in=visible_batches(viewer_of(person)).values("pk")).exists()
+    return not shown.exclude(in_seen(visible_batches(viewer_of(person)), "pk")).exists()
 
 
 def recalls_for(person: Person) -> QuerySet[Recall]:
@@ -66,11 +67,28 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
     return found.filter(delivery__organisation=person.organisation) if may(person, "recall") else found.none()
 
 
+def overdue_for(person: Person, now: datetime) -> QuerySet[Recall]:
+    """Of those that the person may follow, the open ones where an answer or an undoing is late."""
+    late = Undo.objects.filter(recall=OuterRef("pk"), state=Undo.State.OPEN, due_at__lte=now)
+    found = recalls_for(person).filter(closed_at=None)
+    return found.filter(Q(open__gt=0, confirm_by__lte=now) | Exists(late))
+
+
 def notices_for(person: Person) -> QuerySet[Notice]:
     """What the person's organisation was told, the newest first."""
     if not may(person, "read") or person.organisation.is_centre:
         return Notice.objects.none()
-    return person.organisation.recall_notices.select_related("recall").order_by("-informed_at", "-pk")
+    return person.organisation.recall_notices.select_related("recall__delivery").order_by("-informed_at", "-pk")
+
+
+def reference_of(notice: Notice) -> str:
+    """Under which reference whoever was told has what it took, as its list of what was received names it.
+
+    Packages and circulars carry numbers of their own; who took nothing is told of nothing.
+    """
+    delivery = notice.recall.delivery
+    took_itself = any(channel != Taking.Channel.PACKAGE for channel, _name, _day in notice.taken)
+    return delivery.receipt if took_itself and not delivery.is_circular else ""
 
 
 def contents_of(person: Person, delivery: Delivery, text: str) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -19,9 +19,10 @@ from tocsin.centre.intake.models import Batch, Delivery, Origin
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.rules import may
 from tocsin.centre.numbers import drawn_number
 from tocsin.centre.release.models import Package
-from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.lake.scope import Batches
 
 from . import certificates, journal, labels, remaking, undoing
@@ -30,6 +31,7 @@ from .parts import Found, batches_of, countries_of, find, plain_value, take_out
 from .reach import Extent, extent_of, told_of, within
 from .rules import IN_THE_MAKING, SETTLES, answer_by, is_over, is_overdue, wanted_answers
 
+LONGEST_REASON = 400
 _ATTEMPTS = 6
 SYSTEM = "system"
 CORRECT = "send-corrected"
@@ -246,6 +248,34 @@ def close_if_over(made: Recall, at: datetime) -> None:
     made.certificate = certificates.full(made, notices)
     made.save(update_fields=["closed_at", "certificate"])
     record(SYSTEM, "recall.closed", f"recall:{made.number}", {"organisations": len(notices)}, at=at)
+
+
+def close_unanswered(made: Recall, *, reason: str, by: Person, at: datetime) -> None:
+    """Close it although somebody has not answered or undone, once that is late: an organisation may be closed, or its
+    country suspended. The certificate names who is missing and why it was closed; who answers later is noted.
+
+    Raises NotFound for who does not recall at the Centre, Conflict where it is closed or nobody is late.
+    """
+    if not (by.organisation.is_centre and may(by, "recall")):
+        raise NotFound
+    if not reason.strip():
+        raise InputError("missing-field", field="reason")
+    with transaction.atomic():
+        found = Recall.objects.select_for_update().get(pk=made.pk)
+        notices = list(found.notices.select_related("organisation").order_by("organisation__slug"))
+        undos = list(found.undos.filter(state=Undo.State.OPEN))
+        waiting = [each for each in notices if each.state == Notice.State.INFORMED]
+        ends = [found.confirm_by] if waiting else [each.due_at for each in undos]
+        if found.closed_at is not None or not ends or at < max(ends):
+            raise Conflict("it is closed, or nobody is late")
+        found.closed_at = at
+        found.certificate = certificates.full(found, notices, reason.strip()[:LONGEST_REASON])
+        found.save(update_fields=["closed_at", "certificate"])
+        facts = {
+            "organisations": len(notices), "reason": reason.strip()[:LONGEST_REASON],
+            "unanswered": [each.organisation.slug for each in waiting], "to_undo": len(undos),
+        }  # fmt: skip
+        record(by.login, "recall.closed-unanswered", f"recall:{found.number}", facts, at=at)
 
 
 def tick(now: datetime) -> None:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("recalls/", views.recall_list, name="recalls"),
     path("recalls/<str:number>/", views.recall_page, name="recall"),
     path("recalls/<str:number>/answer/", views.recall_answer, name="recall-answer"),
+    path("recalls/<str:number>/close/", views.recall_close, name="recall-close"),
     path("recalls/<str:number>/certificate", views.recall_certificate, name="recall-certificate"),
     path("recalls/<str:number>/undo/", parts_views.recall_undo, name="recall-undo"),
     path("recalls/<str:number>/remake/", parts_views.recall_remake, name="recall-remake"),

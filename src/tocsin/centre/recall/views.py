@@ -27,7 +27,7 @@ from .models import Notice, Recall
 from .reach import reach_of
 from .relabelling import waiting_for
 from .rules import is_overdue
-from .selectors import may_recall, may_recall_parts, notices_for, recalls_for
+from .selectors import may_recall, may_recall_parts, notices_for, overdue_for, recalls_for, reference_of
 
 PER_PAGE = 25
 
@@ -38,12 +38,15 @@ def recall_list(request: HttpRequest) -> HttpResponse:
     """Recalls that the person may follow, and those that its organisation was told of."""
     person, now = person_of(request), timezone.now()
     notices = notices_for(person)
-    page = Paginator(recalls_for(person), PER_PAGE).get_page(request.GET.get("page"))
+    is_late = request.GET.get("state") == "overdue"
+    followed = overdue_for(person, now) if is_late else recalls_for(person)
+    page = Paginator(followed, PER_PAGE).get_page(request.GET.get("page"))
     told = Paginator(notices, PER_PAGE).get_page(request.GET.get("told"))
     context = {
         "page": page,
         "rows": [_shown(each, now) for each in page],
         "told": told,
+        "is_late": is_late,
         "notices": [_notice(each, now) for each in told],
         "is_centre": person.organisation.is_centre,
         "undos": undoing.undos_for(person).filter(state="open"),
@@ -96,10 +99,20 @@ def _shown(made: Recall, now: datetime) -> dict[str, Any]:
         "told": total,
         "answered": total - left,
         "is_late": bool(left) and now >= made.confirm_by,
+        "is_closable": _is_closable(made, now),
         "undos": made.asked_undos,  # type: ignore[attr-defined]
         "undos_open": made.open_undos,  # type: ignore[attr-defined]
         "reason": labels.SHOWN_REASONS[made.reason],
     }
+
+
+def _is_closable(made: Recall, now: datetime) -> bool:
+    """Whether what is missing is late, all of it."""
+    if made.closed_at is not None or not (made.open or made.open_undos):  # type: ignore[attr-defined]
+        return False
+    if made.open and now < made.confirm_by:  # type: ignore[attr-defined]
+        return False
+    return bool(made.open) or not made.undos.filter(state="open", due_at__gt=now).exists()  # type: ignore[attr-defined]
 
 
 def _notice(notice: Notice, now: datetime) -> dict[str, Any]:
@@ -109,6 +122,7 @@ def _notice(notice: Notice, now: datetime) -> dict[str, Any]:
         "state": labels.STATES[notice.state],
         "tone": labels.TONES.get(notice.state, "good"),
         "is_late": late,
+        "reference": reference_of(notice),
         "taken": [(CHANNELS.get(channel, channel), name, day) for channel, name, day in notice.taken],
     }
 
@@ -163,6 +177,26 @@ def recall_answer(request: HttpRequest, number: str) -> HttpResponse:
         return _page(request, number, form)
     else:
         messages.success(request, _("Thank you. Your answer is recorded."))
+    return redirect("recall", number)
+
+
+@requires("recall")
+@fresh_proof(back="recalls")
+@require_POST
+def recall_close(request: HttpRequest, number: str) -> HttpResponse:
+    """End it without the answers that are late."""
+    person = person_of(request)
+    found = recalls_for(person).filter(number=number).first() if person.organisation.is_centre else None
+    if found is None:
+        raise Http404
+    try:
+        services.close_unanswered(found, reason=request.POST.get("reason", ""), by=person, at=timezone.now())
+    except InputError as error:
+        messages.error(request, sentence(error.reason))
+    except Conflict:
+        messages.error(request, _("It is closed, or nobody is late any more. Look again."))
+    else:
+        messages.success(request, _("It is closed. The certificate says who has not answered, and why it was closed."))
     return redirect("recall", number)
 
 

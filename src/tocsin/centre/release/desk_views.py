@@ -32,8 +32,7 @@ from .desk import Group, deliveries_of, groups_of, rows_of, urgent_among, waitin
 from .labels import REFUSALS
 from .models import Release
 from .orders import orders_in_force
-from .preview import preview
-from .release_forms import AudienceForm, SimulatorForm
+from .release_forms import AudienceForm
 
 PER_PAGE = 25
 
@@ -94,7 +93,11 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
     wanted = proposed.audience if proposed else form.cleaned_data["audience"] if form.is_valid() else []
     groups = groups_of(delivery, batches, wanted, now)
     waiting = _may_go(groups)
-    chosen = _chosen(waiting, request.GET.getlist("part"))
+    if proposed:
+        in_it = set(proposed.batches.values_list("pk", flat=True))
+        chosen = [group for group in waiting if in_it & set(group.batches)]
+    else:
+        chosen = _chosen(waiting, request.GET.getlist("part")) or waiting
     case = releasing.case_of(delivery, proposed.proposed_by if proposed else None)
     actor = releasing.actor_of(person, is_proved=True)  # Asked for when the step is taken.
     is_untouched = urgent_among(Delivery.objects.filter(pk=delivery.pk)).exists()
@@ -113,6 +116,7 @@ def _page(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime)
         "refusal": _refusal(delivery, chosen, wanted, now) if waiting and not proposed else None,
         "propose_refusal": rules.refusal_of_proposer(actor, case),
         "release_refusal": rules.refusal_of_releaser(actor, case),
+        "is_unclear": not proposed and not form.is_valid(),
         "is_proposer": proposed is not None and proposed.proposed_by_id == person.pk,
         "may_propose": may(person, "propose-release"),
         "urgency": urgency_for(person, delivery) if delivery.urgent_at else "",
@@ -137,8 +141,9 @@ def _derived(groups: list[Group], clients: set[str]) -> Derived:
 
 
 def _chosen(waiting: list[Group], parts: list[str]) -> list[Group]:
-    """The ticked parts; none ticked: all of them."""
-    return [group for group in waiting if str(group.number) in parts] or waiting
+    """The ticked parts, none where one of them does not wait any more; none ticked: all of them."""
+    found = [group for group in waiting if not parts or str(group.number) in parts]
+    return found if len(found) == len(set(parts)) or not parts else []
 
 
 def _refusal(delivery: Delivery, chosen: list[Group], wanted: list[str], now: datetime) -> rules.Refusal | None:
@@ -154,8 +159,15 @@ def _act(request: HttpRequest, delivery: Delivery, batches: Any, now: datetime) 
         return prove(request.get_full_path())
     if act == "propose":
         form = AudienceForm(said)
-        wanted = form.cleaned_data["audience"] if form.is_valid() else []
-        chosen = _chosen(_may_go(groups_of(delivery, batches, wanted, now)), said.getlist("part"))
+        # Nobody chosen is everybody whom the label lets have it: a choice that cannot be read must not become that.
+        wanted = form.cleaned_data["audience"] if form.is_valid() else None
+        groups = [] if wanted is None else groups_of(delivery, batches, wanted, now)
+        chosen = _chosen(_may_go(groups), said.getlist("part"))
+        if wanted is None or (not chosen and said.getlist("part")):
+            messages.error(
+                request, _("What you chose is not there any more as you saw it. Look again, and choose anew.")
+            )
+            return redirect("release-of", delivery.receipt)
         numbers = [number for group in chosen for number in group.batches]
         attempt(request, _("It is proposed. Another person releases it."), lambda: releasing.propose(
             delivery, Batch.objects.filter(pk__in=numbers), audience=wanted, reason=reason, by=person, at=now
@@ -198,24 +210,3 @@ def attempt(request: HttpRequest, done: str, act: Callable[[], object]) -> None:
         messages.error(request, _("Somebody else decided meanwhile. Look again."))
     else:
         messages.success(request, done)
-
-
-@requires("read-releases")
-@require_safe
-def release_simulator(request: HttpRequest) -> HttpResponse:
-    """Who would get this? Asked of the gate, with invented terms; nothing is kept."""
-    form = SimulatorForm(
-        request.GET or None, initial={"codes": ["H2"], "purposes": ["PROTECT"], "tlp": Tlp.AMBER.value}
-    )
-    context: dict[str, Any] = {"form": form}
-    if form.is_valid():
-        said, now = form.cleaned_data, timezone.now()
-        handling, source = said["handling"], said["source"]
-        clients = releasing.bureaus()
-        audience = rules.audience_under(handling, said["audience"], clients)
-        context |= {
-            "handling": handling,
-            "refusal": releasing.refusal_of([handling], source, said["audience"], clients, now),
-            "preview": preview(handling, source.slug, audience, now),
-        }
-    return render(request, "release/simulator.html", context)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -9,14 +11,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from tocsin.centre.intake.secondees import known_to
 from tocsin.centre.members.access import fresh_proof, is_fresh, person_of, prove, requires
 from tocsin.centre.permissions.rules import day_of
 from tocsin.core.errors import Refused
+from tocsin.core.words import Tlp
+from tocsin.handling import HandlingSet
 
-from . import orders, rules
+from . import orders, releasing, rules
 from .desk_views import attempt
 from .labels import REFUSALS
 from .models import StandingOrder
+from .preview import Preview, preview
 from .release_forms import OrderForm, first_days
 from .releasing import actor_of
 
@@ -57,16 +63,29 @@ def order(request: HttpRequest, key: int) -> HttpResponseBase:
                 raise Http404
         return redirect("order", key)
     signers = {each.login for each in (found.first_by, found.second_by) if each is not None}
-    released = found.releases.select_related("delivery").order_by("-pk")
+    released = known_to(person, found.releases.select_related("delivery").order_by("-pk"))
     context = {
         "order": found,
         "standing": found.standing(day_of(now)),
         "sign_refusal": rules.refusal_of_signer(actor_of(person, is_proved=True), orders.case_of(found)),
         "may_stop": rules.may_stop(actor_of(person), signers),
+        "reached": _reached(found, now),
         "released": released[:RELEASES_LISTED],
         "count": released.count(),
     }
     return render(request, "release/order.html", context)
+
+
+def _reached(found: StandingOrder, now: datetime) -> list[tuple[Tlp, rules.Refusal | None, Preview]]:
+    """Who would see what leaves under it: for each label up to its ceiling, without codes and exclusions."""
+    answers = []
+    source, clients = found.terms.source, releasing.bureaus()
+    for label in (each for each in rules.CEILINGS if each.rank <= found.terms.ceiling.rank):
+        handling = HandlingSet(tlp=label, codes=(), purposes=tuple(found.purposes))
+        refusal = rules.refusal_of_content([handling])
+        audience = None if refusal else rules.audience_under(handling, found.audience, clients)
+        answers.append((label, refusal, preview(handling, source, audience, now)))
+    return answers
 
 
 @requires("sign-orders")

@@ -56,9 +56,9 @@ class Preview:
 
 def preview(
     handling: HandlingSet, source: str, audience: Sequence[str] | None, at: datetime, permitted: Sequence[str] = (), *,
-    is_private: bool = False, countries: frozenset[str] | None = None,
+    is_private: bool = False, countries: frozenset[str] | None = None, only: str = "",
 ) -> Preview:  # fmt: skip
-    """For every organisation that can sign in: whether it would see it, and by which rule.
+    """For every organisation that can sign in, or those of `only` one country: whether it would see it, by which rule.
 
     Where victims of some `countries` are all that is in it (`intake.concern`), others find nothing there.
     """
@@ -67,6 +67,7 @@ def preview(
     lines = [
         Line(organisation, person, viewer, explain(viewer, handling, facts, at))
         for organisation, person, viewer in _viewers(handling, _organisations(at))
+        if not only or organisation.country == only
     ]
     lines.sort(key=lambda line: ORDER.index(line.reason))
     untouched: list[Line] = []

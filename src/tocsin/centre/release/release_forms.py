@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.intake.models import Delivery
@@ -18,6 +20,8 @@ from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet
 from tocsin.handling.sets import CLASSIFICATIONS
+from tocsin.reference.countries import country
+from tocsin.reference.members import members
 
 from .rules import CEILINGS
 
@@ -87,6 +91,25 @@ def first_days(today: date) -> dict[str, date]:
     return {"starts_on": today, "ends_on": today + timedelta(days=90)}
 
 
+class CountryForm(forms.Form):
+    """One country: what would it get of what waits?"""
+
+    country = forms.ChoiceField(label=_("Country"))
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        super().__init__(*args, **said)
+        field = self.fields["country"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = country_choices()
+
+
+def country_choices() -> Choices:
+    """Members of this day, in the reader's order."""
+    language = get_language() or "en"
+    names = {each.code: country(each.code).name(language) for each in members(timezone.now().date())}
+    return sorted(names.items(), key=lambda pair: pair[1])
+
+
 class SimulatorForm(AudienceForm):
     """Something invented: who would get it?"""
 
@@ -107,9 +130,19 @@ class SimulatorForm(AudienceForm):
     classification = forms.ChoiceField(label=_("Classification"), choices=[(each, each) for each in CLASSIFICATIONS])
     addressees = Several(label=_("Whom the source named"))
     exclusions = Several(label=_("Whom the source excluded"))
-    field_order = (
-        "source", "tlp", "classification", "codes", "purposes", "addressees", "exclusions", "audience",
+    victims = forms.ChoiceField(
+        label=_("Only victims of"), required=False,
+        help_text=_("Where victims of one country are all that is in it, others find nothing there."),
     )  # fmt: skip
+    field_order = (
+        "source", "tlp", "classification", "codes", "purposes", "victims", "addressees", "exclusions", "audience",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        super().__init__(*args, **said)
+        victims = self.fields["victims"]
+        assert isinstance(victims, forms.ChoiceField)
+        victims.choices = [("", _("Nobody in particular")), *country_choices()]
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}

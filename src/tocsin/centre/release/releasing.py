@@ -40,7 +40,8 @@ def actor_of(person: Person, *, is_proved: bool = False) -> Actor:
     organisation = person.organisation
     is_active = person.is_active and organisation.is_active
     abilities = abilities_of(side_of(organisation), person.roles) if is_active else frozenset()
-    return Actor(person.login, organisation.slug, abilities=abilities, is_proved=is_proved)
+    employer = person.employer.slug if person.employer else ""
+    return Actor(person.login, organisation.slug, employer, abilities, is_proved)
 
 
 def case_of(delivery: Delivery, proposer: Person | None = None) -> Case:

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.grades import graded
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
 from tocsin.centre.ledger.models import Taking
@@ -99,7 +99,7 @@ def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
 
 def _object_for(request: HttpRequest, key: int) -> Object:
     seen = visible_batches(viewer_of(person_of(request)))
-    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation", "batch").first()
+    found = Object.objects.filter(in_seen(seen), pk=key).select_related("delivery__organisation", "batch").first()
     if found is None:
         raise Http404
     return found
@@ -124,7 +124,7 @@ def object_page(request: HttpRequest, key: int) -> HttpResponse:
     shown = body.raw.decode("utf-8", "replace")
     with suppress(ValueError, RecursionError):  # Rules and XML are shown as they are.
         shown = json.dumps(json.loads(body.raw), indent=2, ensure_ascii=False)
-    seen = Object.objects.filter(batch__in=visible_batches(viewer))
+    seen = Object.objects.filter(in_seen(visible_batches(viewer)))
     translated = translation_of(seen, found, get_language() or "en")
     is_named = viewer.is_centre or found.delivery.organisation.slug == viewer.organisation
     context = {

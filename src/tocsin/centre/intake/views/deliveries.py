@@ -154,6 +154,8 @@ def delivery_rejections(request: HttpRequest, found: Delivery) -> HttpResponseBa
     person = person_of(request)
     if not selectors.may_read_contents(person, found):
         raise NotFound
+    if not is_fresh(request):
+        return prove(request.get_full_path())
     if request.method == "GET":
         _note_fetch(person, found, "rejections")
     lines = while_here(request, _rejection_lines(found), lambda: _require_contents(person, found))
@@ -188,6 +190,8 @@ def delivery_mend(request: HttpRequest, found: Delivery) -> HttpResponseBase:
     if not selectors.may_read_contents(person, found):
         raise NotFound
     if request.method != "POST":
+        if not is_fresh(request):
+            return prove(request.get_full_path())
         made = mending.mend_file(found)
         _note_fetch(person, found, "refused")
         response = HttpResponse(made.content, content_type="application/octet-stream")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_safe
 from tocsin.centre.audit.selectors import found as acts
 from tocsin.centre.audit.services import record
 from tocsin.centre.members import emergency
-from tocsin.centre.members.access import costs, person_of, requires
+from tocsin.centre.members.access import costs, fresh_proof, person_of, requires
 from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.emergency_states import opens_for
 from tocsin.centre.members.emergency_views import facts_for
@@ -93,6 +93,7 @@ def emergency_delivery(request: HttpRequest, key: int, receipt: str) -> HttpResp
 
 
 @requires("ask-emergency")
+@fresh_proof()
 @costs(Kind.DOWNLOADS)
 @never_cache
 @require_GET

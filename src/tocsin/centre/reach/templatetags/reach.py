@@ -7,7 +7,8 @@ from django import template
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.ledger.labels import CHANNELS, OUTCOMES, USEFULNESS
 
-from .. import labels, spread
+from .. import headings, labels, spread
+from ..about import About
 
 register = template.Library()
 
@@ -27,6 +28,18 @@ def stage_tone(word: str) -> str:
 def stage_words(word: str) -> object:
     """How far a recipient is."""
     return labels.STAGES[str(word)][2]
+
+
+@register.filter
+def heading(about: About) -> str:
+    """What something received is about."""
+    return headings.heading_of(about)
+
+
+@register.filter
+def under_heading(about: About) -> str:
+    """What stands below that: figures where the heading is a title, and days."""
+    return headings.under_heading(about)
 
 
 @register.filter
