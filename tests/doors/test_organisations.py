@@ -8,7 +8,9 @@ from django.urls import reverse
 from tests import builders, people, scene
 
 from tocsin.centre.audit.models import Entry
+from tocsin.centre.intake.organisations import change_organisation
 from tocsin.centre.members.models import Organisation
+from tocsin.core.errors import InputError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 NEW = {"name": "Harbour CERT", "slug": "harbour", "class_name": "public-body", "country": "JO", "contact": "desk",
@@ -99,6 +101,20 @@ def test_an_agreement_ends_and_its_class_stays(client: Client, shown: scene.Scen
     assert (changed.class_name, changed.is_active) == ("private", False)
     client.force_login(people.call("pia_partner"))
     assert client.get(reverse("home")).status_code == 302, "its people are out at once"
+
+
+def test_the_centre_itself_stays_open(client: Client) -> None:
+    """Closed, nobody could open it again: all who may are its own people."""
+    client.force_login(people.call("ada_administrator"))
+    address = reverse("organisation-edit", args=["centre"])
+    assert 'name="is_active"' not in client.get(address).content.decode()
+    client.post(address, {"name": "Fusion Centre", "country": "", "contact": "x", "tlp": "TLP:AMBER"})
+    found = Organisation.objects.get(slug="centre")
+    assert (found.is_active, found.contact) == (True, "x")
+    assert client.get(reverse("organisations")).status_code == 200
+    with pytest.raises(InputError):
+        change_organisation(found, name="x", country="", contact="", is_active=False,
+                            by=people.call("ada_administrator"), at=builders.NOW)  # fmt: skip
 
 
 def test_an_object_names_its_source_to_the_centre_only(client: Client, shown: scene.Scene) -> None:
