@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.grades import graded
 from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.views.restrictions import to_read_first
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
 from tocsin.centre.ledger.models import Taking
@@ -99,7 +100,11 @@ def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
 
 def _object_for(request: HttpRequest, key: int) -> Object:
     seen = visible_batches(viewer_of(person_of(request)))
-    found = Object.objects.filter(pk=key, batch__in=seen).select_related("delivery__organisation", "batch").first()
+    found = (
+        Object.objects.filter(pk=key, batch__in=seen)
+        .select_related("delivery__organisation", "batch__handling_set")
+        .first()
+    )
     if found is None:
         raise Http404
     return found
@@ -119,6 +124,8 @@ def _body_of(thing: Object) -> Body:
 def object_page(request: HttpRequest, key: int) -> HttpResponse:
     """An object as it came: what was read out of it, what it names, and its own bytes."""
     found = _object_for(request, key)
+    if (first := to_read_first(request, [found.batch])) is not None:
+        return first
     viewer = viewer_of(person_of(request))
     body = _body_of(found)
     shown = body.raw.decode("utf-8", "replace")
@@ -153,6 +160,8 @@ def object_download(request: HttpRequest, key: int) -> HttpResponseBase:
     person, now = person_of(request), timezone.now()
     if not is_fresh(request):
         return prove(request.get_full_path())
+    if (first := to_read_first(request, [found.batch])) is not None:
+        return first
     with transaction.atomic():
         took(person, Taking.Channel.FILE, [found.batch_id], now)
         mark = copies.draw()
