@@ -66,7 +66,7 @@ def list_people(slug: str | None, role: str | None, as_json: bool) -> None:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    table = Table("Login", "Name", "Organisation", "Roles", "Second factor", "Here last", "State")
+    table = _table("Login", "Name", "Organisation", "Roles", "Second factor", "Here last", "State")
     for row in rows:
         table.add_row(*(_shown(row[name]) for name in row))
     Console().print(table)
@@ -82,6 +82,14 @@ def _about(each: Person, now: datetime) -> dict[str, object]:
         "here_last": each.last_login.isoformat(timespec="minutes") if each.last_login else "",
         "state": admission.refusal_of(each, now) or "open",
     }  # fmt: skip
+
+
+def _table(*heads: str) -> Table:
+    """Nothing in it is cut off: what stands first is typed into the next command."""
+    table = Table()
+    for place, head in enumerate(heads):
+        table.add_column(head, overflow="fold", no_wrap=place == 0)
+    return table
 
 
 def _shown(said: object) -> str:
@@ -254,7 +262,10 @@ def list_keys(login: str | None, as_json: bool) -> None:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    table = Table("Number", "Owner", "Organisation", "What it is for", "Scopes", "From", "Until", "Used last")
+    if not rows:
+        click.echo("No key opens anything.")
+        return
+    table = _table("Number", "Owner", "Organisation", "What it is for", "Scopes", "From", "Until", "Used last")
     for row in rows:
         table.add_row(*(_shown(row[name]) for name in row))
     Console().print(table)
@@ -324,7 +335,7 @@ def organisations() -> None:
     from tocsin.centre.members.agreements import held_by_all
     from tocsin.centre.members.models import Organisation
 
-    table = Table("Slug", "Name", "Class", "Country", "Agreement", "Until")
+    table = _table("Slug", "Name", "Class", "Country", "Agreement", "Until")
     found = list(Organisation.objects.filter(is_bureau=False))
     held = held_by_all(found, _now())
     for each in found:

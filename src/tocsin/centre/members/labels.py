@@ -82,6 +82,7 @@ LANGUAGES: dict[str, str | Promise] = {
 
 REVIEWS: dict[str, tuple[str, str, str | Promise]] = {
     "fresh": ("circle-check", "good", _("Confirmed")),
+    "new": ("circle-check", "good", _("New account")),
     "soon": ("clock", "accent", _("To be confirmed soon")),
     "overdue": ("alert-triangle", "warn", _("Overdue")),
     "lapsed": ("lock", "bad", _("Access ended: not confirmed")),

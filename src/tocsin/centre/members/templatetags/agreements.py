@@ -124,7 +124,7 @@ def in_words(defaults: Mapping[str, object]) -> list[Rule]:
         *_bound(held),
         Rule("attribution", labels.DEFAULTS["attribution"], (), (labels.ATTRIBUTIONS[held.attribution],)),
         Rule("retention_months", labels.DEFAULTS["retention_months"], (), (_kept_for(held),)),
-        Rule("grade", labels.DEFAULTS["grade"], (str(defaults.get("grade") or HOUSE).replace(":", " "),), ()),
+        Rule("grade", labels.DEFAULTS["grade"], (_grade_of(defaults),), ()),
     ]
 
 
@@ -143,15 +143,20 @@ def purposes_in_words(listed: Iterable[str]) -> list[object]:
 
 
 def _bound(held: HandlingSet) -> list[Rule]:
-    codes = tuple(labels.CODES[code] for code in held.codes) or (gettext("None."),)
+    codes = tuple(f"{code}: {labels.CODES[code]}" for code in held.codes) or (gettext("None."),)
     own = [Rule("restrictions", labels.DEFAULTS["restrictions"], (), held.restrictions)] if held.restrictions else []
     return [
         Rule("tlp", labels.DEFAULTS["tlp"], (held.tlp.value,), (labels.TLP[held.tlp.value],)),
-        Rule("codes", labels.DEFAULTS["codes"], held.codes, codes),
+        Rule("codes", labels.DEFAULTS["codes"], (), codes),
         *own,
         Rule("pap", labels.DEFAULTS["pap"], (held.pap,), (labels.PAP[held.pap],)),
         Rule("purposes", labels.DEFAULTS["purposes"], (), tuple(labels.PURPOSES[word] for word in held.purposes)),
     ]
+
+
+def _grade_of(defaults: Mapping[str, object]) -> str:
+    """As people write it."""
+    return str(defaults.get("grade") or HOUSE).replace("admiralty", "Admiralty").replace(":", " ")
 
 
 def _kept_for(held: HandlingSet) -> str:
