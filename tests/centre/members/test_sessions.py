@@ -133,11 +133,14 @@ def test_inactive_is_told_the_same_as_a_wrong_password(change: str, client: Clie
     assert _try(client, "dana_analyst", builders.PASSWORD) == 200
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "nowhere", "sign-out", "%s"]
+)
 def test_next_never_leaves_the_site(target: str, client: Client) -> None:
     people.call("dana_analyst")
     response = client.post(reverse("sign-in"), {"login": "dana_analyst", "password": builders.PASSWORD, "next": target})
     assert response["Location"] == "/"
+    assert client.get(reverse("sign-in"), {"next": target})["Location"] == "/"
 
 
 def test_first_password_must_be_changed_before_anything_else(client: Client) -> None:
