@@ -281,14 +281,14 @@ def test_a_partner_is_brought_in_on_the_pages_by_two(client: Client, give_key: G
     wrong = post_part(client, agreement, "terms", title="Feeds", starts_on=today, ends_on="2020-01-01")
     assert "The last day lies before the first." in wrong.content.decode()
     post_part(client, agreement, "terms", title="Feeds", starts_on=today, data_types=["indicators", "malware"])
+    post_part(client, agreement, "defaults", tlp="TLP:GREEN", codes=["H1"], pap="PAP:GREEN", purposes=["PROTECT"],
+              attribution="may", retention_months="6")  # fmt: skip
     post_part(client, agreement, "signatures", signed_for_centre="Ann", signed_for_centre_on=today,
               signed_for_partner="Bo", signed_for_partner_on=today)  # fmt: skip
     step(client, agreement, "signed")
     wrong = post_part(client, agreement, "security", key_fingerprint="12:34", security_contact="soc@harbour.example")
     assert "This is no fingerprint" in wrong.content.decode()
     post_part(client, agreement, "security", is_page_only="on", security_contact="soc@harbour.example")
-    post_part(client, agreement, "defaults", tlp="TLP:GREEN", codes=["H1"], pap="PAP:GREEN", purposes=["PROTECT"],
-              attribution="may", retention_months="6")  # fmt: skip
     assert "Another person than the one who passed the vetting" in step(client, agreement, "active")
     client.force_login(people.call("ada_administrator"))
     assert "The agreement is now: Active." in step(client, agreement, "active")
@@ -305,6 +305,79 @@ def test_a_partner_is_brought_in_on_the_pages_by_two(client: Client, give_key: G
     ):
         assert (text in page) is (text != "Paula_partnership"), text
     assert page.count("Took an agreement a step further") == 4
+
+
+DEFAULTS: dict[str, Any] = {"tlp": "TLP:AMBER", "codes": ["H1", "H2"], "pap": "PAP:AMBER", "purposes": ["PROTECT"],
+                            "attribution": "must-not", "retention_months": "12"}  # fmt: skip
+
+
+def test_the_centre_alone_allows_nothing_more_than_two_sides_signed(client: Client, northwind: Organisation) -> None:
+    agreement = Agreement.objects.get()
+    Agreement.objects.update(basis="procedure", ends_on=None, vetted_until=date(2099, 1, 1))
+    northwind.defaults = {"tlp": "TLP:AMBER", "codes": ["H2"]}
+    northwind.save()
+    client.force_login(people.call("paula_partnership"))
+    for wider in ({"tlp": "TLP:CLEAR"}, {"codes": ["H1"]}, {"purposes": ["PROTECT", "TRAIN"]}, {"attribution": "may"}):
+        said = post_part(client, agreement, "defaults", **DEFAULTS | wider)
+        assert (said.status_code, REASONS["defaults-not-agreed"] in said.content.decode()) == (422, True), wider
+    half = post_part(client, agreement, "defaults", **DEFAULTS | {"tlp": "TLP:CLEAR", "agreed_by": "Bo Ek"})
+    assert "Say who agreed, and on which day." in half.content.decode()
+    early = post_part(client, agreement, "defaults", **DEFAULTS, agreed_by="Bo Ek", agreed_on="2199-01-01")
+    assert early.status_code == 422
+    northwind.refresh_from_db()
+    assert northwind.defaults == {"tlp": "TLP:AMBER", "codes": ["H2"]}
+    assert post_part(client, agreement, "defaults", **DEFAULTS).status_code == 200, "what is stricter holds at once"
+    agreed = DEFAULTS | {"tlp": "TLP:GREEN", "agreed_by": "Bo <i>Ek", "agreed_on": "2026-01-05"}
+    assert post_part(client, agreement, "defaults", **agreed).status_code == 200
+    northwind.refresh_from_db()
+    assert (northwind.defaults["tlp"], northwind.defaults["codes"]) == ("TLP:GREEN", ["H1", "H2"])
+    assert "agreed_by" not in northwind.defaults
+    people.let_in(client, "pia_partner")
+    page = main_of(client, reverse("own-agreement"))
+    assert "Agreed for the partner by Bo &lt;i&gt;Ek" in page
+    assert "Nothing more was allowed by it than before." in page
+    assert "paula_partnership" not in page
+
+
+def test_what_a_partner_agreed_on_has_no_side_door(client: Client, northwind: Organisation) -> None:
+    """The page of its name and address says nothing of how its deliveries are treated."""
+    northwind.defaults = {"tlp": "TLP:AMBER"}
+    northwind.save()
+    client.force_login(people.call("paula_partnership"))
+    address = reverse("organisation-edit", args=["northwind"])
+    page = main_of(client, address)
+    assert 'name="tlp"' not in page
+    assert reverse("agreement", args=["northwind"]) in page
+    client.post(address, {"name": "Northwind", "country": "", "contact": "", "tlp": "TLP:CLEAR", "is_active": "on"})
+    northwind.refresh_from_db()
+    assert (northwind.defaults, northwind.is_active) == ({"tlp": "TLP:AMBER"}, True)
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "text"),
+    [
+        ("vetting", {"vetted_until": "2020-01-01"}, REASONS["vetting-out-of-bounds"]),
+        ("vetting", {"vetted_until": "2199-01-01"}, REASONS["vetting-out-of-bounds"]),
+        ("vetting", {"vetted_until": "9999-12-31"}, "This day cannot be meant: check the year."),
+        ("signatures", {"signed_for_partner_on": "2198-01-01"}, "This day is still to come."),
+        ("terms", {"starts_on": "0001-01-01"}, "This day cannot be meant: check the year."),
+        ("terms", {"starts_on": "2026-02-30"}, "Enter a valid date."),
+        ("terms", {"title": "x" * 201}, "at most 200 characters"),
+    ],
+)
+def test_days_and_texts_that_cannot_be_meant_are_told(
+    client: Client, northwind: Organisation, part: str, said: dict[str, str], text: str
+) -> None:
+    Agreement.objects.update(state="negotiated", basis="procedure")
+    agreement = Agreement.objects.get()
+    rest = {
+        "vetting": dict.fromkeys(("ownership", "jurisdiction", "conflicts", "security", "human_rights"), "x"),
+        "signatures": {"signed_for_centre": "Ann", "signed_for_centre_on": "2026-01-01", "signed_for_partner": "Bo"},
+        "terms": {"title": "Feeds"},
+    }
+    client.force_login(people.call("paula_partnership"))
+    answer = post_part(client, agreement, part, **rest[part] | said)
+    assert (answer.status_code, text in answer.content.decode()) == (422, True)
 
 
 def test_who_cannot_hand_over_is_told_before_choosing_a_file(client: Client, northwind: Organisation) -> None:

@@ -59,6 +59,19 @@ def test_the_same_name_twice_is_two_applications_and_tells_nothing(client: Clien
     assert Organisation.objects.filter(slug__startswith="applicant-").count() == 1
 
 
+def test_what_turns_or_hides_letters_falls_away_and_the_address_stays_whole(client: Client) -> None:
+    said = SAID | {
+        "name": "\u202eHarbour\u200f  Labs\u2066",
+        "person": "Bo " + "E" * 150,
+        "email": "bo@" + "h" * 60 + ".example",
+    }
+    client.post(reverse("apply"), said)
+    made = Organisation.objects.get()
+    assert made.name == "Harbour Labs"
+    assert said["email"] in made.contact
+    assert client.post(reverse("apply"), SAID | {"name": "\u200f\u202e \u3164"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"name": ""}, {"class_name": "law-enforcement"}, {"country": "QQ"}, {"email": "no"}, {"data_types": ["king"]},

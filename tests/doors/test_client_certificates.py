@@ -33,7 +33,9 @@ from tests.doors.conftest import GiveKey
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.members.models import Key
+from tocsin.centre.members.services import add_key
 from tocsin.cli.people import person as command
+from tocsin.core.errors import InputError
 from tocsin.credentials import certificates
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -264,3 +266,27 @@ def test_a_key_is_bound_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert CliRunner().invoke(command, [*said, "--certificate", str(tmp_path / "machine.pem")]).exit_code == 1
     assert Key.objects.count() == 1
     assert builders.organisation("northwind").keys.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_certificate_that_has_ended_binds_no_new_key_and_a_key_beside_it_is_not_in_force(client: Client) -> None:
+    pia = people.call("pia_partner")
+    now = datetime.now(UTC)
+    good = certificates.from_pem(made("collector").pem)
+    ended = replace(good, ends_at=now - timedelta(seconds=1))
+    said: dict[str, Any] = {"person": pia, "name": "collector", "scopes": ["read"], "by": "t", "at": now,
+                            "expires_at": now + timedelta(days=200)}  # fmt: skip
+    with pytest.raises(InputError, match="certificate-ended"):
+        add_key(**said, certificate=ended)
+    key, _secret = add_key(**said, certificate=good)
+    people.let_in(client, "pia_partner")
+    page = client.get(reverse("keys")).content.decode()
+    assert "Ends soon" in page, "the certificate ends in 30 days, and the key with it"
+    Key.objects.filter(pk=key.pk).update(certificate_ends_at=now)
+    page = client.get(reverse("keys")).content.decode()
+    assert "Its certificate has ended" in page
+    assert "In force" not in page
+    Key.objects.filter(pk=key.pk).update(
+        certificate_ends_at=now + timedelta(days=90), organisation=builders.organisation()
+    )
+    assert "Of another seat of yours" in client.get(reverse("keys")).content.decode()

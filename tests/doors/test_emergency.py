@@ -198,6 +198,19 @@ def test_what_is_not_asked_well_is_not_asked(said: dict[str, object], shown: sce
     assert not EmergencyAccess.objects.exists()
 
 
+def test_nobody_drowns_the_alarm_in_requests(shown: scene.Scene) -> None:
+    ada = client_of("ada_administrator")
+    first = asked(ada, receipt="no-such-receipt")
+    for _ in range(emergency.AT_ONCE - 1):
+        asked(ada, receipt="no-such-receipt")
+    form = {"reason": "Because.", "hours": 1, "receipt": "no-such-receipt"}
+    assert "Three of your requests wait or are open already." in ada.post(reverse("emergencies"), form).content.decode()
+    assert EmergencyAccess.objects.count() == emergency.AT_ONCE
+    ada.post(reverse("emergency-end", args=[first.pk]))
+    assert ada.post(reverse("emergencies"), form).status_code == 302
+    assert asked(client_of("dario_duty"), receipt="no-such-receipt").asked_by.login == "dario_duty"
+
+
 def test_asking_does_not_tell_whether_a_receipt_exists(shown: scene.Scene) -> None:
     access = asked(client_of("ada_administrator"), receipt="no-such-receipt")
     client_of("lena_legal").post(reverse("emergency-approve", args=[access.pk]))

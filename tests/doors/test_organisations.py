@@ -7,8 +7,13 @@ from django.test import Client
 from django.urls import reverse
 from tests import builders, people, scene
 
+from tocsin.centre.analysis.views import lookups
 from tocsin.centre.audit.models import Entry
+from tocsin.centre.intake.organisations import change_organisation
+from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.models import Organisation
+from tocsin.core.errors import InputError
+from tocsin.lake.objects import Body
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 NEW = {"name": "Harbour CERT", "slug": "harbour", "class_name": "public-body", "country": "JO", "contact": "desk",
@@ -101,6 +106,20 @@ def test_an_agreement_ends_and_its_class_stays(client: Client, shown: scene.Scen
     assert client.get(reverse("home")).status_code == 302, "its people are out at once"
 
 
+def test_the_centre_itself_stays_open(client: Client) -> None:
+    """Closed, nobody could open it again: all who may are its own people."""
+    client.force_login(people.call("ada_administrator"))
+    address = reverse("organisation-edit", args=["centre"])
+    assert 'name="is_active"' not in client.get(address).content.decode()
+    client.post(address, {"name": "Fusion Centre", "country": "", "contact": "x", "tlp": "TLP:AMBER"})
+    found = Organisation.objects.get(slug="centre")
+    assert (found.is_active, found.contact) == (True, "x")
+    assert client.get(reverse("organisations")).status_code == 200
+    with pytest.raises(InputError):
+        change_organisation(found, name="x", country="", contact="", is_active=False,
+                            by=people.call("ada_administrator"), at=builders.NOW)  # fmt: skip
+
+
 def test_an_object_names_its_source_to_the_centre_only(client: Client, shown: scene.Scene) -> None:
     address = reverse("object", args=[shown.thing.pk])
     for login, is_named in (("dana_analyst", True), ("pia_partner", True), ("fleur_officer", False)):
@@ -113,6 +132,31 @@ def test_an_object_names_its_source_to_the_centre_only(client: Client, shown: sc
         assert "Grey Heron" in body
         assert "bird" in body
         assert "intrusion-set--1" in body
+
+
+@pytest.mark.parametrize(("attribution", "is_told"), [("must-not", False), ("may", True), ("must", True)])
+def test_an_object_that_names_its_source_is_shown_without_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch, attribution: str, is_told: bool
+) -> None:
+    """What it says of itself goes by the same field as what the page says of it."""
+    shown = scene.make(attribution=attribution)
+    builders.organisation("northwind")
+    Organisation.objects.filter(slug="northwind").update(contact="soc@north.example")
+    Object.objects.filter(pk=shown.thing.pk).update(name="Seen by NORTHWIND")
+    raw = b'{"type": "intrusion-set", "by": "N\\u006frthwind", "via": "hxxp://www.north[.]example/"}'
+    body = Body(raw, ("northwind", "bird"), "", "", "", 0, ())
+    monkeypatch.setattr(lookups, "body_of", lambda thing: body)
+    address, file = reverse("object", args=[shown.thing.pk]), reverse("object-raw", args=[shown.thing.pk])
+    for login, reads in (("dana_analyst", True), ("pia_partner", True), ("fleur_officer", is_told)):
+        person = people.call(login)
+        person.language = "en"
+        person.save()
+        people.let_in(client, login)
+        page = client.get(address).content.decode().split("<main")[1]
+        assert ("orthwind" in page.lower()) is reads, login
+        assert ("does not let itself be named" in page) is not reads
+        assert "bird" in page
+        assert (client.get(file).status_code == 200) is reads, login
 
 
 def test_an_object_is_given_out_as_it_came(client: Client, shown: scene.Scene) -> None:

@@ -17,7 +17,7 @@ from tests.doors.conftest import work
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services
 from tocsin.centre.intake.selectors import visible_batches
-from tocsin.centre.members import admission, units
+from tocsin.centre.members import admission, countries, units
 from tocsin.centre.members import people as accounts
 from tocsin.centre.members.models import Key, OpenSession, Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
@@ -323,6 +323,27 @@ def test_the_centre_appoints_the_first_and_a_partner_manages_its_own(client: Cli
     assert pia.roles == []
 
 
+@pytest.mark.parametrize("login", ["system", "Command", "-", "\u0430mina", "am\u200fina", "Amina", "a b", "x" * 121])
+def test_no_account_speaks_in_the_log_for_somebody_else(client: Client, login: str) -> None:
+    """Whom the log knows beside people, letters that only look like others, and the same name in capitals."""
+    let_in(client, amina())
+    form = {"organisation": "ncb-fr", "login": login, "name": "Mo", "clearance": "", "roles": ["officer"]}
+    answer = client.post(reverse("person-add"), form)
+    assert (answer.status_code, "field-error" in answer.content.decode()) == (422, True)
+    assert Person.objects.exclude(login="amina").count() == 0
+
+
+def test_names_are_kept_as_they_can_be_seen(client: Client) -> None:
+    let_in(client, amina())
+    form = {"organisation": "ncb-fr", "login": "mo", "clearance": "", "roles": ["officer"]}
+    assert client.post(reverse("person-add"), form | {"name": "\u202e\u200f"}).status_code == 422
+    client.post(reverse("person-add"), form | {"name": "Mo\u202e  nitsuJ"})
+    assert Person.objects.get(login="mo").name == "Mo nitsuJ"
+    bureau = builders.bureau("FR")
+    client.post(reverse("units"), {"name": "\u200fUnité\u2066", "slug": "nu-x", "parent": bureau.slug, "contact": ""})
+    assert Organisation.objects.get(slug="nu-x").name == "Unité"
+
+
 # Secondment
 
 
@@ -387,6 +408,31 @@ def test_w15_a_secondment_is_recorded_keeps_its_term_and_ends_at_once(client: Cl
     assert not OpenSession.objects.filter(person=sven).exists()
     assert not Key.objects.filter(person=sven, revoked_at=None).exists()
     assert '"employer":"southgate"' in Entry.objects.get(action="person.closed").detail
+
+
+@pytest.mark.parametrize("what", ["closed", "withdrawn", "suspended"])
+def test_w15_whose_employer_is_shut_out_has_no_seat_meanwhile(client: Client, what: str) -> None:
+    """A seat gives what seat and employer both have: an employer that may not come in has nothing."""
+    bureau = builders.bureau("KE")
+    employer = unit("nu-ke", bureau)
+    sven = builders.person("sven", builders.centre(), "analyst", employer=employer)
+    secret = key_of(sven)
+    browser, said = Client(), {"Authorization": f"Bearer {secret}"}
+    browser.force_login(sven)
+    assert (browser.get(reverse("lookup")).status_code, viewer_of(sven).employer) == (200, "nu-ke")
+    if what == "closed":
+        Organisation.objects.filter(pk=employer.pk).update(is_active=False)
+    elif what == "withdrawn":
+        units.withdraw(bureau, reason="x", by=people.call("lena_legal"), at=timezone.now())
+    else:
+        countries.set_status("KE", "suspended", reason="x", by="lena", at=timezone.now())
+    sven = Person.objects.get(pk=sven.pk)
+    assert admission.refusal_of(sven, timezone.now()) == "employer-closed"
+    assert viewer_of(sven).class_name == ""
+    assert browser.get(reverse("lookup")).status_code == 302
+    assert client.get("/api/v1/lookup?q=a", headers=said).status_code == 401
+    again = client.post(reverse("sign-in"), {"login": "sven", "password": builders.PASSWORD})
+    assert "The access of your employer is closed" in again.content.decode()
 
 
 # The yearly confirmation

@@ -58,18 +58,56 @@ def test_an_installation_is_got_back_into_by_commands_alone(home: Path) -> None:
     assert must_change
     assert "second factor" not in said(home, "person", "reset-factors", "nobody", status=1)
     said(home, "person", "reset-factors", "rescue")
+    assert "do not open read" in said(home, "person", "key", "rescue", "--scope", "read", status=1)
+    said(home, "person", "roles", "rescue", "--role", "administrator", "--role", "duty")
     key = said(home, "person", "key", "rescue", "--scope", "read")
     number = re.search(r"key number (\d+)", key)
     assert number is not None
     said(home, "person", "revoke-key", number[1])
     acts = [row[0] for row in rows(home, "SELECT action FROM audit_entry WHERE actor = 'command' ORDER BY id")]
     assert acts == [
-        "person.added", "person.added", "person.password-reset", "person.factors-reset", "key.added", "key.revoked",
+        "person.added", "person.added", "person.password-reset", "person.factors-reset", "person.changed", "key.added",
+        "key.revoked",
     ]  # fmt: skip
     assert all(
         first[1] not in str(row) and again[1] not in str(row) for row in rows(home, "SELECT detail FROM audit_entry")
     )
     assert json.loads(str(rows(home, "SELECT detail FROM audit_entry WHERE action = 'person.added'")[0][0]))["roles"]
+
+
+def test_who_is_alone_with_the_command_line_finds_who_there_is_and_what_holds_them_back(home: Path) -> None:
+    said(home, "init")
+    said(home, "person", "create", "Nadia", "--name", "Nadia\u202e [red]X", "--role", "analyst")
+    taken = said(home, "person", "create", "nadia", "--name", "N", "--role", "analyst", status=1)
+    assert "tocsin person password nadia" in taken
+    assert "no name that the log itself uses" in said(
+        home, "person", "create", "system", "--name", "N", "--role", "analyst", status=1
+    )
+    assert "There are: analyst, reviewer" in said(
+        home, "person", "create", "nils", "--name", "N", "--role", "king", status=1
+    )
+    listed = [json.loads(line) for line in said(home, "person", "list", "--json").splitlines()]
+    [nadia] = [each for each in listed if each["login"] == "Nadia"]
+    assert (nadia["name"], nadia["roles"], nadia["state"], nadia["second_factor"]) == (
+        "Nadia [red]X", ["analyst"], "open", False,
+    )  # fmt: skip
+    table = said(home, "person", "list", "--role", "analyst")
+    assert all(word in table for word in ("Nadia", "[red]X", "analyst"))
+    said(home, "person", "close", "nadia", "--reason", "lost laptop")
+    assert "is closed already" in said(home, "person", "close", "Nadia", "--reason", "again", status=1)
+    assert "tocsin person reopen Nadia" in said(home, "person", "password", "nadia")
+    said(home, "person", "reopen", "nadia")
+    assert "not closed" in said(home, "person", "reopen", "nadia", status=1)
+    key = said(home, "person", "key", "nadia", "--scope", "ask", "--from", "192.0.2.0/24")
+    number = re.search(r"key number (\d+)", key)
+    assert number is not None
+    [told] = [json.loads(line) for line in said(home, "person", "keys", "nadia", "--json").splitlines()]
+    assert (str(told["number"]), told["ranges"], told["scopes"]) == (number[1], ["192.0.2.0/24"], ["ask"])
+    assert "so wide that it bounds nothing" in said(
+        home, "person", "key", "nadia", "--scope", "ask", "--from", "::/0", status=1
+    )
+    said(home, "person", "revoke-key", number[1])
+    assert said(home, "person", "keys", "nadia", "--json") == ""
 
 
 def test_the_guide_names_commands_that_exist(home: Path) -> None:

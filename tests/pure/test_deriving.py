@@ -38,9 +38,11 @@ def handling_sets(draw: st.DrawFn) -> HandlingSet:
     audience = draw(st.sets(NAMES, max_size=3)) - exclusions
     if tlp.rank >= Tlp.AMBER_STRICT.rank:
         audience -= {"all-members"}
+    codes = draw(st.sets(st.sampled_from(["H0", "H1", "H2", "H3"]), max_size=2))
+    texts = st.sets(st.sampled_from(["On paper only.", "Ask us first."]), max_size=2)
     return HandlingSet(
-        tlp=tlp, audience=tuple(audience), exclusions=tuple(exclusions),
-        codes=tuple(draw(st.sets(st.sampled_from(["H0", "H1", "H2", "H3"]), max_size=2))),
+        tlp=tlp, audience=tuple(audience), exclusions=tuple(exclusions), codes=tuple(codes),
+        restrictions=tuple(draw(texts) if "H3" in codes else ()),
         pap=draw(st.sampled_from(PAP)), purposes=tuple(draw(st.sets(st.sampled_from(PURPOSES), min_size=1))),
         classification=draw(st.sampled_from(CLASSIFICATIONS)), attribution=draw(st.sampled_from(ATTRIBUTIONS)),
         retention_months=draw(st.integers(1, 60)),
@@ -74,6 +76,7 @@ def test_unions_intersections_and_the_narrowest(sets: list[HandlingSet]) -> None
     derived = derive(parents_of(sets), BUREAUS)
     assert set(derived.of("exclusions").value) == {word for each in sets for word in each.exclusions}
     assert set(derived.of("codes").value) == {word for each in sets for word in each.codes}
+    assert set(derived.of("restrictions").value) == {text for each in sets for text in each.restrictions}
     assert set(derived.of("purposes").value) == set.intersection(*(set(each.purposes) for each in sets))
     assert derived.of("pap").value == (max((each.pap for each in sets), key=PAP.index),)
     assert derived.of("classification").value == (

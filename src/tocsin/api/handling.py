@@ -33,6 +33,8 @@ class HandlingFields(Schema):
     """Short names of organisations, country:FR, all-members; under TLP:RED person:login."""
     exclusions: list[str] | None = None
     codes: list[str] | None = None
+    restrictions: list[str] | None = None
+    """What H3 means, in words that whoever opens it reads first."""
     pap: str | None = None
     purposes: list[str] | None = None
     classification: str | None = None
@@ -78,7 +80,7 @@ def _may(request: HttpRequest, receipt: str, *, changes: bool) -> tuple[Person, 
 
 def _plain(chosen: Chosen) -> list[dict[str, Any]]:
     bodies = [each.as_json() for each in chosen.sets.values()]
-    return [{name: body[name] for name in relabelling.FIELDS} for body in bodies]
+    return [{name: body.get(name, []) for name in relabelling.FIELDS} for body in bodies]
 
 
 @router.get("/{receipt}/handling", response={200: Standing, (403, 404, 409, 422): Problem})

@@ -14,7 +14,8 @@ from tocsin.core.words import Tlp
 from .sets import ATTRIBUTIONS, CLASSIFICATIONS, PAP, PURPOSES, HandlingSet, narrowest
 
 FIELDS = (
-    "tlp", "audience", "exclusions", "codes", "pap", "purposes", "classification", "attribution", "retention_months",
+    "tlp", "audience", "exclusions", "codes", "restrictions", "pap", "purposes", "classification", "attribution",
+    "retention_months",
 )  # fmt: skip
 ALL_MEMBERS = "all-members"
 
@@ -90,21 +91,23 @@ def derive(parents: Collection[Parent], clients: Collection[str] = ()) -> Derive
         if audience and not named and label.rank >= Tlp.AMBER.rank:
             label = narrowest((label, Tlp.AMBER_STRICT))
     codes = _all_of(among, lambda handling: handling.codes)
+    restrictions = tuple(sorted(_all_of(among, lambda handling: handling.restrictions)))
     pap = max((parent.handling.pap for parent in among), key=PAP.index)
     classification = max((parent.handling.classification for parent in among), key=CLASSIFICATIONS.index)
     attribution = max((parent.handling.attribution for parent in among), key=ATTRIBUTIONS.index)
     months = min(parent.handling.retention_months for parent in among)
     values: dict[str, tuple[str, ...]] = {
         "tlp": (label.value,), "audience": tuple(sorted(named)), "exclusions": tuple(sorted(excluded)),
-        "codes": tuple(sorted(codes)), "pap": (pap,), "purposes": tuple(sorted(purposes, key=PURPOSES.index)),
+        "codes": tuple(sorted(codes)), "restrictions": restrictions, "pap": (pap,),
+        "purposes": tuple(sorted(purposes, key=PURPOSES.index)),
         "classification": (classification,), "attribution": (attribution,), "retention_months": (str(months),),
     }  # fmt: skip
     handling = None
     if purposes:
         handling = HandlingSet(
-            tlp=label, audience=values["audience"], exclusions=values["exclusions"], codes=values["codes"], pap=pap,
-            purposes=values["purposes"], classification=classification, attribution=attribution,
-            retention_months=months,
+            tlp=label, audience=values["audience"], exclusions=values["exclusions"], codes=values["codes"],
+            restrictions=restrictions, pap=pap, purposes=values["purposes"], classification=classification,
+            attribution=attribution, retention_months=months,
         )  # fmt: skip
     return Derived(tuple(_decision(field, values[field], among) for field in FIELDS), handling)
 
@@ -145,7 +148,7 @@ def _decision(field: str, value: tuple[str, ...], parents: Sequence[Parent]) -> 
             permitted += [
                 grant.name for grant in parent.grants if grant.purposes & set(value) - set(parent.handling.purposes)
             ]
-        elif field in {"exclusions", "codes"}:
+        elif field in {"exclusions", "codes", "restrictions"}:
             is_decisive = bool(own) and any(set(own) - set(_words(other.handling, field)) for other in parents)
         elif field == "audience":
             is_decisive = any(own != _words(other.handling, field) for other in parents) and bool(own)

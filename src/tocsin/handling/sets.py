@@ -17,6 +17,8 @@ PAP = ("PAP:CLEAR", "PAP:GREEN", "PAP:AMBER", "PAP:RED")
 CLASSIFICATIONS = ("official-use", "restricted", "confidential")
 ATTRIBUTIONS = ("may", "must", "must-not")
 
+LONGEST_RESTRICTION = 1_000
+
 OLD_TLP = {"WHITE": Tlp.CLEAR, "AMBER-STRICT": Tlp.AMBER_STRICT, "AMBER_STRICT": Tlp.AMBER_STRICT}
 
 
@@ -50,6 +52,9 @@ class HandlingSet:
     """Who may never have it nor learn that it exists: `country:XC`, `class:private`, organisation slugs. Beats every
     grant, and reaches whatever stands below and whom it seconded."""
     codes: tuple[str, ...] = ("H2",)
+    restrictions: tuple[str, ...] = ()
+    """What H3 means here, in the source's own words: whoever opens it reads them first. Of several sources each has its
+    own."""
     pap: str = "PAP:AMBER"
     purposes: tuple[str, ...] = ("PROTECT",)
     classification: str = "official-use"
@@ -59,6 +64,8 @@ class HandlingSet:
     def __post_init__(self) -> None:
         checks = (
             ("codes", set(self.codes) <= set(HANDLING_CODES)),
+            ("restrictions", all(each.strip() and len(each) <= LONGEST_RESTRICTION for each in self.restrictions)),
+            ("restrictions", not self.restrictions or "H3" in self.codes),
             ("pap", self.pap in PAP),
             ("purposes", bool(self.purposes) and set(self.purposes) <= set(PURPOSES)),
             ("classification", self.classification in CLASSIFICATIONS),
@@ -71,14 +78,16 @@ class HandlingSet:
         for name, holds in checks:
             if not holds:
                 raise InputError("invalid-object", field=name, excerpt=str(getattr(self, name)))
-        for name in ("audience", "exclusions", "codes", "purposes"):
+        for name in ("audience", "exclusions", "codes", "restrictions", "purposes"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, for storage; `from_json` reads them back."""
+        """Plain values, for storage; `from_json` reads them back. Without a restriction none is named: sets from before
+        there were any keep their identity."""
         return {
             name: list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Tlp) else value
             for name, value in asdict(self).items()
+            if value or name != "restrictions"
         }
 
     @classmethod
@@ -96,6 +105,12 @@ class HandlingSet:
     def digest(self) -> str:
         """SHA-256 of the canonical JSON: equal sets are one."""
         return hashlib.sha256(orjson.dumps(self.as_json(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def require_said(handling: HandlingSet) -> None:
+    """Raises InputError where H3 is laid down without the words that it stands for: nobody could keep to it."""
+    if "H3" in handling.codes and not handling.restrictions:
+        raise InputError("restriction-missing", field="restrictions")
 
 
 def default_set(agreement: Mapping[str, object], stated: Tlp | None) -> tuple[HandlingSet, tuple[str, ...]]:

@@ -26,6 +26,7 @@ def wider_fields(new: HandlingSet, old: HandlingSet, clients: Collection[str] = 
         ),
         ("exclusions", not set(new.exclusions) >= set(old.exclusions)),
         ("codes", not set(new.codes) >= set(old.codes)),
+        ("restrictions", not set(new.restrictions) >= set(old.restrictions)),
         ("pap", PAP.index(new.pap) < PAP.index(old.pap)),
         ("purposes", not set(new.purposes) <= set(old.purposes)),
         ("classification", CLASSIFICATIONS.index(new.classification) < CLASSIFICATIONS.index(old.classification)),

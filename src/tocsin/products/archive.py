@@ -25,6 +25,7 @@ from .report import compose
 from .report_html import cover_page, report_page
 from .report_pdf import report_pdf
 from .stix_bundle import write_stix
+from .text_safety import visible
 from .values import Figures, difference
 from .words import words
 
@@ -135,6 +136,7 @@ def _manifest(order: Order, counts: dict[str, int], work: Path) -> dict[str, Any
         "handling": {
             "tlp": label.tlp.value,
             "codes": list(label.codes),
+            **({"restrictions": list(label.restrictions)} if label.restrictions else {}),
             "pap": label.pap,
             "purposes": list(label.purposes),
             "review_on": label.review_on.isoformat(),
@@ -187,6 +189,7 @@ def readme(order: Order) -> str:
         f"{say('package')} {order.number}",
         say("addressed", country=say.country(order.country)),
         f"{order.label.tlp.value}  {' '.join(order.label.codes)}  {order.label.pap}",
+        *(f"{say('restriction')}: {visible(each)}" for each in order.label.restrictions),
         say("check") + "\n" + say("check_text", name=order.name),
         "\n".join(f"    {command}" for command in commands),
         f"{say('key')}: {order.key_id}",

@@ -21,6 +21,8 @@ class Label:
     purposes: tuple[str, ...]
     review_on: date
     expires_on: date
+    restrictions: tuple[str, ...] = ()
+    """What H3 means, in the words of the sources."""
 
 
 @dataclass(frozen=True, slots=True)

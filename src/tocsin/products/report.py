@@ -154,6 +154,7 @@ def _facts(order: Order, say: Words) -> tuple[Fact, ...]:
         ),
         Fact(say("label"), label.tlp.value),
         Fact(say("handling"), " ".join([*label.codes, label.pap])),
+        *(Fact(say("restriction"), visible(each)) for each in label.restrictions),
         Fact(
             say("purposes"),
             "، ".join(map(say, label.purposes)) if say.language == "ar" else ", ".join(map(say, label.purposes)),

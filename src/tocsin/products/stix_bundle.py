@@ -183,6 +183,7 @@ class _Frame:
                 RELEASE_EXTENSION: {
                     "extension_type": "property-extension",
                     "handling": list(label.codes),
+                    **({"restrictions": list(label.restrictions)} if label.restrictions else {}),
                     "pap": label.pap,
                     "purposes": list(label.purposes),
                     "onward": "ask-source",

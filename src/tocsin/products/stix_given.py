@@ -53,6 +53,8 @@ class Conditions:
     retention_months: int
     is_named: bool
     """Whether the source may be named."""
+    restrictions: tuple[str, ...] = ()
+    """What H3 means, in the source's words."""
 
     @property
     def marking_id(self) -> str:
@@ -65,6 +67,7 @@ class Conditions:
             "tlp": self.tlp.value, "handling": list(self.codes), "pap": self.pap, "purposes": list(self.purposes),
             "classification": self.classification, "retention_months": self.retention_months,
             "onward": "by-label" if passes_on else "ask-source",
+            **({"restrictions": list(self.restrictions)} if self.restrictions else {}),
         }  # fmt: skip
 
     def shared(self, centre: Centre) -> list[dict[str, Any]]:

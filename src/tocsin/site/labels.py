@@ -97,6 +97,7 @@ PERSON_ROLES = member_labels.ROLES
 ACTIONS: dict[str, str | Promise] = {
     "agreement.begun": _("Began an agreement that is in force at once"),
     "agreement.changed": _("Changed an agreement"),
+    "agreement.defaults-changed": _("Changed how a partner's deliveries without a label are treated"),
     "agreement.moved": _("Took an agreement a step further"),
     "agreement.prepared": _("Began to prepare an agreement"),
     "agreement.succeeded": _("Ended an agreement for the next one"),
@@ -122,6 +123,7 @@ ACTIONS: dict[str, str | Promise] = {
     "clock.confirmed": _("Said that the machine's clock is right"),
     "country.decided": _("Decided a country"),
     "batch.sealed": _("Sealed a part of a delivery"),
+    "restriction.read": _("Read a source's own restriction (H3) before opening"),
     "seal.rotated": _("Changed the key of what is sealed"),
     "keys.adopted": _("A file of keys was taken into use"),
     "keys.given-up": _("Went on without a file of keys that was lost"),

@@ -99,6 +99,16 @@ def test_signs_in_and_is_known_by_name_id_from_then_on(client: Client, idp: Saml
     assert who(client) == "pia_partner"
 
 
+def test_an_attribute_that_is_called_email_is_the_providers_own_word(client: Client, idp: SamlProvider) -> None:
+    """Only OpenID Connect says apart whether an address was verified."""
+    mona = people.call("mona_manager")
+    Person.objects.filter(pk=mona.pk).update(login="mona@northwind.example")
+    found = set_up(idp, mona.organisation, claim="email")
+    idp.attributes = {"email": ["mona@northwind.example"]}
+    go(client, idp, found)
+    assert who(client) == "mona@northwind.example"
+
+
 def test_what_a_provider_reads_about_us(client: Client, provider: Provider) -> None:
     found = etree.fromstring(client.get(reverse("provider-metadata", args=[provider.key])).content)
     assert found.get("entityID") == saml.audience_of(provider.key)

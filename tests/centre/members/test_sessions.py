@@ -53,6 +53,15 @@ def test_limit_counts_login_and_address_together(client: Client) -> None:
     assert _try(elsewhere, "dana_analyst", builders.PASSWORD) == 302
 
 
+def test_logins_that_differ_in_small_and_large_letters_open_their_own_account(client: Client) -> None:
+    """Nobody can make a second one any more; where a database has two, neither shuts the other out."""
+    people.call("dana_analyst")
+    other = builders.person("Dana_Analyst", builders.centre(), "reviewer")
+    assert _try(client, "Dana_Analyst", builders.PASSWORD) == 302
+    assert client.session["_auth_user_id"] == str(other.pk)
+    assert _try(Client(), "dana_analyst", builders.PASSWORD) == 302
+
+
 def test_limit_ends_with_its_window(client: Client) -> None:
     people.call("dana_analyst")
     for _ in range(FAILURES_ALLOWED):
@@ -124,11 +133,14 @@ def test_inactive_is_told_the_same_as_a_wrong_password(change: str, client: Clie
     assert _try(client, "dana_analyst", builders.PASSWORD) == 200
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "nowhere", "sign-out", "%s"]
+)
 def test_next_never_leaves_the_site(target: str, client: Client) -> None:
     people.call("dana_analyst")
     response = client.post(reverse("sign-in"), {"login": "dana_analyst", "password": builders.PASSWORD, "next": target})
     assert response["Location"] == "/"
+    assert client.get(reverse("sign-in"), {"next": target})["Location"] == "/"
 
 
 def test_first_password_must_be_changed_before_anything_else(client: Client) -> None:

@@ -21,8 +21,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import originals
+from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
+from tocsin.centre.intake.views.restrictions import to_read_first
 from tocsin.centre.knowledge.models import Document
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
@@ -31,6 +33,7 @@ from tocsin.centre.members.access import costs, fresh_proof, is_fresh, person_of
 from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 from tocsin.products import copies
@@ -139,6 +142,10 @@ def circular_page(request: HttpRequest, found: Found) -> HttpResponse:
 
 def _page(request: HttpRequest, found: Found, form: CheckForm | None) -> HttpResponse:
     person, now, circular = person_of(request), timezone.now(), found.circular
+    if found.role == "addressee":
+        seen = visible_batches(viewer_of(person)).filter(delivery=circular.delivery_id).select_related("handling_set")
+        if (first := to_read_first(request, seen)) is not None:
+            return first
     reading = None
     if found.role == "checker" and request.method == "GET":
         record(person.login, "circular.checked", f"circular:{circular.number}", {"what": "text"}, at=now)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from tocsin.centre.members.forms import Name
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import side_of
 from tocsin.centre.reasons import sentence
@@ -123,7 +124,7 @@ class UploadForm(forms.Form):
 class OrganisationForm(forms.Form):
     """A partner as its agreement describes it."""
 
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = Name(label=_("Name"), max_length=200)
     slug = forms.SlugField(
         label=_("Short name"), max_length=60, help_text=_("Lower case letters, digits and hyphens; it never changes.")
     )
@@ -134,7 +135,7 @@ class OrganisationForm(forms.Form):
         empty_label=_("None"), help_text=_("For national units and sub-bureaus: the bureau that answers for it."),
     )  # fmt: skip
     is_bureau = forms.BooleanField(label=_("It is a bureau, or a sub-bureau"), required=False)
-    contact = forms.CharField(label=_("Contact"), max_length=200, required=False)
+    contact = Name(label=_("Contact"), max_length=200, required=False)
     tlp = forms.ChoiceField(
         label=_("Label of what says none"), choices=[(tlp.value, tlp.value) for tlp in Tlp], initial=Tlp.AMBER.value
     )
@@ -154,6 +155,10 @@ class OrganisationForm(forms.Form):
                 del self.fields[fixed]
             if side_of(known) != "bureau":
                 del self.fields["parent"]
+            if side_of(known) == "partner":
+                del self.fields["tlp"]  # Its agreement says it.
+            if known.is_centre:
+                del self.fields["is_active"]
         describe(self)
 
     def clean(self) -> dict[str, object]:

@@ -15,9 +15,11 @@ from django.utils import timezone
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members import units
-from tocsin.centre.members.agreements import Held, held_by_all
+from tocsin.centre.members.agreements import Held, held_by_all, needs_agreement
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import side_of
+from tocsin.core.errors import InputError
+from tocsin.core.names import plain_name
 from tocsin.handling import default_set
 
 from .holding import without_sealed
@@ -114,18 +116,27 @@ def _series(counted: QuerySet[Delivery], today: date) -> dict[int, tuple[int, ..
 
 @transaction.atomic
 def change_organisation(
-    organisation: Organisation, *, name: str, country: str, contact: str, tlp: str, is_active: bool, by: Person,
-    at: datetime, parent: Organisation | None = None,
+    organisation: Organisation, *, name: str, country: str, contact: str, is_active: bool = True, tlp: str = "",
+    by: Person, at: datetime, parent: Organisation | None = None,
 ) -> None:  # fmt: skip
-    """New facts of an agreement; its class and short name never change. `parent` is where a police body stands.
+    """New facts; its class and short name never change. `parent` is where a police body stands, `tlp` how what a member
+    hands over without a label is treated: a partner's agreement says that, and nothing else does.
 
-    Raises InputError for contradictions.
+    Raises InputError for contradictions, for a name of which nothing can be seen, and for closing the Centre.
     """
+    if organisation.is_centre and not is_active:
+        # Nobody could open it again: whoever may is of the Centre.
+        raise InputError("invalid-object", field="is_active", excerpt=organisation.slug)
+    if not plain_name(name):
+        raise InputError("missing-field", field="name")
     units.place(organisation, parent, by=by.login, at=at)
-    defaults = {**organisation.defaults, "tlp": tlp}
-    default_set(defaults, None)
-    organisation.name, organisation.country, organisation.contact = name, country, contact
-    organisation.defaults, organisation.is_active = defaults, is_active
+    organisation.name, organisation.country, organisation.contact = plain_name(name), country, plain_name(contact)
+    organisation.is_active = is_active
+    if tlp:
+        if needs_agreement(organisation):
+            raise InputError("invalid-object", field="tlp", excerpt=tlp)
+        organisation.defaults = {**organisation.defaults, "tlp": tlp}
+        default_set(organisation.defaults, None)
     organisation.save(update_fields=["name", "country", "contact", "defaults", "is_active"])
-    facts = {"tlp": tlp, "active": is_active, "country": country}
+    facts = {"active": is_active, "country": country, **({"tlp": tlp} if tlp else {})}
     record(by.login, "organisation.changed", f"organisation:{organisation.pk}", facts, at=at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, emergency, feeds, grades, holds, organisations, upload
+from .views import deliveries, emergency, feeds, grades, holds, organisations, restrictions, upload
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -22,6 +22,7 @@ urlpatterns = [
     path("legal/<int:key>/", holds.hold, name="hold"),
     path("legal/<int:key>/notes/", holds.hold_note, name="hold-note"),
     path("legal/<int:key>/decide/", holds.hold_decide, name="hold-decide"),
+    path("restrictions/read/", restrictions.restriction_read, name="restriction-read"),
     path("upload/", upload.upload, name="upload"),
     path("map-columns/", upload.map_columns, name="map-columns"),
     path("map-columns/<str:token>/", upload.map_columns_table, name="map-columns-table"),

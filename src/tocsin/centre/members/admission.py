@@ -35,6 +35,8 @@ def refusal_of(person: Person, at: datetime) -> str:
         return "seat-not-begun"
     if person.seat_until is not None and today > person.seat_until:
         return "seat-over"
+    if person.employer is not None and refusal_of_organisation(person.employer, at):
+        return "employer-closed"  # Who is seconded has what seat and employer both have (DOMAIN 4.1).
     return "not-confirmed" if at >= ends_at(person) else ""
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -15,10 +18,12 @@ from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.core.grading import grade_of
 from tocsin.core.words import Tlp
-from tocsin.handling import default_set
+from tocsin.handling import default_set, require_said
+from tocsin.handling.sets import LONGEST_RESTRICTION
 
 from . import labels
-from .agreement_states import PAGE_ONLY, clean_fingerprint
+from .agreement_states import PAGE_ONLY, clean_fingerprint, day_of
+from .forms import Name
 from .models import Agreement
 
 PLAIN = {"dir": "auto", "autocomplete": "off"}
@@ -28,18 +33,52 @@ def _with_word(texts: Mapping[str, str | Promise]) -> list[tuple[str, str | Prom
     return [(word, format_lazy("{word}: {text}", word=word, text=text)) for word, text in texts.items()]
 
 
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
+"""What lies before or after was mistyped."""
+
+
 class Day(forms.DateField):
     """A day, chosen or typed as 2026-12-31."""
 
     def __init__(self, **said: Any) -> None:
-        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        bounds = {"min": FIRST_DAY.isoformat(), "max": LAST_DAY.isoformat()}
+        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", **bounds})
         super().__init__(widget=widget, input_formats=["%Y-%m-%d"], **said)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and not FIRST_DAY <= value <= LAST_DAY:
+            raise ValidationError(_("This day cannot be meant: check the year."))
+
+
+class Restrictions(forms.CharField):
+    """What H3 means: one restriction, or several with an empty line between them."""
+
+    def __init__(self, **said: Any) -> None:
+        said |= {
+            "label": _("Restriction of its own (H3)"), "required": False, "max_length": 4 * LONGEST_RESTRICTION,
+            "widget": forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+            "help_text": _("Everybody who opens it reads this first. Name no victim and no case in it."),
+        }  # fmt: skip
+        super().__init__(**said)
+
+    @staticmethod
+    def shown(texts: Iterable[str]) -> str:
+        """As they are written into the field."""
+        return "\n\n".join(texts)
+
+    def clean(self, value: Any) -> list[str]:
+        said = str(super().clean(value)).replace("\r\n", "\n")
+        found = [text.strip() for text in re.split(r"\n\s*\n", said) if text.strip()]
+        if any(len(text) > LONGEST_RESTRICTION for text in found):
+            raise ValidationError(_("A restriction has at most %(most)s characters.") % {"most": LONGEST_RESTRICTION})
+        return found
 
 
 class TermsForm(forms.Form):
     """What is negotiated."""
 
-    title = forms.CharField(label=_("Title"), max_length=200, widget=forms.TextInput(attrs=PLAIN))
+    title = Name(label=_("Title"), max_length=200)
     starts_on = Day(label=_("First day"), required=False, help_text=_("From 00:00 UTC of this day."))
     ends_on = Day(
         label=_("Last day"), required=False,
@@ -67,7 +106,7 @@ class VettingForm(forms.Form):
 
     vetted_until = Day(
         label=_("The vetting holds until"),
-        help_text=_("When it lapses, nothing is taken in until the partner is vetted again."),
+        help_text=_("At most five years. When it lapses, nothing is taken in until the partner is vetted again."),
     )
 
     def __init__(self, *args: Any, **said: Any) -> None:
@@ -86,14 +125,18 @@ class VettingForm(forms.Form):
 class SignaturesForm(forms.Form):
     """Who signed for both sides, and when."""
 
-    signed_for_centre = forms.CharField(
-        label=_("Signed for the Centre by"), max_length=160, widget=forms.TextInput(attrs=PLAIN)
-    )
+    signed_for_centre = Name(label=_("Signed for the Centre by"), max_length=160)
     signed_for_centre_on = Day(label=_("Day of the Centre's signature"))
-    signed_for_partner = forms.CharField(
-        label=_("Signed for the partner by"), max_length=160, widget=forms.TextInput(attrs=PLAIN)
-    )
+    signed_for_partner = Name(label=_("Signed for the partner by"), max_length=160)
     signed_for_partner_on = Day(label=_("Day of the partner's signature"))
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        today = day_of(timezone.now())
+        for name in ("signed_for_centre_on", "signed_for_partner_on"):
+            if said.get(name) and said[name] > today:
+                self.add_error(name, _("This day is still to come. Note a signature once it was given."))
+        return said
 
 
 class SecurityForm(forms.Form):
@@ -105,9 +148,7 @@ class SecurityForm(forms.Form):
         help_text=_("40 or 64 hexadecimal digits, read out by the partner in a second way, such as by telephone."),
     )  # fmt: skip
     is_page_only = forms.BooleanField(label=_("The partner hands over on the page only and has no key"), required=False)
-    security_contact = forms.CharField(
-        label=_("Security contact"), max_length=200, required=False, widget=forms.TextInput(attrs=PLAIN)
-    )
+    security_contact = Name(label=_("Security contact"), max_length=200, required=False)
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
@@ -126,6 +167,7 @@ class DefaultsForm(forms.Form):
         label=_("Handling codes"), required=False, widget=forms.CheckboxSelectMultiple,
         choices=_with_word(labels.CODES),
     )  # fmt: skip
+    restrictions = Restrictions()
     pap = forms.ChoiceField(label=_("What may be done with it (PAP)"), choices=_with_word(labels.PAP))
     purposes = forms.MultipleChoiceField(
         label=_("Purposes"), widget=forms.CheckboxSelectMultiple, choices=list(labels.PURPOSES.items())
@@ -140,6 +182,12 @@ class DefaultsForm(forms.Form):
         help_text=_("Such as 4x4:X4 or Admiralty:F6; its scheme is also how B2 alone is read. Empty: Admiralty:F6."),
     )  # fmt: skip
 
+    agreed_by = Name(
+        label=_("Agreed for the partner by"), max_length=160, required=False,
+        help_text=_("Needed where more is allowed than what the partner signed. It reads this beside the change."),
+    )  # fmt: skip
+    agreed_on = Day(label=_("Day on which it agreed"), required=False)
+
     def clean_grade(self) -> str:
         try:
             return str(grade_of(said)) if (said := self.cleaned_data["grade"]) else ""
@@ -148,10 +196,17 @@ class DefaultsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
+        if bool(said.get("agreed_by")) != bool(said.get("agreed_on")) and "agreed_on" not in self.errors:
+            missing = "agreed_on" if said.get("agreed_by") else "agreed_by"
+            self.add_error(missing, _("Say who agreed, and on which day."))
         if not self.errors:
             try:
-                default_set(said, None)
-            except InputError:
+                require_said(
+                    default_set({name: said[name] for name in said if not name.startswith("agreed_")}, None)[0]
+                )
+            except InputError as error:
+                if error.reason == "restriction-missing":
+                    raise ValidationError({"restrictions": sentence(error.reason)}) from None
                 raise ValidationError(_("These contradict one another: a field says what another forbids.")) from None
         return said
 
@@ -167,7 +222,9 @@ def initial_of(part: str, agreement: Agreement) -> dict[str, Any]:
     """What the form shows first."""
     if part == "defaults":
         defaults = agreement.organisation.defaults
-        return default_set(defaults, None)[0].as_json() | {"grade": defaults.get("grade", "")}
+        held = default_set(defaults, None)[0]
+        texts = Restrictions.shown(held.restrictions)
+        return held.as_json() | {"grade": defaults.get("grade", ""), "restrictions": texts}
     initial = {name: getattr(agreement, name) for name in FORMS[part]().fields if hasattr(agreement, name)}
     if part == "security" and agreement.key_fingerprint == PAGE_ONLY:
         initial |= {"is_page_only": True, "key_fingerprint": ""}

@@ -26,6 +26,7 @@ from .models import Agreement, Organisation, Person
 from .rules import may, side_of
 
 ACTS_SHOWN = 30
+CHANGES_SHOWN = 10
 
 
 def _partner(request: HttpRequest, slug: str) -> Organisation:
@@ -144,7 +145,8 @@ def _keep(found: Agreement, part: str, said: dict[str, Any], by: str, at: dateti
                 found, key_fingerprint=said["key_fingerprint"], contact=said["security_contact"], by=by, at=at
             )
         case "defaults":
-            agreements.change_defaults(found.organisation, said, by=by, at=at)
+            agreed = {"agreed_by": said.pop("agreed_by"), "agreed_on": said.pop("agreed_on")}
+            agreements.change_defaults(found.organisation, said, **agreed, by=by, at=at)
 
 
 @requires("edit-organisations")
@@ -193,4 +195,6 @@ def own_agreement(request: HttpRequest) -> HttpResponse:
     """What the reader's own organisation agreed on, and what holds for what it hands over without a label."""
     organisation = person_of(request).organisation
     held = agreements.held_by(organisation, timezone.now())
-    return render(request, "members/own_agreement.html", {"organisation": organisation, "held": held})
+    changes = log.found(action=agreements.DEFAULTS_CHANGED, subject=f"organisation:{organisation.pk}")[:CHANGES_SHOWN]
+    context = {"organisation": organisation, "held": held, "changes": [_told(entry) for entry in changes]}
+    return render(request, "members/own_agreement.html", context)

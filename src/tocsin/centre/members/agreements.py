@@ -17,7 +17,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.core.grading import grade_of
-from tocsin.handling import default_set
+from tocsin.handling import default_set, require_said, wider_fields
 
 from . import countries
 from .agreement_states import (
@@ -41,9 +41,12 @@ from .rules import side_of
 
 WARN_DAYS = 60
 """How long before its end an agreement, or its vetting, is called to mind."""
+VETTING_MOST = timedelta(days=5 * 366)
+"""Who owns a partner and how it behaves is looked at again at the latest then."""
 VETTING_NOTES = ("ownership", "jurisdiction", "conflicts", "security", "human_rights")
 NEEDS_REASON = frozenset({State.SUSPENDED, State.TERMINATED})
 LONGEST_NOTE = 4_000
+DEFAULTS_CHANGED = "agreement.defaults-changed"
 
 
 def needs_agreement(organisation: Organisation) -> bool:
@@ -258,8 +261,8 @@ def pass_vetting(agreement: Agreement, *, notes: Mapping[str, str], until: date,
     for name in VETTING_NOTES:
         if not notes.get(name, "").strip():
             raise InputError("missing-field", field=name)
-    if until < day_of(at):
-        raise InputError("invalid-object", field="vetted_until")
+    if not day_of(at) <= until <= day_of(at) + VETTING_MOST:
+        raise InputError("vetting-out-of-bounds", field="vetted_until", excerpt=until.isoformat())
     said = {name: notes[name].strip()[:LONGEST_NOTE] for name in VETTING_NOTES}
     _write(agreement, found, {**said, "vetted_by": by, "vetted_at": at, "vetted_until": until})
     _record(found, "agreement.vetted", {"until": until.isoformat()}, by, at)
@@ -294,18 +297,41 @@ def note_security(agreement: Agreement, *, key_fingerprint: str, contact: str, b
 
 
 @transaction.atomic
-def change_defaults(organisation: Organisation, defaults: Mapping[str, object], *, by: str, at: datetime) -> None:
-    """What holds from now on for whatever the partner does not say. Raises InputError for a contradiction."""
+def change_defaults(
+    organisation: Organisation, defaults: Mapping[str, object], *, agreed_by: str = "", agreed_on: date | None = None,
+    by: str, at: datetime,
+) -> None:  # fmt: skip
+    """What holds from now on for whatever the partner does not say. Raises InputError for a contradiction, and for what
+    goes further than what two sides signed, unless it is named who agreed to that for the partner, and when."""
     found = Organisation.objects.select_for_update().get(pk=organisation.pk)
-    wanted = {**found.defaults, **defaults}
-    default_set(wanted, None)
+    wanted = {name: value for name, value in {**found.defaults, **defaults}.items() if value or name != "restrictions"}
+    new, old = default_set(wanted, None)[0], default_set(found.defaults, None)[0]
+    if {"codes", "restrictions"} & set(defaults):
+        require_said(new)
     if wanted.get("grade"):
         grade_of(str(wanted["grade"]))
+    if agreed_on is not None and agreed_on > day_of(at):
+        raise InputError("time-in-future", field="agreed_on")
+    facts: dict[str, object] = {}
+    if agreed_by.strip() and agreed_on is not None:
+        facts = {"agreed_by": agreed_by.strip()[:160], "agreed_on": agreed_on.isoformat()}
+    elif is_signed(found) and (wider := wider_fields(new, old, _bureaus())):
+        raise InputError("defaults-not-agreed", field="agreed_by", excerpt=" ".join(wider))
     if wanted != found.defaults:
         changed = {name: value for name, value in wanted.items() if found.defaults.get(name) != value}
         found.defaults = organisation.defaults = wanted
         found.save(update_fields=["defaults"])
-        record(by, "organisation.changed", f"organisation:{found.pk}", {"defaults": changed}, at=at)
+        record(by, DEFAULTS_CHANGED, f"organisation:{found.pk}", {"defaults": changed, **facts}, at=at)
+
+
+def is_signed(organisation: Organisation) -> bool:
+    """Whether two sides signed something that still binds: then neither changes it alone."""
+    held = agreements_of(organisation).filter(basis=Basis.PROCEDURE.value)
+    return held.filter(state__in=[State.SIGNED.value, *RUNNING]).exists()
+
+
+def _bureaus() -> list[str]:
+    return list(Organisation.objects.filter(is_bureau=True).values_list("slug", flat=True))
 
 
 @transaction.atomic

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from tocsin.reference.countries import all_countries
 
 from . import applications, labels
-from .agreement_forms import PLAIN
+from .forms import Name
 from .sessions import TooManyFailures
 
 _NUMBER = "application"
@@ -26,7 +26,7 @@ _NUMBER = "application"
 class ApplicationForm(forms.Form):
     """Who applies, and what it would hand over."""
 
-    name = forms.CharField(label=_("Name of the organisation"), max_length=200, widget=forms.TextInput(attrs=PLAIN))
+    name = Name(label=_("Name of the organisation"), max_length=200)
     class_name = forms.ChoiceField(
         label=_("What it is"),
         choices=[(word, labels.CLASSES[word]) for word in applications.CLASSES],
@@ -36,7 +36,7 @@ class ApplicationForm(forms.Form):
         label=_("Website"), max_length=200, required=False, assume_scheme="https",
         widget=forms.URLInput(attrs={"dir": "ltr", "autocomplete": "off"}),
     )  # fmt: skip
-    person = forms.CharField(label=_("Whom we may ask"), max_length=160, widget=forms.TextInput(attrs=PLAIN))
+    person = Name(label=_("Whom we may ask"), max_length=160)
     email = forms.EmailField(
         label=_("E-mail address"),
         max_length=200,

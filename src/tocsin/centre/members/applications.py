@@ -45,7 +45,7 @@ class Application:
 
 def apply(said: Application, *, address: str, at: datetime) -> str:
     """Keep it and give its number. Raises TooManyFailures, or InputError for what the form does not offer."""
-    if said.class_name not in CLASSES or set(said.data_types) - set(DATA_TYPES) or not said.name.strip():
+    if said.class_name not in CLASSES or set(said.data_types) - set(DATA_TYPES):
         raise InputError("invalid-object", field="class_name")
     everybody = sessions.subject_of("apply")
     sessions.count_try(sessions.subject_of(f"apply\n{sessions.network_of(address)}"), MOST_FROM_NETWORK, at)
@@ -53,9 +53,9 @@ def apply(said: Application, *, address: str, at: datetime) -> str:
     number = secrets.token_hex(5).upper()
     with transaction.atomic():
         made = add_organisation(
-            slug=f"{slugify(said.name)[:40] or 'applicant'}-{number.lower()}", name=said.name.strip(),
-            class_name=said.class_name, country=said.country, contact=f"{said.person}, {said.email}"[:200], by=ACTOR,
-            at=at,
+            slug=f"{slugify(said.name)[:40] or 'applicant'}-{number.lower()}", name=said.name,
+            class_name=said.class_name, country=said.country, contact=f"{said.email}, {said.person}"[:200],
+            by=ACTOR, at=at,
         )  # fmt: skip
         Organisation.objects.filter(pk=made.pk).update(is_active=False)
         kept = {**asdict(said), "data_types": list(said.data_types), "number": number, "at": at.isoformat()}

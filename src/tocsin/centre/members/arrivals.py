@@ -83,7 +83,9 @@ def _claimed(provider: Provider, proof: Proof) -> Person:
     said = proof.claims.get(provider.claim)
     if not isinstance(said, str) or not 0 < len(said) <= LOGIN_CHARACTERS or not said.isprintable():
         raise NotProved("no-claim", f"the provider does not say {provider.claim}")
-    if provider.claim == "email" and proof.claims.get("email_verified") is not True:
+    # An attribute of SAML is the provider's own word; OpenID Connect says apart whether it made sure of an address.
+    is_stated = provider.kind == Provider.Kind.OPENID and provider.claim == "email"
+    if is_stated and proof.claims.get("email_verified") is not True:
         raise NotProved("no-claim", "the provider did not verify the address (email_verified)")
     people = Person.objects.select_related("organisation__parent").filter(organisation=provider.organisation_id)
     # The database folds letters in its own way: only the very same name counts.

@@ -97,7 +97,7 @@ def membership(request: HttpRequest, code: str) -> HttpResponse:
         "effect": labels.COUNTRY_EFFECTS[before],
         "bound": bound,
         "people": people.count(),
-        "keys": Key.objects.filter(person__in=people, revoked_at=None).count(),
+        "keys": Key.objects.filter(person__in=people, revoked_at=None, expires_at__gt=now).count(),
         "history": countries.history_of(code),
         "form": form,
         "asked": asked,

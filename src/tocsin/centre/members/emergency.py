@@ -28,6 +28,8 @@ from .rules import CLEARANCES, may
 from .selectors import NOBODY
 
 LONGEST_REASON = 1_000
+AT_ONCE = 3
+"""Requests of one person that wait or are open: among many lines of alarm nobody would see the one that matters."""
 RECENT = WAITS * (HOURS_MOST + 2)
 """What was asked for earlier than this can no longer be waiting or open."""
 MISSING = {
@@ -56,7 +58,8 @@ def ask(
 ) -> EmergencyAccess:  # fmt: skip
     """Ask for one delivery, or for those of one organisation. Whether a receipt exists is not told before it is open.
 
-    Raises Refused without a role for it, InputError for a request that names not exactly one thing or no reason.
+    Raises Refused without a role for it, InputError for a request that names not exactly one thing or no reason, and
+    Conflict while as many of the person's own wait or are open as may be.
     """
     at = judged_at(at)
     if not may(person, "ask-emergency"):
@@ -67,6 +70,10 @@ def ask(
         raise InputError("invalid-object", field="receipt")
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise InputError("missing-field", field="reason")
+    Person.objects.select_for_update(of=("self",)).get(pk=person.pk)  # Two requests at once count each other.
+    own = EmergencyAccess.objects.filter(asked_by=person, ended_at=None, asked_at__gte=at - RECENT)
+    if sum(standing(each.facts, at) in {Standing.ASKED, Standing.OPEN} for each in own) >= AT_ONCE:
+        raise Conflict("as many requests of this person wait or are open as may be")
     made = EmergencyAccess.objects.create(
         asked_by=person, asked_at=at, reason=reason.strip(), hours=hours, receipt=receipt, organisation=organisation
     )

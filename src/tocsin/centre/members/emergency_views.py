@@ -77,9 +77,17 @@ def emergencies(request: HttpRequest) -> HttpResponse:
         raise Http404
     form = AskForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        made = emergency.ask(person=person, at=now, **form.cleaned_data)
-        messages.warning(request, _("Your request stands on every page of the Centre. Another person must approve it."))
-        return redirect("emergency", made.pk)
+        try:
+            made = emergency.ask(person=person, at=now, **form.cleaned_data)
+        except Conflict:
+            form.add_error(
+                None, _("Three of your requests wait or are open already. End one before you ask for another.")
+            )
+        else:
+            messages.warning(
+                request, _("Your request stands on every page of the Centre. Another person must approve it.")
+            )
+            return redirect("emergency", made.pk)
     may_look = may(person, "approve-emergency")
     held = [(each, WHY_NOT.get(second_look.missing(each, person, now), "")) for each in second_look.waiting()]
     listed = [(each, standing(each.facts, now)) for each in emergency.all_of()[:SHOWN]]

@@ -12,7 +12,20 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.core.names import plain_name
+
 from .models import Person
+
+
+class Name(forms.CharField):
+    """What somebody or something is called, as it can be seen: what is invisible or turns the direction falls away."""
+
+    def __init__(self, **said: Any) -> None:
+        said.setdefault("widget", forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}))
+        super().__init__(**said)
+
+    def to_python(self, value: Any) -> str:
+        return plain_name(super().to_python(value) or "")
 
 
 class SignInForm(forms.Form):
@@ -72,9 +85,8 @@ class ProofForm(forms.Form):
 class PasskeyForm(forms.Form):
     """What a new passkey is called."""
 
-    name = forms.CharField(
-        label=_("Name of the passkey"), max_length=80, help_text=_("Such as: my phone, blue security key."),
-        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+    name = Name(
+        label=_("Name of the passkey"), max_length=80, help_text=_("Such as: my phone, blue security key.")
     )  # fmt: skip
 
 

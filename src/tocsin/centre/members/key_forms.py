@@ -12,10 +12,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
 from tocsin.credentials import certificates
 
+from .forms import Name
 from .key_rules import RANGES_MOST, parsed_ranges
 from .models import Person
 from .rules import scopes_of
@@ -56,10 +58,7 @@ def _lifetimes() -> list[tuple[int, str]]:
 class KeyForm(forms.Form):
     """A new key: what it is for, what it may do, until when, from where, and beside which certificate."""
 
-    name = forms.CharField(
-        label=_("What it is for"), max_length=80, help_text=_("The program or machine that will hold it."),
-        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
-    )  # fmt: skip
+    name = Name(label=_("What it is for"), max_length=80, help_text=_("The program or machine that will hold it."))
     scopes = forms.MultipleChoiceField(label=_("What it may do"), widget=forms.CheckboxSelectMultiple)
     ceiling = forms.ChoiceField(
         label=_("What it may read at most"), required=False,
@@ -93,6 +92,8 @@ class KeyForm(forms.Form):
             if error.reason == "not-a-network":
                 said = _("%(range)s is not a network: write such as 192.0.2.0/24, without host bits.")
                 raise ValidationError(said, params={"range": error.excerpt}) from error
+            if error.reason == "network-too-wide":
+                raise ValidationError(sentence(error.reason)) from error
             said = _("These are too many networks: at most %(most)s.")
             raise ValidationError(said, params={"most": RANGES_MOST}) from error
 

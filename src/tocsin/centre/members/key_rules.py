@@ -11,6 +11,8 @@ from enum import StrEnum
 from tocsin.core.errors import InputError
 
 RANGES_MOST = 50
+WIDEST_BITS = {4: 8, 6: 16}
+"""A network that is wider holds so many that to name it bounds nothing: an empty list says as much, and says so."""
 ENDING_WITHIN = timedelta(days=30)
 """From then on its owner is reminded that a key ends."""
 
@@ -83,6 +85,8 @@ def parsed_ranges(text: str) -> list[str]:
             raise InputError("not-a-network", field="ranges", excerpt=word[:60]) from error
         if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
             raise InputError("not-a-network", field="ranges", excerpt=word[:60])
+        if network.prefixlen < WIDEST_BITS[network.version]:
+            raise InputError("network-too-wide", field="ranges", excerpt=word[:60])
         found.append(str(network))
     if len(found) > RANGES_MOST:
         raise InputError("invalid-object", field="ranges", excerpt=str(len(found)))

@@ -32,6 +32,8 @@ class Shown:
     is_in_force: bool
     is_ending: bool
     scopes: list[str | Promise]
+    has_moved: bool
+    is_certificate_over: bool
     refused: str | Promise
     """Why it opened nothing when it was refused last; empty: it never was."""
 
@@ -66,7 +68,9 @@ def _listed(person: Person, now: datetime) -> list[Shown]:
     return [
         Shown(
             key, key.pk in in_force, key.pk in ending, [SCOPE_NAMES.get(scope, scope) for scope in key.scopes],
-            REFUSALS.get(key.refused_for, key.refused_for),
+            has_moved=key.organisation_id != person.organisation_id,
+            is_certificate_over=key.ends_at <= now < key.expires_at,
+            refused=REFUSALS.get(key.refused_for, key.refused_for),
         )
         for key in selectors.keys_of(person)[:KEYS_SHOWN]
     ]  # fmt: skip

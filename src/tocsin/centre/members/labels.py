@@ -22,6 +22,9 @@ NOT_ADMITTED: dict[str, str | Promise] = {
     "authorisation-withdrawn": _("Your bureau has withdrawn the authorisation of your unit. Ask your bureau."),
     "seat-not-begun": _("Your seat at the Centre has not begun yet."),
     "seat-over": _("Your seat at the Centre has ended."),
+    "employer-closed": _(
+        "The access of your employer is closed, and with it that of whom it seconded. Ask the Centre."
+    ),
     "not-confirmed": _("Nobody confirmed your access this year. Ask who manages the people of your organisation."),
     "country-suspended": _("Your country takes part no longer: its access is suspended. Ask your bureau's head."),
 }
@@ -80,6 +83,7 @@ LANGUAGES: dict[str, str | Promise] = {
 
 REVIEWS: dict[str, tuple[str, str, str | Promise]] = {
     "fresh": ("circle-check", "good", _("Confirmed")),
+    "new": ("circle-check", "good", _("New account")),
     "soon": ("clock", "accent", _("To be confirmed soon")),
     "overdue": ("alert-triangle", "warn", _("Overdue")),
     "lapsed": ("lock", "bad", _("Access ended: not confirmed")),
@@ -164,6 +168,7 @@ VETTING: dict[str, tuple[str | Promise, str | Promise]] = {
 DEFAULTS: dict[str, str | Promise] = {
     "tlp": _("Sharing label"),
     "codes": _("Handling codes"),
+    "restrictions": _("Restriction of its own (H3)"),
     "pap": _("What may be done with it (PAP)"),
     "purposes": _("Purposes"),
     "classification": _("Classification"),

@@ -182,7 +182,8 @@ class PersonManager(BaseUserManager["Person"]):
     """Looks people up by login."""
 
     def get_by_natural_key(self, username: str | None) -> Person:
-        return self.get(login__iexact=username)
+        """However its letters are written; where two differ in that alone, each by its own."""
+        return self.filter(login=username).first() or self.get(login__iexact=username)
 
 
 class Person(AbstractBaseUser):
@@ -257,6 +258,11 @@ class Key(models.Model):
     refused_for = models.CharField(max_length=20, default="", blank=True)
     """Of `key_rules.Refusal`."""
     refused_from = models.CharField(max_length=45, default="", blank=True)
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it opens nothing any more: its own time is over, or that of the certificate beside it."""
+        return min(self.expires_at, self.certificate_ends_at or self.expires_at)
 
 
 class Guesses(models.Model):

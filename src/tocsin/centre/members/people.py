@@ -17,7 +17,8 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 
 from tocsin.centre.audit.services import record
-from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.core.errors import InputError, Refused
+from tocsin.core.names import plain_name
 from tocsin.handling.sets import CLASSIFICATIONS
 
 from . import admission, browsers, second_look, services
@@ -127,7 +128,7 @@ def _checked(manager: Person, organisation: Organisation, had: Collection[str], 
         raise InputError("invalid-object", field="employer")
     if about.seat_from and about.seat_until and about.seat_until < about.seat_from:
         raise InputError("invalid-object", field="seat_until")
-    teams = list(dict.fromkeys(team.strip()[:LONGEST_TEAM] for team in about.teams if team.strip()))
+    teams = list(dict.fromkeys(plain_name(team)[:LONGEST_TEAM] for team in about.teams if plain_name(team)))
     return {
         "roles": [role for role in ROLES[side_of(organisation)] if role in {*about.roles, *kept}],
         "clearance": about.clearance,
@@ -151,8 +152,6 @@ def add(
     said = _checked(manager, organisation, (), about)
     if not said["roles"]:
         raise InputError("missing-field", field="roles")
-    if Person.objects.filter(login__iexact=login).exists():
-        raise Conflict("this login is taken")
     password = secrets.token_urlsafe(12)
     person = services.add_person(
         login=login, name=name, organisation=organisation, roles=said["roles"], password=password, language=language,
@@ -198,6 +197,7 @@ def close(person: Person, *, manager: Person, reason: str = "", at: datetime) ->
     return end_access(person, by=manager.login, reason=reason, at=at)
 
 
+@transaction.atomic
 def end_access(person: Person, *, by: str, reason: str, at: datetime) -> bool:
     """The account, its sessions and its keys end; what was done with them stays on record."""
     if not Person.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
@@ -216,11 +216,30 @@ def end_access(person: Person, *, by: str, reason: str, at: datetime) -> bool:
 def reopen(person: Person, *, manager: Person, at: datetime) -> bool:
     """Let this person come in again, with a confirmation from now; keys that ended stay ended. Raises Refused."""
     reach_of(manager).require_above(person)
-    values = {"is_active": True, "confirmed_at": at, "confirmed_by": manager.login}
+    return give_back(person, by=manager.login, at=at)
+
+
+@transaction.atomic
+def give_back(person: Person, *, by: str, at: datetime) -> bool:
+    """The account opens again; False where it was not closed."""
+    values = {"is_active": True, "confirmed_at": at, "confirmed_by": by}
     if not Person.objects.filter(pk=person.pk, is_active=False).update(**values):
         return False
-    record(manager.login, "person.reopened", f"person:{person.pk}", {}, at=at)
+    person.is_active, person.confirmed_at, person.confirmed_by = True, at, by
+    record(by, "person.reopened", f"person:{person.pk}", {}, at=at)
     return True
+
+
+@transaction.atomic
+def set_roles(person: Person, roles: Collection[str], *, by: str, at: datetime) -> None:
+    """These roles and no others, without anybody above. Raises InputError for one that the side does not have."""
+    table = ROLES[side_of(person.organisation)]
+    if wrong := set(roles) - set(table):
+        raise InputError("invalid-object", field="roles", excerpt=", ".join(sorted(wrong)))
+    had = set(person.roles)
+    _write(person, {"roles": [role for role in table if role in roles]}, by, at)
+    if set(person.roles) - had:
+        second_look.hold_if_needed(person, by=by, at=at)
 
 
 @transaction.atomic

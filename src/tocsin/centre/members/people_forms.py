@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
+
+from tocsin.core.names import is_login
 
 from . import labels
 from .agreement_forms import PLAIN, Day
+from .forms import Name
 from .models import Organisation, Person
 from .people import About, clearances_of
 from .rules import LANGUAGES
@@ -91,16 +93,24 @@ class PersonForm(AboutForm):
 
     login = forms.CharField(
         label=_("Login"), max_length=120, widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "off"}),
-        validators=[RegexValidator(r"^[\w.@+-]+$", _("Only letters, digits and the signs . @ + - _"))],
     )  # fmt: skip
-    name = forms.CharField(label=_("Name"), max_length=160, widget=forms.TextInput(attrs=PLAIN))
+    name = Name(label=_("Name"), max_length=160)
     field_order = ("login", "name")
+
+    def clean_login(self) -> str:
+        login: str = self.cleaned_data["login"]
+        if not is_login(login):
+            raise forms.ValidationError(_(
+                "A login is made of letters of one script, digits and the signs . @ + - _, and begins with a letter or "
+                "a digit. Names that the log itself uses, such as system, are nobody's."
+            ))  # fmt: skip
+        return login
 
 
 class UnitForm(forms.Form):
     """A national unit below a bureau or another unit."""
 
-    name = forms.CharField(label=_("Name"), max_length=200, widget=forms.TextInput(attrs=PLAIN))
+    name = Name(label=_("Name"), max_length=200)
     slug = forms.SlugField(
         label=_("Short name"), max_length=60, help_text=_("Lower case letters, digits and hyphens; it never changes."),
         widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "off", "aria-describedby": "id_slug_helptext"}),
@@ -108,7 +118,7 @@ class UnitForm(forms.Form):
     parent = forms.ModelChoiceField(
         label=_("Below"), queryset=Organisation.objects.none(), to_field_name="slug", empty_label=None
     )
-    contact = forms.CharField(label=_("Contact"), max_length=200, required=False, widget=forms.TextInput(attrs=PLAIN))
+    contact = Name(label=_("Contact"), max_length=200, required=False)
 
     def __init__(self, *args: Any, organisation: Organisation, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -29,10 +29,11 @@ ACTS_SHOWN = 30
 
 
 def _row(reach: people.Reach, each: Person, now: datetime) -> dict[str, Any]:
+    review = people.review_state(each, now)
     return {
         "person": each,
         "refusal": admission.refusal_of(each, now),
-        "review": people.review_state(each, now),
+        "review": "new" if review == "fresh" and each.confirmed_at is None else review,
         "due_at": admission.due_at(each),
         "can_change": reach.can_change(each),
     }

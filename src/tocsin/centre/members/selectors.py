@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from tocsin.core.words import Tlp
@@ -96,10 +97,15 @@ def keys_of(person: Person) -> QuerySet[Key]:
 
 
 def keys_in_force(person: Person, now: datetime) -> QuerySet[Key]:
-    """Those that still open a door; a key given to another seat of the person opens none."""
-    return keys_of(person).filter(expires_at__gt=now, revoked_at=None, organisation=person.organisation_id)
+    """Those that still open a door; a key given to another seat of the person opens none, nor does one whose
+    certificate has ended."""
+    lasting = Q(certificate_ends_at=None) | Q(certificate_ends_at__gt=now)
+    return keys_of(person).filter(lasting, expires_at__gt=now, revoked_at=None, organisation=person.organisation_id)
 
 
 def keys_ending(person: Person, now: datetime) -> QuerySet[Key]:
     """Those in force that end soon, the first to end first."""
-    return keys_in_force(person, now).filter(expires_at__lte=now + ENDING_WITHIN).order_by("expires_at", "pk")
+    soon = now + ENDING_WITHIN
+    found = keys_in_force(person, now).filter(Q(expires_at__lte=soon) | Q(certificate_ends_at__lte=soon))
+    ends_at = Least("expires_at", Coalesce("certificate_ends_at", "expires_at"))
+    return found.annotate(first=ends_at).order_by("first", "pk")

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db import transaction
 
 from tocsin.centre.audit.services import record
-from tocsin.core.errors import InputError
+from tocsin.core.errors import Conflict, InputError
+from tocsin.core.names import is_login, plain_name
 from tocsin.core.words import Tlp
 from tocsin.credentials.certificates import Certificate
 from tocsin.reference.members import members
@@ -81,7 +82,7 @@ def add_organisation(
     organisation, made = Organisation.objects.get_or_create(
         slug=slug,
         defaults={
-            "name": name, "class_name": class_name, "country": country, "contact": contact,
+            "name": _name_of(name), "class_name": class_name, "country": country, "contact": plain_name(contact),
             "defaults": dict(defaults or {}), "is_exercise": is_exercise, "created_at": at,
             "is_bureau": is_bureau, "parent": parent,
         },
@@ -91,6 +92,14 @@ def add_organisation(
         if agreements.needs_agreement(organisation):
             agreements.begin(organisation, basis, by=by, at=at)
     return organisation
+
+
+def _name_of(said: str) -> str:
+    """The name as it can be seen. Raises InputError where nothing of it can."""
+    name = plain_name(said)
+    if not name:
+        raise InputError("missing-field", field="name")
+    return name
 
 
 def _kind(organisation: Organisation) -> dict[str, object]:
@@ -112,10 +121,16 @@ def add_person(
     at: datetime,
     must_change_password: bool = False,
 ) -> Person:
-    """An account. Raises InputError for a role that the organisation's side does not have."""
+    """An account. Raises InputError for a role that the organisation's side does not have, for a login that is none and
+    for a name of which nothing can be seen; Conflict for a login that is taken, however its letters are written."""
     wrong = set(roles) - set(ROLES[side_of(organisation)])
     if wrong:
         raise InputError("invalid-object", field="roles", excerpt=", ".join(sorted(wrong)))
+    if not is_login(login):
+        raise InputError("invalid-object", field="login", excerpt=login[:80])
+    if Person.objects.filter(login__iexact=login).exists():
+        raise Conflict("this login is taken")
+    name = _name_of(name)
     person = Person(
         login=login, name=name, organisation=organisation, roles=list(roles), language=language, time_zone=time_zone,
         created_at=at, must_change_password=must_change_password,
@@ -139,13 +154,16 @@ def add_key(
     by: str,
     at: datetime,
 ) -> tuple[Key, str]:
-    """A machine's key; the secret is returned once and only its digest is kept. Raises InputError."""
+    """A machine's key; the secret is returned once and only its digest is kept. What the person's roles do not open, no
+    scope opens. Raises InputError."""
     wrong = set(scopes) - set(SCOPES)
     if wrong or not scopes:
         raise InputError("invalid-object", field="scopes", excerpt=", ".join(sorted(wrong)))
     if ceiling and ceiling not in set(Tlp):
         raise InputError("unknown-label", field="ceiling", excerpt=ceiling[:40])
     require_lifetime(at, expires_at, settings.INSTALLATION.key_days)
+    if certificate is not None and certificate.ends_at <= at:
+        raise InputError("certificate-ended", field="certificate", excerpt=certificate.subject[:80])
     secret = "toc_" + secrets.token_urlsafe(32)
     bound: dict[str, Any] = {"ceiling": ceiling, "ranges": parsed_ranges(" ".join(ranges))}
     if certificate is not None:
@@ -153,8 +171,8 @@ def add_key(
         bound["certificate_subject"] = certificate.subject[:200]
         bound["certificate_ends_at"] = certificate.ends_at
     key = Key.objects.create(
-        organisation=person.organisation, person=person, name=name, digest=key_digest(secret), scopes=list(scopes),
-        created_at=at, expires_at=expires_at, **bound,
+        organisation=person.organisation, person=person, name=_name_of(name), digest=key_digest(secret),
+        scopes=list(scopes), created_at=at, expires_at=expires_at, **bound,
     )  # fmt: skip
     facts = {"scopes": list(scopes), "until": expires_at.isoformat()}
     facts |= {name: str(value) if name == "certificate_ends_at" else value for name, value in bound.items() if value}

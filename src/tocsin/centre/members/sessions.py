@@ -158,7 +158,7 @@ def _tell(request: HttpRequest, person: Person, since: datetime, at: datetime) -
             messages.warning(request, said + " " + _("If it was not you, change your password."))
         for key in selectors.keys_ending(person, at)[:KEYS_NAMED]:
             said = _("Your key %(name)s for programs ends on %(day)s. Make a new one before then.")
-            messages.warning(request, said % {"name": key.name, "day": date_format(key.expires_at)})
+            messages.warning(request, said % {"name": key.name, "day": date_format(key.ends_at)})
 
 
 def mark_proved(request: HttpRequest, at: datetime) -> None:

@@ -24,17 +24,17 @@ from .people_forms import UnitForm
 @fresh_proof(only_post=True)
 def units_page(request: HttpRequest) -> HttpResponse:
     """The units below the reader's own organisation, and a form for another."""
-    person = person_of(request)
+    person, now = person_of(request), timezone.now()
     own = person.organisation
     form = UnitForm(request.POST or None, organisation=own, initial={"parent": own})
     if request.method == "POST" and form.is_valid():
-        units.add_unit(**form.cleaned_data, by=person.login, at=timezone.now())
+        units.add_unit(**form.cleaned_data, by=person.login, at=now)
         messages.success(request, _("The unit was added and is authorised. Now give its people accounts."))
         return redirect("units")
     rows = []
     for unit in units.units_below(own):
         people = Person.objects.filter(organisation=unit, is_active=True)
-        keys = Key.objects.filter(person__in=people, revoked_at=None)
+        keys = Key.objects.filter(person__in=people, revoked_at=None, expires_at__gt=now)
         is_cut = any(each.withdrawn_at or not each.is_active for each in unit.above())
         rows.append({"unit": unit, "people": people.count(), "keys": keys.count(), "is_cut": is_cut})
     context = {"rows": rows, "form": form, "own": own, "is_proved": is_fresh(request)}

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.core.errors import Conflict, InputError
+from tocsin.core.names import plain_name
 
 from .models import Organisation, Person
 from .rules import side_of
@@ -48,11 +49,15 @@ def place(organisation: Organisation, parent: Organisation | None, *, by: str, a
 
 @transaction.atomic
 def add_unit(*, parent: Organisation, slug: str, name: str, contact: str, by: str, at: datetime) -> Organisation:
-    """A national unit, authorised from this moment. Raises Conflict for a short name that is taken."""
+    """A national unit, authorised from this moment. Raises Conflict for a short name that is taken, InputError for a
+    name of which nothing can be seen."""
+    if not plain_name(name):
+        raise InputError("missing-field", field="name")
     if Organisation.objects.filter(slug=slug).exists():
         raise Conflict("another organisation has this short name")
     made = Organisation(
-        slug=slug, name=name, class_name=Organisation.Class.LAW_ENFORCEMENT, country=parent.country, contact=contact,
+        slug=slug, name=plain_name(name), class_name=Organisation.Class.LAW_ENFORCEMENT, country=parent.country,
+        contact=plain_name(contact),
         parent=parent, is_exercise=parent.is_exercise, created_at=at,
     )  # fmt: skip
     check_place(made, parent)

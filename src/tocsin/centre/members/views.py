@@ -73,7 +73,9 @@ def limit_said(limit: sessions.TooManyFailures) -> str:
 def target_of(request: HttpRequest) -> str:
     """The page of ours to go to next, as the form or the address says."""
     asked = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    hosts = {request.get_host()}
+    # A word that is no path would be looked up as the name of a page, and fail where there is none.
+    if asked.startswith("/") and url_has_allowed_host_and_scheme(asked, hosts, require_https=request.is_secure()):
         return asked
     return "/"
 

@@ -16,12 +16,14 @@ from tocsin.centre.intake.outlook import outlooks_of
 from tocsin.centre.members import agreements
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Person
+from tocsin.centre.permissions.selectors import answerable_by
 from tocsin.products.text_safety import cell
 
 from . import labels, selectors
 from .rules import SPANS, cells_of, measure_of
 
 DELIVERIES_SHOWN = 6
+REQUESTS_SHOWN = 5
 
 
 @requires("read-own-agreement")
@@ -35,6 +37,7 @@ def partnership(request: HttpRequest) -> HttpResponse:
         "organisation": person.organisation,
         "held": agreements.held_by(person.organisation, now),
         "lines": _lines(person),
+        "asked": answerable_by(person).select_related("delivery")[:REQUESTS_SHOWN],
         "card": card,
         "measured": _measured(card.body) if card else [],
         "delays": _delays(card.body) if card else [],

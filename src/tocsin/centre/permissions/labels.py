@@ -44,6 +44,7 @@ FIELDS: dict[str, str | Promise] = {
     "audience": _("Whom the source named"),
     "exclusions": _("Whom the source excluded"),
     "codes": _("Handling codes"),
+    "restrictions": _("Restriction of its own (H3)"),
     "pap": _("What may be done with it (PAP)"),
     "purposes": _("Purposes"),
     "classification": _("Classification"),

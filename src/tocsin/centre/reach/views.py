@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.centre.intake.deliveries import countries_of
+from tocsin.centre.intake.views.restrictions import to_read_first
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.ledger.models import Kind, Taking
 from tocsin.centre.ledger.services import took
@@ -77,6 +78,8 @@ def received(request: HttpRequest, reference: str) -> HttpResponse:
 def _page(request: HttpRequest, reference: str, form: AnswerForm | None = None) -> HttpResponse:
     person, now = person_of(request), timezone.now()
     found = _found(person, reference)
+    if (first := to_read_first(request, seen_of(person, found, now).select_related("handling_set"))) is not None:
+        return first
     if request.method == "GET":
         responding.note_opened(person, found, now)
     items = items_of(person, found, now)
@@ -115,6 +118,7 @@ def _contents(request: HttpRequest, person: Person, found: list[Thing]) -> dict[
         took(person, Taking.Channel.PAGE, [batch.pk for batch in batches], now)
     return {
         "batches": batches,
+        "sets": list({batch.handling_set_id: batch.handling_set.body for batch in batches}.values()),
         "can_ask": may(person, "ask-source"),
         "everywhere": everywhere_of(person, found, now),
         "countries": [

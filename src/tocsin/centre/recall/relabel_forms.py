@@ -11,6 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from tocsin.centre.members import labels as words
+from tocsin.centre.members.agreement_forms import Restrictions
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.permissions.audiences import Choices, Several, audience_choices
@@ -80,6 +81,7 @@ class RelabelForm(forms.Form):
     codes = forms.MultipleChoiceField(
         label=_("Handling codes"), required=False, widget=forms.CheckboxSelectMultiple, choices=_with_word(words.CODES)
     )
+    restrictions = Restrictions()
     pap = forms.ChoiceField(label=_("What may be done with it (PAP)"), choices=_with_word(words.PAP))
     purposes = forms.MultipleChoiceField(
         label=_("Purposes"), required=False, widget=forms.CheckboxSelectMultiple, choices=list(words.PURPOSES.items())
@@ -97,10 +99,11 @@ class RelabelForm(forms.Form):
     def __init__(self, *args: Any, person: Person, sets: list[HandlingSet], **said: Any) -> None:
         super().__init__(*args, **said)
         first = max(sets, key=lambda each: (each.tlp.rank, each.digest)).as_json()
-        self.first: dict[str, Any] = {name: first[name] for name in FIELDS}
+        self.first: dict[str, Any] = {name: first.get(name, []) for name in FIELDS}
         named = [str(entry) for entry in self.first["audience"]]
         persons = [entry.removeprefix(PERSON) for entry in named if entry.startswith(PERSON)]
-        self.initial.update(self.first, persons="\n".join(persons))
+        texts = Restrictions.shown(self.first["restrictions"])
+        self.initial.update(self.first, persons="\n".join(persons), restrictions=texts)
         both: tuple[Choices, Choices] = readers_for(person, sets)
         for name, choices in zip(("audience", "exclusions"), both, strict=True):
             self.fields[name].choices = choices  # type: ignore[attr-defined]

@@ -40,7 +40,7 @@ from tocsin.centre.release.releasing import actor_of, bureaus, case_of
 from tocsin.centre.release.rules import refusal_of_releaser
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.core.reading import Heading, Rows, Thing
-from tocsin.handling import HandlingSet, wider_fields
+from tocsin.handling import HandlingSet, require_said, wider_fields
 from tocsin.handling.personal import PersonalFind, must_be_asked
 from tocsin.lake.scope import Batches
 
@@ -50,7 +50,7 @@ from .parts import Found, find, take_out
 from .reach import Extent, holding, told_of, within
 from .selectors import may_recall_parts, reads_all
 
-FIELDS = ("tlp", "audience", "exclusions", "codes", "pap", "purposes", "classification", "attribution")
+FIELDS = ("tlp", "audience", "exclusions", "codes", "restrictions", "pap", "purposes", "classification", "attribution")
 """What can be laid down anew. How long it is kept has a review of its own."""
 LONGEST_NOTE = 2_000
 _ROWS_LOOKED_AT = 2_000
@@ -152,8 +152,14 @@ def becoming(chosen: Chosen, changes: Mapping[str, Any]) -> dict[str, HandlingSe
     for digest, handling in chosen.sets.items():
         try:
             made[digest] = HandlingSet.from_json({**handling.as_json(), **changes})
+            if {"codes", "restrictions"} & set(changes):
+                require_said(made[digest])
         except (InputError, ValueError, TypeError) as error:
             field = error.field if isinstance(error, InputError) else "tlp"
+            if isinstance(error, InputError) and error.reason == "restriction-missing":
+                raise
+            if field == "restrictions":
+                raise InputError("restriction-without-h3", field=field) from None
             raise InputError("relabel-contradiction", field=field) from None
     if all(each.digest == digest for digest, each in made.items()):
         raise InputError("relabel-nothing")

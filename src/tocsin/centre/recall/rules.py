@@ -60,6 +60,7 @@ def is_not_wider(new: HandlingSet, old: HandlingSet) -> bool:
         and bool(new.audience) >= bool(old.audience)
         and set(new.exclusions) >= set(old.exclusions)
         and set(new.codes) >= set(old.codes)
+        and set(new.restrictions) >= set(old.restrictions)
         and set(new.purposes) <= set(old.purposes)
         and PAP.index(new.pap) >= PAP.index(old.pap)
         and CLASSIFICATIONS.index(new.classification) >= CLASSIFICATIONS.index(old.classification)

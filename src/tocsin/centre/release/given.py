@@ -113,7 +113,7 @@ def conditions_of(handling: HandlingSet) -> Conditions:
     return Conditions(
         tlp=handling.tlp, codes=handling.codes, pap=handling.pap, purposes=handling.purposes,
         classification=handling.classification, retention_months=handling.retention_months,
-        is_named=handling.attribution in {"may", "must"},
+        is_named=handling.attribution in {"may", "must"}, restrictions=handling.restrictions,
     )  # fmt: skip
 
 

@@ -292,6 +292,7 @@ def derived_label(sets: Sequence[HandlingSet], at: datetime, first_end: datetime
         purposes=tuple(sorted(purposes)),
         review_on=min((at + relativedelta(months=min(REVIEW_MONTHS, months))).date(), ends_on),
         expires_on=ends_on,
+        restrictions=tuple(sorted(frozenset().union(*(each.restrictions for each in sets)))),
     )
 
 

@@ -15,13 +15,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.grades import graded
 from tocsin.centre.intake.selectors import in_seen, visible_batches
+from tocsin.centre.intake.views.restrictions import to_read_first
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of, linked
 from tocsin.centre.ledger.models import Taking
@@ -39,12 +40,16 @@ from tocsin.lake.shown import SHOWN
 from tocsin.products import copies
 
 from .. import lookups, reviewing, standing
+from ..attribution import is_named_to, names_source
 from ..models import StandingQuery
 from ..translations import translation_of
 
 log = logging.getLogger(__name__)
 ROWS_SHOWN = 25
 BARS_SHOWN = 8
+NAMES_SOURCE = gettext_lazy(
+    "As it was received it names its source, which does not let itself be named. Ask the Centre for a redacted version."
+)
 RAW_CHARACTERS = 60_000
 
 
@@ -99,10 +104,21 @@ def _days(frame: pl.DataFrame) -> list[tuple[Any, int]]:
 
 def _object_for(request: HttpRequest, key: int) -> Object:
     seen = visible_batches(viewer_of(person_of(request)))
-    found = Object.objects.filter(in_seen(seen), pk=key).select_related("delivery__organisation", "batch").first()
+    found = (
+        Object.objects.filter(in_seen(seen), pk=key)
+        .select_related("delivery__organisation", "batch__handling_set")
+        .first()
+    )
     if found is None:
         raise Http404
     return found
+
+
+def _as_text(raw: bytes) -> str:
+    """The bytes as people read them: JSON without escapes, rules and XML as they are."""
+    with suppress(ValueError, RecursionError):
+        return json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+    return raw.decode("utf-8", "replace")
 
 
 def _body_of(thing: Object) -> Body:
@@ -119,24 +135,31 @@ def _body_of(thing: Object) -> Body:
 def object_page(request: HttpRequest, key: int) -> HttpResponse:
     """An object as it came: what was read out of it, what it names, and its own bytes."""
     found = _object_for(request, key)
+    if (first := to_read_first(request, [found.batch])) is not None:
+        return first
     viewer = viewer_of(person_of(request))
     body = _body_of(found)
-    shown = body.raw.decode("utf-8", "replace")
-    with suppress(ValueError, RecursionError):  # Rules and XML are shown as they are.
-        shown = json.dumps(json.loads(body.raw), indent=2, ensure_ascii=False)
+    shown = _as_text(body.raw)
     seen = Object.objects.filter(in_seen(visible_batches(viewer)))
     translated = translation_of(seen, found, get_language() or "en")
-    is_named = viewer.is_centre or found.delivery.organisation.slug == viewer.organisation
+    is_own = found.delivery.organisation.slug == viewer.organisation
+    is_named = is_named_to(person_of(request), found)
+    is_kept = not is_named and names_source(found, [shown])
+    if not is_named and names_source(found, [found.name]):
+        found.name = ""
     context = {
         "thing": found,
         "body": body,
         "links": linked(seen, found, body),
         "translation": translated,
-        "raw": reviewing.visible_lines(shown[:RAW_CHARACTERS]),
+        "raw": "" if is_kept else reviewing.visible_lines(shown[:RAW_CHARACTERS]),
+        "is_kept": is_kept,
+        "names_source": NAMES_SOURCE,
+        "labels": [each for each in body.labels if is_named or not names_source(found, [each])],
         "is_cut": len(shown) > RAW_CHARACTERS,
         "size_bytes": len(body.raw),
         "source": found.delivery.organisation.name if is_named else "",
-        "can_ask": may(person_of(request), "ask-source") and not is_named,
+        "can_ask": may(person_of(request), "ask-source") and not viewer.is_centre and not is_own,
         "graded": graded([found.batch], person_of(request))[0],
     }
     batches = {found.batch_id, translated.by.batch_id} if translated else {found.batch_id}
@@ -153,11 +176,17 @@ def object_download(request: HttpRequest, key: int) -> HttpResponseBase:
     person, now = person_of(request), timezone.now()
     if not is_fresh(request):
         return prove(request.get_full_path())
+    if (first := to_read_first(request, [found.batch])) is not None:
+        return first
+    raw = _body_of(found).raw
+    if not is_named_to(person, found) and names_source(found, [_as_text(raw)]):
+        messages.error(request, NAMES_SOURCE)
+        return redirect("object", found.pk)
     with transaction.atomic():
         took(person, Taking.Channel.FILE, [found.batch_id], now)
         mark = copies.draw()
         record(person.login, "object.fetched", f"object:{found.pk}", {"copy": mark}, at=now)
-    response = HttpResponse(_body_of(found).raw, content_type="application/octet-stream")
+    response = HttpResponse(raw, content_type="application/octet-stream")
     name = copies.marked_name(f"object-{RowConverter().to_url(found.pk)}.json", mark)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

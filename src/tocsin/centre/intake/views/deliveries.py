@@ -42,6 +42,7 @@ from ..models import Batch, Delivery, SavedProfile
 from ..outlook import is_told, outlook_of
 from ..selectors import visible_batches
 from ..store import delivery_path
+from .restrictions import to_read_first
 
 P = ParamSpec("P")
 THINGS_SHOWN = 25
@@ -229,6 +230,8 @@ def delivery_original(request: HttpRequest, found: Delivery) -> HttpResponseBase
         raise NotFound
     if not is_fresh(request):
         return prove(request.get_full_path())
+    if (first := to_read_first(request, found.batches.select_related("handling_set"))) is not None:
+        return first
     if request.method == "GET":
         _note_fetch(person, found, "original")
     pieces = while_here(request, originals.pieces(path), lambda: _require_contents(person, found))

@@ -118,4 +118,5 @@ def organisation_edit(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, _("The changes were saved."))
             return redirect("organisation", found.slug)
-    return render(request, "intake/organisation_form.html", {"form": form, "organisation": found})
+    context = {"form": form, "organisation": found, "has_agreement": agreements.needs_agreement(found)}
+    return render(request, "intake/organisation_form.html", context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django import template
@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 
 from tocsin.core.grading import HOUSE
-from tocsin.handling import default_set
+from tocsin.handling import HandlingSet, default_set
 
 from .. import labels
 from ..agreement_states import PREPARATION, State
@@ -65,6 +65,12 @@ def data_type(word: str) -> object:
 
 
 @register.filter
+def default_field(word: str) -> object:
+    """A field of what holds by default."""
+    return labels.DEFAULTS.get(str(word), word)
+
+
+@register.filter
 def vetting_part(word: str) -> object:
     return labels.VETTING[str(word)][0]
 
@@ -114,22 +120,49 @@ class Rule:
 def in_words(defaults: Mapping[str, object]) -> list[Rule]:
     """What holds for whatever is handed over without a label, sentence by sentence."""
     held = default_set(defaults, None)[0]
+    return [
+        *_bound(held),
+        Rule("attribution", labels.DEFAULTS["attribution"], (), (labels.ATTRIBUTIONS[held.attribution],)),
+        Rule("retention_months", labels.DEFAULTS["retention_months"], (), (_kept_for(held),)),
+        Rule("grade", labels.DEFAULTS["grade"], (_grade_of(defaults),), ()),
+    ]
+
+
+@register.filter
+def conditions(body: Mapping[str, object]) -> list[Rule]:
+    """What a handling set, as it is kept, asks of whoever reads what stands under it. Who is named and who is left out
+    is not among it."""
+    held = HandlingSet.from_json(body)
+    words = labels.CLASSIFICATIONS[held.classification]
+    return [*_bound(held), Rule("classification", labels.DEFAULTS["classification"], (), (words,))]
+
+
+@register.filter
+def purposes_in_words(listed: Iterable[str]) -> list[object]:
+    return [labels.PURPOSES.get(str(word), word) for word in listed]
+
+
+def _bound(held: HandlingSet) -> list[Rule]:
+    codes = tuple(f"{code}: {labels.CODES[code]}" for code in held.codes) or (gettext("None."),)
+    own = [Rule("restrictions", labels.DEFAULTS["restrictions"], (), held.restrictions)] if held.restrictions else []
+    return [
+        Rule("tlp", labels.DEFAULTS["tlp"], (held.tlp.value,), (labels.TLP[held.tlp.value],)),
+        Rule("codes", labels.DEFAULTS["codes"], (), codes),
+        *own,
+        Rule("pap", labels.DEFAULTS["pap"], (held.pap,), (labels.PAP[held.pap],)),
+        Rule("purposes", labels.DEFAULTS["purposes"], (), tuple(labels.PURPOSES[word] for word in held.purposes)),
+    ]
+
+
+def _grade_of(defaults: Mapping[str, object]) -> str:
+    """As people write it."""
+    return str(defaults.get("grade") or HOUSE).replace("admiralty", "Admiralty").replace(":", " ")
+
+
+def _kept_for(held: HandlingSet) -> str:
     months = ngettext(
         "Kept for %(count)d month, then looked at again or deleted.",
         "Kept for %(count)d months, then looked at again or deleted.",
         held.retention_months,
     )
-    return [
-        Rule("tlp", labels.DEFAULTS["tlp"], (held.tlp.value,), (labels.TLP[held.tlp.value],)),
-        Rule(
-            "codes",
-            labels.DEFAULTS["codes"],
-            held.codes,
-            tuple(labels.CODES[code] for code in held.codes) or (gettext("None."),),
-        ),
-        Rule("pap", labels.DEFAULTS["pap"], (held.pap,), (labels.PAP[held.pap],)),
-        Rule("purposes", labels.DEFAULTS["purposes"], (), tuple(labels.PURPOSES[word] for word in held.purposes)),
-        Rule("attribution", labels.DEFAULTS["attribution"], (), (labels.ATTRIBUTIONS[held.attribution],)),
-        Rule("retention_months", labels.DEFAULTS["retention_months"], (), (months % {"count": held.retention_months},)),
-        Rule("grade", labels.DEFAULTS["grade"], (str(defaults.get("grade") or HOUSE).replace(":", " "),), ()),
-    ]
+    return months % {"count": held.retention_months}

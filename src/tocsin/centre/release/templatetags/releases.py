@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django import template
 
-from tocsin.centre.members.labels import CODES, PURPOSES
+from tocsin.centre.members.labels import CODES, PAP, PURPOSES
 from tocsin.centre.permissions.labels import entry_names
 
 from .. import labels
@@ -47,6 +47,11 @@ def names_of(entries: Iterable[str]) -> list[str]:
 @register.filter
 def purpose_name(word: str) -> object:
     return PURPOSES.get(str(word), word)
+
+
+@register.filter
+def pap_text(word: str) -> object:
+    return PAP.get(str(word), word)
 
 
 @register.filter
