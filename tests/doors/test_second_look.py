@@ -174,10 +174,11 @@ def test_on_the_command_line_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("tocsin.cli.people.setup", lambda: None)
     people.call("lena_legal")
     dana = people.call("dana_analyst")
-    builders.centre()
+    people.call("ada_administrator")
     for arguments in (
         ("person", "create", "ghost", "--name", "Ghost", "--role", "analyst"), ("person", "password", "dana_analyst"),
         ("person", "reset-factors", "dana_analyst"), ("person", "key", "dana_analyst", "--scope", "read"),
+        ("person", "roles", "ada_administrator", "--role", "analyst"),
     ):  # fmt: skip
         Person.objects.update(held_at=None)
         status, said = run(*arguments)

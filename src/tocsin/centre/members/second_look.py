@@ -2,7 +2,7 @@
 
 Who administers gives roles and first passwords, and could come in with them. Where somebody without any content, or the
 command line, makes an account that opens some, or gives it a new way in, the account waits until somebody who reads has
-made sure whose it is (docs/decisions/0034-second-look.md).
+made sure whose it is (docs/decisions/0033-second-look.md).
 """
 
 from __future__ import annotations
