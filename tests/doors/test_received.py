@@ -122,6 +122,7 @@ def test_it_is_headed_by_what_it_is_about_and_found_by_its_reference(
     day = builders.NOW.date().isoformat()
     assert (told["heading"], told["observed_from"], told["observed_until"]) == (heading, day, day)
     assert client.get(f"{API}/{receipt}", headers=headers).json()["heading"] == heading
+    assert client.get(f"{API}?state=asked", headers=headers).json() == [], "nobody was asked what came of it"
 
 
 def test_everything_that_is_ticked_is_acknowledged_in_one_act(released: Release) -> None:

@@ -86,7 +86,7 @@ def listed(
     request: HttpRequest,
     response: HttpResponse,
     kind: Literal["release", "package"] = "release",
-    state: Literal["waiting", "acknowledged", "answered", "all"] = "all",
+    state: Literal["waiting", "acknowledged", "asked", "answered", "all"] = "all",
     cursor: str = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[dict[str, Any]]:

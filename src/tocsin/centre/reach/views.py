@@ -88,7 +88,7 @@ def _page(request: HttpRequest, reference: str, form: AnswerForm | None = None) 
         "reference": reference,
         "items": items,
         "item": latest,
-        "about": about_all(person, found, now),
+        "about": latest.about if len(items) == 1 else about_all(person, found, now),
         "is_package": latest.thing.kind == Kind.PACKAGE,
         "is_acknowledged": all(item.progress.acknowledged_at for item in items),
         "units": unit_stages(person, found),
