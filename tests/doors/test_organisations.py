@@ -107,7 +107,7 @@ def test_an_agreement_ends_and_its_class_stays(client: Client, shown: scene.Scen
 
 
 def test_a_member_that_is_in_no_list_of_countries_keeps_its_code(client: Client) -> None:
-    """Exclusions and statuses go by it: losing it with the next change of a telephone number would open what they close."""
+    """Exclusions and statuses go by it: with a change of its telephone number it would open what they close."""
     bureau = builders.bureau("XK")
     client.force_login(people.call("paula_partnership"))
     address = reverse("organisation-edit", args=[bureau.slug])
