@@ -106,6 +106,18 @@ def test_an_agreement_ends_and_its_class_stays(client: Client, shown: scene.Scen
     assert client.get(reverse("home")).status_code == 302, "its people are out at once"
 
 
+def test_a_member_that_is_in_no_list_of_countries_keeps_its_code(client: Client) -> None:
+    """Exclusions and statuses go by it: with a change of its telephone number it would open what they close."""
+    bureau = builders.bureau("XK")
+    client.force_login(people.call("paula_partnership"))
+    address = reverse("organisation-edit", args=[bureau.slug])
+    page = client.get(address).content.decode()
+    assert '<option value="XK" selected' in page
+    client.post(address, {"name": "NCB XK", "country": "XK", "contact": "y", "tlp": "TLP:AMBER", "is_active": "on"})
+    bureau.refresh_from_db()
+    assert (bureau.country, bureau.contact) == ("XK", "y")
+
+
 def test_the_centre_itself_stays_open(client: Client) -> None:
     """Closed, nobody could open it again: all who may are its own people."""
     client.force_login(people.call("ada_administrator"))

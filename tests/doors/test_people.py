@@ -435,6 +435,21 @@ def test_w15_whose_employer_is_shut_out_has_no_seat_meanwhile(client: Client, wh
     assert "The access of your employer is closed" in again.content.decode()
 
 
+def test_w15_a_change_of_something_else_keeps_an_employer_that_was_closed(client: Client) -> None:
+    """Left out of the choices, it would have been saved as: nobody's but the Centre's own."""
+    employer = builders.organisation("southgate")
+    sven = builders.person("sven", builders.centre(), "analyst", employer=employer)
+    Organisation.objects.filter(pk=employer.pk).update(is_active=False)
+    people.let_in(client, "ada_administrator")
+    address = reverse("person", args=[sven.pk])
+    page = client.get(address).content.decode()
+    assert re.search(r'<option value="southgate"\s+selected', page)
+    client.post(address, {"roles": ["analyst"], "clearance": "", "teams": "night", "employer": "southgate"})
+    sven.refresh_from_db()
+    assert (sven.teams, sven.employer) == (["night"], employer)
+    assert "southgate" not in client.get(reverse("person-add") + "?organisation=centre").content.decode()
+
+
 # The yearly confirmation
 
 

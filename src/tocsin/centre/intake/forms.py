@@ -144,6 +144,8 @@ class OrganisationForm(forms.Form):
     def __init__(self, *args: object, language: str, known: Organisation | None = None, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
         countries = sorted(((each.code, each.name(language)) for each in all_countries()), key=lambda pair: pair[1])
+        if known is not None and known.country not in {"", *(code for code, _name in countries)}:
+            countries.append((known.country, known.country))  # Not every member is in ISO 3166: it keeps its code.
         _choices(self, "class_name", list(labels.CLASSES.items()))
         _choices(self, "country", [("", _("None")), *countries])
         parent = self.fields["parent"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from tocsin.core.names import is_login
@@ -60,7 +61,10 @@ class AboutForm(forms.Form):
             return
         employer = self.fields["employer"]
         assert isinstance(employer, forms.ModelChoiceField)
-        employer.queryset = Organisation.objects.filter(is_centre=False, is_active=True).order_by("is_bureau", "name")
+        # One that was closed since stays: left out, the next save would make the seat the Centre's own.
+        kept = getattr(self.initial.get("employer"), "pk", None)
+        offered = Organisation.objects.filter(Q(is_active=True) | Q(pk=kept), is_centre=False)
+        employer.queryset = offered.order_by("is_bureau", "name")
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
