@@ -110,7 +110,8 @@ def test_the_command_prints_it_and_leaves_a_trace(
     assert "NCB FR" in plain.output
     assert "3 more may see it" in plain.output
     assert CliRunner().invoke(command, [receipt, "--as", "officer_fr"]).exit_code == 1
-    assert Entry.objects.filter(action="reach.read", actor="dana_analyst").count() == 2
+    noted = Entry.objects.filter(action="reach.read", actor="command").values_list("detail", flat=True)
+    assert [json.loads(detail)["as"] for detail in noted] == ["dana_analyst"] * 2
 
 
 def useful(officer: Person, released: Release, word: str = "useful") -> None:
