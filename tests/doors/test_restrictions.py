@@ -103,6 +103,24 @@ def test_h3_without_words_is_not_laid_down(client: Client) -> None:
         agreements.change_defaults(found, {"restrictions": []}, by="t", at=builders.NOW)
 
 
+def test_a_label_without_limits_is_not_laid_down_beside_one(client: Client, shown: scene.Scene) -> None:
+    """TLP:CLEAR is for everybody: who excludes somebody, or classifies, means another label."""
+    for limit in ({"exclusions": ["country:FR"]}, {"classification": "restricted"}):
+        with pytest.raises(InputError, match="invalid-object"):
+            agreements.change_defaults(shown.delivery.organisation, {"tlp": "TLP:CLEAR", **limit}, by="t", at=builders.NOW)
+    people.let_in(client, "pia_partner")
+    address = f"/api/v1/deliveries/{shown.delivery.receipt}/handling"
+    standing = client.get(address).json()
+
+    def post(**handling: Any) -> Any:
+        body = json.dumps({"handling": handling, "mark": standing["mark"]})
+        return client.post(address, body, content_type="application/json").json()
+
+    assert post(tlp="TLP:CLEAR", exclusions=["country:FR"])["reason"] == "relabel-contradiction"
+    assert post(tlp="TLP:CLEAR", classification="confidential")["reason"] == "relabel-contradiction"
+    assert post(tlp="TLP:GREEN", exclusions=["country:FR"])["state"] in {"done", "waiting"}
+
+
 def test_a_source_lays_it_down_anew_by_program_and_page(client: Client, shown: scene.Scene) -> None:
     people.let_in(client, "pia_partner")
     address = f"/api/v1/deliveries/{shown.delivery.receipt}/handling"

@@ -49,7 +49,7 @@ def test_logins(said: str) -> None:
 @pytest.mark.parametrize(
     "said",
     ["", "-", "_x", ".x", "a b", "a/b", "<b>", "\u0430dmin", "admi\u043d", "a\u200fb", "a\x00", "\ufb01n", "Ａdmin",
-     "e\u0301va", *ACTORS, *(each.upper() for each in ACTORS)],
+     "e\u0301va", *sorted(ACTORS), *sorted(each.upper() for each in ACTORS)],
 )  # fmt: skip
 def test_no_logins(said: str) -> None:
     assert not is_login(said)

@@ -6,10 +6,11 @@ set; selectors in the centre compile it to small sets of batch numbers that ever
 
 from .deriving import Decision, Derived, Grant, Parent, derive
 from .gate import Facts, Reason, Viewer, explain, may_see, may_see_victims, purposes_allow
-from .sets import HandlingSet, default_set, narrowest, require_said, tlp_of
+from .sets import TOLD_TOGETHER, HandlingSet, default_set, narrowest, require_said, tlp_of
 from .widening import wider_fields
 
 __all__ = [
+    "TOLD_TOGETHER",
     "Decision",
     "Derived",
     "Facts",

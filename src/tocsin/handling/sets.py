@@ -108,9 +108,19 @@ class HandlingSet:
 
 
 def require_said(handling: HandlingSet) -> None:
-    """Raises InputError where H3 is laid down without the words that it stands for: nobody could keep to it."""
+    """Raises InputError for what nobody may lay down: H3 without the words that it stands for, which nobody could keep
+    to, and a label without any limit (TLP:CLEAR) beside a limit. A file that says CLEAR under an agreement that excludes
+    somebody is read all the same: the exclusion holds."""
     if "H3" in handling.codes and not handling.restrictions:
         raise InputError("restriction-missing", field="restrictions")
+    if handling.tlp is Tlp.CLEAR:
+        limits = {"exclusions": handling.exclusions, "classification": handling.classification != CLASSIFICATIONS[0]}
+        for name in (name for name, is_limit in limits.items() if is_limit):
+            raise InputError("invalid-object", field=name, excerpt=f"{handling.tlp}, {getattr(handling, name)}")
+
+
+TOLD_TOGETHER = frozenset({"codes", "restrictions", "tlp", "exclusions", "classification"})
+"""Fields of which one may forbid what another says: `require_said` is asked where one of them is laid down."""
 
 
 def default_set(agreement: Mapping[str, object], stated: Tlp | None) -> tuple[HandlingSet, tuple[str, ...]]:

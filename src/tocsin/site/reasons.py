@@ -162,11 +162,15 @@ SENTENCES = (
     gettext_noop("This sharing label is not known: the label of the agreement is used."),
     gettext_noop("The attachment is kept with the delivery and is not opened."),
     gettext_noop("Records of this kind are not used yet. The original is kept with the delivery."),
-    gettext_noop("This goes further than what the partner signed. Name who agreed to it for the partner, and on which day."),
+    gettext_noop(
+        "This goes further than what the partner signed. Name who agreed to it for the partner, and on which day."
+    ),
     gettext_noop("H3 stands for a restriction of its own. Write what it is: whoever opens it reads that first."),
     gettext_noop("A restriction of its own goes with the code H3. Choose H3 too, or take the text away."),
     gettext_noop("A vetting holds at least until today and at most for five years. Choose a day between them."),
-    gettext_noop("This network is so wide that it bounds nothing. Name networks of /8 (IPv4) or /16 (IPv6) and smaller, or none."),
+    gettext_noop(
+        "This network is so wide that it bounds nothing. Name networks of /8 (IPv4) or /16 (IPv6) and smaller, or none."
+    ),
     gettext_noop("This certificate has ended. Give one that is valid today."),
 )
 """Every sentence, in the order of the table."""

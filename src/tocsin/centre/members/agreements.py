@@ -17,7 +17,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.core.grading import grade_of
-from tocsin.handling import default_set, require_said, wider_fields
+from tocsin.handling import TOLD_TOGETHER, default_set, require_said, wider_fields
 
 from . import countries
 from .agreement_states import (
@@ -306,7 +306,7 @@ def change_defaults(
     found = Organisation.objects.select_for_update().get(pk=organisation.pk)
     wanted = {name: value for name, value in {**found.defaults, **defaults}.items() if value or name != "restrictions"}
     new, old = default_set(wanted, None)[0], default_set(found.defaults, None)[0]
-    if {"codes", "restrictions"} & set(defaults):
+    if TOLD_TOGETHER & set(defaults):
         require_said(new)
     if wanted.get("grade"):
         grade_of(str(wanted["grade"]))

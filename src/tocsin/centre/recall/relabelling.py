@@ -40,7 +40,7 @@ from tocsin.centre.release.releasing import actor_of, bureaus, case_of
 from tocsin.centre.release.rules import refusal_of_releaser
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.core.reading import Heading, Rows, Thing
-from tocsin.handling import HandlingSet, require_said, wider_fields
+from tocsin.handling import TOLD_TOGETHER, HandlingSet, require_said, wider_fields
 from tocsin.handling.personal import PersonalFind, must_be_asked
 from tocsin.lake.scope import Batches
 
@@ -152,7 +152,7 @@ def becoming(chosen: Chosen, changes: Mapping[str, Any]) -> dict[str, HandlingSe
     for digest, handling in chosen.sets.items():
         try:
             made[digest] = HandlingSet.from_json({**handling.as_json(), **changes})
-            if {"codes", "restrictions"} & set(changes):
+            if TOLD_TOGETHER & set(changes):
                 require_said(made[digest])
         except (InputError, ValueError, TypeError) as error:
             field = error.field if isinstance(error, InputError) else "tlp"
