@@ -110,7 +110,9 @@ def test_the_command_prints_it_and_leaves_a_trace(
     assert "NCB FR" in plain.output
     assert "3 more may see it" in plain.output
     assert CliRunner().invoke(command, [receipt, "--as", "officer_fr"]).exit_code == 1
-    assert Entry.objects.filter(action="reach.read", actor="dana_analyst").count() == 2
+    assert [json.loads(each.detail)["as"] for each in Entry.objects.filter(action="reach.read", actor="command")] == [
+        "dana_analyst"
+    ] * 2
 
 
 def useful(officer: Person, released: Release, word: str = "useful") -> None:
