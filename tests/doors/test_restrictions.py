@@ -105,9 +105,10 @@ def test_h3_without_words_is_not_laid_down(client: Client) -> None:
 
 def test_a_label_without_limits_is_not_laid_down_beside_one(client: Client, shown: scene.Scene) -> None:
     """TLP:CLEAR is for everybody: who excludes somebody, or classifies, means another label."""
+    source = shown.delivery.organisation
     for limit in ({"exclusions": ["country:FR"]}, {"classification": "restricted"}):
         with pytest.raises(InputError, match="invalid-object"):
-            agreements.change_defaults(shown.delivery.organisation, {"tlp": "TLP:CLEAR", **limit}, by="t", at=builders.NOW)
+            agreements.change_defaults(source, {"tlp": "TLP:CLEAR", **limit}, by="t", at=builders.NOW)
     people.let_in(client, "pia_partner")
     address = f"/api/v1/deliveries/{shown.delivery.receipt}/handling"
     standing = client.get(address).json()

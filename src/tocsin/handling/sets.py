@@ -109,8 +109,8 @@ class HandlingSet:
 
 def require_said(handling: HandlingSet) -> None:
     """Raises InputError for what nobody may lay down: H3 without the words that it stands for, which nobody could keep
-    to, and a label without any limit (TLP:CLEAR) beside a limit. A file that says CLEAR under an agreement that excludes
-    somebody is read all the same: the exclusion holds."""
+    to, and a label without any limit (TLP:CLEAR) beside a limit. A file that says CLEAR under an agreement that
+    excludes somebody is read all the same: the exclusion holds."""
     if "H3" in handling.codes and not handling.restrictions:
         raise InputError("restriction-missing", field="restrictions")
     if handling.tlp is Tlp.CLEAR:

@@ -26,6 +26,7 @@ from tocsin.centre.recall.relabelling import chosen_of, relabel
 from tocsin.centre.release.given import Given, Wanted, page
 from tocsin.centre.release.models import Release
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
+from tocsin.core.words import Tlp
 
 STRICT = "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"
 pytestmark = pytest.mark.django_db
@@ -189,6 +190,20 @@ def test_what_was_taken_before_it_was_relabelled_is_recalled_too(officers: list[
     told = dict(made.notices.values_list("organisation__slug", "state"))
     assert (told["ncb-fr"], told["ncb-jo"]) == ("informed", "nothing-taken")
     assert [part.key for part in services.shown_parts(made, fleur.organisation)] == [key(2)]
+
+
+def test_who_still_sees_one_part_is_told_of_another_that_it_lost(officers: list[Person]) -> None:
+    """Each part keeps what the change does not say: here to whom its source addressed it."""
+    sent = builders.delivery(people.call("pia_partner").organisation)
+    of_fleur, of_khalil = (
+        builders.batch(sent, builders.handling(Tlp.AMBER, audience=(slug,))) for slug in ("ncb-fr", "ncb-jo")
+    )
+    for each in officers[:2]:
+        took(each, Taking.Channel.API, [of_fleur.pk, of_khalil.pk], timezone.now())
+    made = changed(sent, {"tlp": "TLP:AMBER+STRICT"})
+    assert made.recall is not None
+    told = dict(made.recall.notices.values_list("organisation__slug", "state"))
+    assert (told["ncb-fr"], told["ncb-jo"]) == ("informed", "informed")
 
 
 def test_w38_a_stricter_label_is_laid_down_again_after_a_backup_is_restored(officers: list[Person]) -> None:

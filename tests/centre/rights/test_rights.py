@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -197,6 +198,35 @@ def test_the_holdings_are_searched_and_an_order_arrives_without_a_why(cora: Pers
     assert officer is not None
     with pytest.raises(Conflict):
         services.order(made, delivery.receipt, "deletion", by=cora, at=NOW)
+
+
+@pytest.mark.parametrize("marking", ["TLP:AMBER", "TLP:RED"])
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("report.md", "# Case\n\nThe victim Amal\nHADDAD answers at amal[@]victim[.]example.\n", "documents"),
+        ("report.md", "# Case\n\nالضحية أمل حَدّاد تقيم هنا منذ سنوات.\n", "documents"),
+        ("Amal Haddad.csv", "ip,last_seen\n192.0.2.7,2026-11-20T10:00:00Z\n", "titles"),
+        ("people.json", json.dumps({
+            "type": "bundle", "id": "bundle--00000000-0000-4000-8000-00000000b0b0", "objects": [{
+                "type": "identity", "spec_version": "2.1", "id": "identity--00000000-0000-4000-8000-000000000001",
+                "created": "2026-11-01T00:00:00.000Z", "modified": "2026-11-01T00:00:00.000Z", "name": "Somebody",
+                "identity_class": "individual", "description": "Known as Amál Haddad",
+            }],
+        }), "objects"),
+    ],
+)  # fmt: skip
+def test_w29_what_is_sealed_is_searched_too(name: str, content: str, what: str, marking: str) -> None:
+    """No database can look through it: a name in a report, in an object or in a title would never be found."""
+    sent = intake.receive(organisation=builders.organisation("northwind"), via="api", name=name,
+                          chunks=[content.encode()], at=NOW, marking=marking)  # fmt: skip
+    crew.work()
+    found = services.holdings.search(["amal haddad", "أمل حداد", "nobody@victim.example"])
+    assert [(each["receipt"], bool(each.get(what))) for each in found] == [(sent.receipt, True)]
+    assert services.holdings.search(["Amal Hadzz"]) == []
+    if "[@]" in content:
+        assert services.holdings.search(["amal@victim.example"])[0][what] == 1
+        assert services.holdings.search(["mal@victim.example"]) == []
 
 
 def test_a_correction_is_an_ordinary_recall(cora: Person) -> None:

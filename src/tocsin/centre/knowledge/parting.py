@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -83,6 +84,17 @@ def documents_naming(delivery: Delivery, batches: Collection[int], values: Colle
         return []
     naming = Naming(values)
     return [each for each in delivery.documents.filter(batch__in=list(batches)) if naming(plain(each))]
+
+
+def all_texts() -> Iterator[tuple[int, str]]:
+    """Every object there is: its delivery, and what it says, letters as they are read."""
+    for start, body in Block.objects.order_by("first").values_list("first", "body").iterator(chunk_size=50):
+        for each in bodies_in(vault.opened(bytes(body), "block")):
+            text = text_of(each.raw)
+            if "\\u" in text:
+                with suppress(orjson.JSONDecodeError):
+                    text = orjson.dumps(orjson.loads(each.raw)).decode()
+            yield start // OBJECTS_IN_DELIVERY, text
 
 
 def plain(document: Document) -> str:

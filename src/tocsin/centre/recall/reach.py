@@ -112,7 +112,7 @@ def told_of(delivery: Delivery, extent: Extent) -> tuple[dict[int, list[Taking]]
         others = Organisation.objects.exclude(country=extent.country)
         aside |= set(others.values_list("pk", flat=True))
     if extent.stays is not None:
-        aside |= still_open_to(extent.stays)
+        aside |= {*takers, *open_to(extent.batches)} - _losing(extent.stays)
     for key in aside & takers.keys():
         del takers[key]
     return takers, {*takers, *open_to(extent.batches)} - aside
@@ -167,6 +167,19 @@ def open_to(batches: Batches) -> set[int]:
     keys = list(batches)
     numbers = set(Batch.objects.filter(pk__in=keys).values_list("terms", flat=True))
     return _open_under(numbers | set(Former.objects.filter(batch__in=keys).values_list("terms", flat=True)))
+
+
+def _losing(batches: Batches) -> set[int]:
+    """Organisations that had, or could have, some of these and may not any more. Asked for each of the terms of now by
+    itself: who still sees one part of a delivery is told all the same of another that it lost."""
+    alike: dict[int, list[int]] = {}
+    for number, terms in Batch.objects.filter(pk__in=list(batches)).values_list("pk", "terms"):
+        alike.setdefault(terms, []).append(number)
+    found = set[int]()
+    for numbers in alike.values():
+        some = Batches(numbers)
+        found |= {*open_to(some), *takings_with_lineage(some)} - still_open_to(some)
+    return found
 
 
 def still_open_to(batches: Batches) -> set[int]:
