@@ -19,6 +19,9 @@ from hypothesis import settings
 from tocsin.centre.clock import services as clock
 from tocsin.centre.members import limits
 
+gc.disable()
+"""Until all is collected, which stays to the end."""
+
 # Machines are shared and noisy: how long an example takes says nothing here. The bench measures.
 settings.register_profile("tocsin", deadline=None)
 settings.load_profile("tocsin")
@@ -70,6 +73,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

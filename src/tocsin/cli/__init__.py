@@ -13,6 +13,7 @@ import click
 from tocsin import __version__
 from tocsin.core.errors import InputError
 from tocsin.core.reasons import REASONS
+from tocsin.core.starting import starting
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("tocsin.cli.installation", "Create an installation: settings, database, keys."),
@@ -98,5 +99,6 @@ def setup(*, need_installation: bool = True) -> Any:
     from django.apps import apps
 
     if not apps.ready:  # A second time would take away whoever listens to the log by now.
-        django.setup()
+        with starting():
+            django.setup()
     return found

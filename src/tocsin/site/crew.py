@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tocsin.core.starting import starting
+
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.3
 BACK_OFF_SECONDS = (1, 2, 5, 15, 60)
@@ -118,12 +120,13 @@ def stop(crew: Sequence[subprocess.Popen[bytes]]) -> None:
 def main() -> None:
     """One worker process."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
-    import django
+    with starting():
+        import django
 
-    django.setup()
-    from tocsin.centre.jobs.worker import work
+        django.setup()
+        from tocsin.centre.jobs.worker import work
 
-    from . import wiring
+        from . import wiring
 
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.core.log_lines import LogLine, ToStandardError
+from tocsin.core.starting import starting
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 ADDRESS_SPACE_BYTES = 24 << 30
@@ -41,7 +42,6 @@ def shut_in() -> None:
 
 def collect_seldom() -> None:
     """Readers make lists of a hundred thousand rows and no cycles: looking for cycles cost a tenth of their time."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
 
@@ -69,11 +69,12 @@ def main() -> None:
     logging.basicConfig(handlers=[told_to], level=logging.WARNING)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
-    from tocsin.core.errors import is_fault_of_the_machine
-    from tocsin.lake.keys import Writer
-    from tocsin.reference import store
+    with starting():
+        from tocsin.core.errors import is_fault_of_the_machine
+        from tocsin.lake.keys import Writer
+        from tocsin.reference import store
 
-    from .reading import Order, outcome_json, profile_from_json, read_delivery
+        from .reading import Order, outcome_json, profile_from_json, read_delivery
 
     collect_seldom()
     for line in sys.stdin:
