@@ -89,7 +89,7 @@ def test_who_is_alone_with_the_command_line_finds_who_there_is_and_what_holds_th
     listed = [json.loads(line) for line in said(home, "person", "list", "--json").splitlines()]
     [nadia] = [each for each in listed if each["login"] == "Nadia"]
     assert (nadia["name"], nadia["roles"], nadia["state"], nadia["second_factor"]) == (
-        "Nadia [red]X", ["analyst"], "open", False,
+        "Nadia [red]X", ["analyst"], "second-look", False,
     )  # fmt: skip
     table = said(home, "person", "list", "--role", "analyst")
     assert all(word in table for word in ("Nadia", "[red]X", "analyst"))

@@ -5,7 +5,7 @@ It also watches the wire: whatever a page asks for, it asks of this installation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,22 +91,14 @@ def _findings(page: Page, language: str) -> Iterator[str]:
         yield "language or direction is wrong"
 
 
-@pytest.fixture(scope="module")
-def still(launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """A browser that puts no frames together beside the page: nobody clicks in it, and they are a fifth of its work."""
-    made = launch_browser(args=[*browser_type_launch_args["args"], "--disable-threaded-compositing"])
-    yield made
-    made.close()
-
-
 @pytest.mark.timeout(900)  # A hundred pages: a busy machine takes its time.
 @pytest.mark.parametrize("language", LOOKS)
-def test_every_page(still: Browser, live_server: object, language: str) -> None:
+def test_every_page(browser: Browser, live_server: object, language: str) -> None:
     shown, origin = scene.make(), str(live_server)
     wrong: dict[str, list[str]] = {}
     asked: list[str] = []
     seen: set[str] = set()
-    context = still.new_context(reduced_motion="reduce")
+    context = browser.new_context(reduced_motion="reduce")
     context.on("request", lambda request: asked.append(request.url))
     context.add_init_script(AXE)
     page = context.new_page()

@@ -27,6 +27,13 @@ LABELS = tuple(tlp.value for tlp in Tlp if tlp is not Tlp.RED)
 LANGUAGES = ("en", "fr", "es", "ar")
 EVERY_ROLE = tuple(sorted({role for side in ROLES.values() for role in side}))
 BY = "command"
+STATES = {
+    "account-closed": "closed", "second-look": "waits for a second person", "seat-not-begun": "seat not begun",
+    "seat-over": "seat over", "employer-closed": "employer closed", "not-confirmed": "not confirmed this year",
+    "organisation-closed": "organisation closed", "authorisation-withdrawn": "no longer authorised",
+    "country-suspended": "country suspended",
+}  # fmt: skip
+"""Why an account does not come in → as the table says it; programs get the code."""
 
 
 @click.group()
@@ -68,7 +75,9 @@ def list_people(slug: str | None, role: str | None, as_json: bool) -> None:
         return
     table = _table("Login", "Name", "Organisation", "Roles", "Second factor", "Here last", "State")
     for row in rows:
-        table.add_row(*(_shown(row[name]) for name in row))
+        table.add_row(
+            *(_shown(STATES.get(str(row[name]), row[name]) if name == "state" else row[name]) for name in row)
+        )
     Console().print(table)
     click.echo(f"Accounts: {len(rows)}")
 
