@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import concerning, rows_everywhere, visible_batches, with_rows_seen
 from tocsin.centre.ledger.models import Chase, Kind, Response
 from tocsin.centre.ledger.selectors import Progress, done_by, progress_of
@@ -113,14 +113,27 @@ def found_for(person: Person, reference: str, now: datetime) -> list[Thing]:
 
     Raises NotFound whether it is absent or not for this person.
     """
-    found = list(releases_for(person, now).filter(delivery__receipt=reference))
-    if found:
-        return things.of_releases(found)
+    if numbers := _seen_of_reference(person, reference, now):
+        return things.of_releases(list(releases_for(person, now).filter(pk__in=numbers)))
     package = packages_to(person).filter(number=reference).first()
     if package is None:
         raise NotFound
     package_for(person, reference, now)
     return things.of_packages([package])
+
+
+def _seen_of_reference(person: Person, reference: str, now: datetime) -> list[int]:
+    """Numbers of the releases of a delivery that the person sees.
+
+    The gate takes its time for a release that is there. Where the reference names none it is asked for the newest of
+    all, and what it says of that is dropped: so that what is hidden takes as long as what is absent.
+    """
+    delivery = Delivery.objects.filter(receipt=reference).values_list("pk", flat=True).first() or 0
+    newest = Release.objects.order_by("-pk").values("pk")[:1]
+    there = Release.objects.filter(Q(delivery=delivery) | Q(pk=Subquery(newest))).values_list("pk", "delivery")
+    named = [number for number, of in there if of == delivery] or [number for number, _of in there]
+    seen = releases_for(person, now).filter(pk__in=named).values_list("pk", "delivery")
+    return [number for number, of in seen if of == delivery]
 
 
 def seen_of(person: Person, found: Sequence[Thing], now: datetime) -> QuerySet[Batch]:
