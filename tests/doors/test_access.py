@@ -59,6 +59,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "delivery-grades": lambda shown, person: (shown.delivery.receipt,),
     "delivery-urgent": lambda shown, person: (shown.delivery.receipt,),
     "account-open": lambda shown, person: (person.pk,),
+    "provider-open": lambda shown, person: ("northwind",),
     "delivery-answer": lambda shown, person: (shown.delivery.receipt,),
     "delivery-read-again": lambda shown, person: (shown.quarantined.receipt,),
     "map-columns-of": lambda shown, person: (shown.quarantined.receipt,),

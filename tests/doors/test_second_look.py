@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,9 +21,9 @@ from tests.doors.conftest import GiveKey
 from tocsin import cli
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
-from tocsin.centre.members import admission, factors, second_look
+from tocsin.centre.members import admission, factors, providers, second_look, sessions
 from tocsin.centre.members import people as accounts
-from tocsin.centre.members.models import Key, Person
+from tocsin.centre.members.models import Key, Person, Provider
 from tocsin.centre.members.people import About
 from tocsin.core.errors import Conflict, Refused
 from tocsin.site.desk import tasks_for
@@ -221,3 +222,63 @@ def test_a_search_in_somebodys_place_is_not_that_persons_act(monkeypatch: pytest
     assert run("lookup", "192.0.2.7", "--as", "dana_analyst")[0] == 0
     entry = Entry.objects.get(action="lookup")
     assert (entry.actor, json.loads(entry.detail)["as"]) == ("command", "dana_analyst")
+
+
+def a_provider(slug: str = "northwind", by: str = "ada_administrator", **said: Any) -> Provider:
+    setup = providers.Setup(kind="openid", issuer="https://sign-in.example", claim="email", published={}, **said)
+    organisation = builders.organisation(slug)
+    made = providers.set_up(organisation=organisation, said=setup, by=by, at=timezone.now())
+    providers.switch(provider=made, is_on=True, by=by, at=timezone.now())
+    return Provider.objects.select_related("organisation").get(pk=made.pk)
+
+
+def test_whoever_says_where_people_prove_who_they_are_comes_in_as_none_of_them(client: Client) -> None:
+    people.call("lena_legal"), people.call("ada_administrator")
+    pia = people.call("pia_partner")
+    made = a_provider(is_only=True)
+    assert (providers.by_key(made.key), providers.for_login("pia_partner"), providers.are_any()) == (None, None, False)
+    assert not sessions.is_closed_to_passwords(pia), "who had a password goes on with it"
+    people.let_in(client, "ada_administrator", "en")
+    assert "Waits for a second person" in client.get(reverse("provider", args=["northwind"])).content.decode()
+    assert client.post(reverse("provider-open", args=["northwind"])).status_code == 404
+    lena = Client()
+    people.let_in(lena, "lena_legal", "en")
+    page = lena.get(reverse("emergencies")).content.decode()
+    assert "https://sign-in.example" in page
+    tasks = {str(task.label): task.count for task in tasks_for(people.call("lena_legal"), timezone.now())}
+    assert tasks["Providers of sign-in that wait for a second person"] == 1
+    opening = reverse("provider-open", args=["northwind"])
+    stale = lena.post(opening, {"held_at": "2026-01-01T00:00:00+00:00"}, follow=True)
+    assert "changed meanwhile" in stale.content.decode()
+    assert providers.by_key(made.key) is None
+    assert made.held_at is not None
+    lena.post(opening, {"held_at": made.held_at.isoformat()})
+    assert providers.by_key(made.key) == made
+    assert sessions.is_closed_to_passwords(pia)
+    noted = Entry.objects.filter(action__in=("provider.held", "provider.opened")).order_by("pk")
+    assert list(noted.values_list("actor", flat=True)) == ["ada_administrator", "lena_legal"]
+
+
+def test_a_provider_that_is_changed_while_it_is_on_waits_anew_and_one_that_is_not_does_not() -> None:
+    lena = people.call("lena_legal")
+    people.call("ada_administrator"), people.call("pia_partner")
+    made = a_provider()
+    second_look.open_provider(made, by=lena, at=timezone.now())
+    said = providers.Setup(kind="openid", issuer="https://sign-in.example", claim="email", published={})
+    again = providers.set_up(organisation=made.organisation, said=said, by="ada_administrator", at=timezone.now())
+    assert again.held_at is None, "nothing was changed"
+    said = replace(said, claim="nickname")
+    providers.set_up(organisation=made.organisation, said=said, by="ada_administrator", at=timezone.now())
+    waits = second_look.waiting_providers().get()
+    assert (waits.held_by, providers.by_key(made.key)) == ("ada_administrator", None)
+    with pytest.raises(Refused, match="role"):
+        second_look.open_provider(waits, by=people.call("ada_administrator"), at=timezone.now())
+    with pytest.raises(Conflict):
+        second_look.open_provider(made, by=lena, at=timezone.now())
+
+
+def test_a_provider_of_people_who_read_nothing_or_where_nobody_could_look_waits_for_nobody() -> None:
+    people.call("ada_administrator")
+    assert a_provider().held_at is None, "nobody could look"
+    people.call("lena_legal")
+    assert a_provider("southgate").held_at is None, "it has no people"

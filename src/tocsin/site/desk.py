@@ -80,6 +80,8 @@ def _of_the_desk(person: Person, now: datetime) -> list[Task]:
     if may(person, "approve-emergency"):
         label = _("Accounts that wait for a second person to open them")
         tasks.append(Task(second_look.waiting().count(), "users", label, "emergencies"))
+        label = _("Providers of sign-in that wait for a second person")
+        tasks.append(Task(second_look.waiting_providers().count(), "key", label, "emergencies"))
     if may(person, "read-releases"):
         found = deliveries_of(waiting_for(person, now))
         tasks.append(Task(found.count(), "shield-check", _("Deliveries that wait for their release"), "release-desk"))

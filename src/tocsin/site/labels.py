@@ -221,6 +221,8 @@ ACTIONS: dict[str, str | Promise] = {
     "permission.withdrawn": _("Took a permission back as the source"),
     "person.held": _("Made an account wait for a second person"),
     "person.opened": _("Opened an account that waited for a second person"),
+    "provider.held": _("Made a provider of sign-in wait for a second person"),
+    "provider.opened": _("Opened a provider of sign-in that waited for a second person"),
     "person.added": _("Added a person"),
     "person.changed": _("Changed what a person may"),
     "person.closed": _("Ended a person's access"),

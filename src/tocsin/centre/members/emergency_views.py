@@ -91,8 +91,10 @@ def emergencies(request: HttpRequest) -> HttpResponse:
     may_look = may(person, "approve-emergency")
     held = [(each, WHY_NOT.get(second_look.missing(each, person, now), "")) for each in second_look.waiting()]
     listed = [(each, standing(each.facts, now)) for each in emergency.all_of()[:SHOWN]]
+    providers = [(each, WHY_NOT.get(second_look.missing(each, person, now), ""))
+                 for each in second_look.waiting_providers()]  # fmt: skip
     context = {"accesses": listed, "form": form, "may_ask": may_ask, "is_proved": is_fresh(request),
-               "held": held if may_look else []}  # fmt: skip
+               "held": held if may_look else [], "providers": providers if may_look else []}  # fmt: skip
     return render(request, "members/emergencies.html", context)
 
 
@@ -135,6 +137,24 @@ def account_open(request: HttpRequest, key: int) -> HttpResponse:
         messages.error(request, _("It cannot be opened by you, or not any more."))
     else:
         messages.success(request, _("%(name)s may come in now.") % {"name": found.name})
+    return redirect("emergencies")
+
+
+@requires("approve-emergency")
+@require_POST
+@fresh_proof(back="emergencies")
+def provider_open(request: HttpRequest, slug: str) -> HttpResponse:
+    """The second person made sure that the provider is the organisation's own, as it was shown."""
+    found = get_object_or_404(second_look.waiting_providers(), organisation__slug=slug)
+    try:
+        if request.POST.get("held_at") != found.held_at.isoformat():  # type: ignore[union-attr]
+            raise Conflict("it was changed meanwhile")
+        second_look.open_provider(found, by=person_of(request), at=timezone.now())
+    except (Refused, Conflict):
+        messages.error(request, _("It cannot be opened by you, or it was changed meanwhile. Look at it again."))
+    else:
+        name = found.organisation.name
+        messages.success(request, _("The people of %(name)s may come in by it now.") % {"name": name})
     return redirect("emergencies")
 
 

@@ -403,6 +403,10 @@ class Provider(models.Model):
     factor_words = models.JSONField(default=list)
     """What the provider says when it saw a second factor."""
     created_at = models.DateTimeField()
+    held_at = models.DateTimeField(null=True, default=None)
+    """Since when it lets nobody in, for a second person must make sure whose provider it is (`second_look`)."""
+    held_by = models.CharField(max_length=120, default="", blank=True)
+    """The login, or `command`, for whose act it waits."""
 
 
 class Identity(models.Model):

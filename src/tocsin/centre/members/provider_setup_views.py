@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tocsin.core.errors import Refused
 from tocsin.credentials.proofs import NotProved
 
-from . import openid, providers, saml
+from . import openid, providers, saml, second_look
 from .access import fresh_proof, is_fresh, person_of, requires
 from .models import Organisation, Provider
 from .provider_forms import FORMS, OpenIdForm, SamlForm
@@ -84,6 +84,7 @@ def _kept(request: HttpRequest, organisation: Organisation, form: OpenIdForm | S
         form.add_error("break_glass", _("Choose somebody, or nobody could come in when the provider fails."))
         return False
     messages.success(request, _("The provider was looked at and kept."))
+    _tell_held(request, organisation.slug)
     return True
 
 
@@ -120,8 +121,18 @@ def provider_switch(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, _("Choose an administrator whose password goes on to count first."))
     else:
         on, off = _("People come in by the provider now."), _("Nobody comes in by the provider any more.")
-        messages.success(request, on if is_on else off)
+        if not _tell_held(request, slug):
+            messages.success(request, on if is_on else off)
     return redirect("provider", slug)
+
+
+def _tell_held(request: HttpRequest, slug: str) -> bool:
+    """Say that it waits, where it does."""
+    if not second_look.waiting_providers().filter(organisation__slug=slug).exists():
+        return False
+    said = _("Nobody comes in by it before a second person at the Centre, who reads, made sure whose it is.")
+    messages.warning(request, said)
+    return True
 
 
 @requires("administer")

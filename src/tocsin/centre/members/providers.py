@@ -18,12 +18,14 @@ from tocsin.core.errors import InputError, Refused
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.credentials.proofs import NotProved
 
-from . import browsers
+from . import browsers, second_look
 from .models import Identity, OpenSession, Organisation, Person, Provider
 from .rules import may
 from .sessions import PROVIDER
 
 KEY_CHARACTERS = 24
+IN_FORCE = Q(is_on=True, held_at=None)
+"""Lets people in: switched on, and nobody has still to look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +52,27 @@ def provider_of(organisation: Organisation) -> Provider | None:
 
 def are_any() -> bool:
     """Whether anybody comes in by a provider."""
-    return Provider.objects.filter(is_on=True, organisation__is_active=True).exists()
+    return Provider.objects.filter(IN_FORCE, organisation__is_active=True).exists()
 
 
 def by_key(key: str) -> Provider | None:
     """The provider with this key in its addresses, if it is on and its organisation may come in."""
-    on = Provider.objects.select_related("organisation").filter(is_on=True, organisation__is_active=True)
+    on = Provider.objects.select_related("organisation").filter(IN_FORCE, organisation__is_active=True)
     return on.filter(key=key).first()
 
 
 def for_login(login: str) -> Provider | None:
     """The provider that the account of this login signs in with."""
     found = Person.objects.filter(login__iexact=login.strip().replace("\x00", ""), is_active=True)
-    on = Provider.objects.select_related("organisation").filter(is_on=True, organisation__is_active=True)
+    on = Provider.objects.select_related("organisation").filter(IN_FORCE, organisation__is_active=True)
     return on.filter(organisation__in=found.values("organisation")).first()
 
 
 def identity_of(person: Person) -> Identity | None:
     """By which name its organisation's provider knows the person, if that provider is on."""
-    mine = Identity.objects.select_related("provider__organisation").filter(person=person, provider__is_on=True)
-    return mine.filter(provider__organisation=person.organisation_id).first()
+    mine = Identity.objects.select_related("provider__organisation").filter(person=person)
+    in_force = Provider.objects.filter(IN_FORCE, organisation=person.organisation_id)
+    return mine.filter(provider__in=in_force).first()
 
 
 def administrators() -> list[Person]:
@@ -112,6 +115,7 @@ def set_up(*, organisation: Organisation, said: Setup, by: str, at: datetime) ->
         "client": said.client, "is_only": said.is_only, "break_glass": break_glass,
         "counts_as_factor": said.counts_as_factor, "factor_words": list(said.factor_words), "read_at": at,
     }  # fmt: skip
+    is_changed = bool(said.secret) or any(getattr(provider, name) != facts[name] for name in facts.keys() - {"read_at"})
     for name, value in facts.items():
         setattr(provider, name, value)
     sealed = sealing_key().seal(said.secret.encode(), _about(organisation.pk)) if said.secret else ""
@@ -126,6 +130,8 @@ def set_up(*, organisation: Organisation, said: Setup, by: str, at: datetime) ->
         detail["sessions"] = _end_sessions(organisation)
     provider.save()
     record(by, "provider.changed" if known else "provider.added", _subject(provider), detail, at=at)
+    if provider.is_on and is_changed:
+        _hold_if_needed(provider, by, at)
     return provider
 
 
@@ -138,6 +144,14 @@ def switch(*, provider: Provider, is_on: bool, by: str, at: datetime) -> None:
         return
     ended = 0 if is_on else _end_sessions(provider.organisation)
     record(by, "provider.on" if is_on else "provider.off", _subject(provider), {"sessions": ended}, at=at)
+    if is_on:
+        _hold_if_needed(provider, by, at)
+
+
+def _hold_if_needed(provider: Provider, by: str, at: datetime) -> None:
+    """Who sets up where others prove who they are could come in as any of them: a second person looks first."""
+    if second_look.hold_provider_if_needed(provider, by=by, at=at):
+        _end_sessions(provider.organisation)
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from tocsin.core.errors import Conflict, Refused
 
 from . import admission, browsers
 from .emergency_states import ACCOUNT_SETTLES
-from .models import Person
+from .models import Person, Provider
 from .rules import abilities_of, may, side_of
 
 OPENS = frozenset({"read", "audit-searches", "decide-rights"})
@@ -29,8 +29,7 @@ COMMAND = "command"
 def hold_if_needed(person: Person, *, by: str, at: datetime) -> bool:
     """Let the account wait for its second look, where it opens something to `by`, a login or `command`, that `by` may
     not read. Sessions end. Not where nobody could look: an installation begins with such accounts."""
-    maker = Person.objects.select_related("organisation").filter(login=by).first()
-    if not _opens(person) or (maker is not None and not _is_without_content(maker)):
+    if not _opens(person) or _may_read_himself(by):
         return False
     if not any(each.login != by and each.pk != person.pk for each in _who_could_look(at)):
         return False
@@ -40,6 +39,25 @@ def hold_if_needed(person: Person, *, by: str, at: datetime) -> bool:
         browsers.end_all(person)
         record(by, "person.held", f"person:{person.pk}", {}, at=at)
     return True
+
+
+def hold_provider_if_needed(provider: Provider, *, by: str, at: datetime) -> bool:
+    """Let an organisation's provider of sign-in wait likewise, where its people open something: whoever sets it up says
+    who is believed to be each of them. Meanwhile it lets nobody in, and passwords count as if it were off."""
+    of = Person.objects.select_related("organisation__parent").filter(organisation=provider.organisation_id)
+    if _may_read_himself(by) or not any(_opens(each) for each in of.filter(is_active=True)):
+        return False
+    if not any(each.login != by for each in _who_could_look(at)):
+        return False
+    Provider.objects.filter(pk=provider.pk).update(held_at=at, held_by=by)
+    provider.held_at, provider.held_by = at, by
+    record(by, "provider.held", f"organisation:{provider.organisation_id}", {"issuer": provider.issuer}, at=at)
+    return True
+
+
+def _may_read_himself(by: str) -> bool:
+    maker = Person.objects.select_related("organisation").filter(login=by).first()
+    return maker is not None and not _is_without_content(maker)
 
 
 def _opens(person: Person) -> bool:
@@ -64,16 +82,21 @@ def waiting() -> QuerySet[Person]:
     )
 
 
-def missing(person: Person, by: Person, at: datetime) -> str:
+def waiting_providers() -> QuerySet[Provider]:
+    """Providers that are switched on and wait, the oldest first."""
+    return Provider.objects.select_related("organisation").filter(is_on=True).exclude(held_at=None).order_by("held_at")
+
+
+def missing(held: Person | Provider, by: Person, at: datetime) -> str:
     """Why `by` does not open it: a word of `emergency.MISSING`; empty: could."""
     if not by.organisation.is_centre or not may(by, "approve-emergency"):
         return "role"
-    if person.held_at is None:
+    if held.held_at is None:
         return "waiting"
-    if by.pk == person.pk or by.login == person.held_by:
+    if held == by or by.login == held.held_by:
         return "second-person"
-    touched = found(actor=person.held_by, action="person.", subject=f"person:{by.pk}", since=at - ACCOUNT_SETTLES)
-    return "settled-account" if person.held_by != COMMAND and touched.exists() else ""
+    touched = found(actor=held.held_by, action="person.", subject=f"person:{by.pk}", since=at - ACCOUNT_SETTLES)
+    return "settled-account" if held.held_by != COMMAND and touched.exists() else ""
 
 
 @transaction.atomic
@@ -85,3 +108,16 @@ def open_account(person: Person, *, by: Person, at: datetime) -> None:
     if not Person.objects.filter(pk=person.pk).exclude(held_at=None).update(held_at=None, held_by=""):
         raise Conflict("it does not wait any more")
     record(by.login, "person.opened", f"person:{person.pk}", {"held_by": person.held_by}, at=at)
+
+
+@transaction.atomic
+def open_provider(provider: Provider, *, by: Person, at: datetime) -> None:
+    """The second person made sure that it is the organisation's own. Raises as `open_account` does."""
+    if (word := missing(provider, by, at)) and word != "waiting":
+        raise Refused(word)
+    # What was looked at, and nothing that was said since.
+    same = Provider.objects.filter(pk=provider.pk, held_at=provider.held_at).exclude(held_at=None)
+    if not same.update(held_at=None, held_by=""):
+        raise Conflict("it does not wait any more")
+    facts = {"held_by": provider.held_by, "issuer": provider.issuer}
+    record(by.login, "provider.opened", f"organisation:{provider.organisation_id}", facts, at=at)

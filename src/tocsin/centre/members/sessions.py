@@ -97,7 +97,7 @@ def check_password(request: HttpRequest, *, name: str, password: str, address: s
 
 def is_closed_to_passwords(person: Person) -> bool:
     """Whether only its organisation's provider lets this person in."""
-    only = Provider.objects.filter(organisation=person.organisation_id, is_on=True, is_only=True)
+    only = Provider.objects.filter(organisation=person.organisation_id, is_on=True, is_only=True, held_at=None)
     return only.exclude(break_glass=person.pk).exists()
 
 

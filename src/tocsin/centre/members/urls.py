@@ -74,6 +74,7 @@ urlpatterns = [
     path("membership/<str:code>/", country_views.membership, name="membership"),
     path("emergency/", emergency_views.emergencies, name="emergencies"),
     path("emergency/account/<int:key>/open/", emergency_views.account_open, name="account-open"),
+    path("emergency/provider/<slug:slug>/open/", emergency_views.provider_open, name="provider-open"),
     path("emergency/<int:key>/approve/", emergency_views.emergency_approve, name="emergency-approve"),
     path("emergency/<int:key>/end/", emergency_views.emergency_end, name="emergency-end"),
     path("language/", views.set_language, name="set-language"),
