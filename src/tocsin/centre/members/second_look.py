@@ -42,12 +42,9 @@ def hold_if_needed(person: Person, *, by: str, at: datetime) -> bool:
 
 
 def hold_provider_if_needed(provider: Provider, *, by: str, at: datetime) -> bool:
-    """Let an organisation's provider of sign-in wait likewise, where its people open something: whoever sets it up says
-    who is believed to be each of them. Meanwhile it lets nobody in, and passwords count as if it were off."""
-    of = Person.objects.select_related("organisation__parent").filter(organisation=provider.organisation_id)
-    if _may_read_himself(by) or not any(_opens(each) for each in of.filter(is_active=True)):
-        return False
-    if not any(each.login != by for each in _who_could_look(at)):
+    """Let an organisation's provider of sign-in wait likewise: whoever sets it up says who is believed to be each of
+    its people, and those who are to come. Meanwhile it lets nobody in, and passwords count as if it were off."""
+    if _may_read_himself(by) or not any(each.login != by for each in _who_could_look(at)):
         return False
     Provider.objects.filter(pk=provider.pk).update(held_at=at, held_by=by)
     provider.held_at, provider.held_by = at, by
