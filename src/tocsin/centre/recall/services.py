@@ -250,6 +250,16 @@ def close_if_over(made: Recall, at: datetime) -> None:
     record(SYSTEM, "recall.closed", f"recall:{made.number}", {"organisations": len(notices)}, at=at)
 
 
+def is_late(made: Recall, at: datetime) -> bool:
+    """Whether it is open and what is missing is overdue: answers; where all answered, what is to be undone."""
+    if made.closed_at is not None:
+        return False
+    if made.notices.filter(state=Notice.State.INFORMED).exists():
+        return at >= made.confirm_by
+    ends = made.undos.filter(state=Undo.State.OPEN).aggregate(last=Max("due_at"))["last"]
+    return ends is not None and at >= ends
+
+
 def close_unanswered(made: Recall, *, reason: str, by: Person, at: datetime) -> None:
     """Close it although somebody has not answered or undone, once that is late: an organisation may be closed, or its
     country suspended. The certificate names who is missing and why it was closed; who answers later is noted.
@@ -265,8 +275,7 @@ def close_unanswered(made: Recall, *, reason: str, by: Person, at: datetime) -> 
         notices = list(found.notices.select_related("organisation").order_by("organisation__slug"))
         undos = list(found.undos.filter(state=Undo.State.OPEN))
         waiting = [each for each in notices if each.state == Notice.State.INFORMED]
-        ends = [found.confirm_by] if waiting else [each.due_at for each in undos]
-        if found.closed_at is not None or not ends or at < max(ends):
+        if not is_late(found, at):
             raise Conflict("it is closed, or nobody is late")
         found.closed_at = at
         found.certificate = certificates.full(found, notices, reason.strip()[:LONGEST_REASON])

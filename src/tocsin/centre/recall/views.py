@@ -81,6 +81,7 @@ def _page(request: HttpRequest, number: str, form: AnswerForm | None = None) -> 
         "recall": made,
         "follows": _shown(found, now) if found else None,
         "is_centre": is_centre,
+        "is_closable": is_centre and services.is_late(made, now),
         "takers": [row for row in rows if row["notice"].state != Notice.State.NOTHING_TAKEN],
         "others": [row for row in rows if row["notice"].state == Notice.State.NOTHING_TAKEN],
         "notice": _notice(notice, now) if notice else None,
@@ -99,20 +100,10 @@ def _shown(made: Recall, now: datetime) -> dict[str, Any]:
         "told": total,
         "answered": total - left,
         "is_late": bool(left) and now >= made.confirm_by,
-        "is_closable": _is_closable(made, now),
         "undos": made.asked_undos,  # type: ignore[attr-defined]
         "undos_open": made.open_undos,  # type: ignore[attr-defined]
         "reason": labels.SHOWN_REASONS[made.reason],
     }
-
-
-def _is_closable(made: Recall, now: datetime) -> bool:
-    """Whether what is missing is late, all of it."""
-    if made.closed_at is not None or not (made.open or made.open_undos):  # type: ignore[attr-defined]
-        return False
-    if made.open and now < made.confirm_by:  # type: ignore[attr-defined]
-        return False
-    return bool(made.open) or not made.undos.filter(state="open", due_at__gt=now).exists()  # type: ignore[attr-defined]
 
 
 def _notice(notice: Notice, now: datetime) -> dict[str, Any]:

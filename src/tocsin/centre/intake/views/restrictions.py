@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,7 +17,7 @@ from tocsin.centre.members.views import target_of
 
 from ..models import Batch
 
-_READ = "restrictions-read"
+_SHOWN, _READ = "restrictions-shown", "restrictions-read"
 REMEMBERED_MOST = 200
 
 
@@ -34,25 +35,28 @@ def to_read_first(request: HttpRequest, batches: Iterable[Batch]) -> HttpRespons
     unread = [text for text in texts if _digest(text) not in known]
     if not unread:
         return None
-    context = {"texts": unread, "digests": [_digest(text) for text in unread], "next": request.get_full_path()}
+    shown = [_digest(text) for text in unread]
+    request.session[_SHOWN] = [*(each for each in request.session.get(_SHOWN, []) if each not in shown), *shown][
+        -REMEMBERED_MOST:
+    ]
+    context = {"texts": unread, "digests": shown, "next": request.get_full_path()}
     return render(request, "intake/read_first.html", context)
 
 
 @requires("read")
 @require_POST
 def restriction_read(request: HttpRequest) -> HttpResponse:
-    """The reader says that these were read. It is kept in the log, and asked again in the next session."""
-    digests = [each for each in dict.fromkeys(request.POST.getlist("read")) if _is_digest(each)][:REMEMBERED_MOST]
+    """The reader says that these were read, of those that were shown in this session. It is kept in the log, and asked
+    again in the next session."""
+    shown = set(request.session.get(_SHOWN, []))
+    digests = [each for each in dict.fromkeys(request.POST.getlist("read")) if each in shown]
     person, now = person_of(request), timezone.now()
-    for each in digests:
-        record(person.login, "restriction.read", f"restriction:{each}", at=now)
+    with transaction.atomic():
+        for each in digests:
+            record(person.login, "restriction.read", f"restriction:{each}", at=now)
     request.session[_READ] = [*request.session.get(_READ, []), *digests][-REMEMBERED_MOST:]
     return redirect(target_of(request))
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _is_digest(said: str) -> bool:
-    return len(said) == 32 and not set(said) - set("0123456789abcdef")
