@@ -114,7 +114,7 @@ class SimulatorForm(AudienceForm):
     """Something invented: who would get it?"""
 
     source = forms.ModelChoiceField(
-        label=_("Source"), queryset=Organisation.objects.filter(is_active=True), to_field_name="slug"
+        label=_("Source"), queryset=Organisation.objects.filter(is_active=True), to_field_name="slug", empty_label="–"
     )
     tlp = forms.ChoiceField(
         label=_("Sharing label"), choices=[(tlp.value, tlp.value) for tlp in Tlp if tlp is not Tlp.RED],
@@ -127,7 +127,9 @@ class SimulatorForm(AudienceForm):
         choices=list(words.CODES.items()),
     )
     purposes = forms.MultipleChoiceField(label=_("Purposes"), choices=PURPOSES, widget=forms.CheckboxSelectMultiple)
-    classification = forms.ChoiceField(label=_("Classification"), choices=[(each, each) for each in CLASSIFICATIONS])
+    classification = forms.ChoiceField(
+        label=_("Classification"), choices=[(each, words.CLASSIFICATIONS[each]) for each in CLASSIFICATIONS]
+    )
     addressees = Several(label=_("Whom the source named"))
     exclusions = Several(label=_("Whom the source excluded"))
     victims = forms.ChoiceField(
