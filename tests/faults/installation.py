@@ -73,14 +73,14 @@ class Installation:
         self.sql(f"update jobs_job set run_at = '{OLD}' where state = 'waiting'")
 
     def finish(self, workers: int = 1) -> None:
-        """Work until nothing is left."""
+        """Start workers until nothing is left; once in any case, since one may have been killed after its last act."""
         for _ in range(10):
-            if not self.open_jobs():
-                return
             self.let_leases_run_out()
             crew = [self.worker() for _ in range(workers)]
             for each in crew:
                 assert each.wait(timeout=120) == 0
+            if not self.open_jobs():
+                return
         raise AssertionError("work is left over")
 
     def told(self) -> dict[str, Any]:

@@ -132,3 +132,30 @@ def test_what_the_reader_cannot_commit_is_set_aside_in_the_end(monkeypatch: pyte
         assert not Job.objects.filter(state__in=["waiting", "running", "failed"], kind=services.READ).exists()
     finally:
         made.stop()
+
+
+def test_what_killed_workers_left_is_removed_and_what_is_at_work_is_not() -> None:
+    delivery = receive(b"8.8.8.8\n")
+    claim = jobs.claim("somebody", [services.READ], datetime.now(UTC))
+    assert claim is not None
+    work = services.store_folder() / "work"
+    for name in (f"{delivery.pk}-{claim.attempt}", f"{delivery.pk}-{claim.attempt + 1}", "990099-1", "scorecards-x1"):
+        (work / name).mkdir(parents=True)
+        (work / name / "original").write_bytes(b"8.8.8.8")
+    process.sweep_ended()
+    left = sorted(each.name for each in work.iterdir())
+    assert left == sorted([f"{delivery.pk}-{claim.attempt}", "scorecards-x1"])
+
+
+def test_a_reading_process_ends_with_whom_it_reads_for() -> None:
+    program = "from tocsin.centre.intake import sandbox; sandbox.end_with_parent(); print('up', flush=True); "
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program + "import time; time.sleep(200)"],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as reading:  # fmt: skip
+        assert reading.stdin is not None
+        assert reading.stdout is not None
+        assert reading.stdout.readline() == b"up\n"
+        reading.stdin.close()
+        assert reading.wait(timeout=30) == 0

@@ -132,6 +132,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
+    wiring.begin()
     try:
         work(handlers, told, until_idle="--until-idle" in sys.argv, tick=wiring.tick)
     finally:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
+
+from django.db import InterfaceError, OperationalError
 
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
 from tocsin.centre.clock import services as clock
-from tocsin.centre.intake import feeds, lake, pending
+from tocsin.centre.intake import feeds, lake, pending, process
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
@@ -28,6 +31,8 @@ from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
 
 from . import act_log
+
+log = logging.getLogger(__name__)
 
 KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_objects,
@@ -63,9 +68,18 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
     }
 
 
+def begin() -> None:
+    """What a worker does once before it asks for work; without a database it is done at the first tick."""
+    try:
+        process.sweep_ended()
+    except (OperationalError, InterfaceError) as error:
+        log.warning("nothing was cleared up: %s", error)
+
+
 def tick(now: datetime) -> None:
     """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, terms, the log of acts."""
     pending.sweep(now.timestamp())  # Files carry moments of the machine's clock.
+    process.sweep_ended()
     now = clock.note(now)
     feeds.tick(now)
     lake.tick(now)

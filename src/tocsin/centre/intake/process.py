@@ -239,3 +239,19 @@ def _sweep(delivery: Delivery) -> None:
     """Remove what attempts left that were killed, or that lost their lease: it may be plain."""
     for left in (services.store_folder() / "work").glob(f"{delivery.pk}-*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def sweep_ended() -> None:
+    """Remove what was left by workers killed after their commit, before they cleared up: no reading comes by again.
+
+    Folders are listed before jobs are asked, so that whoever begins meanwhile is known to be at work.
+    """
+    found = {path: path.name.rpartition("-") for path in (services.store_folder() / "work").glob("*-*")}
+    left = {path: (int(delivery), int(attempt)) for path, (delivery, _, attempt) in found.items()
+            if delivery.isdecimal() and attempt.isdecimal()}  # fmt: skip
+    if not left:
+        return
+    at_work = jobs.running(services.READ)
+    for path, (delivery, attempt) in left.items():
+        if (f"delivery:{delivery}", attempt) not in at_work:
+            shutil.rmtree(path, ignore_errors=True)

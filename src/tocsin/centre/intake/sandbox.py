@@ -14,7 +14,9 @@ import json
 import logging
 import os
 import resource
+import select
 import sys
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +40,18 @@ def shut_in() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def end_with_parent() -> None:
+    """End as soon as nobody holds the other end of standard input: whom nobody hears writes nothing any more."""
+
+    def watch() -> None:
+        ends = select.poll()
+        ends.register(0, 0)  # No event is asked for: only the hanging up is told.
+        ends.poll()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def collect_seldom() -> None:
@@ -64,6 +78,7 @@ def texts_of_attachment(told: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Serve orders until standard input ends."""
     shut_in()
+    end_with_parent()
     told_to = ToStandardError()
     told_to.setFormatter(LogLine())
     logging.basicConfig(handlers=[told_to], level=logging.WARNING)

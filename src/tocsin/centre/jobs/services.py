@@ -118,6 +118,11 @@ def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
     return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed, job.deaths)
 
 
+def running(kind: str) -> set[tuple[str, int]]:
+    """Subject and attempt of each job of a kind that a worker has."""
+    return set(Job.objects.filter(kind=kind, state=Job.State.RUNNING).values_list("subject", "attempts"))
+
+
 def _held(claim: Claim) -> Any:
     return Job.objects.filter(pk=claim.job, worker=claim.worker, attempts=claim.attempt, state=Job.State.RUNNING)
 
