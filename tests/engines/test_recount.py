@@ -30,7 +30,7 @@ def tables() -> AddressTables:
     return shipped()
 
 
-def read(lines: list[str], work: Path, block_bytes: int, rows_in_file: int) -> Outcome:
+def read(lines: list[str], work: Path, block_bytes: int, rows_in_file: int, held_bytes: int) -> Outcome:
     path = work / "list.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     whole_block = Feed.block
@@ -39,17 +39,21 @@ def read(lines: list[str], work: Path, block_bytes: int, rows_in_file: int) -> O
         mock.patch.object(files, "ROWS_IN_FILE", rows_in_file),
         mock.patch.object(repeats, "NOTES_IN_MEMORY", 3),
         mock.patch.object(repeats, "KEYS_IN_PART", 4),
+        mock.patch.object(repeats, "HELD_BYTES", held_bytes),
     ):
         order = Order(1, path, path.name, RECEIVED, Profile(format="plain-list"), work)
         return read_delivery(order, tables())
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(LINES, min_size=1, max_size=40), st.integers(20, 120), st.integers(1, 12))
-def test_counts_are_those_of_the_whole(lines: list[str], block_bytes: int, rows_in_file: int) -> None:
+@given(
+    st.lists(LINES, min_size=1, max_size=40), st.integers(20, 120), st.integers(1, 12),
+    st.sampled_from([0, 3_000, 1 << 30]),
+)  # fmt: skip
+def test_counts_are_those_of_the_whole(lines: list[str], block_bytes: int, rows_in_file: int, held_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        outcome = read(lines, work, block_bytes, rows_in_file)
+        outcome = read(lines, work, block_bytes, rows_in_file, held_bytes)
         frames = [pl.read_parquet(work / each["path"]) for each in outcome.files]
         for each in outcome.files:
             assert each["digest"] == files.file_digest(work / each["path"])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Heading, Rejection, Rows, Sample, Source
-from tocsin.formats import delimited
-from tocsin.formats._tables import NULL_WORDS, Layout, Table, read_tables
+from tocsin.formats import _tables, delimited
+from tocsin.formats._tables import NULL_WORDS, Layout, Table, _are_all_cells_quoted, read_tables
 
 CELLS = st.text(alphabet='ab,"\n\r #\\\té', max_size=6)
 Row = tuple[object, ...]
@@ -54,19 +54,63 @@ def is_filled(row: Row) -> bool:
     st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=8),
     st.integers(1, 60),
     st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
 )
-def test_what_pythons_csv_writes_reads_back_in_any_blocks(sent: list[list[str]], size: int, end: str) -> None:
+def test_what_pythons_csv_writes_reads_back_in_any_blocks(
+    sent: list[list[str]], size: int, end: str, all_quoted: bool
+) -> None:
     if end == "\n":
         # With this line end the writer leaves a bare carriage return unquoted, and nobody could tell.
         sent = [[cell.replace("\r", "") for cell in row] for row in sent]
     text = io.StringIO()
-    csv.writer(text, lineterminator=end).writerows(sent)
+    quoting = csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
+    csv.writer(text, lineterminator=end, quoting=quoting).writerows(sent)
     content = text.getvalue().encode()
     layout = Layout(",", 3, comments=())
     in_small, in_one = (cells_of(content, layout, bytes_) for bytes_ in (size, 1 << 20))
     kept = [tuple(None if cell in NULL_WORDS else cell for cell in row) for row in sent]
     assert [row[:3] for row in in_small if is_filled(row)] == [row for row in kept if is_filled(row)]
     assert list(filter(is_filled, in_small)) == list(filter(is_filled, in_one))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet='",\n\ra', max_size=24), st.booleans())
+def test_quotes_that_are_said_to_be_regular_are(body: str, is_closed: bool) -> None:
+    text = f'"{body}"\n' if is_closed else body
+    if not _are_all_cells_quoted(b"x,x\n" + text.encode(), Layout(",", 2)):
+        return
+    at = [place for place, sign in enumerate(text) if sign == '"']
+    assert len(at) % 2 == 0
+    for opening, closing in zip(at[0::2], at[1::2]):
+        assert opening == 0 or text[opening - 1] in ",\n"
+        assert text[closing + 1 :].startswith((",", "\n", "\r\n"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_report_whose_cells_are_all_quoted_is_seen_to_be_so(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tables, "PIECE_BYTES", 5)
+    text = end.join(['"a","","b"', '"c","d, e","f"', '"","",""', ""])
+    assert _are_all_cells_quoted(b"x,x,x\n" + text.encode(), Layout(",", 3))
+    assert not _are_all_cells_quoted(b"x,x,x\n" + text.replace("d, e", 'd"",""e').encode(), Layout(",", 3))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=4), st.booleans(), st.sampled_from(",\t"))
+def test_what_is_said_to_be_plain_is(sent: list[list[str]], all_quoted: bool, delimiter: str) -> None:
+    text = io.StringIO()
+    quoting = csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
+    csv.writer(text, lineterminator="\n", quoting=quoting, delimiter=delimiter).writerows(sent)
+    layout = Layout(delimiter, 2, comments=())
+    for table in read_tables(io.BytesIO(text.getvalue().encode()), layout):
+        if isinstance(table, Table) and table.is_plain:
+            cells = [cell for row in table.frame.drop("position").rows() for cell in row if cell]
+            assert all(cell.isascii() and cell.isprintable() for cell in cells)
+
+
+def test_a_table_of_plain_cells_is_seen_to_be_so() -> None:
+    for text, delimiter in (("a,b\nc,d\n", ","), ("a\tb\r\nc\td\r\n", "\t"), ('"a","b"\n"c","d, e"\n', ",")):
+        tables = list(read_tables(io.BytesIO(text.encode()), Layout(delimiter, 2, comments=())))
+        assert [isinstance(each, Table) and each.is_plain for each in tables] == [True], text
 
 
 @settings(max_examples=200, deadline=None)

@@ -73,6 +73,10 @@ class Rows:
     unit: Unit = Unit.ROW
     day_first: bool = False
     """Whether the file shows that the day stands before the month in times such as 3/4/2026."""
+    is_plain: bool = False
+    """Whether the reader made sure that all texts are ASCII without control characters."""
+    extra_names: frozenset[str] | None = None
+    """The only keys that `extra` can have, where the reader knows them."""
 
 
 @dataclass(frozen=True, slots=True)

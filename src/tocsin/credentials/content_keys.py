@@ -103,21 +103,24 @@ class DataKey:
         for count, (piece, is_last) in enumerate(_cut(pieces)):
             yield self._cipher.encrypt(_piece_nonce(prefix, count, is_last), piece, self._head)
 
-    def opened_pieces(self, stream: Iterator[bytes]) -> Iterator[bytes]:
-        """The pieces of a stream that `sealed_pieces` gave. Raises KeyMissing where it was cut short or changed."""
-        joined = _Joined(stream)
-        head, prefix = joined.take(HEAD_BYTES), joined.take(PREFIX_BYTES)
+    def opened_pieces(self, stream: BinaryIO) -> Iterator[bytes]:
+        """The pieces of what `sealed_pieces` gave. Raises KeyMissing where it was cut short or changed.
+
+        `stream` gives as many bytes as it is asked for until its end, as files do.
+        """
+        head, prefix = stream.read(HEAD_BYTES), stream.read(PREFIX_BYTES)
         if head != self._head:
             raise KeyMissing("this was sealed with another key")
-        count, is_last = 0, False
-        while not is_last:
-            body = joined.take(PIECE_BYTES + TAG_BYTES)
-            is_last = joined.is_done()
+        body, count = stream.read(PIECE_BYTES + TAG_BYTES), 0
+        while True:
+            following = stream.read(PIECE_BYTES + TAG_BYTES)
             try:
-                yield self._cipher.decrypt(_piece_nonce(prefix, count, is_last), body, head)
-            except InvalidTag as error:
+                yield self._cipher.decrypt(_piece_nonce(prefix, count, not following), body, head)
+            except (InvalidTag, ValueError) as error:
                 raise KeyMissing("a sealed file was changed or cut short") from error
-            count += 1
+            if not following:
+                return
+            body, count = following, count + 1
 
     def token(self, text: bytes) -> int:
         """The number under which a text is found by whoever has the key."""
@@ -144,7 +147,7 @@ def opened_file(path: Path, key: DataKey) -> BinaryIO:
     """A file that `sealed_pieces` made, to read here and there in it. What is opened has no name on the disk."""
     made = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - the caller closes it.
     with path.open("rb") as stream:
-        for piece in key.opened_pieces(iter(lambda: stream.read(PIECE_BYTES), b"")):
+        for piece in key.opened_pieces(stream):
             made.write(piece)
     made.seek(0)
     return made
@@ -205,33 +208,19 @@ def _piece_nonce(prefix: bytes, count: int, is_last: bool) -> bytes:
 
 
 def _cut(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Pieces of PIECE_BYTES and whether each is the last, of which there is always one."""
-    held = bytearray()
+    """Pieces of PIECE_BYTES and whether each is the last, of which there is always one.
+
+    What comes in pieces of that size, as files are read, passes without a copy.
+    """
+    held = b""
     for each in pieces:
-        held += each
-        while len(held) > PIECE_BYTES:
-            yield bytes(held[:PIECE_BYTES]), False
-            del held[:PIECE_BYTES]
-    yield bytes(held), True
-
-
-class _Joined:
-    """A stream of pieces of any length, to take bytes from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self.pieces = pieces
-        self.held = bytearray()
-
-    def take(self, size: int) -> bytes:
-        """So many bytes, or all that are left."""
-        while len(self.held) < size and (more := next(self.pieces, None)) is not None:
-            self.held += more
-        taken = bytes(self.held[:size])
-        del self.held[:size]
-        return taken
-
-    def is_done(self) -> bool:
-        """Whether nothing is left."""
-        while not self.held and (more := next(self.pieces, None)) is not None:
-            self.held += more
-        return not self.held
+        if len(held) < PIECE_BYTES and held:
+            room = PIECE_BYTES - len(held)
+            held, each = held + each[:room], each[room:]
+        at = 0
+        while len(each) > at:
+            if held:
+                yield held, False
+            held = each[at : at + PIECE_BYTES] if at or len(each) > PIECE_BYTES else each
+            at += PIECE_BYTES
+    yield held, True

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import polars as pl
 
@@ -66,6 +67,12 @@ class Plan:
     """Columns that say nothing and stay out of `extra`."""
     day_first: bool = False
     """Whether the day stands before the month in times such as 3/4/2026."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether what it puts into rows is ASCII without control characters."""
+        words = chain(self.constants.values(), *(table.values() for table in self.words.values()))
+        return all(word.isascii() and word.isprintable() for word in words)
 
 
 def plan_of(shape: Shape, profile: Profile) -> Plan:
@@ -152,10 +159,15 @@ def draft_rows(table: Table, plan: Plan, unit: Unit = Unit.LINE) -> Iterator[Row
         drafts = drafts.filter(pl.col("value").is_not_null() | ~pl.col("position").is_in(elsewhere.implode()))
     pairs = _pairs(frame, drafts, kinds)
     main = _with_ports(_exploded(drafts, plan)) if pairs is None else pairs[0]
-    yield Rows(_with_constants(as_networks(main), plan), unit=unit, day_first=plan.day_first)
+    names = frozenset(name or f"column {index + 1}" for index, name in enumerate(plan.names))
+    told = replace(
+        Rows(pl.DataFrame(), unit=unit, day_first=plan.day_first),
+        is_plain=table.is_plain and plan.is_plain, extra_names=names,
+    )  # fmt: skip
+    yield replace(told, frame=_with_constants(as_networks(main), plan))
     for part in more + (pairs[1] if pairs else []):
         if part.height:
-            yield Rows(_with_constants(_with_ports(as_networks(part)), plan), unit=unit, day_first=plan.day_first)
+            yield replace(told, frame=_with_constants(_with_ports(as_networks(part)), plan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
@@ -20,6 +21,7 @@ from tocsin.core.reading import Rejection
 from tocsin.core.words import Unit
 
 BLOCK_BYTES = 16 << 20
+PIECE_BYTES = 256 << 10
 LINE_LIMIT_BYTES = 16 << 20
 RECORD_LIMIT_LINES = 500
 BATCH_ROWS = 50_000
@@ -51,6 +53,8 @@ class Table:
 
     frame: pl.DataFrame
     clean: bool
+    is_plain: bool = False
+    """Whether all cells are ASCII without control characters."""
 
 
 class Feed:
@@ -133,28 +137,79 @@ def _cut(data: bytes, layout: Layout) -> int:
     quote = layout.quote.encode()
     if not quote or quote not in data:
         return end
-    while end and data.count(quote, 0, end) % 2:
+    while end and _count(data, quote, end) % 2:
         # Odd: this line end lies inside a quoted cell. Go back before the quote that opened it.
         end = data.rfind(b"\n", 0, data.rfind(quote, 0, end)) + 1
     return end
 
 
-@dataclass(frozen=True, slots=True)
+def _count(block: bytes, quote: bytes, end: int) -> int:
+    """How often this sign stands in the block before `end`."""
+    return sum(int(np.count_nonzero(piece == quote[0])) for piece in _pieces(np.frombuffer(block, np.uint8, end)))
+
+
+def _pieces(view: np.ndarray) -> Iterator[np.ndarray]:
+    """The bytes piece by piece, so that what is compared stays close to the processor."""
+    return (view[at : at + PIECE_BYTES] for at in range(0, len(view), PIECE_BYTES))
+
+
+@dataclass(frozen=True)
 class _Quotes:
     regular: bool
     doubled: bool
-    positions: np.ndarray | None
+    block: bytes = b""
+    """What they stand in; empty where there are none."""
+    quote: bytes = b""
+
+    @cached_property
+    def positions(self) -> np.ndarray | None:
+        """Where they stand; None where there are none."""
+        return np.flatnonzero(np.frombuffer(self.block, np.uint8) == self.quote[0]) if self.block else None
+
+
+def _are_all_cells_quoted(block: bytes, layout: Layout) -> bool:
+    """Whether all cells are quoted and no quote stands inside one; the first line is our own, without any.
+
+    Then each quote ends or begins one pair around a delimiter or a line end, never both; but the first and the last.
+    """
+    quote, start = layout.quote.encode(), block.find(b"\n") + 1
+    end = len(block) - (2 if block.endswith(b"\r\n") else 1) - 1
+    if end <= start or not block.endswith(b"\n") or block[start : start + 1] != quote or block[end : end + 1] != quote:
+        return False
+    view, delimiter, returns = np.frombuffer(block, np.uint8), ord(layout.delimiter), b"\r" in block
+    for at in range(start, end + 1, PIECE_BYTES):
+        before = min(at - start, 3)
+        piece = view[at - before : min(at + PIECE_BYTES, end + 1) + 3]
+        is_quote = piece == quote[0]
+        belongs = np.zeros(len(piece), dtype=bool)
+        pairs = is_quote[:-2] & is_quote[2:] & ((piece[1:-1] == delimiter) | (piece[1:-1] == ord("\n")))
+        belongs[:-2] ^= pairs
+        belongs[2:] ^= pairs
+        if returns:
+            pairs = is_quote[:-3] & is_quote[3:] & (piece[1:-2] == ord("\r")) & (piece[2:-1] == ord("\n"))
+            belongs[:-3] ^= pairs
+            belongs[3:] ^= pairs
+        if at == start:
+            belongs[0] ^= True
+        if at + PIECE_BYTES > end:
+            belongs[end - at + before] ^= True
+        inner = slice(before, before + min(PIECE_BYTES, end + 1 - at))
+        if (belongs[inner] != is_quote[inner]).any():
+            return False
+    return True
 
 
 def _look_at_quotes(block: bytes, layout: Layout) -> _Quotes:
     """Whether every quote opens or closes a whole cell, or is doubled inside one."""
     quote = layout.quote.encode()
     if not quote or quote not in block:
-        return _Quotes(True, False, None)
+        return _Quotes(True, False)
+    if _are_all_cells_quoted(block, layout):
+        return _Quotes(True, False, block, quote)
     view = np.frombuffer(block, dtype=np.uint8)
     at = np.flatnonzero(view == quote[0])
     if len(at) % 2:
-        return _Quotes(False, False, None)
+        return _Quotes(False, False)
     opening, closing = at[0::2], at[1::2]
     marks = np.zeros(256, dtype=bool)
     marks[[ord("\n"), ord("\r"), ord(layout.delimiter)]] = True
@@ -165,7 +220,7 @@ def _look_at_quotes(block: bytes, layout: Layout) -> _Quotes:
     doubles_before = np.zeros(len(opening), dtype=bool)
     doubles_before[1:] = doubles_next[:-1]
     regular = bool(np.all(marks[before] | doubles_before) and np.all(marks[after] | doubles_next))
-    return _Quotes(regular, bool(doubles_next.any()), at)
+    return _Quotes(regular, bool(doubles_next.any()), block, quote)
 
 
 def _without_blanks(block: bytes, layout: Layout) -> bytes:
@@ -192,33 +247,37 @@ def _parse_fast(data: bytes, end: int, layout: Layout, line: int) -> Table | Non
     if not quotes.regular or b"\x00" in block:
         return None
     frame = _parse_block(block, layout)
-    if frame is None and quotes.positions is None and layout.comments:
+    if frame is None and not quotes.block and layout.comments:
         block = _without_remarks(block, layout)
         frame = _parse_block(block, layout)
     if frame is None:
         return None
-    frame, clean = _numbered(frame, block, quotes, line)
+    frame, clean = _numbered(frame, block, quotes, line, layout)
     if frame is None:
         return None
     if frame.height and frame.select(pl.col("c0").str.contains(_odd_start(layout)).any()).item():
-        if quotes.positions is not None and frame.select(_is_remark(layout).any()).item():
+        if quotes.block and frame.select(_is_remark(layout).any()).item():
             return None
         frame = _without_remark_rows(frame, layout)
     if frame["c0"].null_count():
         frame = frame.filter(~pl.all_horizontal(pl.exclude("position").is_null()))
-    return Table(frame, clean)
+    return Table(frame, clean, clean and block.isascii() and b"\x7f" not in block)
 
 
-def _numbered(frame: pl.DataFrame, block: bytes, quotes: _Quotes, line: int) -> tuple[pl.DataFrame | None, bool]:
+def _numbered(
+    frame: pl.DataFrame, block: bytes, quotes: _Quotes, line: int, layout: Layout
+) -> tuple[pl.DataFrame | None, bool]:
     """The frame without its lead, with line numbers; and whether its cells need no JSON escapes."""
     view = np.frombuffer(block, dtype=np.uint8)
     line_ends = block.count(b"\n")
     lines = line_ends + (not block.endswith(b"\n"))
     if frame.height == lines:
         position = pl.int_range(line, line + lines, dtype=pl.Int64, eager=True)
-        controls = int(np.count_nonzero(view < 32)) - line_ends
+        controls = _controls(view) - line_ends
         if controls:
             controls -= block.count(b"\r\n")
+        if controls and layout.delimiter == "\t" and not quotes.block:
+            controls -= block.count(b"\t")
         clean = not controls and not quotes.doubled and b"\\" not in block
     else:
         starts = _record_starts(view, quotes)
@@ -227,6 +286,11 @@ def _numbered(frame: pl.DataFrame, block: bytes, quotes: _Quotes, line: int) -> 
         position = pl.Series(starts + line, dtype=pl.Int64)
         clean = False
     return frame.with_columns(position.alias("position")).slice(1), clean
+
+
+def _controls(view: np.ndarray) -> int:
+    """How many control characters there are."""
+    return sum(int(np.count_nonzero(piece < 32)) for piece in _pieces(view))
 
 
 def _odd_start(layout: Layout) -> str:

@@ -65,6 +65,8 @@ NAMES = ("malware", "actor")
 TEXTS = ("label", "hostname", "url", "tags", "note", "reference")
 UNSAFE = canonical.UNSAFE.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f").replace(r"\u{200e}\u{200f}\u{061c}", "")
 LONGEST_TEXT = 32_768
+SAMPLE_ROWS = 4_096
+"""So many rows tell whether the other sides of a table repeat."""
 SEVERITIES = {
     **{word.value: word.value for word in Severity},
     "informational": "info",
@@ -229,11 +231,7 @@ def other_side(draft: Draft, tables: AddressTables) -> None:
     """The peer in canonical form, with its network and country where it is an address."""
     if "peer" not in draft.frame.columns or draft.frame["peer"].null_count() == draft.frame.height:
         return
-    # Other sides repeat: a few servers stand for most rows, so each is looked at once.
-    known = _peers(draft.frame["peer"].drop_nulls().unique(), tables)
-    joined = draft.frame.select(pl.col("peer").alias("given")).join(
-        known, on="given", how="left", maintain_order="left"
-    )
+    joined = _peers_of(draft.frame["peer"], tables)
     stated = draft.frame["peer_country"] if "peer_country" in draft.frame.columns else None
     country = joined["both"] if stated is None else pl.select(pl.coalesce(joined["both"], stated)).to_series()
     draft.set(
@@ -243,6 +241,15 @@ def other_side(draft: Draft, tables: AddressTables) -> None:
         peer_network=joined["network"],
         peer_country=pl.select(pl.coalesce(country, joined["geo_country"], joined["registry_country"])).to_series(),
     )
+
+
+def _peers_of(given: pl.Series, tables: AddressTables) -> pl.DataFrame:
+    """The other side of each row."""
+    if not given.null_count() and given.head(SAMPLE_ROWS).n_unique() > min(len(given), SAMPLE_ROWS) // 2:
+        return _peers(given, tables)
+    # Other sides repeat: a few servers stand for most rows, so each is looked at once.
+    known = _peers(given.drop_nulls().unique(), tables)
+    return given.alias("given").to_frame().join(known, on="given", how="left", maintain_order="left")
 
 
 def _peers(given: pl.Series, tables: AddressTables) -> pl.DataFrame:
@@ -261,15 +268,18 @@ def _peers(given: pl.Series, tables: AddressTables) -> pl.DataFrame:
     return found.with_columns(given.alias("given"), settled, numbers.alias("peer_ipv4"), both)
 
 
-def names_and_texts(draft: Draft) -> None:
-    """Malware and actor by Tocsin's name with the source's word beside; texts without control characters."""
+def names_and_texts(draft: Draft, *, is_plain: bool) -> None:
+    """Malware and actor by Tocsin's name with the source's word beside; texts without control characters.
+
+    `is_plain`: they are known to be ASCII and to have none.
+    """
     for name in (*TEXTS, *NAMES):
         if name not in draft.frame.columns:
             continue
         column = draft.frame[name]
-        if _may_be_unsafe(column) and column.str.contains(UNSAFE).any():
+        if not is_plain and _may_be_unsafe(column) and column.str.contains(UNSAFE).any():
             draft.set(**{name: column.str.replace_all(UNSAFE, "")})
-        if (column.str.len_bytes() > LONGEST_TEXT).any():
+        if int(column.str.len_bytes().max() or 0) > LONGEST_TEXT:  # type: ignore[arg-type]
             draft.set(**{name: draft.frame[name].str.slice(0, LONGEST_TEXT // 4)})
     have = draft.frame.columns
     words = [name for name in ("label", "malware", "actor") if name in have]

@@ -30,6 +30,7 @@ import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
 from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
+from tocsin.lake.repeats import order_of
 from tocsin.lake.scope import IS_GUARDED
 from tocsin.lake.shown import Shown, table_of
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
@@ -155,20 +156,8 @@ def _entries(frame: pl.DataFrame, veil: Veil | None) -> tuple[UINT64, UINT32]:
     codes = np.concatenate(hashes)
     if veil is not None:
         codes = veil.tokens(codes)
-    order = _order(codes)
+    order = order_of(codes)
     return codes[order], np.concatenate(places)[order]
-
-
-def _order(codes: UINT64) -> npt.NDArray[np.int64]:
-    """What sorts the hashes. Sorting numbers that carry their place below costs a third of sorting places."""
-    bits = np.uint64(len(codes).bit_length())
-    packed = (codes >> bits << bits) | np.arange(len(codes), dtype=np.uint64)
-    packed.sort()
-    order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    ranked = codes[order]
-    if (ranked[1:] < ranked[:-1]).any():  # Some differ only below.
-        order = order[np.argsort(ranked, kind="stable")]
-    return order
 
 
 def _facts(frame: pl.DataFrame) -> tuple[Facts, npt.NDArray[np.int64]]:
@@ -211,22 +200,32 @@ def numbered(values: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.
 
 def _counted(codes: UINT64, rows: UINT32, facts: Facts) -> tuple[UINT64, UINT32, pa.Table, pa.Table]:
     """The entries with the rows of frequent texts newest first and once each; those texts, and their sums."""
-    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]])) if len(codes) else np.zeros(0, np.int64)
-    lengths = np.diff(np.append(starts, len(codes)))
-    is_frequent = lengths >= FREQUENT_ROWS
+    often = _frequent(codes)
+    starts, ends_of = np.searchsorted(codes, often, "left"), np.searchsorted(codes, often, "right")
     keep = np.ones(len(codes), dtype=bool)
     parts = []
     last = np.ascontiguousarray(facts["last"])
-    for start, length in zip(starts[is_frequent].tolist(), lengths[is_frequent].tolist(), strict=True):
-        found = np.unique(rows[start : start + length])
+    for start, end in zip(starts.tolist(), ends_of.tolist(), strict=True):
+        found = np.unique(rows[start:end])
         newest = found[np.argsort(~last[found])]
         rows[start : start + len(newest)] = newest
-        keep[start + len(newest) : start + length] = False
+        keep[start + len(newest) : end] = False
         parts.append(newest)
     sums, ends = _sums(parts, facts)
-    frequent = pa.table({"hash": codes[starts[is_frequent]], "end": ends})
+    frequent = pa.table({"hash": often, "end": ends})
     counted = pa.table({"sum": _records(sums)})
     return (codes, rows, frequent, counted) if keep.all() else (codes[keep], rows[keep], frequent, counted)
+
+
+def _frequent(codes: UINT64) -> UINT64:
+    """Of sorted hashes those that stand at FREQUENT_ROWS places and more."""
+    apart = FREQUENT_ROWS - 1
+    if len(codes) <= apart:
+        return np.zeros(0, np.uint64)
+    found: UINT64 = codes[apart:][codes[apart:] == codes[: len(codes) - apart]]
+    if len(found):
+        found = found[np.concatenate([[True], found[1:] != found[:-1]])]
+    return found
 
 
 def _sums(parts: list[UINT32], facts: Facts) -> tuple[Facts, npt.NDArray[np.int64]]:
@@ -270,8 +269,9 @@ def _addresses(*columns: pl.Series, veil: Veil | None, stream: int) -> pa.Table:
             numbers.append(column.filter(known).to_numpy())
             places.append(every[known.to_numpy()])
     number, row = np.concatenate(numbers), np.concatenate(places)
-    order = np.argsort(number, kind="stable")
-    number, row = number[order], row[order]
+    packed = (number.astype(np.uint64) << np.uint64(32)) | row
+    packed.sort()
+    number, row = (packed >> np.uint64(32)).astype(np.uint32), packed.astype(np.uint32)
     if veil is not None:
         number = np.frombuffer(veil.covered(number.data.cast("B"), stream), np.uint32) if len(number) else number
         row = np.frombuffer(veil.covered(row.data.cast("B"), stream + 1), np.uint32) if len(row) else row

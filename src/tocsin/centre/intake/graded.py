@@ -36,7 +36,7 @@ _MARKS = ("admiralty", "4x4", "3x5x2", "5x5x5", "grad", "evaluation", "credibili
 
 def parts_by_grade(rows: Rows) -> Iterator[tuple[Rows, str]]:
     """The rows, parted by the grade that they bear themselves; empty where they bear none."""
-    grades = _grades_of_rows(rows.frame)
+    grades = _grades_of_rows(rows)
     if grades is None:
         yield rows, ""
         return
@@ -44,12 +44,14 @@ def parts_by_grade(rows: Rows) -> Iterator[tuple[Rows, str]]:
         yield replace(rows, frame=rows.frame.filter(grades == grade)), grade
 
 
-def _grades_of_rows(frame: pl.DataFrame) -> pl.Series | None:
+def _grades_of_rows(rows: Rows) -> pl.Series | None:
     """A text for each row; None where no row bears a grade."""
+    frame, names = rows.frame, rows.extra_names
     found: list[pl.Series] = []
     if "tags" in frame.columns and frame.schema["tags"] == pl.String:
         found += _looked_up(frame["tags"], list(TAG_MARKS), _in_tags)
-    if "extra" in frame.columns and frame.schema["extra"] == pl.String:
+    may_name = names is None or any(mark in name.lower() for name in names for mark in _MARKS)
+    if may_name and "extra" in frame.columns and frame.schema["extra"] == pl.String:
         found += _looked_up(frame["extra"], list(_MARKS), _in_columns)
     if not found:
         return None

@@ -40,8 +40,12 @@ def pieces(path: Path) -> Iterator[bytes]:
 
 def _whole_pieces(path: Path) -> Iterator[bytes]:
     number = number_in(path)
-    held = iter(store.read_chunks(path))
-    return held if number is None else vault.opening_key(number).opened_pieces(held)
+    return iter(store.read_chunks(path)) if number is None else _opened(path, vault.opening_key(number))
+
+
+def _opened(path: Path, key: content_keys.DataKey) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        yield from key.opened_pieces(stream)
 
 
 def _small(held: Iterator[bytes]) -> Iterator[bytes]:
