@@ -36,6 +36,7 @@ MARKINGS: dict[str, Tlp] = {
 LABEL = re.compile(r"\s*tlp[:_ -]*(white|clear|green|amber\s*[+_ -]?\s*strict|amber|red)(?![a-z0-9])", re.IGNORECASE)
 TLP_STARTS = frozenset({"tlp", "TLP", "Tlp"})
 CHUNK_BYTES = 4 << 20
+KEPT_BYTES = 64 << 20
 KEPT_RELATIONS = 500_000
 """Beyond that many relations in one delivery the rest stays unresolved, to bound memory."""
 
@@ -69,6 +70,8 @@ class Whole:
     blanks: bool = False
     """Whether white space stands before a colon anywhere in the delivery."""
     heading: Heading = field(default_factory=Heading)
+    split: list[list[bytes]] = field(default_factory=list)
+    """All objects, where they had to be told apart already and are not too many to be kept."""
 
     def marking_of(self, item: Any) -> str | None:
         """The narrowest known label of a checked object; None when it has none that is known."""
@@ -166,11 +169,14 @@ def look_over(source: Source) -> Whole:
         with source.open() as stream:
             single = seen.kind == "object" and "objects" not in seen.keys and "id" in seen.keys
             split = ([raw] for _, raw in documents(stream)) if single else array_batches(stream, "objects")
+            is_kept = not single and source.size_bytes <= KEPT_BYTES
             for raws in split:
                 for place in _telling(raws, wanted):
                     whole.learn_bytes(raws[place])
+                if is_kept:
+                    whole.split.append(raws)
     except InputError:
-        pass  # The reader meets the same fault and reports it.
+        whole.split = []  # The reader meets the same fault and reports it.
     return whole
 
 

@@ -82,7 +82,7 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     bulk = Bulk(whole, batches)
     position = 0
     try:
-        for raws in _batches(source):
+        for raws in _batches(source, whole.split):
             if len(raws) < BULK_OBJECTS:
                 for place, raw in enumerate(raws):
                     yield from _each(raw, position + 1 + place, whole, batches)
@@ -120,12 +120,12 @@ def _each(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Itera
         yield from _nested(raw, position, whole, batches)
 
 
-def _batches(source: Source) -> Iterator[list[bytes]]:
-    """The objects in order, about a megabyte at once."""
+def _batches(source: Source, split: list[list[bytes]]) -> Iterator[list[bytes]]:
+    """The objects in order, about a megabyte at once; `split` are all of them where they were told apart already."""
     waiting: list[bytes] = []
     size_bytes = 0
     try:
-        for some in _objects(source):
+        for some in split or _objects(source):
             waiting += some
             size_bytes += sum(map(len, some))
             if size_bytes >= BATCH_BYTES or len(waiting) >= BATCH_OBJECTS:

@@ -36,6 +36,7 @@ GROUPS: tuple[str, ...] = (
     "own-address", "shared-host", "phishing-exercise", "health", "company", "contact-address",
 )  # fmt: skip
 BIT: dict[str, int] = {group: 1 << number for number, group in enumerate(GROUPS)}
+SIEVE_BITS = 22
 HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
@@ -147,13 +148,26 @@ def _host_flags(frame: pl.DataFrame) -> pl.DataFrame:
         "row", "kind", "value", host.alias("host"), "domain"
     )
     # Only hosts under a listed registrable domain, or listed themselves, are worth a closer look.
-    close = pl.col("domain").is_in(_roots().implode()) | pl.col("host").is_in(_suffix_names().implode())
-    unique = rows.filter(close).select(pl.col("host").unique()).drop_nulls()
+    close = _sieve("root")[_places(rows["domain"])] | _sieve("name")[_places(rows["host"])]
+    unique = rows.filter(pl.Series(close)).select(pl.col("host").unique()).drop_nulls()
     masks = pl.Series("flags", _masks_of(unique["host"].to_list()), dtype=pl.UInt32)
     found = rows.join(unique.with_columns(masks), on="host", how="left")
     patterns = "|".join(f"(?:{pattern})" for _, pattern in _patterns("email"))
     contact = pl.when((pl.col("kind") == "email") & pl.col("value").str.contains(patterns)).then(BIT["contact-address"])
     return found.select("row", (pl.col("flags").fill_null(0) | contact.otherwise(0)).cast(pl.UInt32).alias("flags"))
+
+
+@cache
+def _sieve(column: str) -> np.ndarray:
+    """Where any of the listed names falls: of others one in forty passes, and of these all do."""
+    sieve = np.zeros(1 << SIEVE_BITS, dtype=bool)
+    sieve[_places(_suffix_names() if column == "name" else _roots())] = True
+    return sieve
+
+
+def _places(names: pl.Series) -> np.ndarray:
+    places: np.ndarray = names.hash(0).to_numpy() >> np.uint64(64 - SIEVE_BITS)
+    return places
 
 
 def _text_flags(frame: pl.DataFrame) -> pl.DataFrame:

@@ -18,14 +18,10 @@ from tocsin.handling.personal import (
     personal_in_text,
 )
 
-from .screening import json_of
+from .screening import OBJECT_KEYS, json_of, worth_a_look
 
 ROWS_LOOKED_AT = 2_000
 """So many rows of each part of a table, spread over all of it: a column of people's data shows in any few of them."""
-OBJECT_KEYS = (
-    "first-name", "first_name", "last-name", "last_name", "full-name", "full_name", "surname", "cardholder",
-    "passport", "individual", "national-id", "national_id", "card-number", "card_number", "iban", "customer", "victim",
-)  # fmt: skip
 OBSERVED = ("card", "iban")
 """Kinds of values that are somebody's account, and whose role must be known before they are everybody's to read."""
 
@@ -40,15 +36,15 @@ class PersonalScan:
         """Whether the profile says whose the values are."""
         self.found: dict[tuple[str, str, str], PersonalFind] = {}
 
-    def look(self, item: object) -> None:
-        """Look at one item of a reader."""
+    def look(self, item: object, worth: pl.DataFrame | None = None) -> None:
+        """Look at one item of a reader; `worth` is `worth_a_look` of its objects where somebody asked before."""
         match item:
             case Rows():
                 self._rows(item.frame, item.marking or "")
             case Thing():
                 self._body(item.raw, item.marking or "")
             case Things():
-                self._objects(item.frame)
+                self._objects(worth_a_look(item.frame) if worth is None else worth)
             case Heading():
                 self._keep(personal_in_text(item.text), "")
 
@@ -75,9 +71,8 @@ class PersonalScan:
                 if len(values):
                     self._keep([PersonalFind(kind, "value", len(values), masked(str(values.min())))], marking)
 
-    def _objects(self, frame: pl.DataFrame) -> None:
-        bodies = frame.select("marking", pl.col("raw").cast(pl.String, strict=False)).drop_nulls("raw")
-        promising = bodies.filter(pl.col("raw").str.contains_any(list(OBJECT_KEYS), ascii_case_insensitive=True))
+    def _objects(self, worth: pl.DataFrame) -> None:
+        promising = worth.filter(pl.col("raw").str.contains_any(list(OBJECT_KEYS), ascii_case_insensitive=True))
         for marking, raw in promising.iter_rows():
             self._body(raw.encode(), marking or "")
 

@@ -33,7 +33,7 @@ from tocsin.transport import opening
 
 from .graded import GRADES_IN_DELIVERY, grades_of_things, parts_by_grade
 from .personal_scan import PersonalScan
-from .screening import MACHINE_FORMATS, Screening
+from .screening import MACHINE_FORMATS, Screening, worth_a_look
 from .thing_frames import storable, thing_frames
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 BATCHES_IN_DELIVERY = 1000
 """Batch numbers are delivery × this + ordinal: known before the commit, the same when read again."""
 THINGS_IN_PART = 20_000
+PACKED = frozenset({"blocks", "mentions"})
+"""Parts that are compressed already, or cannot be."""
 REJECTIONS_IN_PART = 200_000
 CONFLICTS_HELD = 100_000
 NAME_KEYS = ("batch", "country", "malware")
@@ -198,8 +200,9 @@ class Reading:
         self._reject(Rejection(0, Unit.FILE, error.reason, error.field, shown[:200]))
 
     def _take(self, item: object) -> None:
-        self.screening.look(item)
-        self.personal.look(item)
+        worth = worth_a_look(item.frame) if isinstance(item, Things) else None
+        self.screening.look(item, worth)
+        self.personal.look(item, worth)
         match item:
             case Rows():
                 for part, grade in parts_by_grade(item):
@@ -292,7 +295,11 @@ class Reading:
             return
         names = self.outcome.parts.setdefault(kind, [])
         name = f"{kind}-{len(names)}.parquet"
-        frame.write_parquet(self.order.work / name, compression="zstd", compression_level=1)
+        path = self.order.work / name
+        if kind in PACKED:
+            frame.write_parquet(path, compression="uncompressed")
+        else:
+            frame.write_parquet(path, compression="zstd", compression_level=1)
         names.append(name)
 
     def _write_rejections(self) -> None:
@@ -372,7 +379,9 @@ class Reading:
         if not self.things:
             return
         frame, links = map(storable, thing_frames(self.things))
-        numbers = pl.Series(list(map(self._batch, frame["marking"], grades_of_things(frame))), dtype=pl.Int64)
+        under = list(zip(frame["marking"], grades_of_things(frame), strict=True))
+        known = {each: self._batch(*each) for each in dict.fromkeys(under)}
+        numbers = pl.Series(list(map(known.__getitem__, under)), dtype=pl.Int64)
         for number, things in numbers.value_counts().iter_rows():
             self.outcome.batches[number - self._first_batch]["things"] += things
         # Three parts in step: rows, bodies, and keys that lead to them.

@@ -35,6 +35,11 @@ SECTOR_KEYS = frozenset(
      "suspected-victims", "cfr-type-of-incident", "cfr-suspected-state-sponsor"}
 )  # fmt: skip
 """Keys of objects that say whom somebody aimed at, whatever the value."""
+OBJECT_KEYS = (
+    "first-name", "first_name", "last-name", "last_name", "full-name", "full_name", "surname", "cardholder",
+    "passport", "individual", "national-id", "national_id", "card-number", "card_number", "iban", "customer", "victim",
+)  # fmt: skip
+"""What stands in an object that may hold somebody's data."""
 TEXT_TYPES = frozenset({"text", "comment", "other", "campaign-name", "target-org", "target-location", "threat-actor"})
 """Types of a MISP attribute whose value people write."""
 SECTOR_TAG = re.compile(r"(?i)(?:sector|target)[^=:]*[=:]")
@@ -63,8 +68,8 @@ class Screening:
         """Triggers of which enough was found."""
         self.done: set[tuple[str, str]] = set()
 
-    def look(self, item: object) -> None:
-        """Look at one item of a reader."""
+    def look(self, item: object, worth: pl.DataFrame | None = None) -> None:
+        """Look at one item of a reader; `worth` is `worth_a_look` of its objects where somebody asked before."""
         match item:
             case Rows():
                 self._columns(item.frame)
@@ -74,7 +79,7 @@ class Screening:
                     self._tag(label)
                 self._body(item.raw)
             case Things():
-                self._objects(item.frame)
+                self._objects(item.frame, worth_a_look(item.frame) if worth is None else worth)
             case Heading():
                 self._text("title", item.title)
                 self._text("text", item.text)
@@ -114,7 +119,7 @@ class Screening:
                 if isinstance(value, str) and (" " in value.strip() or OFFENCE_KEY.search(key)):
                     self._text(key, value)
 
-    def _objects(self, frame: pl.DataFrame) -> None:
+    def _objects(self, frame: pl.DataFrame, worth: pl.DataFrame) -> None:
         for text in _promising(frame["name"].drop_nulls().unique(maintain_order=True)):
             self._text("name", text)
         labels = frame["labels"].drop_nulls().unique(maintain_order=True)
@@ -123,7 +128,7 @@ class Screening:
             self._tag(tag)
         for tag in _promising(tags):
             self._tag(tag)
-        bodies = frame["raw"].cast(pl.String, strict=False).drop_nulls()
+        bodies = worth["raw"]
         stated = bodies.str.contains_any([f'"{key}"' for key in sorted(SECTOR_KEYS)])
         for body in bodies.filter(stated | _is_promising(bodies)):
             self._body(body.encode())
@@ -174,6 +179,21 @@ def json_of(raw: bytes) -> Any:
         return orjson.loads(raw)
     except ValueError:
         return None
+
+
+def worth_a_look(frame: pl.DataFrame) -> pl.DataFrame:
+    """`marking` and `raw` (as text) of the objects in which there may be a trigger or somebody's data.
+
+    One pass over all bodies for both: each costs as much as all else that is looked at in them.
+    """
+    bodies = frame.select("marking", pl.col("raw").cast(pl.String, strict=False)).drop_nulls("raw")
+    return bodies.filter(pl.col("raw").str.contains(_worth()))
+
+
+@cache
+def _worth() -> str:
+    stated = "|".join(f'"{re.escape(key)}"' for key in sorted(SECTOR_KEYS))
+    return rf"{_promise()}|{stated}|(?i-u:{'|'.join(map(re.escape, OBJECT_KEYS))})"
 
 
 def _is_promising(texts: pl.Series) -> pl.Series:
