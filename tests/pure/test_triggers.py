@@ -171,5 +171,5 @@ def test_w16_many_objects_at_once_are_looked_at_as_one_by_one() -> None:
         b'{"type":"indicator","pattern":"[domain-name:value = \'attack.ministry.example\']"}',
     ]
     one_by_one = found_in(*(Thing("stix-2.1", "x", str(place), raw, place) for place, raw in enumerate(bodies)))
-    frame = pl.DataFrame({"name": [""] * 4, "labels": ["", "a\nb", "", ""], "raw": bodies})
+    frame = pl.DataFrame({"name": [""] * 4, "labels": ["", "a\nb", "", ""], "raw": bodies, "marking": [None] * 4})
     assert found_in(Things(frame, pl.DataFrame())) == one_by_one == ["institution"]
