@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja.errors import AuthenticationError
 from ninja.security import APIKeyCookie, HttpBearer
 
+from tocsin.centre.intake import wall
 from tocsin.centre.members.access import must_first
 from tocsin.centre.members.doors import Caller, by_key
 from tocsin.centre.members.limits import Kind, spend
@@ -24,6 +25,7 @@ class KeyAuth(HttpBearer):
         if caller is None:
             raise AuthenticationError
         spend(caller.person, Kind.REQUESTS, timezone.now())
+        wall.confine(caller.person, request.method)
         return caller
 
 

@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "tocsin.site.preferences.Preferences",
     "django.contrib.messages.middleware.MessageMiddleware",
     "tocsin.site.security.SessionsEnd",
+    "tocsin.site.second_wall.BehindTheWall",
     "tocsin.site.security.Enough",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from tocsin.centre import refusals
+from tocsin.centre.intake import wall
 from tocsin.centre.members.doors import Caller, KeyEnded, ScopeLacking, note_refused
 from tocsin.centre.members.limits import Kind, TooOften, spend
 from tocsin.centre.members.sessions import TooManyFailures
@@ -77,6 +78,7 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
                 if not caller.has_scope("taxii"):
                     raise ScopeLacking("the key lacks the scope taxii")
                 spend(caller.person, Kind.REQUESTS, timezone.now())
+                wall.confine(caller.person, request.method)
                 return view(request, caller, *args, **kwargs)
             except Exception as error:
                 said = _mapped(error)

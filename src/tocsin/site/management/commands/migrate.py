@@ -18,6 +18,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
+from tocsin.site import second_wall
+
 PARTLY = ("app_label", "plan", "check_unapplied", "fake", "fake_initial", "prune")
 """What asks for something else than all tables."""
 
@@ -30,8 +32,11 @@ class Command(migrate.Command):
         connection.prepare_database()
         if any(options[each] for each in PARTLY) or connection.introspection.table_names():
             super().handle(*arguments, **options)
+            if not any(options[each] for each in PARTLY):
+                second_wall.build(connection)
             return
         make_tables(connection)
+        second_wall.build(connection)
         emit_post_migrate_signal(options["verbosity"], options["interactive"], connection.alias, stdout=self.stdout)
 
 
