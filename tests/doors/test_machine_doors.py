@@ -24,7 +24,7 @@ from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.rules import SCOPES
 from tocsin.centre.numbers import RowConverter
 from tocsin.taxii import urls as taxii_urls
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
 

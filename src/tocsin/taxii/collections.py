@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
@@ -28,9 +30,11 @@ from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
 from tocsin.core.errors import InputError, NotFound, Refused
 
+from . import cursors
 from .answers import answer, moment
+from .filters import Asked
+from .media_types import FORMER_STIX, STIX
 
-STIX = "application/stix+json;version=2.1"
 INBOX, RELEASED, RECALLS = "inbox", "released", "recalls"
 READABLE = {RELEASED: given.page, RECALLS: given_back.page}
 TITLES = {
@@ -38,11 +42,24 @@ TITLES = {
     RELEASED: ("Released", "Objects that were released to the organisation, each with when it opened to it."),
     RECALLS: ("Recalls", "What was taken back: notices, and last versions that are revoked. Read it as often."),
 }
-MOST = 1_000
-"""Objects in one answer."""
-MATCHES = frozenset({"id", "type", "version", "spec_version"})
 TAKEN_BY = "TAXII"
 """How the ledger names what was taken here, among what programs took."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Access(NamedTuple):
+    """What a caller may do with a collection."""
+
+    can_read: bool
+    can_write: bool
+
+
+class Page(NamedTuple):
+    """What a question to a collection brought."""
+
+    found: Given
+    since: datetime
+    """From when to ask the next time, where nothing was found."""
 
 
 def collections_of(caller: Caller) -> list[str]:
@@ -51,96 +68,96 @@ def collections_of(caller: Caller) -> list[str]:
     return [*([INBOX] if may(person, "deliver") else []), *(READABLE if may(person, "read") else [])]
 
 
+def access(caller: Caller, organisation: Organisation, name: str) -> Access:
+    """What the caller may do with it at this moment: exactly that the other addresses let it do."""
+    is_open = not agreements.refusal_of(organisation, timezone.now())
+    return Access(name in READABLE and _may_read(caller), name == INBOX and is_open)
+
+
+def _may_read(caller: Caller) -> bool:
+    try:
+        caller.require("read", "read")
+    except (Refused, InputError):
+        return False
+    return True
+
+
 def described(caller: Caller, organisation: Organisation, name: str) -> dict[str, Any]:
     """The collection's resource."""
     title, description = TITLES[name]
+    may_do = access(caller, organisation, name)
     return {
-        "id": collection_id(organisation, name), "title": title, "alias": name, "description": description,
-        "can_read": name in READABLE and caller.has_scope("read"),
-        "can_write": name == INBOX and not agreements.refusal_of(organisation, timezone.now()),
-        "media_types": [STIX],
+        "id": collection_id(organisation, name), "title": title, "description": description, "alias": name,
+        "can_read": may_do.can_read, "can_write": may_do.can_write,
+        "media_types": [STIX, FORMER_STIX] if name == INBOX else [STIX],
     }  # fmt: skip
 
 
 def collection_named(caller: Caller, organisation: Organisation, name: str) -> str:
     """The collection's own name, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
     for each in collections_of(caller):
-        if name in {each, collection_id(organisation, each)}:
+        if name.lower() in {each, collection_id(organisation, each), _former_id(organisation, each)}:
             return each
     raise NotFound
 
 
 def collection_id(organisation: Organisation, name: str) -> str:
-    """The identifier: the same for ever, in the form of a version 4 UUID as the standard has it."""
+    """The identifier: the same for ever here, and another in every installation, as a version 4 UUID."""
+    key = f"taxii-collection:{settings.SECRET_KEY}".encode()
+    digest = hmac.digest(key, f"{organisation.slug}:{name}".encode(), "sha256")
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def _former_id(organisation: Organisation, name: str) -> str:
+    """What programs were set up with before identifiers differed from one installation to the next."""
     digest = hashlib.sha256(f"taxii-collection:{organisation.slug}:{name}".encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request filters by."""
-
-    wanted: Wanted
-    after: datetime | None
-    cursor: str
-    limit: int
-
-
-def asked(request: HttpRequest, object_id: str = "", *, every_version: bool = False) -> Asked:
-    """The filters of a request. Raises InputError for one that is not understood."""
-    said = request.GET
-    matches: dict[str, frozenset[str]] = {}
-    for name in said:
-        if name.startswith("match["):
-            field = name.removeprefix("match[").removesuffix("]")
-            if field not in MATCHES:
-                raise InputError("invalid-object", field=name)
-            matches[field] = frozenset(part.strip() for part in said[name].split(",") if part.strip())
-    after = _moment(said["added_after"]) if "added_after" in said else None
-    wanted = Wanted(
-        ids=frozenset({object_id}) if object_id else matches.get("id", frozenset()),
-        types=matches.get("type", frozenset()),
-        versions=frozenset({"all"}) if every_version else matches.get("version") or Wanted().versions,
-        spec_versions=matches.get("spec_version", frozenset()),
-    )
-    return Asked(wanted, after, said.get("next", ""), _limit(said.get("limit", "")))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InputError("not-a-time", field="added_after", excerpt=text[:40]) from None
-
-
-def _limit(text: str) -> int:
-    if not text:
-        return MOST
-    if not text.isascii() or not text.isdecimal() or int(text[:9]) == 0:
-        raise InputError("not-a-number", field="limit", excerpt=text[:40])
-    return min(MOST, int(text[:9]))
-
-
-def read(caller: Caller, name: str, filters: Asked) -> Given:
-    """A page of the collection."""
+def read(caller: Caller, organisation: Organisation, name: str, asked: Asked) -> Page:
+    """A page of the collection. Raises Refused for one that gives nothing out, InputError for a foreign `next`."""
     if name not in READABLE:
         raise Refused("this collection takes objects and gives none out")
     person = caller.require("read", "read")
-    return READABLE[name](
-        person, wanted=filters.wanted, after=filters.after, cursor=filters.cursor, limit=filters.limit,
-        now=timezone.now(),
-    )  # fmt: skip
-
-
-def read_one(caller: Caller, name: str, filters: Asked) -> Given:
-    """The same of one object. Raises NotFound where it is nothing to the caller, whatever the other filters are."""
-    found = read(caller, name, filters)
+    if not asked.cursor:
+        found = _given(person, name, asked)
+        return _bound(person, organisation, name, asked, found, asked.after or _EPOCH)
+    place = cursors.opened(person, collection_id(organisation, name), asked)
+    asked = cursors.at(asked, place)
+    found = _given(person, name, asked)
     if not found.items:
-        bare = Asked(Wanted(ids=filters.wanted.ids, versions=frozenset({"all"})), None, "", 1)
-        if not read(caller, name, bare).items:
+        # What was left of the pass is gone. A program that keeps its place until something comes would wait for ever.
+        asked = cursors.behind(asked, place)
+        found = _given(person, name, asked)
+    return _bound(person, organisation, name, replace(asked, after=place.after), found, place.last)
+
+
+def _given(person: Person, name: str, asked: Asked) -> Given:
+    if asked.is_nothing:
+        return Given()
+    return READABLE[name](
+        person, wanted=asked.wanted, after=asked.after, cursor=asked.cursor, limit=asked.limit, now=timezone.now()
+    )
+
+
+def _bound(
+    person: Person, organisation: Organisation, name: str, asked: Asked, found: Given, since: datetime
+) -> Page:  # fmt: skip
+    """The page, with a `next` that only this reader can use, for this question alone."""
+    if found.cursor:
+        last, collection = found.items[-1].added_at, collection_id(organisation, name)
+        found = replace(found, cursor=cursors.bound(person, collection, asked, found.cursor, last))
+    return Page(found, since)
+
+
+def read_one(caller: Caller, organisation: Organisation, name: str, asked: Asked) -> Page:
+    """The same of one object. Raises NotFound where it is nothing to the caller, whatever the other filters are."""
+    page = read(caller, organisation, name, asked)
+    if not page.found.items:
+        bare = Asked(Wanted(ids=asked.wanted.ids, versions=frozenset({"all"})), limit=1)
+        if not read(caller, organisation, name, bare).found.items:
             raise NotFound
-    return found
+    return page
 
 
 def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -> None:
@@ -182,4 +199,14 @@ def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:
     if found.items:
         response["X-TAXII-Date-Added-First"] = moment(found.items[0].added_at)
         response["X-TAXII-Date-Added-Last"] = moment(found.items[-1].added_at)
+    return response
+
+
+def dated(response: HttpResponse, page: Page) -> HttpResponse:
+    """With both dates, which the standard demands of empty pages too: there they say from when to ask again.
+
+    Where they are missing, programs take their own clock, and miss what was added while it ran ahead.
+    """
+    for name in ("X-TAXII-Date-Added-First", "X-TAXII-Date-Added-Last"):
+        response.headers.setdefault(name, moment(page.since))
     return response

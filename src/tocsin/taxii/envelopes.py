@@ -33,6 +33,8 @@ class _Object(msgspec.Struct):
 def named_objects(content: bytes) -> list[Named]:
     """Identity of each object in order. Raises InputError when this is no envelope with at least one object."""
     try:
+        # What is not looked at below is not decoded either.
+        content.decode()
         envelope = msgspec.json.decode(content, type=_Envelope)
         found = [_named(raw) for raw in envelope.objects]
     except RecursionError as error:

@@ -18,5 +18,5 @@ urlpatterns = [
     path(f"{COLLECTION}manifest/", views.manifest, name="taxii-manifest"),
     path(f"{COLLECTION}objects/<str:object_id>/", views.one_object, name="taxii-object"),
     path(f"{COLLECTION}objects/<str:object_id>/versions/", views.versions, name="taxii-versions"),
-    re_path("^.+/$", views.nothing, name="taxii-nothing"),
+    re_path("^.+$", views.nothing, name="taxii-nothing"),
 ]
