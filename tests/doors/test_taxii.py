@@ -211,7 +211,7 @@ def test_scopes_and_abilities(client: Client, give_key: GiveKey) -> None:
     assert post(client, give_key(scopes=["read"]), body).status_code == 403
     rui = {"Authorization": f"Bearer {give_key('rui_reviewer')}"}
     response = client.get("/taxii2/centre/collections/", headers=rui)
-    assert [each["alias"] for each in response.json()["collections"]] == ["released", "recalls"]
+    assert [each["alias"] for each in response.json()["collections"]] == ["released", "alerts", "recalls"]
     key = {"Authorization": f"Bearer {give_key()}"}
     for tail in ("objects/", "manifest/", "objects/indicator--1/", "objects/indicator--1/versions/"):
         # Nobody reads out of an inbox.

@@ -110,15 +110,15 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
     return around
 
 
-def open_door(*methods: str) -> Callable[[Callable[P, HttpResponse]], Door[P]]:
+def open_door(*methods: str) -> Callable[[Door[P]], Door[P]]:
     """The same for a view that asks nobody who he is."""
 
-    def around(view: Callable[P, HttpResponse]) -> Door[P]:
+    def around(view: Door[P]) -> Door[P]:
         @csrf_exempt  # There is no session to abuse.
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
-                return _not_understood(request, methods) or _bare(request, view(*args, **kwargs))
+                return _not_understood(request, methods) or _bare(request, view(request, *args, **kwargs))
             except Exception as error:
                 if (said := _mapped(error)) is None:
                     raise

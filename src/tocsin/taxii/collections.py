@@ -1,6 +1,7 @@
-"""The collections of an API root: `inbox` takes, `released` and `recalls` give.
+"""The collections of an API root: `inbox` takes, `released`, its parts and `recalls` give.
 
-`released` and `recalls` exist for everybody who may read at all, so that it says nothing that they exist (W27).
+`released`, `alerts` and `recalls` exist for everybody who may read at all, so that it says nothing that they exist
+(W27); other parts of `released` exist for whoever has something of them.
 """
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import transaction
@@ -34,17 +35,44 @@ from . import cursors
 from .answers import answer, moment
 from .filters import Asked
 from .media_types import FORMER_STIX, STIX
+from .selections import ALERTS, COUNTRY, SOURCE, Selection, part_named, parts_for
 
 INBOX, RELEASED, RECALLS = "inbox", "released", "recalls"
-READABLE = {RELEASED: given.page, RECALLS: given_back.page}
-TITLES = {
-    INBOX: ("Inbox", "Objects that the organisation hands over."),
-    RELEASED: ("Released", "Objects that were released to the organisation, each with when it opened to it."),
-    RECALLS: ("Recalls", "What was taken back: notices, and last versions that are revoked. Read it as often."),
-}
 TAKEN_BY = "TAXII"
 """How the ledger names what was taken here, among what programs took."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Gives(Protocol):
+    """Pages of a collection."""
+
+    def __call__(
+        self, person: Person, *, wanted: Wanted, after: datetime | None, cursor: str, limit: int, now: datetime
+    ) -> Given: ...  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A collection; `page` where it gives something out."""
+
+    alias: str
+    title: str
+    description: str
+    page: Gives | None = None
+
+
+TAKES = Listed(INBOX, "Inbox", "Objects that the organisation hands over.")
+GIVE = (
+    Listed(
+        RELEASED, "Released", "Objects that were released to the organisation, each with when it opened to it.",
+        given.page,
+    ),
+    Listed(ALERTS.alias, ALERTS.title, ALERTS.description, ALERTS.page),
+    Listed(
+        RECALLS, "Recalls", "What was taken back: notices, and last versions that are revoked. Read it as often.",
+        given_back.page,
+    ),
+)  # fmt: skip
 
 
 class Access(NamedTuple):
@@ -62,16 +90,25 @@ class Page(NamedTuple):
     """From when to ask the next time, where nothing was found."""
 
 
-def collections_of(caller: Caller) -> list[str]:
-    """Names of the collections that exist for the caller."""
+def collections_of(caller: Caller) -> Iterator[Listed]:
+    """The collections that exist for the caller: what everybody has first."""
     person = caller.person
-    return [*([INBOX] if may(person, "deliver") else []), *(READABLE if may(person, "read") else [])]
+    if may(person, "deliver"):
+        yield TAKES
+    if may(person, "read"):
+        yield from GIVE
+        if _may_read(caller):
+            yield from map(_listed, parts_for(person, timezone.now()))
 
 
-def access(caller: Caller, organisation: Organisation, name: str) -> Access:
+def _listed(part: Selection) -> Listed:
+    return Listed(part.alias, part.title, part.description, part.page)
+
+
+def access(caller: Caller, organisation: Organisation, one: Listed) -> Access:
     """What the caller may do with it at this moment: exactly that the other addresses let it do."""
     is_open = not agreements.refusal_of(organisation, timezone.now())
-    return Access(name in READABLE and _may_read(caller), name == INBOX and is_open)
+    return Access(one.page is not None and _may_read(caller), one is TAKES and is_open)
 
 
 def _may_read(caller: Caller) -> bool:
@@ -82,21 +119,26 @@ def _may_read(caller: Caller) -> bool:
     return True
 
 
-def described(caller: Caller, organisation: Organisation, name: str) -> dict[str, Any]:
+def described(caller: Caller, organisation: Organisation, one: Listed) -> dict[str, Any]:
     """The collection's resource."""
-    title, description = TITLES[name]
-    may_do = access(caller, organisation, name)
+    may_do = access(caller, organisation, one)
     return {
-        "id": collection_id(organisation, name), "title": title, "description": description, "alias": name,
-        "can_read": may_do.can_read, "can_write": may_do.can_write,
-        "media_types": [STIX, FORMER_STIX] if name == INBOX else [STIX],
+        "id": collection_id(organisation, one.alias), "title": one.title, "description": one.description,
+        "alias": one.alias, "can_read": may_do.can_read, "can_write": may_do.can_write,
+        "media_types": [STIX, FORMER_STIX] if one is TAKES else [STIX],
     }  # fmt: skip
 
 
-def collection_named(caller: Caller, organisation: Organisation, name: str) -> str:
-    """The collection's own name, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
+def collection_named(caller: Caller, organisation: Organisation, name: str) -> Listed:
+    """The collection, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
+    name = name.lower()
+    if may(caller.person, "read") and _may_read(caller) and name.startswith((COUNTRY, SOURCE)):
+        part = part_named(caller.person, name, timezone.now())
+        if part is None:
+            raise NotFound
+        return _listed(part)
     for each in collections_of(caller):
-        if name.lower() in {each, collection_id(organisation, each), _former_id(organisation, each)}:
+        if name in {each.alias, collection_id(organisation, each.alias), _former_id(organisation, each.alias)}:
             return each
     raise NotFound
 
@@ -114,48 +156,46 @@ def _former_id(organisation: Organisation, name: str) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-def read(caller: Caller, organisation: Organisation, name: str, asked: Asked) -> Page:
+def read(caller: Caller, organisation: Organisation, one: Listed, asked: Asked) -> Page:
     """A page of the collection. Raises Refused for one that gives nothing out, InputError for a foreign `next`."""
-    if name not in READABLE:
+    if one.page is None:
         raise Refused("this collection takes objects and gives none out")
-    person = caller.require("read", "read")
+    person, collection = caller.require("read", "read"), collection_id(organisation, one.alias)
     if not asked.cursor:
-        found = _given(person, name, asked)
-        return _bound(person, organisation, name, asked, found, asked.after or _EPOCH)
-    place = cursors.opened(person, collection_id(organisation, name), asked)
+        found = _given(person, one.page, asked)
+        return _bound(person, collection, asked, found, asked.after or EPOCH)
+    place = cursors.opened(person, collection, asked)
     asked = cursors.at(asked, place)
-    found = _given(person, name, asked)
+    found = _given(person, one.page, asked)
     if not found.items:
         # What was left of the pass is gone. A program that keeps its place until something comes would wait for ever.
         asked = cursors.behind(asked, place)
-        found = _given(person, name, asked)
-    return _bound(person, organisation, name, replace(asked, after=place.after), found, place.last)
+        found = _given(person, one.page, asked)
+    return _bound(person, collection, replace(asked, after=place.after), found, place.last)
 
 
-def _given(person: Person, name: str, asked: Asked) -> Given:
+def _given(person: Person, page: Gives, asked: Asked) -> Given:
     if asked.is_nothing:
         return Given()
-    return READABLE[name](
+    return page(
         person, wanted=asked.wanted, after=asked.after, cursor=asked.cursor, limit=asked.limit, now=timezone.now()
     )
 
 
-def _bound(
-    person: Person, organisation: Organisation, name: str, asked: Asked, found: Given, since: datetime
-) -> Page:  # fmt: skip
+def _bound(person: Person, collection: str, asked: Asked, found: Given, since: datetime) -> Page:
     """The page, with a `next` that only this reader can use, for this question alone."""
     if found.cursor:
-        last, collection = found.items[-1].added_at, collection_id(organisation, name)
+        last = found.items[-1].added_at
         found = replace(found, cursor=cursors.bound(person, collection, asked, found.cursor, last))
     return Page(found, since)
 
 
-def read_one(caller: Caller, organisation: Organisation, name: str, asked: Asked) -> Page:
+def read_one(caller: Caller, organisation: Organisation, one: Listed, asked: Asked) -> Page:
     """The same of one object. Raises NotFound where it is nothing to the caller, whatever the other filters are."""
-    page = read(caller, organisation, name, asked)
+    page = read(caller, organisation, one, asked)
     if not page.found.items:
         bare = Asked(Wanted(ids=asked.wanted.ids, versions=frozenset({"all"})), limit=1)
-        if not read(caller, organisation, name, bare).found.items:
+        if not read(caller, organisation, one, bare).found.items:
             raise NotFound
     return page
 
@@ -166,7 +206,7 @@ def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -
     if not listed:
         return
     with transaction.atomic():
-        if name == RELEASED:
+        if name != RECALLS:
             took(person, Taking.Channel.API, {each.batch for each in listed}, at, reference=TAKEN_BY)
         else:
             given_back.note_seen(person, {each.batch for each in listed}, at)

@@ -29,9 +29,10 @@ from .status import receipt_of, status_of
 
 @door("GET")
 def discovery(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """Where the caller's API root is."""
+    """Where the caller's API root is, and that for everybody."""
     own = _absolute(request, reverse("taxii-root", args=[caller.person.organisation.slug]))
-    return answer({"title": settings.INSTALLATION.organisation, "default": own, "api_roots": [own]})
+    roots = [own, _absolute(request, reverse("taxii-public-root"))]
+    return answer({"title": settings.INSTALLATION.organisation, "default": own, "api_roots": roots})
 
 
 def _absolute(request: HttpRequest, path: str) -> str:
@@ -54,7 +55,7 @@ def api_root(request: HttpRequest, caller: Caller, slug: str) -> HttpResponse:
 def collections(request: HttpRequest, caller: Caller, slug: str) -> HttpResponse:
     """The collections that the caller may use."""
     organisation = _own(caller, slug)
-    found = [reading.described(caller, organisation, name) for name in reading.collections_of(caller)]
+    found = [reading.described(caller, organisation, each) for each in reading.collections_of(caller)]
     return answer({"collections": found} if found else {})
 
 
@@ -69,8 +70,8 @@ def collection(request: HttpRequest, caller: Caller, slug: str, name: str) -> Ht
 def manifest(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpResponse:
     """What a collection holds for the caller, since when, without the objects."""
     organisation = _own(caller, slug)
-    name = reading.collection_named(caller, organisation, name)
-    page = reading.read(caller, organisation, name, asked(request))
+    one = reading.collection_named(caller, organisation, name)
+    page = reading.read(caller, organisation, one, asked(request))
     return reading.dated(reading.manifest(page.found), page)
 
 
@@ -78,11 +79,11 @@ def manifest(request: HttpRequest, caller: Caller, slug: str, name: str) -> Http
 def one_object(request: HttpRequest, caller: Caller, slug: str, name: str, object_id: str) -> HttpResponse:
     """One object, in its last version unless another is asked for."""
     organisation = _own(caller, slug)
-    name = reading.collection_named(caller, organisation, name)
+    one = reading.collection_named(caller, organisation, name)
     if request.method == "DELETE":
-        return _not_deleted(caller, organisation, name)
-    page = _one(request, caller, organisation, name, object_id)
-    _note_taken(request, caller, name, page)
+        return _not_deleted(caller, organisation, one)
+    page = _one(request, caller, organisation, one, object_id)
+    _note_taken(request, caller, one, page)
     return reading.dated(reading.envelope(page.found), page)
 
 
@@ -90,30 +91,30 @@ def one_object(request: HttpRequest, caller: Caller, slug: str, name: str, objec
 def versions(request: HttpRequest, caller: Caller, slug: str, name: str, object_id: str) -> HttpResponse:
     """The versions of one object that the collection holds for the caller."""
     organisation = _own(caller, slug)
-    name = reading.collection_named(caller, organisation, name)
-    page = _one(request, caller, organisation, name, object_id, every_version=True)
+    one = reading.collection_named(caller, organisation, name)
+    page = _one(request, caller, organisation, one, object_id, every_version=True)
     return reading.dated(reading.versions(page.found), page)
 
 
 def _one(
-    request: HttpRequest, caller: Caller, organisation: Organisation, name: str, object_id: str,
+    request: HttpRequest, caller: Caller, organisation: Organisation, one: reading.Listed, object_id: str,
     *, every_version: bool = False,
 ) -> reading.Page:  # fmt: skip
     filters = asked(request, object_id, every_version=every_version)
-    if not is_id(object_id) and reading.access(caller, organisation, name).can_read:
+    if not is_id(object_id) and reading.access(caller, organisation, one).can_read:
         raise NotFound  # What has no form of an identifier is none of anybody's.
-    return reading.read_one(caller, organisation, name, filters)
+    return reading.read_one(caller, organisation, one, filters)
 
 
-def _note_taken(request: HttpRequest, caller: Caller, name: str, page: reading.Page) -> None:
+def _note_taken(request: HttpRequest, caller: Caller, one: reading.Listed, page: reading.Page) -> None:
     """HEAD takes nothing away."""
     if request.method == "GET":
-        reading.note_taken(caller.person, name, page.found.items, timezone.now())
+        reading.note_taken(caller.person, one.alias, page.found.items, timezone.now())
 
 
-def _not_deleted(caller: Caller, organisation: Organisation, name: str) -> HttpResponse:
+def _not_deleted(caller: Caller, organisation: Organisation, one: reading.Listed) -> HttpResponse:
     """Nothing is deleted here: whoever follows a collection would never hear of it. What the standard answers (5.7)."""
-    if not any(reading.access(caller, organisation, name)):
+    if not any(reading.access(caller, organisation, one)):
         raise NotFound
     raise Refused("objects are never deleted; what was taken back is in the collection recalls")
 
@@ -122,17 +123,17 @@ def _not_deleted(caller: Caller, organisation: Organisation, name: str) -> HttpR
 def objects(request: HttpRequest, caller: Caller, slug: str, name: str) -> HttpResponse:
     """Give a page of the collection, or take an envelope into the inbox."""
     organisation = _own(caller, slug)
-    name = reading.collection_named(caller, organisation, name)
+    one = reading.collection_named(caller, organisation, name)
     if request.method == "POST":
-        return _received(request, caller, organisation, name)
-    page = reading.read(caller, organisation, name, asked(request))
-    _note_taken(request, caller, name, page)
+        return _received(request, caller, organisation, one)
+    page = reading.read(caller, organisation, one, asked(request))
+    _note_taken(request, caller, one, page)
     return reading.dated(reading.envelope(page.found), page)
 
 
-def _received(request: HttpRequest, caller: Caller, organisation: Organisation, name: str) -> HttpResponse:
+def _received(request: HttpRequest, caller: Caller, organisation: Organisation, one: reading.Listed) -> HttpResponse:
     """Take an envelope into keeping, byte for byte; reading it happens afterwards and shows in the status."""
-    if name != reading.INBOX:
+    if one is not reading.TAKES:
         raise Refused("this collection gives objects out and takes none")
     person = caller.require("deliver", "taxii")
     if not is_taxii(request.headers.get("Content-Type", "")):
