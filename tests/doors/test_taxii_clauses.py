@@ -105,9 +105,7 @@ def test_2_identifiers_are_uuids_of_version_4(fleur: Program, pia: Program) -> N
     named += listed
     assert all(re.fullmatch(UUID_4, each) and uuid.UUID(each).version == 4 for each in named)
     assert len(set(listed)) == len(listed)
-    assert len(set(named)) == len(listed) + 1, (
-        "one status, whether posted or read"
-    )
+    assert len(set(named)) == len(listed) + 1, "one status, whether posted or read"
 
 
 def test_2_timestamps_are_utc_with_microseconds(fleur: Program, pia: Program) -> None:
