@@ -192,6 +192,7 @@ def test_5_3_1_the_manifest_describes_each_version(fleur: Program) -> None:
     sent_objects(builders.indicator(1), address)
     objects, entries = fleur.get(RELEASED).json()["objects"], fleur.get(MANIFEST).json()["objects"]
     assert [each["id"] for each in entries] == [each["id"] for each in objects]
+    assert {each["spec_version"] for each in objects} == {"2.1"}, "observables, which may leave it out, say it too"
     for body, entry in zip(objects, entries, strict=True):
         assert entry["version"] == body.get("modified", body.get("created", entry["date_added"]))
         assert entry["media_type"] in fleur.get("collections/released/").json()["media_types"]
