@@ -19,6 +19,8 @@ from tests.doors.conftest import GiveKey, work
 from tests.doors.taxii_readers import NOBODY, Program, is_problem, sent
 
 from tocsin.centre.intake.models import Delivery
+from tocsin.core.errors import InputError
+from tocsin.taxii.envelopes import MOST_PARTS, named_objects
 from tocsin.taxii.media_types import MEDIA_TYPE, accepts, is_taxii
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
@@ -62,6 +64,12 @@ def test_objects_that_are_none_fail_one_by_one(fleur: Program) -> None:
     assert (done["status"], done["success_count"], done["failure_count"]) == ("complete", 2, len(odd))
     assert [each["id"] for each in done["successes"]] == [good["id"], old["id"]]
     assert "failures" not in done, "a list is whole or absent, and most of these state no identifier"
+
+
+def test_an_envelope_of_millions_of_nothings_is_none() -> None:
+    assert len(named_objects(b'{"objects":[' + b"{}," * 9_999 + b"{}]}")) == 10_000
+    with pytest.raises(InputError):
+        named_objects(b'{"objects":[' + b"{}," * MOST_PARTS + b"{},{}]}")
 
 
 def test_lengths_and_encodings(fleur: Program) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 MEDIA_TYPE = "application/taxii+json;version=2.1"
 STIX, FORMER_STIX = "application/stix+json;version=2.1", "application/stix+json;version=2.0"
 KIND, VERSION = "application/taxii+json", "2.1"
-LONGEST = 4_000
+LONGEST = 1 << 16
 """Letters of a header that are looked at: no program that means well sends more."""
 
 # Comma and semicolon may stand inside quotes: the header is cut by what they are not.
