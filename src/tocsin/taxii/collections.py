@@ -35,7 +35,7 @@ from . import cursors
 from .answers import answer, moment
 from .filters import Asked
 from .media_types import FORMER_STIX, STIX
-from .selections import ALERTS, COUNTRY, SOURCE, Selection, part_named, parts_for
+from .selections import ALERTS, Selection, aliases, part_named, parts_for
 
 INBOX, RELEASED, RECALLS = "inbox", "released", "recalls"
 TAKEN_BY = "TAXII"
@@ -92,13 +92,17 @@ class Page(NamedTuple):
 
 def collections_of(caller: Caller) -> Iterator[Listed]:
     """The collections that exist for the caller: what everybody has first."""
-    person = caller.person
-    if may(person, "deliver"):
+    yield from _for_everybody(caller)
+    if may(caller.person, "read") and _may_read(caller):
+        yield from map(_listed, parts_for(caller.person, timezone.now()))
+
+
+def _for_everybody(caller: Caller) -> Iterator[Listed]:
+    """Those that say nothing by being there."""
+    if may(caller.person, "deliver"):
         yield TAKES
-    if may(person, "read"):
+    if may(caller.person, "read"):
         yield from GIVE
-        if _may_read(caller):
-            yield from map(_listed, parts_for(person, timezone.now()))
 
 
 def _listed(part: Selection) -> Listed:
@@ -132,14 +136,15 @@ def described(caller: Caller, organisation: Organisation, one: Listed) -> dict[s
 def collection_named(caller: Caller, organisation: Organisation, name: str) -> Listed:
     """The collection, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
     name = name.lower()
-    if may(caller.person, "read") and _may_read(caller) and name.startswith((COUNTRY, SOURCE)):
-        part = part_named(caller.person, name, timezone.now())
-        if part is None:
-            raise NotFound
-        return _listed(part)
-    for each in collections_of(caller):
+    for each in _for_everybody(caller):
         if name in {each.alias, collection_id(organisation, each.alias), _former_id(organisation, each.alias)}:
             return each
+    if may(caller.person, "read") and _may_read(caller):
+        for alias in aliases(caller.person):
+            if name in {alias, collection_id(organisation, alias)}:
+                part = part_named(caller.person, alias, timezone.now())
+                if part is not None:
+                    return _listed(part)
     raise NotFound
 
 

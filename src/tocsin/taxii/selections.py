@@ -21,7 +21,7 @@ from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
 from tocsin.centre.rows import Numbers
 from tocsin.handling import Viewer
-from tocsin.reference.countries import country
+from tocsin.reference.countries import all_countries, country
 
 from .filters import MOST
 
@@ -107,6 +107,12 @@ def parts_for(person: Person, now: datetime) -> Iterator[Selection]:
         yield of_country(code)
     for source in _sources(viewer, now):
         yield of_source(source)
+
+
+def aliases(person: Person) -> Iterator[str]:
+    """What parts could be called, whether there are such parts for the reader or not."""
+    yield from (f"{COUNTRY}{each.code.lower()}" for each in all_countries())
+    yield from sorted({f"{SOURCE}{held.facts.source}" for held in _held(viewer_of(person))})
 
 
 def part_named(person: Person, alias: str, now: datetime) -> Selection | None:
