@@ -25,6 +25,7 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.originals import read as read_original
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.intake.terms import set_audience
+from tocsin.taxii.filters import NO_VERSION
 from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
@@ -194,9 +195,12 @@ def test_5_3_1_the_manifest_describes_each_version(fleur: Program) -> None:
     assert [each["id"] for each in entries] == [each["id"] for each in objects]
     assert {each["spec_version"] for each in objects} == {"2.1"}, "observables, which may leave it out, say it too"
     for body, entry in zip(objects, entries, strict=True):
-        assert entry["version"] == body.get("modified", body.get("created", entry["date_added"]))
+        assert entry["version"] == body.get("modified", body.get("created", NO_VERSION))
         assert entry["media_type"] in fleur.get("collections/released/").json()["media_types"]
     assert marking["type"] in {each["type"] for each in objects}, "objects without `modified` are among them"
+    of_none = fleur.get(RELEASED, {"match[version]": NO_VERSION}).json()["objects"]
+    assert [each["id"] for each in of_none] == [address["id"]], "what has no version is found by what stands for it"
+    assert fleur.get(f"{RELEASED}{address['id']}/versions/").json() == {"versions": [NO_VERSION]}
 
 
 def test_5_4_nothing_is_an_empty_envelope(fleur: Program, ids: list[str]) -> None:

@@ -33,7 +33,7 @@ from tocsin.core.errors import InputError, NotFound, Refused
 
 from . import cursors
 from .answers import answer, moment
-from .filters import Asked
+from .filters import NO_VERSION, Asked
 from .media_types import FORMER_STIX, STIX
 from .selections import ALERTS, Selection, aliases, part_named, parts_for
 
@@ -226,7 +226,7 @@ def envelope(found: Given) -> HttpResponse:
 def manifest(found: Given) -> HttpResponse:
     """What is in a page, without the objects."""
     entries = [
-        {"id": each.body["id"], "date_added": moment(each.added_at), "version": each.version, "media_type": STIX}
+        {"id": each.body["id"], "date_added": moment(each.added_at), "version": _version(each), "media_type": STIX}
         for each in found.items
     ]
     return _paged(found, {"objects": entries})
@@ -234,7 +234,12 @@ def manifest(found: Given) -> HttpResponse:
 
 def versions(found: Given) -> HttpResponse:
     """The versions of one object."""
-    return _paged(found, {"versions": list(dict.fromkeys(each.version for each in found.items))})
+    return _paged(found, {"versions": list(dict.fromkeys(map(_version, found.items)))})
+
+
+def _version(item: Item) -> str:
+    """Its version, as filters take it; what has none is named by its moment otherwise, which differs by reader."""
+    return NO_VERSION if item.version == moment(item.added_at) else item.version
 
 
 def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:

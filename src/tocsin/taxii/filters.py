@@ -20,6 +20,8 @@ MOST_VALUES = 1_000
 """Values of one field in one request."""
 ONCE = ("added_after", "limit", "next")
 FIELDS = ("id", "type", "version", "spec_version")
+NO_VERSION = "1970-01-01T00:00:00.000000Z"
+"""The version of what has none: the standard demands one, which is the same wherever the object is spoken of."""
 KEYWORDS = frozenset({"first", "last", "all"})
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -58,8 +60,10 @@ def asked(request: HttpRequest, object_id: str = "", *, every_version: bool = Fa
     else:
         is_other = False
     usual = frozenset({"all"}) if every_version else Wanted().versions
+    versions = matches.get("version") or usual
+    versions |= {""} if NO_VERSION in versions else set()
     wanted = Wanted(
-        ids=ids, types=matches.get("type", frozenset()), versions=matches.get("version") or usual,
+        ids=ids, types=matches.get("type", frozenset()), versions=versions,
         spec_versions=matches.get("spec_version", frozenset()),
     )  # fmt: skip
     after = _moment(said["added_after"]) if "added_after" in said else None

@@ -23,13 +23,12 @@ from tocsin.core.errors import NotFound
 
 from .answers import moment
 from .envelopes import Named, named_objects
+from .filters import NO_VERSION
 
 LISTED_MOST = 1_000
 """Objects of one outcome that are named one by one; of more there is only the count."""
 KEPT = frozenset({"pattern-kept-whole", "boolean-tree-kept-whole", "unsupported-record", "attachment-kept"})
 """Reasons under which the object itself was kept."""
-NO_VERSION = "1970-01-01T00:00:00.000000Z"
-"""The standard demands a version in a detail, which objects without moments do not have."""
 REMEMBERED_SECONDS = 3600
 
 
