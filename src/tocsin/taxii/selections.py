@@ -112,7 +112,9 @@ def parts_for(person: Person, now: datetime) -> Iterator[Selection]:
 def aliases(person: Person) -> Iterator[str]:
     """What parts could be called, whether there are such parts for the reader or not."""
     yield from (f"{COUNTRY}{each.code.lower()}" for each in all_countries())
-    yield from sorted({f"{SOURCE}{held.facts.source}" for held in _held(viewer_of(person))})
+    named = {held.facts.source for held in _held(viewer_of(person)) if held.handling.attribution in NAMED}
+    # A source that may not be named is looked for no longer than one that there is not.
+    yield from (f"{SOURCE}{slug}" for slug in sorted(named))
 
 
 def part_named(person: Person, alias: str, now: datetime) -> Selection | None:
