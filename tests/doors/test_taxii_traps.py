@@ -96,6 +96,11 @@ def test_before_and_behind_our_doors_refusals_are_taxii_too(fleur: Program, monk
     assert is_problem(fleur.get(f"{RELEASED}?" + "&".join(f"a{n}=1" for n in range(2_000))), 400)
     assert is_problem(fleur.ask("TRACE", RELEASED), 405)
     assert is_problem(fleur.get(f"{RELEASED}?next=%00"), 400)
+    arabic = fleur.get("", **{"Accept-Language": "ar"})
+    assert arabic["Content-Language"] == "ar"
+    # Refused before a language was chosen: that of the one before is not his who asks now.
+    last = [fleur.get(f"{RELEASED}?next=%00", **{"Accept-Language": each}).json()["title"] for each in ("ar", "en")]
+    assert last[1] == "The request is not understood."
     assert is_problem(fleur.get(f"{RELEASED}%00/"), 400)
     from tocsin.taxii import views
 

@@ -117,9 +117,9 @@ class NotTaken:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method == "TRACE":
-            return taxii.refusal(405) if taxii.is_spoken(request) else HttpResponseNotAllowed(["GET", "POST"])
+            return taxii.refusal(request, 405) if taxii.is_spoken(request) else HttpResponseNotAllowed(["GET", "POST"])
         if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            return taxii.refusal(400) if taxii.is_spoken(request) else HttpResponseBadRequest()
+            return taxii.refusal(request, 400) if taxii.is_spoken(request) else HttpResponseBadRequest()
         return self.get_response(request)
 
 

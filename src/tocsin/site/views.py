@@ -147,14 +147,14 @@ def health(request: HttpRequest) -> JsonResponse:
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400: what Django itself refuses, such as a host that is not ours."""
     if taxii.is_spoken(request):
-        return taxii.refusal(400)
+        return taxii.refusal(request, 400)
     return defaults.bad_request(request, exception or Exception())
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
     """403: a form that was not ours, or too old."""
     if taxii.is_spoken(request):
-        return taxii.refusal(403)
+        return taxii.refusal(request, 403)
     return render(request, "site/error.html", {"code": 403}, status=403)
 
 
@@ -167,14 +167,14 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent or not visible, in the same words."""
     if taxii.is_spoken(request):
-        return taxii.refusal(404)
+        return taxii.refusal(request, 404)
     return render(request, "site/error.html", {"code": 404}, status=404)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """500: our fault."""
     if taxii.is_spoken(request):
-        return taxii.refusal(500)
+        return taxii.refusal(request, 500)
     return render(request, "site/error.html", {"code": 500}, status=500)
 
 

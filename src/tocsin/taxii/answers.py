@@ -12,6 +12,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -66,13 +67,15 @@ def is_spoken(request: HttpRequest) -> bool:
     return request.path.startswith("/taxii2/") or request.path == "/taxii2"
 
 
-def refusal(status: int) -> HttpResponse:
+def refusal(request: HttpRequest, status: int) -> HttpResponse:
     """What is refused before or behind our doors: a host that is not ours, or a fault."""
-    texts = {
-        400: _("The request is not understood."), 403: _("You may not do this."), 404: _("There is nothing here."),
-        405: _("This method is not offered here."), 500: _("Something went wrong on our side"),
-    }  # fmt: skip
-    return problem(status, texts[status])
+    # Before the language was chosen, that of who asked last is still there.
+    with override(get_language_from_request(request)):
+        texts = {
+            400: _("The request is not understood."), 403: _("You may not do this."), 404: _("There is nothing here."),
+            405: _("This method is not offered here."), 500: _("Something went wrong on our side"),
+        }  # fmt: skip
+        return problem(status, texts[status])
 
 
 def door(*methods: str) -> Callable[[View[P]], Door[P]]:
