@@ -35,7 +35,7 @@ from tocsin.centre.release.models import Package
 from tocsin.centre.retention.models import Review
 from tocsin.lake.scope import Batches
 from tocsin.taxii import urls as taxii_urls
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 from .conftest import EVERY_SCOPE
 from .test_absent import VOLATILE

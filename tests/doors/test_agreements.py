@@ -24,7 +24,7 @@ from tocsin.centre.members.models import Agreement, Organisation
 from tocsin.cli import main as tocsin
 from tocsin.core.errors import InputError
 from tocsin.core.reasons import REASONS
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 LAST_SECOND = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)

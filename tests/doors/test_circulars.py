@@ -32,7 +32,7 @@ from tocsin.centre.recall import services as recall
 from tocsin.centre.recall.selectors import recalls_for
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.core.words import Tlp
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("store")]
 SUBJECT, TEXT = "Loader seen in banks", "Look for the loader that is described in the file."

@@ -38,7 +38,7 @@ from tocsin.centre.recall import services as recall
 from tocsin.core.words import Tlp
 from tocsin.site.act_log import log_of_acts
 from tocsin.site.labels import ACTIONS
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
 

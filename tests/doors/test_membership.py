@@ -27,7 +27,7 @@ from tocsin.centre.release.services import make_packages
 from tocsin.core.errors import InputError
 from tocsin.core.reasons import REASONS
 from tocsin.core.words import Tlp
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 

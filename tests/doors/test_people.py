@@ -23,7 +23,7 @@ from tocsin.centre.members.models import Key, OpenSession, Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.members.services import add_key
 from tocsin.core.errors import InputError, Refused
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 SetClock = Callable[[datetime], None]

@@ -21,8 +21,9 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.originals import read
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.members.models import CodeApp
-from tocsin.taxii.answers import MEDIA_TYPE, accepts, is_taxii
 from tocsin.taxii.envelopes import named_objects
+from tocsin.taxii.media_types import MEDIA_TYPE, accepts, is_taxii
+from tocsin.taxii.status import status_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 MOMENT = "2026-11-20T10:00:00.000Z"
@@ -89,7 +90,7 @@ def test_the_envelope_is_kept_byte_for_byte(client: Client, give_key: GiveKey, s
     response = post(client, give_key(), body)
     assert (response.status_code, response["Content-Type"]) == (202, MEDIA_TYPE)
     delivery = Delivery.objects.get()
-    assert (delivery.via, delivery.receipt) == ("taxii", response.json()["id"])
+    assert (delivery.via, status_id(delivery.receipt)) == ("taxii", response.json()["id"])
     assert read(delivery_path(store, delivery.sha256)) == body
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", response.json()["request_timestamp"])
 
@@ -210,7 +211,7 @@ def test_scopes_and_abilities(client: Client, give_key: GiveKey) -> None:
     assert post(client, give_key(scopes=["read"]), body).status_code == 403
     rui = {"Authorization": f"Bearer {give_key('rui_reviewer')}"}
     response = client.get("/taxii2/centre/collections/", headers=rui)
-    assert [each["alias"] for each in response.json()["collections"]] == ["released", "recalls"]
+    assert [each["alias"] for each in response.json()["collections"]] == ["released", "alerts", "recalls"]
     key = {"Authorization": f"Bearer {give_key()}"}
     for tail in ("objects/", "manifest/", "objects/indicator--1/", "objects/indicator--1/versions/"):
         # Nobody reads out of an inbox.

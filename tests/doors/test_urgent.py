@@ -30,7 +30,7 @@ from tocsin.centre.retention import ending
 from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.core.words import Tlp
 from tocsin.site.desk import tasks_for
-from tocsin.taxii.answers import MEDIA_TYPE
+from tocsin.taxii.media_types import MEDIA_TYPE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 TABLE = b"ip,last_seen\n192.0.2.7,2026-11-20T10:00:00Z\n"

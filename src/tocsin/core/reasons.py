@@ -100,6 +100,8 @@ REASONS: dict[str, str] = {
     "not-a-type": "This type of event is not in the taxonomy.",
     "not-a-country": "This is not an ISO 3166 country code.",
     "not-a-port": "This is not a port between 0 and 65535.",
+    "not-a-filter": "This filter is not known, or its value is none that it can have.",
+    "said-twice": "This may be said once only.",
     "not-a-number": "This is not a number in the allowed range.",
     "not-a-time": "This is not a date and time that can be read.",
     "time-in-future": "This time lies in the future. Correct it, or say in a column map that dates begin with the day.",

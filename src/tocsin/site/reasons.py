@@ -7,6 +7,8 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("This filter is not known, or its value is none that it can have."),
+    gettext_noop("This may be said once only."),
     gettext_noop("Who asked for a sealed copy cannot open it: another legal officer has to."),
     gettext_noop("It is of this country already. Choose another."),
     gettext_noop("A circular went straight to those whom it names. Recall it, and send another."),

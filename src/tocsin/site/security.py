@@ -21,6 +21,7 @@ from tocsin.centre.members import admission, browsers, limits
 from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
 from tocsin.credentials.certificates import fingerprint_in_header
+from tocsin.taxii import answers as taxii
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +117,9 @@ class NotTaken:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method == "TRACE":
-            return HttpResponseNotAllowed(["GET", "POST"])
+            return taxii.refusal(request, 405) if taxii.is_spoken(request) else HttpResponseNotAllowed(["GET", "POST"])
         if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            return HttpResponseBadRequest()
+            return taxii.refusal(request, 400) if taxii.is_spoken(request) else HttpResponseBadRequest()
         return self.get_response(request)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from tocsin.taxii.views import nothing as taxii_nothing
+
 from . import acts, countries, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -34,8 +36,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.rights.urls")),
     path("api/v1/", include("tocsin.api.urls")),
     path("taxii2/", include("tocsin.taxii.urls")),
+    path("taxii2", taxii_nothing, name="taxii-without-slash"),
 ]
 
+handler400 = "tocsin.site.views.bad_request"
 handler403 = "tocsin.site.views.forbidden"
 handler404 = "tocsin.site.views.not_found"
 handler500 = "tocsin.site.views.failed"

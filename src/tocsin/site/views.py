@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views import defaults
 from django.views.decorators.cache import never_cache
 
 from tocsin import __version__
@@ -27,6 +28,7 @@ from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.formats import all_formats
 from tocsin.reference.countries import country
+from tocsin.taxii import answers as taxii
 
 from . import desk, state
 from .access import person_of, requires
@@ -142,8 +144,17 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok", "version": __version__})
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400: what Django itself refuses, such as a host that is not ours."""
+    if taxii.is_spoken(request):
+        return taxii.refusal(request, 400)
+    return defaults.bad_request(request, exception or Exception())
+
+
 def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
     """403: a form that was not ours, or too old."""
+    if taxii.is_spoken(request):
+        return taxii.refusal(request, 403)
     return render(request, "site/error.html", {"code": 403}, status=403)
 
 
@@ -155,11 +166,15 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent or not visible, in the same words."""
+    if taxii.is_spoken(request):
+        return taxii.refusal(request, 404)
     return render(request, "site/error.html", {"code": 404}, status=404)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """500: our fault."""
+    if taxii.is_spoken(request):
+        return taxii.refusal(request, 500)
     return render(request, "site/error.html", {"code": 500}, status=500)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
 import orjson
+from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -24,17 +25,19 @@ from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
 from .callers import caller_of
+from .media_types import MEDIA_TYPE, accepts
 
-MEDIA_TYPE = "application/taxii+json;version=2.1"
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Caller, P], HttpResponse]
 Door = Callable[Concatenate[HttpRequest, P], HttpResponse]
 STATUS_OF_REASON = {
     "too-large": 413, "no-space": 507, "agreement-expired": 403, "agreement-not-in-force": 403,
     "country-restricted": 403, "country-suspended": 403, "not-a-time": 400, "not-a-number": 400, "not-an-id": 400,
-    "invalid-object": 400,
+    "invalid-object": 400, "not-a-filter": 400, "said-twice": 400,
 }  # fmt: skip
 RETRY_SECONDS = 30
+ALL: tuple[str, ...] = ()
+"""What a door says that answers every method alike."""
 
 
 def answer(body: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -60,8 +63,27 @@ def problem(status: int, title: str, description: str = "", code: str = "", **he
     return response
 
 
+def is_spoken(request: HttpRequest) -> bool:
+    """Whether this request is for the TAXII server: then what no door of ours refuses is refused in its words too."""
+    return request.path.startswith("/taxii2/") or request.path == "/taxii2"
+
+
+def refusal(request: HttpRequest, status: int) -> HttpResponse:
+    """What is refused before or behind our doors: a host that is not ours, or a fault."""
+    # Before the language was chosen, that of who asked last is still there.
+    with override(get_language_from_request(request)):
+        texts = {
+            400: _("The request is not understood."), 403: _("You may not do this."), 404: _("There is nothing here."),
+            405: _("This method is not offered here."), 500: _("Something went wrong on our side"),
+        }  # fmt: skip
+        return problem(status, texts[status])
+
+
 def door(*methods: str) -> Callable[[View[P]], Door[P]]:
-    """A view behind sign-in that speaks TAXII; what goes wrong is mapped here, once."""
+    """A view behind sign-in that speaks TAXII; what goes wrong is mapped here, once.
+
+    Whatever gives also answers HEAD: the same, without a body.
+    """
 
     def around(view: View[P]) -> Door[P]:
         @csrf_exempt  # Sessions do not open this door, so that no forged request can.
@@ -71,15 +93,13 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
                 caller = caller_of(request, timezone.now())
                 if caller is None:
                     raise KeyEnded
-                if not accepts(request.headers.get("Accept", "")):
-                    return problem(406, _("This server answers as %(type)s only.") % {"type": MEDIA_TYPE})
-                if request.method not in methods:
-                    return problem(405, _("This method is not offered here."), Allow=", ".join(methods))
+                if refused := _not_understood(request, methods):
+                    return refused
                 if not caller.has_scope("taxii"):
                     raise ScopeLacking("the key lacks the scope taxii")
                 spend(caller.person, Kind.REQUESTS, timezone.now())
                 wall.confine(caller.person, request.method)
-                return view(request, caller, *args, **kwargs)
+                return _bare(request, view(request, caller, *args, **kwargs))
             except Exception as error:
                 said = _mapped(error)
                 if said is None:
@@ -95,6 +115,44 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
     return around
 
 
+def open_door(*methods: str) -> Callable[[Door[P]], Door[P]]:
+    """The same for a view that asks nobody who he is."""
+
+    def around(view: Door[P]) -> Door[P]:
+        @csrf_exempt  # There is no session to abuse.
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            try:
+                return _not_understood(request, methods) or _bare(request, view(request, *args, **kwargs))
+            except Exception as error:
+                if (said := _mapped(error)) is None:
+                    raise
+                return said
+
+        return cast(Door[P], guarded)
+
+    return around
+
+
+def _not_understood(request: HttpRequest, methods: tuple[str, ...]) -> HttpResponse | None:
+    """The answer to a request in whose words or by whose method nothing is given here."""
+    if not accepts(request.headers.get("Accept", "")):
+        return problem(406, _("This server answers as %(type)s only.") % {"type": MEDIA_TYPE})
+    offered = [*methods, *(["HEAD"] if "GET" in methods else [])]
+    if methods and request.method not in offered:
+        return problem(405, _("This method is not offered here."), Allow=", ".join(sorted(offered)))
+    return None
+
+
+def _bare(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """To HEAD the answer to GET without its body, of which it says the length."""
+    if request.method == "HEAD":
+        length = len(response.content)
+        response.content = b""
+        response["Content-Length"] = str(length)
+    return response
+
+
 def _mapped(error: Exception) -> HttpResponse | None:
     match error:
         case KeyEnded():
@@ -107,6 +165,8 @@ def _mapped(error: Exception) -> HttpResponse | None:
         case InputError():
             where = " ".join(part for part in (error.position, error.field, error.excerpt[:200]) if part)
             return problem(STATUS_OF_REASON.get(error.reason, 422), sentence(error.reason), where, error.reason)
+        case SuspiciousOperation():  # More parameters than any question has, among others.
+            return problem(400, _("The request is not understood."))
         case Conflict():
             return problem(409, _("This cannot be done: %(why)s.") % {"why": str(error)})
         case TooManyFailures():
@@ -120,25 +180,3 @@ def _mapped(error: Exception) -> HttpResponse | None:
         case OperationalError():
             return problem(503, _("Not now. Try again in a moment."), Retry_After=str(RETRY_SECONDS))
     return None
-
-
-def accepts(header: str) -> bool:
-    """Whether the reader takes our media type; one that names none takes what there is."""
-    ranges = [_media_type(part) for part in header.split(",") if part.strip()]
-    return not ranges or any(
-        kind in {"*/*", "application/*"} or (kind == "application/taxii+json" and said.get("version", "2.1") == "2.1")
-        for kind, said in ranges
-        if not re.fullmatch(r"0(\.0*)?", said.get("q", "1"))
-    )
-
-
-def is_taxii(content_type: str) -> bool:
-    """Whether a body is declared as TAXII 2.1, with or without the version, quoted or not."""
-    kind, said = _media_type(content_type)
-    return kind == "application/taxii+json" and said.get("version", "2.1") == "2.1"
-
-
-def _media_type(text: str) -> tuple[str, dict[str, str]]:
-    kind, *parameters = (part.strip() for part in text.split(";"))
-    pairs = (each.partition("=") for each in parameters)
-    return kind.lower(), {name.strip().lower(): value.strip().strip('"') for name, _sign, value in pairs}

@@ -1,19 +1,22 @@
-"""The collections of an API root: `inbox` takes, `released` and `recalls` give.
+"""The collections of an API root: `inbox` takes, `released`, its parts and `recalls` give.
 
-`released` and `recalls` exist for everybody who may read at all, so that it says nothing that they exist (W27).
+`released`, `alerts` and `recalls` exist for everybody who may read at all, so that it says nothing that they exist
+(W27); other parts of `released` exist for whoever has something of them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
+from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
 from tocsin.centre.audit.services import record
@@ -28,119 +31,178 @@ from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
 from tocsin.core.errors import InputError, NotFound, Refused
 
+from . import cursors
 from .answers import answer, moment
+from .filters import NO_VERSION, Asked
+from .media_types import FORMER_STIX, STIX
+from .selections import ALERTS, Selection, aliases, part_named, parts_for
 
-STIX = "application/stix+json;version=2.1"
 INBOX, RELEASED, RECALLS = "inbox", "released", "recalls"
-READABLE = {RELEASED: given.page, RECALLS: given_back.page}
-TITLES = {
-    INBOX: ("Inbox", "Objects that the organisation hands over."),
-    RELEASED: ("Released", "Objects that were released to the organisation, each with when it opened to it."),
-    RECALLS: ("Recalls", "What was taken back: notices, and last versions that are revoked. Read it as often."),
-}
-MOST = 1_000
-"""Objects in one answer."""
-MATCHES = frozenset({"id", "type", "version", "spec_version"})
 TAKEN_BY = "TAXII"
 """How the ledger names what was taken here, among what programs took."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def collections_of(caller: Caller) -> list[str]:
-    """Names of the collections that exist for the caller."""
-    person = caller.person
-    return [*([INBOX] if may(person, "deliver") else []), *(READABLE if may(person, "read") else [])]
+class Gives(Protocol):
+    """Pages of a collection."""
+
+    def __call__(
+        self, person: Person, *, wanted: Wanted, after: datetime | None, cursor: str, limit: int, now: datetime
+    ) -> Given: ...  # fmt: skip
 
 
-def described(caller: Caller, organisation: Organisation, name: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A collection; `page` where it gives something out."""
+
+    alias: str
+    title: str
+    description: str
+    page: Gives | None = None
+
+
+TAKES = Listed(INBOX, "Inbox", "Objects that the organisation hands over.")
+GIVE = (
+    Listed(
+        RELEASED, "Released", "Objects that were released to the organisation, each with when it opened to it.",
+        given.page,
+    ),
+    Listed(ALERTS.alias, ALERTS.title, ALERTS.description, ALERTS.page),
+    Listed(
+        RECALLS, "Recalls", "What was taken back: notices, and last versions that are revoked. Read it as often.",
+        given_back.page,
+    ),
+)  # fmt: skip
+
+
+class Access(NamedTuple):
+    """What a caller may do with a collection."""
+
+    can_read: bool
+    can_write: bool
+
+
+class Page(NamedTuple):
+    """What a question to a collection brought."""
+
+    found: Given
+    since: datetime
+    """From when to ask the next time, where nothing was found."""
+
+
+def collections_of(caller: Caller) -> Iterator[Listed]:
+    """The collections that exist for the caller: what everybody has first."""
+    yield from _for_everybody(caller)
+    if may(caller.person, "read") and _may_read(caller):
+        yield from map(_listed, parts_for(caller.person, timezone.now()))
+
+
+def _for_everybody(caller: Caller) -> Iterator[Listed]:
+    """Those that say nothing by being there."""
+    if may(caller.person, "deliver"):
+        yield TAKES
+    if may(caller.person, "read"):
+        yield from GIVE
+
+
+def _listed(part: Selection) -> Listed:
+    return Listed(part.alias, part.title, part.description, part.page)
+
+
+def access(caller: Caller, organisation: Organisation, one: Listed) -> Access:
+    """What the caller may do with it at this moment: exactly that the other addresses let it do."""
+    is_open = not agreements.refusal_of(organisation, timezone.now())
+    return Access(one.page is not None and _may_read(caller), one is TAKES and is_open)
+
+
+def _may_read(caller: Caller) -> bool:
+    try:
+        caller.require("read", "read")
+    except (Refused, InputError):
+        return False
+    return True
+
+
+def described(caller: Caller, organisation: Organisation, one: Listed) -> dict[str, Any]:
     """The collection's resource."""
-    title, description = TITLES[name]
+    may_do = access(caller, organisation, one)
     return {
-        "id": collection_id(organisation, name), "title": title, "alias": name, "description": description,
-        "can_read": name in READABLE and caller.has_scope("read"),
-        "can_write": name == INBOX and not agreements.refusal_of(organisation, timezone.now()),
-        "media_types": [STIX],
+        "id": collection_id(organisation, one.alias), "title": one.title, "description": one.description,
+        "alias": one.alias, "can_read": may_do.can_read, "can_write": may_do.can_write,
+        "media_types": [STIX, FORMER_STIX] if one is TAKES else [STIX],
     }  # fmt: skip
 
 
-def collection_named(caller: Caller, organisation: Organisation, name: str) -> str:
-    """The collection's own name, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
-    for each in collections_of(caller):
-        if name in {each, collection_id(organisation, each)}:
+def collection_named(caller: Caller, organisation: Organisation, name: str) -> Listed:
+    """The collection, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
+    name = name.lower()
+    for each in _for_everybody(caller):
+        if name in {each.alias, collection_id(organisation, each.alias), _former_id(organisation, each.alias)}:
             return each
+    if may(caller.person, "read") and _may_read(caller):
+        for alias in aliases(caller.person):
+            if name in {alias, collection_id(organisation, alias)}:
+                part = part_named(caller.person, alias, timezone.now())
+                if part is not None:
+                    return _listed(part)
     raise NotFound
 
 
 def collection_id(organisation: Organisation, name: str) -> str:
-    """The identifier: the same for ever, in the form of a version 4 UUID as the standard has it."""
+    """The identifier: the same for ever here, and another in every installation, as a version 4 UUID."""
+    key = f"taxii-collection:{settings.SECRET_KEY}".encode()
+    digest = hmac.digest(key, f"{organisation.slug}:{name}".encode(), "sha256")
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def _former_id(organisation: Organisation, name: str) -> str:
+    """What programs were set up with before identifiers differed from one installation to the next."""
     digest = hashlib.sha256(f"taxii-collection:{organisation.slug}:{name}".encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request filters by."""
-
-    wanted: Wanted
-    after: datetime | None
-    cursor: str
-    limit: int
-
-
-def asked(request: HttpRequest, object_id: str = "", *, every_version: bool = False) -> Asked:
-    """The filters of a request. Raises InputError for one that is not understood."""
-    said = request.GET
-    matches: dict[str, frozenset[str]] = {}
-    for name in said:
-        if name.startswith("match["):
-            field = name.removeprefix("match[").removesuffix("]")
-            if field not in MATCHES:
-                raise InputError("invalid-object", field=name)
-            matches[field] = frozenset(part.strip() for part in said[name].split(",") if part.strip())
-    after = _moment(said["added_after"]) if "added_after" in said else None
-    wanted = Wanted(
-        ids=frozenset({object_id}) if object_id else matches.get("id", frozenset()),
-        types=matches.get("type", frozenset()),
-        versions=frozenset({"all"}) if every_version else matches.get("version") or Wanted().versions,
-        spec_versions=matches.get("spec_version", frozenset()),
-    )
-    return Asked(wanted, after, said.get("next", ""), _limit(said.get("limit", "")))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InputError("not-a-time", field="added_after", excerpt=text[:40]) from None
-
-
-def _limit(text: str) -> int:
-    if not text:
-        return MOST
-    if not text.isascii() or not text.isdecimal() or int(text[:9]) == 0:
-        raise InputError("not-a-number", field="limit", excerpt=text[:40])
-    return min(MOST, int(text[:9]))
-
-
-def read(caller: Caller, name: str, filters: Asked) -> Given:
-    """A page of the collection."""
-    if name not in READABLE:
+def read(caller: Caller, organisation: Organisation, one: Listed, asked: Asked) -> Page:
+    """A page of the collection. Raises Refused for one that gives nothing out, InputError for a foreign `next`."""
+    if one.page is None:
         raise Refused("this collection takes objects and gives none out")
-    person = caller.require("read", "read")
-    return READABLE[name](
-        person, wanted=filters.wanted, after=filters.after, cursor=filters.cursor, limit=filters.limit,
-        now=timezone.now(),
-    )  # fmt: skip
-
-
-def read_one(caller: Caller, name: str, filters: Asked) -> Given:
-    """The same of one object. Raises NotFound where it is nothing to the caller, whatever the other filters are."""
-    found = read(caller, name, filters)
+    person, collection = caller.require("read", "read"), collection_id(organisation, one.alias)
+    if not asked.cursor:
+        found = _given(person, one.page, asked)
+        return _bound(person, collection, asked, found, asked.after or EPOCH)
+    place = cursors.opened(person, collection, asked)
+    asked = cursors.at(asked, place)
+    found = _given(person, one.page, asked)
     if not found.items:
-        bare = Asked(Wanted(ids=filters.wanted.ids, versions=frozenset({"all"})), None, "", 1)
-        if not read(caller, name, bare).items:
+        # What was left of the pass is gone. A program that keeps its place until something comes would wait for ever.
+        asked = cursors.behind(asked, place)
+        found = _given(person, one.page, asked)
+    return _bound(person, collection, replace(asked, after=place.after), found, place.last)
+
+
+def _given(person: Person, page: Gives, asked: Asked) -> Given:
+    if asked.is_nothing:
+        return Given()
+    return page(
+        person, wanted=asked.wanted, after=asked.after, cursor=asked.cursor, limit=asked.limit, now=timezone.now()
+    )
+
+
+def _bound(person: Person, collection: str, asked: Asked, found: Given, since: datetime) -> Page:
+    """The page, with a `next` that only this reader can use, for this question alone."""
+    if found.cursor:
+        last = found.items[-1].added_at
+        found = replace(found, cursor=cursors.bound(person, collection, asked, found.cursor, last))
+    return Page(found, since)
+
+
+def read_one(caller: Caller, organisation: Organisation, one: Listed, asked: Asked) -> Page:
+    """The same of one object. Raises NotFound where it is nothing to the caller, whatever the other filters are."""
+    page = read(caller, organisation, one, asked)
+    if not page.found.items:
+        bare = Asked(Wanted(ids=asked.wanted.ids, versions=frozenset({"all"})), limit=1)
+        if not read(caller, organisation, one, bare).found.items:
             raise NotFound
-    return found
+    return page
 
 
 def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -> None:
@@ -149,7 +211,7 @@ def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -
     if not listed:
         return
     with transaction.atomic():
-        if name == RELEASED:
+        if name != RECALLS:
             took(person, Taking.Channel.API, {each.batch for each in listed}, at, reference=TAKEN_BY)
         else:
             given_back.note_seen(person, {each.batch for each in listed}, at)
@@ -164,7 +226,7 @@ def envelope(found: Given) -> HttpResponse:
 def manifest(found: Given) -> HttpResponse:
     """What is in a page, without the objects."""
     entries = [
-        {"id": each.body["id"], "date_added": moment(each.added_at), "version": each.version, "media_type": STIX}
+        {"id": each.body["id"], "date_added": moment(each.added_at), "version": _version(each), "media_type": STIX}
         for each in found.items
     ]
     return _paged(found, {"objects": entries})
@@ -172,7 +234,12 @@ def manifest(found: Given) -> HttpResponse:
 
 def versions(found: Given) -> HttpResponse:
     """The versions of one object."""
-    return _paged(found, {"versions": list(dict.fromkeys(each.version for each in found.items))})
+    return _paged(found, {"versions": list(dict.fromkeys(map(_version, found.items)))})
+
+
+def _version(item: Item) -> str:
+    """Its version, as filters take it; what has none is named by its moment otherwise, which differs by reader."""
+    return NO_VERSION if item.version == moment(item.added_at) else item.version
 
 
 def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:
@@ -182,4 +249,14 @@ def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:
     if found.items:
         response["X-TAXII-Date-Added-First"] = moment(found.items[0].added_at)
         response["X-TAXII-Date-Added-Last"] = moment(found.items[-1].added_at)
+    return response
+
+
+def dated(response: HttpResponse, page: Page) -> HttpResponse:
+    """With both dates, which the standard demands of empty pages too: there they say from when to ask again.
+
+    Where they are missing, programs take their own clock, and miss what was added while it ran ahead.
+    """
+    for name in ("X-TAXII-Date-Added-First", "X-TAXII-Date-Added-Last"):
+        response.headers.setdefault(name, moment(page.since))
     return response

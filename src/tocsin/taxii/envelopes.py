@@ -12,6 +12,9 @@ from tocsin.core.errors import InputError
 LIMIT_BYTES = 64 << 20
 """Most that one envelope may hold; larger sets are sent as several."""
 
+MOST_PARTS = 3_000_000
+"""Commas in an envelope. STIX of the largest size has fewer; millions of empty objects would fill the memory."""
+
 
 class Named(msgspec.Struct, frozen=True):
     """An object's identity; empty where it states none that is a text."""
@@ -32,7 +35,11 @@ class _Object(msgspec.Struct):
 
 def named_objects(content: bytes) -> list[Named]:
     """Identity of each object in order. Raises InputError when this is no envelope with at least one object."""
+    if content.count(b",") > MOST_PARTS:
+        raise InputError("not-an-envelope", excerpt=f"more than {MOST_PARTS} parts")
     try:
+        # What is not looked at below is not decoded either.
+        content.decode()
         envelope = msgspec.json.decode(content, type=_Envelope)
         found = [_named(raw) for raw in envelope.objects]
     except RecursionError as error:

@@ -6,6 +6,9 @@ rest succeeded: an object that was repeated or known before is no failure.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,25 +19,53 @@ from tocsin.centre.intake import originals, services
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.store import delivery_path
 from tocsin.centre.reasons import sentence
+from tocsin.core.errors import NotFound
 
 from .answers import moment
 from .envelopes import Named, named_objects
+from .filters import NO_VERSION
 
 LISTED_MOST = 1_000
 """Objects of one outcome that are named one by one; of more there is only the count."""
 KEPT = frozenset({"pattern-kept-whole", "boolean-tree-kept-whole", "unsupported-record", "attachment-kept"})
 """Reasons under which the object itself was kept."""
-NO_VERSION = "1970-01-01T00:00:00.000000Z"
-"""The standard demands a version in a detail, which objects without moments do not have."""
 REMEMBERED_SECONDS = 3600
 
 
+def status_id(receipt: str) -> str:
+    """The status's identifier: the number that the receipt spells, in the form of a version 4 UUID.
+
+    Receipts of before they were such numbers stand for themselves.
+    """
+    try:
+        number = uuid.UUID(bytes=base64.urlsafe_b64decode(receipt + "=="))
+    except (ValueError, binascii.Error):
+        return receipt
+    return str(number) if number.version == 4 and _spelt(number) == receipt else receipt
+
+
+def receipt_of(status: str) -> str:
+    """The receipt that a status identifier, or a receipt, stands for."""
+    try:
+        number = uuid.UUID(status)
+    except ValueError:
+        return status
+    return _spelt(number)
+
+
+def _spelt(number: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(number.bytes).rstrip(b"=").decode()
+
+
 def status_of(delivery: Delivery, stated: Sequence[Named] | None = None) -> dict[str, Any]:
-    """The resource. `stated` are the envelope's objects where they are at hand; else they are read again."""
+    """The resource. `stated` are the envelope's objects where they are at hand; else they are read again.
+
+    Raises NotFound where the bytes are there no more.
+    """
     stated = _stated(delivery) if stated is None else stated
     first = delivery.duplicate_of or delivery
     body: dict[str, Any] = {
-        "id": delivery.receipt,
+        "id": status_id(delivery.receipt),
         "request_timestamp": moment(delivery.received_at),
         "total_count": len(stated),
     }
@@ -78,6 +109,9 @@ def _stated(delivery: Delivery) -> list[Named]:
     key = f"taxii-envelope:{delivery.sha256}"
     found: list[Named] | None = cache.get(key)
     if found is None:
-        found = named_objects(originals.read(delivery_path(services.store_folder(), delivery.sha256)))
+        try:
+            found = named_objects(originals.read(delivery_path(services.store_folder(), delivery.sha256)))
+        except FileNotFoundError as error:
+            raise NotFound from error
         cache.set(key, found, REMEMBERED_SECONDS)
     return found

@@ -25,6 +25,8 @@ from .models import Key, Organisation, Person
 from .rules import ROLES, SCOPES, side_of
 
 CENTRE = "centre"
+RESERVED = frozenset({"public-alerts"})
+"""What addresses of machine doors say in the place of an organisation."""
 
 
 @transaction.atomic
@@ -74,6 +76,8 @@ def add_organisation(
 
     if class_name not in Organisation.Class.values:
         raise InputError("invalid-object", field="class_name", excerpt=class_name)
+    if slug in RESERVED:
+        raise InputError("invalid-object", field="slug", excerpt=slug)
     draft = Organisation(class_name=class_name)
     units.check_place(draft, parent)
     if is_bureau and side_of(draft) != "bureau":
