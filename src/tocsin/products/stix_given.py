@@ -92,6 +92,8 @@ class Identifiers:
 
     def __init__(self, secret: str) -> None:
         self._key = hashlib.sha256(f"stix-identifiers:{secret}".encode()).digest()
+        self.mark = hashlib.sha256(b"mark" + self._key).hexdigest()[:16]
+        """Tells one exchange from another."""
 
     def sealed(self, identifier: str) -> str:
         """What stands for it; observables and common knowledge keep theirs."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -158,13 +159,13 @@ def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -
 
 def envelope(found: Given) -> HttpResponse:
     """The objects of a page."""
-    return _paged(found, {"objects": [each.body for each in found.items]})
+    return _paged(found, {"objects": orjson.Fragment(b"[%b]" % b",".join(each.raw for each in found.items))})
 
 
 def manifest(found: Given) -> HttpResponse:
     """What is in a page, without the objects."""
     entries = [
-        {"id": each.body["id"], "date_added": moment(each.added_at), "version": each.version, "media_type": STIX}
+        {"id": each.id, "date_added": moment(each.added_at), "version": each.version, "media_type": STIX}
         for each in found.items
     ]
     return _paged(found, {"objects": entries})

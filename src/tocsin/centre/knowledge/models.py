@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from django.db import models
@@ -82,6 +82,37 @@ class Mention(models.Model):
     object = models.ForeignKey(
         Object, on_delete=models.CASCADE, related_name="mentions", db_index=False, db_constraint=False
     )
+
+
+class Copied(models.Model):
+    """A STIX object whose id another one has too: in another version, or handed over twice. All others are known to be
+    the first and last of their kind without looking."""
+
+    number = models.BigIntegerField(primary_key=True)
+    """Of the object."""
+
+
+class Rendering(models.Model):
+    """Neighbours of one batch as recipients get them under one look, kept so that pages are joined from bytes.
+
+    May be deleted at any time: it is made anew when somebody asks. Sealed where its batch is (`rendering`).
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="renderings", db_index=False)
+    look = models.BigIntegerField()
+    """`products.given_pages.Look.mark`."""
+    first = models.BigIntegerField()
+    """The place in the delivery from which on it holds what there is of the batch..."""
+    until = models.BigIntegerField()
+    """... and the one before which it ends."""
+    changed = models.BigIntegerField()
+    """That of the batch when it was made: it is used while the batch has the same."""
+    stamp = models.BigIntegerField()
+    """Random: by it a process knows what it remembers."""
+    body = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["batch", "look", "first"], name="rendering_once")]
 
 
 class Document(models.Model):

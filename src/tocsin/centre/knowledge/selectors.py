@@ -44,9 +44,14 @@ def _keys(way: Way, texts: Iterable[str]) -> list[int]:
 
 
 def bodies_of(things: Iterable[Object]) -> dict[int, Body]:
-    """The same for many, by their number: neighbours lie in one block, which is read once."""
+    """The same for many, by their number."""
+    return bodies_at(thing.pk for thing in things)
+
+
+def bodies_at(numbers: Iterable[int]) -> dict[int, Body]:
+    """The bodies of the objects with these numbers: neighbours lie in one block, which is read once."""
     found: dict[int, Body] = {}
-    left = sorted(thing.pk for thing in things)
+    left = sorted(numbers)
     while left:
         first, body = Block.objects.filter(first__lte=left[-1]).order_by("-first").values_list("first", "body")[0]
         here = left[bisect_left(left, first) :]

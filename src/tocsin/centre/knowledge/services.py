@@ -18,11 +18,12 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey
-from tocsin.lake.objects import ROW_COLUMNS, emptied
+from tocsin.lake.objects import ROW_COLUMNS, Way, emptied, keys_of
 
-from .models import SEALED_COLUMNS, Block, Document, Mention, Object, sealed_head
+from .models import SEALED_COLUMNS, Block, Copied, Document, Mention, Object, Rendering, sealed_head
 from .selectors import FINDER, sealed_key
 
+STIX = "stix-2.1"
 OBJECTS_IN_DELIVERY = 1 << 28
 """Object numbers are delivery × this + place: known before the commit, so that links need no second look."""
 
@@ -38,6 +39,7 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
         numbers = range(first, first + things.height)
         batches = things["batch"].to_list()
+        note_copies(numbers.start, things)
         if keys:
             things, blocks, mentions = sealed_frames(keys, batches, things, blocks, mentions)
         frame = things.select(pl.Series("id", numbers), pl.lit(delivery.pk).alias("delivery"), *columns)
@@ -45,6 +47,23 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
         rows.insert_frame(Block, blocks.with_columns(pl.col("first") + first))
         rows.insert_frame(Mention, mentions.select("key", object=pl.col("thing") + first))
         first = numbers.stop
+
+
+def note_copies(first: int, things: pl.DataFrame) -> None:
+    """Note which of these objects, that are about to be kept under numbers from the first on, share their id with one
+    another or with what is there. Whoever keeps others meanwhile waits, since their batches are in the database."""
+    places = np.flatnonzero((things["standard"] == STIX).to_numpy())
+    keys = keys_of(Way.ID, things["object_id"].gather(places))
+    distinct, kinds, times = np.unique(keys, return_inverse=True, return_counts=True)
+    asked = {key: kind for kind, key in enumerate(distinct.tolist())}
+    finder = vault.known(FINDER)
+    if finder is not None:
+        asked |= {sealed_key(finder, key): kind for key, kind in list(asked.items())}
+    held = Mention.objects.filter(key__in=rows.Numbers(asked)).values_list("key", "object_id")
+    found = [(asked[key], number) for key, number in held]
+    times[[kind for kind, _ in found]] += 1
+    copied = {number for _, number in found} | set((first + places[times[kinds] > 1]).tolist())
+    Copied.objects.bulk_create(map(Copied, sorted(copied)), ignore_conflicts=True, batch_size=500)
 
 
 def sealed_frames(
@@ -90,6 +109,7 @@ def take_out(delivery: Delivery, batches: list[int]) -> dict[str, int]:
     """Delete objects with their bytes and keys, and documents, of these batches of it; says how many."""
     with transaction.atomic():
         counts = _objects_out(delivery.pk, batches)
+        Rendering.objects.filter(batch__in=batches).delete()
         counts["documents"] += Document.objects.filter(batch__in=batches).delete()[0]
     return dict(counts)
 
@@ -124,5 +144,6 @@ def _objects_out(delivery: int, batches: list[int]) -> Counter[str]:
         else:
             block.delete()
         counts["blocks"] += 1
+    Copied.objects.filter(number__in=rows.Numbers(gone)).delete()
     going._raw_delete(going.db)
     return counts
