@@ -5,10 +5,10 @@
 
 One installation grows from size to size, in deliveries of so many indicators each, all released by their label. They
 are written through the product's own functions (batches with their moments, blocks, mentions, copies), without the
-receipt and the reading of each, which would take hours. Then it is served by the real server and read by a program with
-a key over one kept connection, page after page of 1,000: the first time, when pages are rendered, and again; from
-anywhere by date; filtered by type, version and id. Envelopes of 1,000 new indicators are posted, and a worker reads them
-into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger and the
+receipt and the reading of each, which would take hours. Then it is served by the real server and read by a program
+with a key over one kept connection, page after page of 1,000: the first time, when pages are rendered, and again; from
+anywhere by date; filtered by type, version and id. Envelopes of 1,000 new indicators are posted, and a worker reads
+them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger and the
 gate are in them. Limits for one key are lifted for it.
 
 With `--peers`, OpenTAXII runs the same load in the same run. nginx, where there is one, serves the bytes of one page of
@@ -68,7 +68,9 @@ def measured(told: argparse.Namespace, home: Path) -> dict[str, Any]:
     from tocsin.cli.installation import make
 
     make("Bench")
-    limits = "".join(f"{who}_{kind} = 0\n" for who in ("person", "key") for kind in ("lookups", "downloads", "requests"))
+    limits = "".join(
+        f"{who}_{kind} = 0\n" for who in ("person", "key") for kind in ("lookups", "downloads", "requests")
+    )
     with (home / "tocsin.toml").open("a") as settings:
         settings.write(f"\n[limits]\n{limits}")
     secrets = people()
@@ -131,10 +133,12 @@ def indicators(first: int, count: int) -> list[dict[str, Any]]:
     for number in range(first, first + count):
         chance = random.Random(number)
         at = f"2026-{chance.randrange(1, 12):02d}-{chance.randrange(1, 29):02d}T10:00:00.{number % 1000:03d}Z"
+        drawn = uuid.UUID(int=chance.getrandbits(128), version=4)
         made.append({
-            "type": "indicator", "spec_version": "2.1", "id": f"indicator--{uuid.UUID(int=chance.getrandbits(128), version=4)}",
+            "type": "indicator", "spec_version": "2.1", "id": f"indicator--{drawn}",
             "created": at, "modified": at, "name": f"family-{chance.randrange(200):03d} infrastructure",
-            "description": "Address that infected machines asked for orders.", "indicator_types": ["malicious-activity"],
+            "description": "Address that infected machines asked for orders.",
+            "indicator_types": ["malicious-activity"],
             "pattern": f"[ipv4-addr:value = '198.51.{number // 256 % 100}.{number % 256}']", "pattern_type": "stix",
             "valid_from": at, "confidence": chance.randrange(101), "labels": [f"family-{chance.randrange(200):03d}"],
         })  # fmt: skip
@@ -291,8 +295,9 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
         found["every_version"] = reader.timed(pages, alike(**{"match[version]": "all"}))
         some = [indicators(chance.randrange(size // told.delivery) * told.delivery, 1)[0]["id"] for _ in range(pages)]
         found["by_id"] = reader.timed(pages, lambda each: got(reader.get(f"{released}{sealed(some[each])}/")[1]))
-        found["manifest"] = reader.timed(pages, lambda _: got(reader.get(
-            released.replace("objects", "manifest"), limit=str(PAGE), added_after=chance.choice(dates))[1]))  # fmt: skip
+        manifest = released.replace("objects", "manifest")
+        found["manifest"] = reader.timed(pages, lambda _: got(
+            reader.get(manifest, limit=str(PAGE), added_after=chance.choice(dates))[1]))  # fmt: skip
         found["polls_with_nothing_new"] = reader.timed(pages, lambda _: 1 + got(
             reader.get(released, added_after="2100-01-01T00:00:00Z")[1]))  # fmt: skip
         found["post"] = posted(Reader(told.port, secrets["source"], process), told.posts, size)
@@ -332,7 +337,9 @@ def sealed(identifier: str) -> str:
 
 def posted(source: Reader, count: int, salt: int) -> dict[str, Any]:
     """Envelopes of 1,000 new indicators."""
-    bodies = [orjson.dumps({"objects": indicators((salt + 7) * 1_000_000 + each * PAGE, PAGE)}) for each in range(count)]
+    bodies = [
+        orjson.dumps({"objects": indicators((salt + 7) * 1_000_000 + each * PAGE, PAGE)}) for each in range(count)
+    ]
     path = "/taxii2/source/collections/inbox/objects/"
 
     def work(number: int) -> int:

@@ -92,8 +92,9 @@ class Poller:
 
     def is_at_the_end(self) -> bool:
         """Read on to the end; whether all that there is was given at some time."""
-        while self.poll(3) or self.cursor:
-            pass
+        while self.cursor or self.poll(3) or self.cursor:
+            if self.cursor:
+                self.poll(3)
         return {each.raw for each in page(self.login).items} <= self.has
 
 
@@ -197,17 +198,21 @@ def test_each_object_of_a_batch_has_a_moment_of_its_own() -> None:
     assert moments == sorted(set(moments))
     assert len(whole) == 31 + 4 + 2
     found, after = [], None
-    while (some := page("fleur_officer", after, limit=2).items):
+    while some := page("fleur_officer", after, limit=2).items:
         found += some
         after = some[-1].added_at
     assert [each.raw for each in found] == [each.raw for each in whole]
     set_audience(Batch.objects.filter(pk__in=[each.pk for each in batch + other]), ("all-members",))
-    assert [each.moment for each in page("fleur_officer").items] == [each.moment for each in whole], "no change for them"
+    assert [each.moment for each in page("fleur_officer").items] == [each.moment for each in whole], (
+        "no change for them"
+    )
 
 
 def test_one_release_of_many_batches_and_what_closes_afterwards() -> None:
     people.call("fleur_officer")
-    batches = [each for number in range(40) for each in sent((SETS[0], [number * 2 + 1, number * 2 + 2]), audience=None)]
+    batches = [
+        each for number in range(40) for each in sent((SETS[0], [number * 2 + 1, number * 2 + 2]), audience=None)
+    ]
     set_audience(Batch.objects.filter(pk__in=[each.pk for each in batches]), BY_LABEL)
     whole = page("fleur_officer").items
     assert len({each.moment for each in whole}) == len(whole) == 80 + 4
@@ -231,7 +236,7 @@ def test_a_right_that_opens_many_batches_at_once() -> None:
     assert len({each.moment for each in whole}) == len(whole) == 60 + 4
     sent((SETS[0], [999]))
     found, after = [], None
-    while (some := page("fleur_officer", after, limit=7).items):
+    while some := page("fleur_officer", after, limit=7).items:
         found += some
         after = some[-1].added_at
         Batch.objects.filter(pk=found[8].batch if len(found) > 8 else 0).update(hidden_at=builders.NOW)
@@ -280,7 +285,7 @@ def test_pages_of_recalls_by_date_alone() -> None:
     whole = back(None, 1_000)
     assert len({each.moment for each in whole}) == len(whole) == 2 + 4 * (1 + 2)
     found, after = [], None
-    while (some_items := back(after, 2)):
+    while some_items := back(after, 2):
         found += some_items
         after = some_items[-1].added_at
         if len(found) == 4:
@@ -334,6 +339,8 @@ def test_a_large_delivery_is_read_from_anywhere() -> None:
     for place in (2_500, 1_100, 2_047, 3_001, 10, 1_500):
         assert page("fleur_officer", whole[place].added_at, limit=9).items == whole[place + 1 : place + 10]
     last = Wanted(types=frozenset({"indicator"}))
-    some = given.page(reader("fleur_officer"), wanted=last, after=None, cursor="", limit=5_000, now=timezone.now()).items
+    some = given.page(
+        reader("fleur_officer"), wanted=last, after=None, cursor="", limit=5_000, now=timezone.now()
+    ).items
     assert [each.version for each in some if each.body["name"] == "address 7"] == ["2026-11-02T10:00:00.000Z"]
     assert len(some) == 3_002

@@ -15,7 +15,6 @@ from django.utils import timezone
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.handling import retention
 
-
 MICROSECOND = timedelta(microseconds=1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -49,20 +49,47 @@ class Piece(NamedTuple):
     rendered: Rendered
 
 
+Met = dict[int, dict[int, list[tuple[int, int, int]]]]
+"""Batch → look → (first, until, stamp) of pieces that were found: what a reader's view remembers while the batch stays
+as it is, so that the database need not be asked where they are."""
+
+
 class Renderings:
     """What one answer needs of them; `keep` at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, met: Met) -> None:
+        self._met = met
         self._pieces: dict[tuple[int, int], list[Piece]] = {}
         self._fresh: list[Rendering] = []
 
-    def begin(self, sources: Iterable[tuple[Source, Look]]) -> None:
+    def begin(self, sources: Collection[tuple[Source, Look]]) -> None:
         """Fetch the first of each, together."""
         looks = {(source.batch, look.mark): source for source, look in sources}
+        for source, look in sources:
+            if self._remembered(source, look, 0) is not None:
+                del looks[source.batch, look.mark]
+        if not looks:
+            return
         found = Rendering.objects.filter(batch__in=[batch for batch, _ in looks], first=0)
         known = [each for each in found.defer("body") if _is_of(each, looks.get((each.batch_id, each.look)))]
         for each, rendered in _opened(known, looks):
-            self._pieces[each.batch_id, each.look] = [Piece(each.first, each.until, rendered)]
+            self._pieces[each.batch_id, each.look] = [self._found(each, rendered)]
+
+    def _found(self, kept: Rendering, rendered: Rendered) -> Piece:
+        here = self._met.setdefault(kept.batch_id, {}).setdefault(kept.look, [])
+        here.append((kept.first, kept.until, kept.stamp))
+        return Piece(kept.first, kept.until, rendered)
+
+    def _remembered(self, source: Source, look: Look, place: int) -> Piece | None:
+        for first, until, stamp in self._met.get(source.batch, {}).get(look.mark, ()):
+            if first <= place < until:
+                with _lock:
+                    rendered = _remembered.get(stamp)
+                if rendered is not None:
+                    piece = Piece(first, until, rendered)
+                    self._pieces.setdefault((source.batch, look.mark), []).append(piece)
+                    return piece
+        return None
 
     def at(self, source: Source, look: Look, place: int) -> Piece:
         """The piece with this place in it, which may hold none of its objects."""
@@ -72,10 +99,12 @@ class Renderings:
             for piece in here:
                 if piece.first <= place < piece.until:
                     return piece
+            if (piece_met := self._remembered(source, look, place)) is not None:
+                return piece_met
             near = Rendering.objects.filter(batch=source.batch, look=look.mark, first__lte=place).order_by("-first")
             kept = [each for each in near.defer("body")[:1] if _is_of(each, source) and place < each.until]
             if found := _opened(kept, {key: source}):
-                here.append(Piece(kept[0].first, kept[0].until, found[0][1]))
+                here.append(self._found(kept[0], found[0][1]))
                 continue
             begins = [each.until for each in here if each.until <= place]
             here.append(self._made(source, look, max([place // PLACES * PLACES, *begins])))
@@ -96,12 +125,13 @@ class Renderings:
         following = numbers.filter(pk__gte=base + done).first()
         until = OBJECTS_IN_DELIVERY if following is None else following - base
         made = look.rendered(raws)
+        body = packed(made)
+        if source.is_sealed:
+            body = vault.key_for(f"batch:{source.batch}").sealed(body, "rendering")
         row = Rendering(
             batch_id=source.batch, look=look.mark, first=first, until=until, changed=source.changed,
-            stamp=secrets.randbits(63), body=packed(made),
+            stamp=secrets.randbits(63), body=body,
         )  # fmt: skip
-        if source.is_sealed:
-            row.body = vault.key_for(f"batch:{source.batch}").sealed(row.body, "rendering")
         self._fresh.append(row)
         return Piece(first, until, made)
 

@@ -53,7 +53,9 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
 
 def _items(person: Person, begin: int, now: datetime) -> Iterator[Item]:
     """After that moment, by notice; `batch` of an item is the number of its notice here."""
-    told = sorted(((given.number_of(_told_at(each)), each.pk, each) for each in notices_for(person)))
+    told = sorted(
+        ((given.number_of(_told_at(each)), each.pk, each) for each in notices_for(person)), key=lambda each: each[:2]
+    )
     centre = given.centre_of(now)
     for (at, number, notice), (following, *_) in pairwise([*told, (1 << 62, 0, None)]):
         if following <= begin or notice is None:
@@ -94,8 +96,8 @@ def _of_notice(person: Person, notice: Notice, at: int, begin: int, now: datetim
     if at + NOTICE_SLOT > begin:
         given_away = things.exclude(type__in=stix_given.WITHHELD).order_by("pk").iterator(chunk_size=SLICE)
         body = stix_given.recall_notice(
-            numbered, centre, made_at=recall.asked_at, told_at=told_at, confirm_by=recall.confirm_by, action=recall.action,
-            recalled=[(named(each), each.version) for each in given_away],
+            numbered, centre, made_at=recall.asked_at, told_at=told_at, confirm_by=recall.confirm_by,
+            action=recall.action, recalled=[(named(each), each.version) for each in given_away],
         )  # fmt: skip
         yield given.item_of(at + NOTICE_SLOT, notice.pk, 0, body)
     begins = first_places(recall)

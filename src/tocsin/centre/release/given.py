@@ -7,12 +7,13 @@ rendered before (`knowledge.rendering`); for each page the gate is asked about i
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import merge
+from itertools import accumulate, chain, islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,7 +22,6 @@ from django.conf import settings
 from tocsin.centre.intake.models import HEAD
 from tocsin.centre.intake.openings import Opening, timeline_of
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
-from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Copied, Object
 from tocsin.centre.knowledge.rendering import PLACES, Piece, Renderings, Source
 from tocsin.centre.knowledge.selectors import identified
@@ -31,15 +31,12 @@ from tocsin.centre.pages import opened_cursor, sealed_cursor
 from tocsin.centre.rows import Numbers
 from tocsin.core.errors import InputError
 from tocsin.core.words import Tlp
-from tocsin.credentials import load_or_make
 from tocsin.products.given_pages import Look, Rendered
-from tocsin.products.order import Centre
 from tocsin.products.stix_given import Identifiers, given_version, is_newer, version_of
 
-from .given_views import Key, View, conditions_of, moment_of, number_of, view_of
-from .services import issuer
+from .given_views import Key, View, centre_of, conditions_of, moment_of, number_of, view_of
 
-__all__ = ["Given", "Item", "Wanted", "conditions_of", "moment_of", "number_of", "page"]
+__all__ = ["Given", "Item", "Wanted", "centre_of", "conditions_of", "moment_of", "number_of", "page"]
 STANDARD = STIX
 GROUPS_AT_ONCE = (4, 16, 64, 100)
 MOST_BYTES = 16 << 20
@@ -117,21 +114,26 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
     """
     if wanted.spec_versions and "2.1" not in wanted.spec_versions:
         return Given()
-    view = view_of(timeline_of(person), now)
+    view, known = view_of(timeline_of(person), now)
     if not view.keys:
         return Given()
     until, begin = view.keys[-1][0], -1 if after is None else number_of(after)
     if cursor:
         until, begin = opened_place("given", cursor, 2)
-    stream = _Stream(view, wanted, now)
+    stream = _Stream(view, wanted, lambda some: known.shown_among(view.viewer, some, now))
     found: list[Item] = []
     size, more = 0, ""
-    for item in stream.items(begin, until, limit):
-        if len(found) == limit or size > MOST_BYTES:
+    for some in stream.items(begin, until, limit):
+        fits = len(some) if size <= MOST_BYTES else 0
+        if size + sum(len(each.raw) for each in some) > MOST_BYTES:
+            sizes = accumulate((len(each.raw) for each in some), initial=size)
+            fits = sum(before <= MOST_BYTES for before in islice(sizes, len(some)))
+        taken = some[: min(fits, limit - len(found))]
+        found += taken
+        size += sum(len(each.raw) for each in taken)
+        if len(taken) < len(some):
             more = sealed_cursor("given", [until, found[-1].moment])
             break
-        found.append(item)
-        size += len(item.raw)
     stream.renderings.keep()
     return Given(found, more)
 
@@ -144,12 +146,6 @@ def opened_place(purpose: str, cursor: str, numbers: int) -> list[int]:
     return found
 
 
-def centre_of(now: datetime) -> Centre:
-    """The Centre as it stands in objects."""
-    installation: Any = settings.INSTALLATION
-    return issuer(load_or_make(installation.keys_folder, installation.organisation), now)
-
-
 def identifiers() -> Identifiers:
     """The exchange of identifiers of this installation."""
     return Identifiers(settings.SECRET_KEY)
@@ -158,23 +154,23 @@ def identifiers() -> Identifiers:
 class _Stream:
     """One pass over what is open to a reader."""
 
-    def __init__(self, view: View, wanted: Wanted, now: datetime) -> None:
+    def __init__(self, view: View, wanted: Wanted, shown: Callable[[Iterable[int]], set[int]]) -> None:
         self.view = view
         self.wanted = wanted
-        self.now = now
-        self.centre = centre_of(now)
+        self.gate = shown
+        """Which of some batches are open this moment."""
         self.identifiers = identifiers()
-        self.renderings = Renderings()
+        self.renderings = Renderings(view.met)
         self.looks: dict[tuple[int, datetime | None], Look] = {}
         self.begun: set[int] = set()
         """Batches whose first piece was fetched with others."""
 
-    def items(self, begin: int, until: int, limit: int) -> Iterator[Item]:
+    def items(self, begin: int, until: int, limit: int) -> Iterator[list[Item]]:
         """What comes after that moment, up to the group that begins at the other one."""
         heads = self._heads(begin, until)
         if self.wanted.ids:
             some = [each for items in heads.values() for each in items]
-            yield from merge(some, self._named(begin, until), key=lambda each: each.moment)
+            yield list(merge(some, self._named(begin, until), key=lambda each: each.moment))
             return
         keys, place, rounds = self.view.keys, self.view.from_place(begin), iter(GROUPS_AT_ONCE)
         width = 0
@@ -185,14 +181,14 @@ class _Stream:
             sources = self._shown([batch for key in some_keys for batch in self.view.groups.get(key, ())])
             copied = self._begun(some_keys, sources, begin, limit)
             for key in some_keys:
-                yield from heads.get(key, ())
+                if key in heads:
+                    yield heads[key]
                 yield from self._group(key, sources, begin, copied)
 
     def _shown(self, batches: Sequence[int]) -> dict[int, Source]:
         """Those of the batches that are open this moment."""
-        shown = visible_batches(self.view.viewer, self.now).filter(pk__in=Numbers(batches))
-        listed = shown.values_list("pk", "delivery_id", "objects_count", "changed", "sealed_at")
-        return {pk: Source(pk, delivery, count, changed, at is not None) for pk, delivery, count, changed, at in listed}
+        known = self.view.sources
+        return {batch: known[batch] for batch in self.gate(batches) if batch in known}
 
     def _begun(self, keys: Sequence[Key], sources: dict[int, Source], begin: int, limit: int) -> set[int]:
         """Fetch together what a page of so many begins with; numbers of objects in it that others share their id
@@ -219,18 +215,23 @@ class _Stream:
             if source is not None and opening is not None and number_of(opening.at) == key[0]
         ]
 
-    def _group(self, key: Key, sources: dict[int, Source], begin: int, copied: set[int]) -> Iterator[Item]:
+    def _group(self, key: Key, sources: dict[int, Source], begin: int, copied: set[int]) -> Iterator[list[Item]]:
         parts = [self._batch(key[0], *each, begin - key[0] - HEAD, copied) for each in self._of_group(key, sources)]
-        return parts[0] if len(parts) == 1 else merge(*parts, key=lambda each: each.moment)
+        if len(parts) == 1:
+            yield from parts[0]
+        else:
+            each_of = (chain.from_iterable(part) for part in parts)
+            yield from ([item] for item in merge(*each_of, key=lambda each: each.moment))
 
-    def _batch(self, at: int, source: Source, opening: Opening, after: int, copied: set[int]) -> Iterator[Item]:
+    def _batch(self, at: int, source: Source, opening: Opening, after: int, copied: set[int]) -> Iterator[list[Item]]:
         """The objects of a batch behind that place."""
         look, place = self._look(opening), max(0, after + 1)
         while place < OBJECTS_IN_DELIVERY:
             piece = self.renderings.at(source, look, place)
             if piece.first or source.batch not in self.begun:
                 copied = self._copied_in(source, piece)
-            yield from self._piece(at, source, piece, place, copied)
+            if found := self._piece(at, source, piece, place, copied):
+                yield found
             place = piece.until
 
     def _copied_in(self, source: Source, piece: Piece) -> set[int]:
@@ -240,20 +241,23 @@ class _Stream:
         within = {"number__gte": base + piece.rendered.places[0], "number__lte": base + piece.rendered.places[-1]}
         return set(Copied.objects.filter(**within).values_list("number", flat=True))
 
-    def _piece(self, at: int, source: Source, piece: Piece, place: int, copied: set[int]) -> Iterator[Item]:
-        made, behind = piece.rendered, bisect_right(piece.rendered.places, place - 1)
+    def _piece(self, at: int, source: Source, piece: Piece, place: int, copied: set[int]) -> list[Item]:
+        made, behind = piece.rendered, bisect_left(piece.rendered.places, place)
+        start, batch = at + HEAD, source.batch
         base = source.delivery * OBJECTS_IN_DELIVERY
         doubtful = {number - base for number in copied}.intersection(made.places[behind:]) if copied else set[int]()
-        allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
-        types, versions, start = self.wanted.types, self.wanted.versions, at + HEAD
+        every = [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
+        types, versions = self.wanted.types, self.wanted.versions
         takes_only = bool(versions & {"first", "last", "all"})
-        for each in range(behind, len(made.places)):
-            number = made.places[each]
-            if (number in allowed) if number in doubtful else (takes_only or made.versions[each] in versions):
-                kind = made.types[each]
-                if not types or kind in types:
-                    version = made.versions[each]
-                    yield Item(start + number, source.batch, number, made.ids[each], kind, version, made.raw(each))
+        if takes_only and not types and not doubtful:
+            return every
+        allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
+        return [
+            each
+            for each in every
+            if ((each.place in allowed) if each.place in doubtful else (takes_only or each.said in versions))
+            and (not types or each.type in types)
+        ]
 
     def _allowed_in(self, source: Source, made: Rendered, doubtful: set[int]) -> set[int]:
         """Of these places, whose objects share their id with others, those of which an object is given."""
@@ -304,14 +308,16 @@ class _Stream:
         """What is shared by objects of a group or of later ones, before the first that needs it."""
         heads: dict[Key, list[Item]] = defaultdict(list)
         known: set[str] = set()
-        firsts = self._firsts()
+        # What is over by now without any change lies behind nobody who did not get what is shared from it.
+        firsts = sorted(each[0] for each in self.view.firsts.values() if each)
         if not firsts or firsts[-1][0] + HEAD <= begin:
             return heads
+        firsts = self._firsts()
         for at, batch in firsts:
             opening = self.view.by_batch[batch]
             conditions = self.view.conditions(opening)
             slots = (0, 1, 2 + _LABELS.index(conditions.tlp.value), _MARKING_SLOT + batch % BATCHES_IN_DELIVERY)
-            for slot, body in zip(slots, conditions.shared(self.centre), strict=True):
+            for slot, body in zip(slots, conditions.shared(self.view.centre), strict=True):
                 if body["id"] not in known and is_wanted(body, self.wanted) and begin < at + slot and at <= until:
                     heads[at, opening.delivery].append(item_of(at + slot, batch, slot - HEAD, body))
                 known.add(body["id"])
@@ -319,12 +325,14 @@ class _Stream:
 
     def _firsts(self) -> list[tuple[int, int]]:
         """The first batch that is open this moment under each of the conditions, as (moment, batch)."""
-        found, waiting = [], [iter(list(each)) for each in self.view.firsts.values()]
-        while waiting:
-            asked = [(rest, at, batch) for rest in waiting for at, batch in [next(rest, (0, 0))] if batch]
-            shown = self._shown([batch for _, _, batch in asked])
-            found += [(at, batch) for _, at, batch in asked if batch in shown]
-            waiting = [rest for rest, _, batch in asked if batch not in shown]
+        found = []
+        for listed in self.view.firsts.values():
+            for start in range(0, len(listed), 100):
+                shown = self.gate([batch for _, batch in listed[start : start + 100]])
+                first = next((each for each in listed[start : start + 100] if each[1] in shown), None)
+                if first is not None:
+                    found.append(first)
+                    break
         return sorted(found)
 
     def _copies(self, things: Sequence[Object]) -> tuple[dict[str, list[Object]], dict[int, Source]]:
@@ -344,7 +352,7 @@ class _Stream:
         key = (opening.held.number, relabelled_at)
         if key not in self.looks:
             conditions = self.view.conditions(opening)
-            self.looks[key] = Look(conditions, self.centre, self.identifiers, relabelled_at)
+            self.looks[key] = Look(conditions, self.view.centre, self.identifiers, relabelled_at)
         return self.looks[key]
 
     def _digest(self, thing: Object, shown: dict[int, Source]) -> bytes | None:

@@ -7,16 +7,24 @@ from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from tocsin.centre.intake.models import Batch, Change
 from tocsin.centre.intake.openings import Opening, Timeline, openings
-from tocsin.centre.intake.register import register
+from tocsin.centre.intake.register import Register, register
 from tocsin.centre.knowledge.models import Object
+from tocsin.centre.knowledge.rendering import Met, Source
 from tocsin.centre.knowledge.services import STIX
+from tocsin.centre.rows import Numbers
+from tocsin.credentials import load_or_make
 from tocsin.handling import HandlingSet, Viewer
+from tocsin.products.order import Centre
 from tocsin.products.stix_given import Conditions
+
+from .services import issuer
 
 MOST_REMEMBERED = 400_000
 """So many batches, of all readers' views together."""
@@ -34,6 +42,12 @@ def number_of(moment: datetime) -> int:
 def moment_of(number: int) -> datetime:
     """What `number_of` was given."""
     return _EPOCH + number * _MICROSECOND
+
+
+def centre_of(now: datetime) -> Centre:
+    """The Centre as it stands in objects."""
+    installation: Any = settings.INSTALLATION
+    return issuer(load_or_make(installation.keys_folder, installation.organisation), now)
 
 
 def conditions_of(handling: HandlingSet) -> Conditions:
@@ -58,6 +72,11 @@ class View:
         self.by_batch: dict[int, Opening] = {}
         self.firsts: dict[Conditions, list[Key]] = {}
         """(moment, batch) of all batches under these conditions, ascending."""
+        self.sources: dict[int, Source] = {}
+        """What is open, as it was when it last changed."""
+        self.met: Met = {}
+        """Where pieces of renderings of these were found."""
+        self.centre: Centre
         self._conditions: dict[int, Conditions] = {}
         self.lock = threading.Lock()
 
@@ -79,6 +98,8 @@ class View:
             old = self.by_batch.pop(batch, None)
             if old is None:
                 continue
+            self.sources.pop(batch, None)
+            self.met.pop(batch, None)
             key = number_of(old.at), old.delivery
             if left := tuple(each for each in groups.get(key, ()) if each != batch):
                 groups[key] = left
@@ -107,9 +128,11 @@ _views: OrderedDict[Timeline, View] = OrderedDict()
 _lock = threading.Lock()
 
 
-def view_of(timeline: Timeline, now: datetime) -> View:
-    """What is open, with all changes that the caller can see. Each page asks the gate again for its batches."""
-    change = register().change
+def view_of(timeline: Timeline, now: datetime) -> tuple[View, Register]:
+    """What is open, with all changes that the caller can see; and the register of them, which is the gate's answer
+    about batches at this moment: each page asks it again."""
+    known = register()
+    change = known.change
     with _lock:
         view = _views.get(timeline) or View(timeline.viewer)
     with view.lock:
@@ -121,7 +144,7 @@ def view_of(timeline: Timeline, now: datetime) -> View:
         size = sum(len(each.by_batch) for each in _views.values())
         while size > MOST_REMEMBERED and len(_views) > 1:
             size -= len(_views.popitem(last=False)[1].by_batch)
-    return view
+    return view, known
 
 
 def _follow(view: View, timeline: Timeline, change: tuple[int, int], now: datetime) -> None:
@@ -135,4 +158,10 @@ def _follow(view: View, timeline: Timeline, change: tuple[int, int], now: dateti
         gone = list(view.by_batch)
     found = openings(timeline, among, now, look=conditions_of) if gone or not view.keys else []
     view.replace(gone, found)
+    of_these = Batch.objects.filter(pk__in=Numbers(each.batch for each in found))
+    for pk, delivery, count, changed, at in of_these.values_list(
+        "pk", "delivery_id", "objects_count", "changed", "sealed_at"
+    ):
+        view.sources[pk] = Source(pk, delivery, count, changed, at is not None)
+    view.centre = centre_of(now)
     view.change = change
