@@ -8,8 +8,8 @@ are written through the product's own functions (batches with their moments, blo
 receipt and the reading of each, which would take hours. Then it is served by the real server and read by a program
 with a key over one kept connection, page after page of 1,000: the first time, when pages are rendered, and again; from
 anywhere by date; filtered by type, version and id. Envelopes of 1,000 new indicators are posted, and a worker reads
-them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger and the
-gate are in them. Limits for one key are lifted for it.
+them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger
+and the gate are in them. Limits for one key are lifted for it.
 
 With `--peers`, OpenTAXII runs the same load in the same run. nginx, where there is one, serves the bytes of one page of
 1,000 from a file: the raw limit. Prints one JSON object.

@@ -60,9 +60,9 @@ def conditions_of(handling: HandlingSet) -> Conditions:
 
 
 class View:
-    """What is open to one reader. Who reads takes `keys` once: they are replaced and never changed."""
+    """What is open to one reader, after one change. What follows becomes another view: who reads goes on with his."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, lock: threading.Lock) -> None:
         self.viewer = viewer
         self.change = (0, 0)
         self.keys: list[Key] = []
@@ -78,7 +78,8 @@ class View:
         """Where pieces of renderings of these were found."""
         self.centre: Centre
         self._conditions: dict[int, Conditions] = {}
-        self.lock = threading.Lock()
+        self.lock = lock
+        """Of all views of this reader: one at a time is made."""
 
     def conditions(self, opening: Opening) -> Conditions:
         """What is told of the batch."""
@@ -91,9 +92,17 @@ class View:
         """Place in `keys` of the first group that may have something after this moment."""
         return max(0, bisect_right(self.keys, (moment, 1 << 62)) - 1)
 
+    def copy(self) -> View:
+        """The same once more, to be changed."""
+        made = View(self.viewer, self.lock)
+        made.keys, made.groups, made.by_batch = list(self.keys), dict(self.groups), dict(self.by_batch)
+        made.firsts = {conditions: list(listed) for conditions, listed in self.firsts.items()}
+        made.sources, made.met, made._conditions = dict(self.sources), dict(self.met), self._conditions
+        return made
+
     def replace(self, gone: Sequence[int], new: Sequence[Opening]) -> None:
         """Leave out what was said of some batches, and enter these."""
-        keys, groups = list(self.keys), self.groups
+        keys, groups = self.keys, self.groups
         for batch in gone:
             old = self.by_batch.pop(batch, None)
             if old is None:
@@ -121,7 +130,6 @@ class View:
             keys.sort()
             for listed in self.firsts.values():
                 listed.sort()
-        self.keys = keys
 
 
 _views: OrderedDict[Timeline, View] = OrderedDict()
@@ -134,10 +142,11 @@ def view_of(timeline: Timeline, now: datetime) -> tuple[View, Register]:
     known = register()
     change = known.change
     with _lock:
-        view = _views.get(timeline) or View(timeline.viewer)
-    with view.lock:
+        begun = _views.setdefault(timeline, View(timeline.viewer, threading.Lock()))
+    with begun.lock:
+        view = _views.get(timeline, begun)
         if view.change != change:
-            _follow(view, timeline, change, now)
+            _views[timeline] = view = _followed(view, timeline, change, now)
     with _lock:
         _views[timeline] = view
         _views.move_to_end(timeline)
@@ -147,16 +156,16 @@ def view_of(timeline: Timeline, now: datetime) -> tuple[View, Register]:
     return view, known
 
 
-def _follow(view: View, timeline: Timeline, change: tuple[int, int], now: datetime) -> None:
+def _followed(old: View, timeline: Timeline, change: tuple[int, int], now: datetime) -> View:
     some = Object.objects.filter(delivery=OuterRef("delivery"), batch=OuterRef("pk"), standard=STIX)
     among = Q(Exists(some), objects_count__gt=0)
-    if Change.objects.filter(pk=view.change[0], stamp=view.change[1]).exists():
-        since = Q(changed__gt=view.change[0])
+    if Change.objects.filter(pk=old.change[0], stamp=old.change[1]).exists():
+        view, since = old.copy(), Q(changed__gt=old.change[0])
         gone = list(Batch.objects.filter(since).values_list("pk", flat=True))
         among &= since
     else:  # Never seen, too long ago, or of a transaction that came to nothing.
-        gone = list(view.by_batch)
-    found = openings(timeline, among, now, look=conditions_of) if gone or not view.keys else []
+        view, gone = View(old.viewer, old.lock), []
+    found = openings(timeline, among, now, look=conditions_of) if gone or not view.by_batch else []
     view.replace(gone, found)
     of_these = Batch.objects.filter(pk__in=Numbers(each.batch for each in found))
     for pk, delivery, count, changed, at in of_these.values_list(
@@ -165,3 +174,4 @@ def _follow(view: View, timeline: Timeline, change: tuple[int, int], now: dateti
         view.sources[pk] = Source(pk, delivery, count, changed, at is not None)
     view.centre = centre_of(now)
     view.change = change
+    return view
