@@ -189,7 +189,7 @@ def keep(delivery: Any, bodies: list[dict[str, Any]]) -> None:
     from tocsin.centre import rows
     from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
     from tocsin.centre.knowledge.models import Block, Mention, Object
-    from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, note_copies
+    from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, note_copies, note_types
     from tocsin.core.reading import LINK_COLUMNS
     from tocsin.lake.objects import blocks_of, mentions_of
 
@@ -206,6 +206,7 @@ def keep(delivery: Any, bodies: list[dict[str, Any]]) -> None:
     )  # fmt: skip
     links = pl.DataFrame(schema=LINK_COLUMNS)
     note_copies(first, frame)
+    note_types(first, frame)
     things = frame.select("standard", "type", "object_id", "version", "name", "revoked").with_columns(
         id=pl.Series(range(first, first + count)), delivery=pl.lit(delivery.pk),
         batch=pl.lit(delivery.pk * BATCHES_IN_DELIVERY),

@@ -21,7 +21,7 @@ from tocsin.centre.intake.lake_keys import all_keys
 from tocsin.centre.intake.models import Batch, Change, Delivery, Former, NameTally, Tally, moments_of
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.knowledge.models import Block, Mention, Object
-from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, note_copies
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, note_copies, note_types
 from tocsin.centre.members.agreements import needs_agreement
 from tocsin.centre.members.models import Agreement, HandlingSet, Organisation, Person
 from tocsin.centre.release.models import Release
@@ -159,7 +159,9 @@ def objects(of: Batch, bodies: Sequence[dict[str, Any]]) -> list[Object]:
         )
         for place, body in enumerate(bodies)
     ]  # fmt: skip
-    note_copies(first, pl.DataFrame({"object_id": frame["object_id"]}).with_columns(standard=pl.lit("stix-2.1")))
+    found = frame.select("object_id", standard=pl.lit("stix-2.1"), type=pl.Series([body["type"] for body in bodies]))
+    note_copies(first, found)
+    note_types(first, found)
     Object.objects.bulk_create(made)
     Block.objects.bulk_create(Block(first=first + at, body=body) for at, body in blocks_of(frame, links).rows())
     Mention.objects.bulk_create(

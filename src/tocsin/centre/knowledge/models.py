@@ -15,6 +15,8 @@ from tocsin.centre.intake.sealed_fields import SealedTextField
 from tocsin.credentials.content_keys import DataKey, KeyMissing
 
 log = logging.getLogger(__name__)
+OBJECTS_IN_DELIVERY = 1 << 28
+"""Object numbers are delivery × this + place: known before the commit, so that links need no second look."""
 SEALED_COLUMNS = ("object_id", "version", "name")
 """What a sealed row says in `head` alone."""
 
@@ -90,6 +92,18 @@ class Copied(models.Model):
 
     number = models.BigIntegerField(primary_key=True)
     """Of the object."""
+
+
+class Typed(models.Model):
+    """That some of so many places of a delivery hold a STIX object of this type: who asks for a rare one need not look
+    through all others."""
+
+    PLACES = 1_024
+
+    pk = models.CompositePrimaryKey("type", "places")
+    type = models.CharField(max_length=60)
+    places = models.BigIntegerField()
+    """Numbers of objects, divided by PLACES."""
 
 
 class Rendering(models.Model):

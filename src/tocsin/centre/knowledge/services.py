@@ -20,12 +20,30 @@ from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey
 from tocsin.lake.objects import ROW_COLUMNS, Way, emptied, keys_of
 
-from .models import SEALED_COLUMNS, Block, Copied, Document, Mention, Object, Rendering, sealed_head
+from .models import (
+    OBJECTS_IN_DELIVERY,
+    SEALED_COLUMNS,
+    Block,
+    Copied,
+    Document,
+    Mention,
+    Object,
+    Rendering,
+    Typed,
+    sealed_head,
+)
 from .selectors import FINDER, sealed_key
 
+__all__ = [
+    "OBJECTS_IN_DELIVERY",
+    "keep_documents",
+    "keep_objects",
+    "note_copies",
+    "note_types",
+    "sealed_frames",
+    "take_out",
+]
 STIX = "stix-2.1"
-OBJECTS_IN_DELIVERY = 1 << 28
-"""Object numbers are delivery × this + place: known before the commit, so that links need no second look."""
 
 
 def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
@@ -40,6 +58,7 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
         numbers = range(first, first + things.height)
         batches = things["batch"].to_list()
         note_copies(numbers.start, things)
+        note_types(numbers.start, things)
         if keys:
             things, blocks, mentions = sealed_frames(keys, batches, things, blocks, mentions)
         frame = things.select(pl.Series("id", numbers), pl.lit(delivery.pk).alias("delivery"), *columns)
@@ -64,6 +83,16 @@ def note_copies(first: int, things: pl.DataFrame) -> None:
     times[[kind for kind, _ in found]] += 1
     copied = {number for _, number in found} | set((first + places[times[kinds] > 1]).tolist())
     Copied.objects.bulk_create(map(Copied, sorted(copied)), ignore_conflicts=True, batch_size=500)
+
+
+def note_types(first: int, things: pl.DataFrame) -> None:
+    """Note where objects of which types will lie."""
+    numbers = pl.Series("places", np.arange(first, first + things.height) // Typed.PLACES)
+    found = things.select("type", "standard").with_columns(numbers).filter(pl.col("standard") == STIX)
+    made = found.select("type", "places").unique(maintain_order=True).rows()
+    Typed.objects.bulk_create(
+        (Typed(type=kind, places=places) for kind, places in made), ignore_conflicts=True, batch_size=400
+    )
 
 
 def sealed_frames(
@@ -145,5 +174,11 @@ def _objects_out(delivery: int, batches: list[int]) -> Counter[str]:
             block.delete()
         counts["blocks"] += 1
     Copied.objects.filter(number__in=rows.Numbers(gone)).delete()
+    if not left:
+        within = {
+            "places__gte": delivery * OBJECTS_IN_DELIVERY // Typed.PLACES,
+            "places__lte": gone[-1] // Typed.PLACES,
+        }
+        Typed.objects.filter(**within).delete()
     going._raw_delete(going.db)
     return counts

@@ -24,7 +24,7 @@ from tocsin.centre.intake.openings import Opening, timeline_of
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.knowledge.models import Copied, Object
 from tocsin.centre.knowledge.rendering import PLACES, Piece, Renderings, Source
-from tocsin.centre.knowledge.selectors import identified
+from tocsin.centre.knowledge.selectors import identified, places_of_types
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
 from tocsin.centre.members.models import Person
 from tocsin.centre.pages import opened_cursor, sealed_cursor
@@ -39,6 +39,9 @@ from .given_views import Key, View, centre_of, conditions_of, moment_of, number_
 __all__ = ["Given", "Item", "Wanted", "centre_of", "conditions_of", "moment_of", "number_of", "page"]
 STANDARD = STIX
 GROUPS_AT_ONCE = (4, 16, 64, 100)
+GROUPS_AT_ONCE_BY_TYPE = (16, 100, 1_000)
+MOST_LOOKED_AT = 20_000
+"""A page that has something ends when so many objects were looked at, however few of them are asked for."""
 MOST_BYTES = 16 << 20
 """So much fills a page, however few objects that is."""
 _MARKING_SLOT = 16
@@ -131,7 +134,7 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
         taken = some[: min(fits, limit - len(found))]
         found += taken
         size += sum(len(each.raw) for each in taken)
-        if len(taken) < len(some):
+        if len(taken) < len(some) or (found and stream.looked_at > MOST_LOOKED_AT):
             more = sealed_cursor("given", [until, found[-1].moment])
             break
     stream.renderings.keep()
@@ -164,6 +167,23 @@ class _Stream:
         self.looks: dict[tuple[int, datetime | None], Look] = {}
         self.begun: set[int] = set()
         """Batches whose first piece was fetched with others."""
+        self.typed: list[int] = []
+        """Where in what is looked through objects of the types lie that are asked for, as `Typed.places`."""
+        self.looked_at = 0
+        """How many objects."""
+
+    def _with_types(self, sources: dict[int, Source]) -> dict[int, Source]:
+        """Those in whose deliveries some of the types are."""
+        self.typed = places_of_types(self.wanted.types, {each.delivery for each in sources.values()})
+        having = {each * PLACES // OBJECTS_IN_DELIVERY for each in self.typed}
+        return {batch: each for batch, each in sources.items() if each.delivery in having}
+
+    def _next_typed(self, source: Source, place: int) -> int:
+        """The first place from this one on where some of the types may lie."""
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        at = bisect_left(self.typed, (base + place) // PLACES)
+        found = self.typed[at] * PLACES - base if at < len(self.typed) else OBJECTS_IN_DELIVERY
+        return max(place, min(found, OBJECTS_IN_DELIVERY))
 
     def items(self, begin: int, until: int, limit: int) -> Iterator[list[Item]]:
         """What comes after that moment, up to the group that begins at the other one."""
@@ -172,13 +192,16 @@ class _Stream:
             some = [each for items in heads.values() for each in items]
             yield list(merge(some, self._named(begin, until), key=lambda each: each.moment))
             return
-        keys, place, rounds = self.view.keys, self.view.from_place(begin), iter(GROUPS_AT_ONCE)
+        keys, place = self.view.keys, self.view.from_place(begin)
+        rounds = iter(GROUPS_AT_ONCE_BY_TYPE if self.wanted.types else GROUPS_AT_ONCE)
         width = 0
         while place < len(keys) and keys[place][0] <= until:
             width = next(rounds, width)
             some_keys = [each for each in keys[place : place + width] if each[0] <= until]
             place += width
             sources = self._shown([batch for key in some_keys for batch in self.view.groups.get(key, ())])
+            if self.wanted.types:
+                sources = self._with_types(sources)
             copied = self._begun(some_keys, sources, begin, limit)
             for key in some_keys:
                 if key in heads:
@@ -227,7 +250,10 @@ class _Stream:
         """The objects of a batch behind that place."""
         look, place = self._look(opening), max(0, after + 1)
         while place < OBJECTS_IN_DELIVERY:
+            if self.wanted.types and (place := self._next_typed(source, place)) >= OBJECTS_IN_DELIVERY:
+                return
             piece = self.renderings.at(source, look, place)
+            self.looked_at += len(piece.rendered.places)
             if piece.first or source.batch not in self.begun:
                 copied = self._copied_in(source, piece)
             if found := self._piece(at, source, piece, place, copied):

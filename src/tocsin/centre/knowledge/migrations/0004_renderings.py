@@ -17,6 +17,11 @@ OF_SEALED = """
     AND EXISTS (SELECT 1 FROM knowledge_object WHERE head IS NOT NULL)
 """
 
+TYPED = """
+    INSERT INTO knowledge_typed (type, places)
+    SELECT DISTINCT type, id / 1024 FROM knowledge_object WHERE standard = 'stix-2.1'
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("knowledge", "0003_sealed_objects"), ("intake", "0026_stretches")]
@@ -25,6 +30,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Copied",
             fields=[("number", models.BigIntegerField(primary_key=True, serialize=False))],
+        ),
+        migrations.CreateModel(
+            name="Typed",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "type", "places", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("type", models.CharField(max_length=60)),
+                ("places", models.BigIntegerField()),
+            ],
         ),
         migrations.CreateModel(
             name="Rendering",
@@ -51,5 +69,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(COPIED, migrations.RunSQL.noop, elidable=False),
+        migrations.RunSQL(TYPED, migrations.RunSQL.noop, elidable=False),
         migrations.RunSQL(OF_SEALED, migrations.RunSQL.noop, elidable=False),
     ]
