@@ -139,7 +139,7 @@ def indicators(first: int, count: int) -> list[dict[str, Any]]:
             "created": at, "modified": at, "name": f"family-{chance.randrange(200):03d} infrastructure",
             "description": "Address that infected machines asked for orders.",
             "indicator_types": ["malicious-activity"],
-            "pattern": f"[ipv4-addr:value = '198.51.{number // 256 % 100}.{number % 256}']", "pattern_type": "stix",
+            "pattern": f"[domain-name:value = 'h{number:x}.example']", "pattern_type": "stix",
             "valid_from": at, "confidence": chance.randrange(101), "labels": [f"family-{chance.randrange(200):03d}"],
         })  # fmt: skip
     return made
