@@ -129,9 +129,8 @@ def people() -> dict[str, str]:
 
 def indicators(first: int, count: int) -> list[dict[str, Any]]:
     """As feeds have them."""
-    made = []
+    made, chance = [], random.Random(first)
     for number in range(first, first + count):
-        chance = random.Random(number)
         at = f"2026-{chance.randrange(1, 12):02d}-{chance.randrange(1, 29):02d}T10:00:00.{number % 1000:03d}Z"
         drawn = uuid.UUID(int=chance.getrandbits(128), version=4)
         made.append({
@@ -165,7 +164,7 @@ def build(have: int, until: int, size: int) -> None:
         with transaction.atomic():
             deliveries = Delivery.objects.bulk_create(
                 Delivery(
-                    organisation=source, receipt=uuid.uuid4().hex, via="taxii", name="envelope.json", state="parsed",
+                    organisation=source, receipt=f"bench-{first}", via="taxii", name="envelope.json", state="parsed",
                     sha256=f"{first:064x}", size_bytes=1, received_at=now, format="stix", ends_at=builders.LATER,
                     objects_count=min(size, until - first),
                 )
@@ -294,8 +293,8 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
         found["by_type"] = reader.timed(pages, alike(**{"match[type]": "indicator"}))
         found["by_rare_type"] = reader.timed(30, alike(**{"match[type]": "campaign"}))
         found["every_version"] = reader.timed(pages, alike(**{"match[version]": "all"}))
-        some = [indicators(chance.randrange(size // told.delivery) * told.delivery, 1)[0]["id"] for _ in range(pages)]
-        found["by_id"] = reader.timed(pages, lambda each: got(reader.get(f"{released}{sealed(some[each])}/")[1]))
+        some = [sealed(each) for each in drawn_ids(pages, chance)]
+        found["by_id"] = reader.timed(pages, lambda each: got(reader.get(f"{released}{some[each]}/")[1]))
         manifest = released.replace("objects", "manifest")
         found["manifest"] = reader.timed(pages, lambda _: got(
             reader.get(manifest, limit=str(PAGE), added_after=chance.choice(dates))[1]))  # fmt: skip
@@ -327,6 +326,20 @@ def ends(size: int) -> list[str]:
     connection.close()
     last = Batch.objects.filter(objects_count__gt=0).order_by("-moved_at").values_list("moved_at", flat=True)[:20]
     return [f"{each:%Y-%m-%dT%H:%M:%S.%fZ}" for each in last][5:]
+
+
+def drawn_ids(count: int, chance: random.Random) -> list[str]:
+    """Identifiers of objects of any place."""
+    from tocsin.centre.intake.models import Delivery
+    from tocsin.centre.knowledge.models import OBJECTS_IN_DELIVERY, Object
+
+    made = Delivery.objects.filter(receipt__startswith="bench-")
+    first, last = (made.order_by(order).values_list("pk", flat=True)[0] for order in ("pk", "-pk"))
+    found: list[str] = []
+    while len(found) < count:
+        number = chance.randrange(first, last + 1) * OBJECTS_IN_DELIVERY + chance.randrange(100)
+        found += Object.objects.filter(pk=number).values_list("object_id", flat=True)
+    return found
 
 
 def sealed(identifier: str) -> str:

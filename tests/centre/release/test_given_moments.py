@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -190,6 +191,35 @@ def test_who_polls_to_the_end_has_all_and_nothing_hidden() -> None:
     )  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_missed_while_several_write_at_once() -> None:
+    people.call("fleur_officer")
+    people.call("pia_partner")
+    numbers = itertools.count(1)
+    ends = threading.Barrier(4)
+
+    def write() -> None:
+        for _ in range(8):
+            with transaction.atomic():
+                made = sent((SETS[0], [next(numbers) for _ in range(5)]), audience=None)
+            with transaction.atomic():
+                set_audience(Batch.objects.filter(pk__in=[each.pk for each in made]), BY_LABEL)
+        connection.close()
+        ends.wait(120)
+
+    poller = Poller("fleur_officer", by_next=False)
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for each in writers:
+        each.start()
+    while ends.n_waiting < 3:
+        poller.poll(3)
+    ends.wait(120)
+    for each in writers:
+        each.join()
+    assert poller.is_at_the_end()
+    assert len(page("fleur_officer").items) == 3 * 8 * 5 + 4
+
+
 def test_each_object_of_a_batch_has_a_moment_of_its_own() -> None:
     people.call("fleur_officer")
     batch, other = sent((SETS[0], list(range(1, 30)))), sent((SETS[1], [30, 31]))
@@ -344,3 +374,31 @@ def test_a_large_delivery_is_read_from_anywhere() -> None:
     ).items
     assert [each.version for each in some if each.body["name"] == "address 7"] == ["2026-11-02T10:00:00.000Z"]
     assert len(some) == 3_002
+
+
+def test_a_rare_type_is_found_and_a_page_may_be_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    people.call("fleur_officer")
+    delivery = builders.delivery(people.call("pia_partner").organisation)
+    batch = builders.batch(delivery, builders.handling(**SETS[0]))
+    rare = {place: {**builders.indicator(place), "type": "campaign"} for place in (3, 1_500, 2_900)}
+    for place, each in rare.items():
+        each["id"] = each["id"].replace("indicator", "campaign") if place else each["id"]
+    builders.objects(batch, [rare.get(place, builders.indicator(place)) for place in range(3_000)])
+    sent((SETS[0], [5_001, 5_002]))
+    for most in (20_000, 1):
+        monkeypatch.setattr(given, "MOST_LOOKED_AT", most)
+        found: list[Item] = []
+        pages, after = 0, None
+        while True:
+            said: dict[str, Any] = {"wanted": Wanted(types=frozenset({"campaign"})), "cursor": "", "limit": 100}
+            some = given.page(reader("fleur_officer"), after=after, now=timezone.now(), **said).items
+            if not some:
+                break
+            found += some
+            pages, after = pages + 1, some[-1].added_at
+        assert [each.place for each in found] == list(rare)
+        assert pages == (1 if most > 1 else 3)
+    absent = Wanted(types=frozenset({"malware"}))
+    assert given.page(reader("fleur_officer"), wanted=absent, after=None, cursor="", limit=9, now=timezone.now()) == (
+        given.Given()
+    )
