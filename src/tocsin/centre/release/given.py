@@ -165,8 +165,6 @@ class _Stream:
         self.identifiers = identifiers()
         self.renderings = Renderings(view.met)
         self.looks: dict[tuple[int, datetime | None], Look] = {}
-        self.begun: set[int] = set()
-        """Batches whose first piece was fetched with others."""
         self.typed: list[int] = []
         """Where in what is looked through objects of the types lie that are asked for, as `Typed.places`."""
         self.looked_at = 0
@@ -202,33 +200,41 @@ class _Stream:
             sources = self._shown([batch for key in some_keys for batch in self.view.groups.get(key, ())])
             if self.wanted.types:
                 sources = self._with_types(sources)
-            copied = self._begun(some_keys, sources, begin, limit)
+            self._begin(some_keys, sources, begin, limit)
             for key in some_keys:
                 if key in heads:
                     yield heads[key]
-                yield from self._group(key, sources, begin, copied)
+                yield from self._group(key, sources, begin)
 
     def _shown(self, batches: Sequence[int]) -> dict[int, Source]:
         """Those of the batches that are open this moment."""
         known = self.view.sources
         return {batch: known[batch] for batch in self.gate(batches) if batch in known}
 
-    def _begun(self, keys: Sequence[Key], sources: dict[int, Source], begin: int, limit: int) -> set[int]:
-        """Fetch together what a page of so many begins with; numbers of objects in it that others share their id
-        with."""
+    def _begin(self, keys: Sequence[Key], sources: dict[int, Source], begin: int, limit: int) -> None:
+        """Fetch together what a page of so many begins with."""
         left, first = limit, list[tuple[Source, Look]]()
-        numbers: list[int] = []
         for key in keys:
             if left > 0 and begin < key[0] + HEAD + PLACES:
                 for source, opening in self._of_group(key, sources):
                     left -= source.objects_count
                     first.append((source, self._look(opening)))
         self.renderings.begin(first)
-        self.begun = {source.batch for source, _ in first}
-        for source, look in first:
-            base = source.delivery * OBJECTS_IN_DELIVERY
-            numbers += [base + place for place in self.renderings.at(source, look, 0).rendered.places]
-        return set(Copied.objects.filter(number__in=Numbers(numbers)).values_list("number", flat=True))
+        known = self.view.copied
+        fresh = [source for source, _ in first if (source.batch, 0) not in known]
+        if fresh:
+            looks = {source.batch: look for source, look in first}
+            numbers = {
+                source.batch: [
+                    source.delivery * OBJECTS_IN_DELIVERY + place
+                    for place in self.renderings.at(source, looks[source.batch], 0).rendered.places
+                ]
+                for source in fresh
+            }
+            asked = Copied.objects.filter(number__in=Numbers(chain.from_iterable(numbers.values())))
+            found = set(asked.values_list("number", flat=True))
+            for batch, own in numbers.items():
+                known[batch, 0] = found.intersection(own)
 
     def _of_group(self, key: Key, sources: dict[int, Source]) -> list[tuple[Source, Opening]]:
         some = ((sources.get(batch), self.view.by_batch.get(batch)) for batch in self.view.groups.get(key, ()))
@@ -238,15 +244,15 @@ class _Stream:
             if source is not None and opening is not None and number_of(opening.at) == key[0]
         ]
 
-    def _group(self, key: Key, sources: dict[int, Source], begin: int, copied: set[int]) -> Iterator[list[Item]]:
-        parts = [self._batch(key[0], *each, begin - key[0] - HEAD, copied) for each in self._of_group(key, sources)]
+    def _group(self, key: Key, sources: dict[int, Source], begin: int) -> Iterator[list[Item]]:
+        parts = [self._batch(key[0], *each, begin - key[0] - HEAD) for each in self._of_group(key, sources)]
         if len(parts) == 1:
             yield from parts[0]
         else:
             each_of = (chain.from_iterable(part) for part in parts)
             yield from ([item] for item in merge(*each_of, key=lambda each: each.moment))
 
-    def _batch(self, at: int, source: Source, opening: Opening, after: int, copied: set[int]) -> Iterator[list[Item]]:
+    def _batch(self, at: int, source: Source, opening: Opening, after: int) -> Iterator[list[Item]]:
         """The objects of a batch behind that place."""
         look, place = self._look(opening), max(0, after + 1)
         while place < OBJECTS_IN_DELIVERY:
@@ -254,18 +260,22 @@ class _Stream:
                 return
             piece = self.renderings.at(source, look, place)
             self.looked_at += len(piece.rendered.places)
-            if piece.first or source.batch not in self.begun:
-                copied = self._copied_in(source, piece)
-            if found := self._piece(at, source, piece, place, copied):
+            if found := self._piece(at, source, piece, place, self._copied_in(source, piece)):
                 yield found
             place = piece.until
 
     def _copied_in(self, source: Source, piece: Piece) -> set[int]:
+        """Numbers of objects in it that share their id with others."""
+        known = self.view.copied.get((source.batch, piece.first))
+        if known is not None:
+            return known
         if not piece.rendered.places:
             return set()
         base = source.delivery * OBJECTS_IN_DELIVERY
         within = {"number__gte": base + piece.rendered.places[0], "number__lte": base + piece.rendered.places[-1]}
-        return set(Copied.objects.filter(**within).values_list("number", flat=True))
+        found = set(Copied.objects.filter(**within).values_list("number", flat=True))
+        self.view.copied[source.batch, piece.first] = found
+        return found
 
     def _piece(self, at: int, source: Source, piece: Piece, place: int, copied: set[int]) -> list[Item]:
         made, behind = piece.rendered, bisect_left(piece.rendered.places, place)

@@ -26,7 +26,7 @@ from tocsin.products.stix_given import Conditions
 
 from .services import issuer
 
-MOST_REMEMBERED = 400_000
+MOST_REMEMBERED = 250_000
 """So many batches, of all readers' views together."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,6 +76,8 @@ class View:
         """What is open, as it was when it last changed."""
         self.met: Met = {}
         """Where pieces of renderings of these were found."""
+        self.copied: dict[tuple[int, int], set[int]] = {}
+        """Batch and place of a piece → objects in it that share their id with others, after this change."""
         self.centre: Centre
         self._conditions: dict[int, Conditions] = {}
         self.lock = lock
