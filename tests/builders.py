@@ -14,13 +14,14 @@ from typing import Any
 import orjson
 import polars as pl
 from django.contrib.auth.hashers import make_password
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
 
 from tocsin.centre.intake.lake_keys import all_keys
-from tocsin.centre.intake.models import Batch, Delivery, NameTally, Tally
+from tocsin.centre.intake.models import Batch, Change, Delivery, Former, NameTally, Tally, moments_of
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
 from tocsin.centre.knowledge.models import Block, Mention, Object
-from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, note_copies, note_types
 from tocsin.centre.members.agreements import needs_agreement
 from tocsin.centre.members.models import Agreement, HandlingSet, Organisation, Person
 from tocsin.centre.release.models import Release
@@ -158,13 +159,28 @@ def objects(of: Batch, bodies: Sequence[dict[str, Any]]) -> list[Object]:
         )
         for place, body in enumerate(bodies)
     ]  # fmt: skip
+    found = frame.select("object_id", standard=pl.lit("stix-2.1"), type=pl.Series([body["type"] for body in bodies]))
+    note_copies(first, found)
+    note_types(first, found)
     Object.objects.bulk_create(made)
     Block.objects.bulk_create(Block(first=first + at, body=body) for at, body in blocks_of(frame, links).rows())
     Mention.objects.bulk_create(
         Mention(key=key, object_id=first + at) for key, at in mentions_of(frame, links).iter_rows()
     )
-    Batch.objects.filter(pk=of.pk).update(objects_count=F("objects_count") + len(bodies))
+    _take_moments(of, len(bodies))
     return made
+
+
+def _take_moments(of: Batch, count: int) -> None:
+    """The commit knows how many objects come before it makes the batch, and takes as many moments. Here they are
+    taken anew with each that follow."""
+    Delivery.objects.filter(pk=of.delivery_id).update(objects_count=F("objects_count") + count)
+    this = Batch.objects.filter(pk=of.pk)
+    with transaction.atomic():
+        this.update(objects_count=F("objects_count") + count)
+        if not Former.objects.filter(batch=of).exists():
+            [since] = moments_of(Change.next(), {of.delivery_id}).values()
+            QuerySet.update(this, moved_at=since)
 
 
 def indicator(number: int, version: int = 1, **said: Any) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def _start(way: Way) -> bytes:
     return f"{way.value}\n".encode()
 
 
-def _keys(way: Way, texts: pl.Series) -> np.ndarray:
+def keys_of(way: Way, texts: pl.Series) -> np.ndarray:
     """`key_of` for a column, made once for each distinct text."""
     distinct = texts.unique(maintain_order=True)
     start = _start(way)
@@ -192,9 +192,9 @@ def mentions_of(frame: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     named = np.flatnonzero((frame["name"] != "").to_numpy())
     keys = np.concatenate(
         [
-            _keys(Way.ID, frame["object_id"]),
-            _keys(Way.NAME, frame["name"].gather(named)),
-            _keys(Way.TARGET, links["target"]),
+            keys_of(Way.ID, frame["object_id"]),
+            keys_of(Way.NAME, frame["name"].gather(named)),
+            keys_of(Way.TARGET, links["target"]),
         ]
     )
     things = np.concatenate([places, named, links["thing"].to_numpy()])

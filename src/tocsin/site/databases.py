@@ -28,7 +28,13 @@ def database_of(address: str, home: Path) -> dict[str, object]:
     """
     if not address or address.startswith("sqlite"):
         options = {"transaction_mode": "IMMEDIATE", "timeout": 30, "init_command": SQLITE_FIRST}
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": home / "tocsin.sqlite3", "OPTIONS": options}
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": home / "tocsin.sqlite3",
+            "OPTIONS": options,
+            # The last one to close writes all that waits beside the file into it: a thread keeps its connection.
+            "CONN_MAX_AGE": 60,
+        }
     parts = urlsplit(address)
     said = dict(parse_qsl(parts.query))
     host = said.pop("host", parts.hostname or "")

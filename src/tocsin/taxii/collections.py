@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
+import orjson
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponse
@@ -220,13 +221,13 @@ def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -
 
 def envelope(found: Given) -> HttpResponse:
     """The objects of a page."""
-    return _paged(found, {"objects": [each.body for each in found.items]})
+    return _paged(found, {"objects": orjson.Fragment(b"[%b]" % b",".join(each.raw for each in found.items))})
 
 
 def manifest(found: Given) -> HttpResponse:
     """What is in a page, without the objects."""
     entries = [
-        {"id": each.body["id"], "date_added": moment(each.added_at), "version": _version(each), "media_type": STIX}
+        {"id": each.id, "date_added": moment(each.added_at), "version": _version(each), "media_type": STIX}
         for each in found.items
     ]
     return _paged(found, {"objects": entries})
@@ -239,7 +240,7 @@ def versions(found: Given) -> HttpResponse:
 
 def _version(item: Item) -> str:
     """Its version, as filters take it; what has none is named by its moment otherwise, which differs by reader."""
-    return NO_VERSION if item.version == moment(item.added_at) else item.version
+    return item.said or NO_VERSION
 
 
 def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.handling import retention
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 class SealKey(models.Model):
@@ -110,6 +112,9 @@ class Change(models.Model):
     at = models.DateTimeField()
     """Later than that of every change before, so that moments become visible in their order too, whatever the clock
     does and however long a transaction takes: who has read up to one of them has missed nothing before it."""
+    free_at = models.DateTimeField()
+    """The first moment behind it that is given to nothing. What opens object by object takes a stretch of moments, one
+    for each object (`stretches`), and who comes after begins behind it."""
 
     KEPT = 1_000
 
@@ -119,12 +124,29 @@ class Change(models.Model):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:  # Until the transaction ends: who comes after has a later number.
                 cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
-        last = cls.objects.order_by("-pk").values_list("at", flat=True).first()
+        free = cls.objects.order_by("-pk").values_list("free_at", flat=True).first()
         now = timezone.now()
-        at = now if last is None else max(now, last + timedelta(microseconds=1))
-        made = cls.objects.create(stamp=secrets.randbits(63), at=at)
+        at = now if free is None else max(now, free)
+        made = cls.objects.create(stamp=secrets.randbits(63), at=at, free_at=at + MICROSECOND)
         cls.objects.filter(pk__lte=made.pk - cls.KEPT).delete()
         return made
+
+    def stretches(self, widths: Mapping[int, int]) -> dict[int, datetime]:
+        """Where the moments of each begin, of which it has so many: nothing else of this change or of a later one has
+        any of them. What has none begins with the change itself.
+
+        Moments run ahead of the clock by a microsecond for each object that opens, and the clock catches up.
+        """
+        newest = Change.objects.order_by("-pk").values_list("pk", "free_at")[0]
+        is_untouched = newest == (self.pk, self.at + MICROSECOND)
+        free = self.at if is_untouched else newest[1]
+        found = {}
+        for each, width in sorted(widths.items()):
+            found[each] = free if width else self.at
+            free += width * MICROSECOND
+        if free > newest[1]:
+            Change.objects.filter(pk=newest[0]).update(free_at=free)
+        return found
 
 
 class SavedProfile(models.Model):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any, ClassVar
 
@@ -13,12 +14,14 @@ from django.utils import timezone
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.centre.rows import Numbers
 from tocsin.handling import default_set, retention
 
 from .ground_models import Audience, Change, FeedState, SavedProfile, SealKey, Terms, end_under, is_unset
+from .opening_models import HEAD, Former, Rights
 from .sealed_fields import SealedJSONField, SealedTextField, SealedWordsField
 
-__all__ = ["Audience", "Change", "FeedState", "SavedProfile", "SealKey", "Terms"]
+__all__ = ["HEAD", "Audience", "Change", "FeedState", "Former", "Rights", "SavedProfile", "SealKey", "Terms"]
 
 
 class Delivery(models.Model):
@@ -184,19 +187,32 @@ class BatchSet(models.QuerySet["Batch"]):
             moves |= ~Q(terms=values["terms"])
         if "hidden_at" in values:
             moves |= Q(hidden_at__isnull=values["hidden_at"] is not None)
-        if moves:
-            Former.note(self.filter(moves), change.at)
-            values = {**values, "moved_at": Case(When(moves, then=Value(change.at)), default=F("moved_at"))}
-        return super().update(**values, changed=change.pk)
+        if not moves:
+            return super().update(**values, changed=change.pk)
+        moving = self.filter(moves).order_by()
+        since = moments_of(change, set(moving.values_list("delivery_id", flat=True)))
+        Former.note(moving, since)
+        if len(since) <= _FEW_DELIVERIES:
+            begins = [When(Q(moves, delivery=each), then=Value(at)) for each, at in since.items()]
+            moved_at = Case(*begins, default=F("moved_at"), output_field=models.DateTimeField())
+            return super().update(**values, moved_at=moved_at, changed=change.pk)
+        # Whoever is picked by what is written here is picked before it.
+        every, by_delivery = list(self.order_by().values_list("pk", flat=True)), defaultdict[int, list[int]](list)
+        for number, delivery in moving.values_list("pk", "delivery_id"):
+            by_delivery[delivery].append(number)
+        for delivery, numbers in by_delivery.items():
+            models.QuerySet.update(Batch.objects.filter(pk__in=Numbers(numbers)), moved_at=since[delivery])
+        return models.QuerySet.update(Batch.objects.filter(pk__in=Numbers(every)), **values, changed=change.pk)
 
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
         """As ever, for batches whose terms are set."""
         made = list(objs)
         with transaction.atomic():
             change = Change.next()
+            since = moments_of(change, {each.delivery_id for each in made})
             sets = HandlingSet.objects.in_bulk({each.handling_set_id for each in made if is_unset(each.expires_at)})
             for each in made:
-                each.changed, each.moved_at = change.pk, change.at
+                each.changed, each.moved_at = change.pk, since[each.delivery_id]
                 if is_unset(each.expires_at):
                     each.set_term(sets[each.handling_set_id])
             return super().bulk_create(made, *args, **options)
@@ -235,7 +251,8 @@ class Batch(models.Model):
     changed = models.BigIntegerField(default=0)
     """Number of the last `Change` that touched it."""
     moved_at = models.DateTimeField()
-    """Moment of the `Change` from which it is held under its terms and hidden, or not, as now: see `openings`."""
+    """The moment from which it is held under its terms and hidden, or not, as now: where the moments of its delivery
+    begin in a `Change` (`moments_of`, and see `openings`)."""
 
     objects = BatchSet.as_manager()
 
@@ -264,9 +281,11 @@ class Batch(models.Model):
                     options["update_fields"] = {*options["update_fields"], "terms", "expires_at"}
             same = Q(terms=self.terms, hidden_at__isnull=self.hidden_at is None)
             before = Batch.objects.filter(pk=self.pk)
-            Former.note(before.exclude(same), change.at)
+            unmoved = before.filter(same).values_list("moved_at", flat=True).first()
+            since = moments_of(change, set() if unmoved else {self.delivery_id})
+            Former.note(before.exclude(same), since)
             self._close_drawn(before)
-            self.moved_at = before.filter(same).values_list("moved_at", flat=True).first() or change.at
+            self.moved_at = unmoved or since[self.delivery_id]
             if options.get("update_fields") is not None:
                 options["update_fields"] = {*options["update_fields"], "changed", "moved_at"}
             super().save(*args, **options)
@@ -348,45 +367,30 @@ class Grading(models.Model):
         indexes: ClassVar = [models.Index(fields=["batch", "kind", "-at"])]
 
 
+_FEW_DELIVERIES = 20
+
+
+def moments_of(change: Change, deliveries: Collection[int]) -> dict[int, datetime]:
+    """Where the moments of each of these deliveries begin that change.
+
+    An object has the moment HEAD and its place in the delivery behind that, whatever else of the delivery is open,
+    hidden or purged: so no moment ever moves (`openings`).
+    """
+    return change.stretches(widths_of(deliveries))
+
+
+def widths_of(deliveries: Collection[int]) -> dict[int, int]:
+    """How many moments each of these deliveries takes; none where it has no objects."""
+    among = Numbers(deliveries)
+    found = dict(Delivery.objects.filter(pk__in=among, objects_count__gt=0).values_list("pk", "objects_count"))
+    return {each: HEAD + found[each] if each in found else 0 for each in deliveries}
+
+
 def _bring_forward(batches: models.QuerySet[Batch], handling: HandlingSet) -> None:
     """A set with a shorter term ends them earlier. A longer one gives nothing: that takes a reasoned review."""
     for received_at in batches.order_by().values_list("received_at", flat=True).distinct():
         end = end_under(handling, received_at)
         models.QuerySet.update(batches.filter(received_at=received_at, expires_at__gt=end), expires_at=end)
-
-
-class Former(models.Model):
-    """Terms under which a batch was held once: to whom it was open, and from when to when."""
-
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="former_terms")
-    terms = models.ForeignKey(Terms, on_delete=models.PROTECT, related_name="+")
-    since_at = models.DateTimeField()
-    until_at = models.DateTimeField()
-
-    @staticmethod
-    def note(batches: models.QuerySet[Batch], at: datetime) -> None:
-        """Keep the terms that these batches are about to leave, as far as they are not hidden already."""
-        left = batches.order_by().filter(hidden_at=None).values_list("pk", "terms_id", "moved_at")
-        Former.objects.bulk_create(
-            Former(batch_id=batch, terms_id=terms, since_at=since, until_at=at) for batch, terms, since in left
-        )
-
-
-class Rights(models.Model):
-    """With which rights a program that follows what becomes visible asked, from a moment on: a row for each change.
-
-    What its owner sees since a change of these it cannot have seen before, however long it has lain there.
-    """
-
-    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
-    ceiling = models.CharField(max_length=16, default="", blank=True)
-    """Of the key: programs of one person with other ceilings see other things."""
-    viewer = models.JSONField()
-    """`handling.Viewer` as plain values."""
-    since_at = models.DateTimeField()
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["person", "ceiling", "since_at"], name="intake_rights_of_a_program")]
 
 
 class Hold(models.Model):

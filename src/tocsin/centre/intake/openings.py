@@ -1,29 +1,38 @@
-"""Since when somebody may have what is held: the moment by which a program that follows what is new finds it.
+"""Since when somebody may have what is held: the moments by which a program that follows what is new finds it.
 
 What opens to one recipient later than to others (an exclusion lifted, a release made, a permission given, a right of
 its own) carries that later moment for this recipient alone (DOMAIN 3.2, W02). Nothing is kept for each recipient: the
 terms of a batch with their moments, and the rights of a program with theirs, are gone through backwards from now.
+
+Each object has a moment of its own. Whatever opens a batch, its terms or the reader's rights, holds a stretch of
+moments for its delivery (`models.moments_of`), and an object has that of its place in the delivery: batches of one
+delivery that open together share the stretch, and nothing else in the world has any of its moments.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 from django.db import transaction
 from django.db.models import Q
 
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
+from tocsin.centre.rows import Numbers
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import Viewer, may_see
 
-from .models import Change, Former, Rights
-from .register import Held, held_of
+from .ground_models import MICROSECOND
+from .models import Batch, Change, Former, Rights, widths_of
+from .register import Held, held_of, register
 from .selectors import visible_batches
 
 Look = Callable[[Handling], object]
@@ -36,18 +45,20 @@ class Opening(NamedTuple):
     """A batch that somebody may have."""
 
     at: datetime
-    """Since when, without a break, and looking as it does now."""
+    """Since when, without a break, and looking as it does now: where the moments of its delivery begin."""
     batch: int
     held: Held
     is_relabelled: bool
     """Whether it was open to them before under another look."""
+    delivery: int
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """The rights with which somebody asked, the newest first, each with the moment from which they were known."""
 
-    rights: tuple[tuple[datetime, Viewer], ...]
+    rights: tuple[tuple[datetime, Viewer, int], ...]
+    """Since when, which, and the number of their row."""
 
     @property
     def viewer(self) -> Viewer:
@@ -58,19 +69,57 @@ def timeline_of(person: Person) -> Timeline:
     """The person's rights as they are and were. A change is noted here, at the first question that it bears on."""
     viewer, ceiling = viewer_of(person), ceiling_of(person)
     if not viewer.class_name or viewer.country_suspended:
-        return Timeline(((_EVER, viewer),))  # Nothing is open, and nothing is missed meanwhile.
+        return Timeline(((_EVER, viewer, 0),))  # Nothing is open, and nothing is missed meanwhile.
     known = Rights.objects.filter(person=person, ceiling=ceiling.value if ceiling else "").order_by("-since_at", "-pk")
-    rights, stated = list(known), _stated(viewer)
+    rights, stated = list(known.defer("opened")), _stated(viewer)
     if not rights or rights[0].viewer != stated:
         with transaction.atomic():
             # Among the changes of batches, so that no moment before it can still become visible.
-            since = Change.next().at
-            rights = list(known.all())
+            change = Change.next()
+            rights = list(known.defer("opened"))
             if not rights or rights[0].viewer != stated:
-                made = Rights(person=person, ceiling=ceiling.value if ceiling else "", viewer=stated, since_at=since)
+                # What is known first is taken to have held ever since: it opens nothing at a moment of its own.
+                opened = change.stretches(_newly_open(_viewer(rights[0].viewer), viewer)) if rights else {}
+                made = Rights(person=person, ceiling=ceiling.value if ceiling else "", viewer=stated,
+                              since_at=change.at, opened=packed(opened, change.at))  # fmt: skip
                 made.save()
                 rights.insert(0, made)
-    return Timeline(tuple((each.since_at, _viewer(each.viewer)) for each in rights))
+    return Timeline(tuple((each.since_at, _viewer(each.viewer), each.pk) for each in rights))
+
+
+def _newly_open(old: Viewer, new: Viewer) -> dict[int, int]:
+    """The deliveries of which these rights open something that those did not, with how many moments each takes."""
+    known, now = register(), datetime.now(UTC)
+    terms = [
+        held.number
+        for held in known.memory.held
+        if any(may(new, held, now) and not may(old, held, now) for may in (_may_see, _may_have))
+    ]
+    under = Batch.objects.filter(terms__in=Numbers(terms), objects_count__gt=0).order_by()
+    return widths_of(set(under.values_list("delivery_id", flat=True))) if terms else {}
+
+
+def packed(moments: Mapping[int, datetime], since: datetime) -> bytes:
+    """Where the moments of each delivery begin, as the database keeps it: a few bytes for each."""
+    numbers = sorted(moments)
+    behind = [(moments[each] - since) // MICROSECOND for each in numbers]
+    pairs = np.array([numbers, behind], dtype="<i8").reshape(2, -1)
+    return zlib.compress(np.diff(pairs, axis=1, prepend=0).tobytes()) if numbers else b""
+
+
+def unpacked(kept: bytes, since: datetime) -> dict[int, datetime]:
+    """What `packed` was given."""
+    if not kept:
+        return {}
+    numbers, behind = np.frombuffer(zlib.decompress(kept), "<i8").reshape(2, -1).cumsum(axis=1).tolist()
+    return {each: since + place * MICROSECOND for each, place in zip(numbers, behind, strict=True)}
+
+
+@lru_cache(maxsize=256)
+def _opened_by(row: int, since: datetime) -> dict[int, datetime]:
+    """What rights opened: such a row never changes."""
+    kept = Rights.objects.filter(pk=row).values_list("opened", flat=True).first()
+    return unpacked(bytes(kept or b""), since)
 
 
 def openings(
@@ -86,14 +135,17 @@ def openings(
     shown = visible_batches(timeline.viewer, now).filter(among)
     if after is not None and (len(timeline.rights) == 1 or timeline.rights[0][0] < after):
         shown = shown.filter(moved_at__gte=after)  # Nothing else can have opened, since rights did not change.
-    found = list(shown.values_list("pk", "terms_id", "moved_at"))
+    found = list(shown.values_list("pk", "terms_id", "moved_at", "delivery_id"))
     formers: dict[int, list[_Stretch]] = defaultdict(list)
     left = Former.objects.filter(batch__in=shown.order_by().values("pk")).order_by("-until_at", "-pk")
     for batch, number, since, until in left.values_list("batch_id", "terms_id", "since_at", "until_at").iterator():
         formers[batch].append(_Stretch(number, since, until))
-    numbers = {number for _, number, _ in found} | {each.terms for some in formers.values() for each in some}
+    numbers = {number for _, number, _, _ in found} | {each.terms for some in formers.values() for each in some}
     walk = _Walk(timeline, held_of(numbers), lambda viewer, held: may_read(viewer, held, now), look)
-    made = (walk.opening(batch, [_Stretch(number, since, None), *formers[batch]]) for batch, number, since in found)
+    made = (
+        walk.opening(batch, delivery, [_Stretch(number, since, None), *formers[batch]])
+        for batch, number, since, delivery in found
+    )
     found_open = [each for each in made if each is not None and (after is None or each.at >= after)]
     return sorted(found_open, key=lambda each: (each.at, each.batch))
 
@@ -137,29 +189,31 @@ class _Walk:
         self.looks = {number: look(each.handling) for number, each in held.items()}
         self.known: dict[tuple[int, int], bool] = {}
 
-    def opening(self, batch: int, stretches: Sequence[_Stretch]) -> Opening | None:
+    def opening(self, batch: int, delivery: int, stretches: Sequence[_Stretch]) -> Opening | None:
         """Since when it is open without a break; None when it is not. `stretches` begin with that of now."""
         look = self.looks[stretches[0].terms]
         opened: datetime | None = None
         for stretch in stretches:
             if self.looks[stretch.terms] != look or stretch.until != opened:
                 break
-            begun, is_whole = self._back(stretch)
+            begun, is_whole = self._back(stretch, delivery)
             opened = begun or opened
             if not is_whole:
                 break
         if opened is None:
             return None
         is_relabelled = any(self.looks[each.terms] != look and self._was_read(each) for each in stretches[1:])
-        return Opening(opened, batch, self.held[stretches[0].terms], is_relabelled)
+        return Opening(opened, batch, self.held[stretches[0].terms], is_relabelled, delivery)
 
-    def _back(self, stretch: _Stretch) -> tuple[datetime | None, bool]:
+    def _back(self, stretch: _Stretch, delivery: int) -> tuple[datetime | None, bool]:
         """Since when it was read until the end of the stretch, and whether that was all through it."""
         begun = None
         for place in self._rights_in(stretch):
             if not self._reads(place, stretch.terms):
                 return begun, False
-            begun = stretch.since if self._is_first(place) else max(stretch.since, self.rights[place][0])
+            since, _, row = self.rights[place]
+            is_by_rights = since > stretch.since and not self._is_first(place)
+            begun = _opened_by(row, since).get(delivery, since) if is_by_rights else stretch.since
         return begun, True
 
     def _was_read(self, stretch: _Stretch) -> bool:
@@ -167,7 +221,7 @@ class _Walk:
 
     def _rights_in(self, stretch: _Stretch) -> Iterator[int]:
         """Places of the rights that held at some moment of the stretch, the newest first."""
-        for place, (since, _) in enumerate(self.rights):
+        for place, (since, *_) in enumerate(self.rights):
             if stretch.until is None or since < stretch.until or self._is_first(place):
                 yield place
             if since <= stretch.since:

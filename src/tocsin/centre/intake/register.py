@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -105,6 +106,16 @@ class Register:
         """The terms under which the viewer may see what is held."""
         flags = self.memory.seen_by(viewer)
         return [self.memory.held[place] for place in np.flatnonzero(flags).tolist()]
+
+    def shown_among(self, viewer: Viewer, batches: Iterable[int], now: datetime) -> set[int]:
+        """Those of these batches that the viewer may see at that moment."""
+        asked = np.fromiter(batches, np.int64)
+        if not viewer.class_name or not len(self.batches) or not len(asked):
+            return set()
+        places = np.searchsorted(self.batches, asked).clip(max=len(self.batches) - 1)
+        rows = self.rows[places]
+        flags = self.memory.seen_by(viewer)[rows["terms"]] & (rows["hidden_at"] > judged_at(now).timestamp())
+        return set(asked[flags & (rows["batch"] == asked)].tolist())
 
     def shown_to(self, viewer: Viewer, now: datetime) -> _Flags:
         """Which of the batches the viewer may see at that moment."""

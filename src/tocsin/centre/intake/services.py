@@ -257,6 +257,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[in
     """The batches, released to nobody yet; returns the names of the defaults that were applied."""
     applied: set[str] = set()
     batches = []
+    # Its batches take so many moments (`models.moments_of`).
+    Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
     for made in outcome["batches"]:
         handling, by_default = handling_of(delivery, outcome, made["marking"])
         grade, is_usual = grades.arriving(delivery, made["grade"])

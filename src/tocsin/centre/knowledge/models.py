@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from django.db import models
@@ -15,6 +15,8 @@ from tocsin.centre.intake.sealed_fields import SealedTextField
 from tocsin.credentials.content_keys import DataKey, KeyMissing
 
 log = logging.getLogger(__name__)
+OBJECTS_IN_DELIVERY = 1 << 28
+"""Object numbers are delivery × this + place: known before the commit, so that links need no second look."""
 SEALED_COLUMNS = ("object_id", "version", "name")
 """What a sealed row says in `head` alone."""
 
@@ -82,6 +84,49 @@ class Mention(models.Model):
     object = models.ForeignKey(
         Object, on_delete=models.CASCADE, related_name="mentions", db_index=False, db_constraint=False
     )
+
+
+class Copied(models.Model):
+    """A STIX object whose id another one has too: in another version, or handed over twice. All others are known to be
+    the first and last of their kind without looking."""
+
+    number = models.BigIntegerField(primary_key=True)
+    """Of the object."""
+
+
+class Typed(models.Model):
+    """That some of so many places of a delivery hold a STIX object of this type: who asks for a rare one need not look
+    through all others."""
+
+    PLACES = 1_024
+
+    pk = models.CompositePrimaryKey("type", "places")
+    type = models.CharField(max_length=60)
+    places = models.BigIntegerField()
+    """Numbers of objects, divided by PLACES."""
+
+
+class Rendering(models.Model):
+    """Neighbours of one batch as recipients get them under one look, kept so that pages are joined from bytes.
+
+    May be deleted at any time: it is made anew when somebody asks. Sealed where its batch is (`rendering`).
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="renderings", db_index=False)
+    look = models.BigIntegerField()
+    """`products.given_pages.Look.mark`."""
+    first = models.BigIntegerField()
+    """The place in the delivery from which on it holds what there is of the batch..."""
+    until = models.BigIntegerField()
+    """... and the one before which it ends."""
+    changed = models.BigIntegerField()
+    """That of the batch when it was made: it is used while the batch has the same."""
+    stamp = models.BigIntegerField()
+    """Random: by it a process knows what it remembers."""
+    body = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["batch", "look", "first"], name="rendering_once")]
 
 
 class Document(models.Model):

@@ -103,6 +103,7 @@ def _seal_objects(batch: Batch) -> None:
         Mention.objects.bulk_create(
             Mention(key=sealed_key(finder, each), object_id=number) for each, number in mentions
         )
+    batch.renderings.all().delete()  # Of before it was sealed.
     starts = list(Block.objects.filter(**within).order_by("pk").values_list("pk", flat=True))
     for start, until in zip(starts, [*starts[1:], first + OBJECTS_IN_DELIVERY], strict=True):
         # Blocks of before there were seals may hold objects of several batches.

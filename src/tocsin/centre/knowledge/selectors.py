@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from itertools import islice
+from typing import Any
 
+import orjson
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from tocsin.centre.intake import vault
 from tocsin.credentials.content_keys import DataKey, KeyMissing
 from tocsin.lake.objects import Body, Way, bodies_in, body_at, key_of
 
-from .models import Block, Object
+from .models import OBJECTS_IN_DELIVERY, Block, Object, Typed
 
 Objects = QuerySet[Object]
 IS_SEALED = Q(head__isnull=False)
@@ -44,15 +47,39 @@ def _keys(way: Way, texts: Iterable[str]) -> list[int]:
 
 
 def bodies_of(things: Iterable[Object]) -> dict[int, Body]:
-    """The same for many, by their number: neighbours lie in one block, which is read once."""
+    """The same for many, by their number."""
+    return bodies_at(thing.pk for thing in things)
+
+
+def bodies_at(numbers: Iterable[int]) -> dict[int, Body]:
+    """The bodies of the objects with these numbers: neighbours lie in one block, which is read once."""
     found: dict[int, Body] = {}
-    left = sorted(thing.pk for thing in things)
+    left = sorted(numbers)
     while left:
         first, body = Block.objects.filter(first__lte=left[-1]).order_by("-first").values_list("first", "body")[0]
         here = left[bisect_left(left, first) :]
         del left[-len(here) :]
         found |= zip(here, bodies_in(vault.opened(bytes(body), "block"), [pk - first for pk in here]), strict=True)
     return found
+
+
+def places_of_types(types: Iterable[str], deliveries: Collection[int]) -> list[int]:
+    """Where in these deliveries objects of these types lie, as `Typed.places`, ascending."""
+    of = "(SELECT value FROM json_each(%s))"
+    asked: Any = orjson.dumps(list(deliveries)).decode()
+    if connection.vendor == "postgresql":
+        of, asked = "(SELECT unnest(%s::bigint[]) AS value)", list(deliveries)
+    each = OBJECTS_IN_DELIVERY // Typed.PLACES
+    found: list[int] = []
+    for kind in sorted(types):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT t.places FROM {of} d JOIN knowledge_typed t ON t.type = %s"  # noqa: S608 - no input.
+                f" AND t.places >= d.value * {each} AND t.places < (d.value + 1) * {each}",
+                [asked, kind],
+            )
+            found += [places for (places,) in cursor.fetchall()]
+    return sorted(set(found))
 
 
 def named(among: Objects, name: str) -> Objects:

@@ -18,13 +18,32 @@ from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey
-from tocsin.lake.objects import ROW_COLUMNS, emptied
+from tocsin.lake.objects import ROW_COLUMNS, Way, emptied, keys_of
 
-from .models import SEALED_COLUMNS, Block, Document, Mention, Object, sealed_head
+from .models import (
+    OBJECTS_IN_DELIVERY,
+    SEALED_COLUMNS,
+    Block,
+    Copied,
+    Document,
+    Mention,
+    Object,
+    Rendering,
+    Typed,
+    sealed_head,
+)
 from .selectors import FINDER, sealed_key
 
-OBJECTS_IN_DELIVERY = 1 << 28
-"""Object numbers are delivery × this + place: known before the commit, so that links need no second look."""
+__all__ = [
+    "OBJECTS_IN_DELIVERY",
+    "keep_documents",
+    "keep_objects",
+    "note_copies",
+    "note_types",
+    "sealed_frames",
+    "take_out",
+]
+STIX = "stix-2.1"
 
 
 def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
@@ -38,6 +57,8 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
         numbers = range(first, first + things.height)
         batches = things["batch"].to_list()
+        note_copies(numbers.start, things)
+        note_types(numbers.start, things)
         if keys:
             things, blocks, mentions = sealed_frames(keys, batches, things, blocks, mentions)
         frame = things.select(pl.Series("id", numbers), pl.lit(delivery.pk).alias("delivery"), *columns)
@@ -45,6 +66,33 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
         rows.insert_frame(Block, blocks.with_columns(pl.col("first") + first))
         rows.insert_frame(Mention, mentions.select("key", object=pl.col("thing") + first))
         first = numbers.stop
+
+
+def note_copies(first: int, things: pl.DataFrame) -> None:
+    """Note which of these objects, that are about to be kept under numbers from the first on, share their id with one
+    another or with what is there. Whoever keeps others meanwhile waits, since their batches are in the database."""
+    places = np.flatnonzero((things["standard"] == STIX).to_numpy())
+    keys = keys_of(Way.ID, things["object_id"].gather(places))
+    distinct, kinds, times = np.unique(keys, return_inverse=True, return_counts=True)
+    asked = {key: kind for kind, key in enumerate(distinct.tolist())}
+    finder = vault.known(FINDER)
+    if finder is not None:
+        asked |= {sealed_key(finder, key): kind for key, kind in list(asked.items())}
+    held = Mention.objects.filter(key__in=rows.Numbers(asked)).values_list("key", "object_id")
+    found = [(asked[key], number) for key, number in held]
+    times[[kind for kind, _ in found]] += 1
+    copied = {number for _, number in found} | set((first + places[times[kinds] > 1]).tolist())
+    Copied.objects.bulk_create(map(Copied, sorted(copied)), ignore_conflicts=True, batch_size=500)
+
+
+def note_types(first: int, things: pl.DataFrame) -> None:
+    """Note where objects of which types will lie."""
+    numbers = pl.Series("places", np.arange(first, first + things.height) // Typed.PLACES)
+    found = things.select("type", "standard").with_columns(numbers).filter(pl.col("standard") == STIX)
+    made = found.select("type", "places").unique(maintain_order=True).rows()
+    Typed.objects.bulk_create(
+        (Typed(type=kind, places=places) for kind, places in made), ignore_conflicts=True, batch_size=400
+    )
 
 
 def sealed_frames(
@@ -90,6 +138,7 @@ def take_out(delivery: Delivery, batches: list[int]) -> dict[str, int]:
     """Delete objects with their bytes and keys, and documents, of these batches of it; says how many."""
     with transaction.atomic():
         counts = _objects_out(delivery.pk, batches)
+        Rendering.objects.filter(batch__in=batches).delete()
         counts["documents"] += Document.objects.filter(batch__in=batches).delete()[0]
     return dict(counts)
 
@@ -124,5 +173,12 @@ def _objects_out(delivery: int, batches: list[int]) -> Counter[str]:
         else:
             block.delete()
         counts["blocks"] += 1
+    Copied.objects.filter(number__in=rows.Numbers(gone)).delete()
+    if not left:
+        within = {
+            "places__gte": delivery * OBJECTS_IN_DELIVERY // Typed.PLACES,
+            "places__lte": gone[-1] // Typed.PLACES,
+        }
+        Typed.objects.filter(**within).delete()
     going._raw_delete(going.db)
     return counts

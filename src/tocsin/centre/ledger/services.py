@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 
 from tocsin.centre.members.models import Person
 from tocsin.lake.scope import Batches
@@ -52,8 +52,8 @@ def _note(organisation: int, channel: str, reference: str, taken: Batches, at: d
     numbers = [row.pk for row in known.values()]
     for start in range(0, len(numbers), AT_ONCE):
         same = Taking.objects.filter(pk__in=numbers[start : start + AT_ONCE])
-        same.update(times=F("times") + 1)
-        same.filter(ended_at__lt=at).update(ended_at=at)
+        latest = Case(When(ended_at__lt=at, then=Value(at)), default=F("ended_at"))
+        same.update(times=F("times") + 1, ended_at=latest)
     new = [block for block in parts if block not in known]
     Taking.objects.bulk_create(
         (Taking(**key, block=block, began_at=at, ended_at=at, **_stored(parts[block])) for block in new),

@@ -6,17 +6,19 @@ Content-free: a notice names what to destroy to who took it, and nothing to who 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import pairwise
 
 from django.db.models import Max
 
-from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.models import HEAD, Batch
 from tocsin.centre.intake.selectors import in_seen, visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import bodies_of, identified
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.pages import opened_cursor, sealed_cursor
+from tocsin.centre.pages import sealed_cursor
 from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
 from tocsin.handling import HandlingSet
@@ -24,58 +26,60 @@ from tocsin.lake.scope import Batches
 from tocsin.products import stix_given
 
 from .models import Notice
-from .reach import extent_of, taken_by
+from .reach import extent_of, first_places, taken_by
 from .selectors import notices_for
 
 SLICE = 500
+NOTICE_SLOT = 16
+"""Moments of a notice: what it refers to, itself, and from HEAD on what it takes back."""
 
 
 def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str, limit: int, now: datetime) -> Given:
     """Notices of the person's organisation that came after that moment, each with what it takes back."""
     if wanted.spec_versions and "2.1" not in wanted.spec_versions:
         return Given()
-    begin = (after or datetime.min.replace(tzinfo=UTC), 1 << 62, 1 << 62)
+    begin = -1 if after is None else given.number_of(after)
     if cursor:
-        first, notice, place = opened_cursor("given-back", cursor)
-        begin = (given.moment_of(first), notice, place)
+        [begin] = given.opened_place("given-back", cursor, 1)
     found: list[Item] = []
     for item in _items(person, begin, now):
         if not given.is_wanted(item.body, wanted):
             continue
         if len(found) == limit:
-            last = found[-1]
-            return Given(found, sealed_cursor("given-back", [given.number_of(last.added_at), last.batch, last.place]))
+            return Given(found, sealed_cursor("given-back", [found[-1].moment]))
         found.append(item)
     return Given(found)
 
 
-def _items(person: Person, begin: tuple[datetime, int, int], now: datetime) -> Iterator[Item]:
-    """Behind that place, by notice; `batch` of an item is the number of its notice here."""
-    told = sorted(((_told_at(each), each.pk, each) for each in notices_for(person)), key=lambda each: each[:2])
+def _items(person: Person, begin: int, now: datetime) -> Iterator[Item]:
+    """After that moment, by notice; `batch` of an item is the number of its notice here."""
+    told = sorted(
+        ((given.number_of(_told_at(each)), each.pk, each) for each in notices_for(person)), key=lambda each: each[:2]
+    )
     centre = given.centre_of(now)
-    for at, number, notice in told:
-        if (at, number) < begin[:2]:
+    for (at, number, notice), (following, *_) in pairwise([*told, (1 << 62, 0, None)]):
+        if following <= begin or notice is None:
             continue
-        after = begin[2] if (at, number) == begin[:2] else given.SHARED_FIRST - 1
         if number == told[0][1]:
-            for place, body in enumerate(stix_given.recall_shared(centre), given.SHARED_FIRST):
-                if place > after:
-                    yield Item(at, number, place, body)
-        for item in _of_notice(person, notice, at, after, now):
-            if item.place > after:
-                yield item
+            for slot, body in enumerate(stix_given.recall_shared(centre)):
+                if at + slot > begin:
+                    yield given.item_of(at + slot, number, slot - HEAD, body)
+        yield from _of_notice(person, notice, at, begin, now)
 
 
 def _told_at(notice: Notice) -> datetime:
     """When programs can know of it: in the order in which recalls became visible, whatever the clock said."""
+    if notice.told_at is not None:
+        return notice.told_at
     recall = notice.recall
     batches = list(Batches.unpacked(bytes(recall.batches)))
     hidden = Batch.objects.filter(pk__in=batches).aggregate(at=Max("moved_at"))["at"] or recall.asked_at
     return hidden if notice.informed_at == recall.asked_at else max(hidden, notice.informed_at)
 
 
-def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: datetime) -> Iterator[Item]:
-    """The notice, and the last versions of what it names."""
+def _of_notice(person: Person, notice: Notice, at: int, begin: int, now: datetime) -> Iterator[Item]:
+    """The notice, and the last versions of what it names, each in the moment of its place in its delivery."""
+    told_at = given.moment_of(at)
     recall, centre = notice.recall, given.centre_of(now)
     identifiers = given.identifiers()
     taken = _taken(notice)
@@ -89,15 +93,19 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
         return identifiers.sealed(thing.object_id) if sealed[thing.batch_id] else thing.object_id
 
     numbered = stix_given.notice_id(recall.number, notice.organisation_id)
-    if after < 0:
+    if at + NOTICE_SLOT > begin:
         given_away = things.exclude(type__in=stix_given.WITHHELD).order_by("pk").iterator(chunk_size=SLICE)
         body = stix_given.recall_notice(
-            numbered, centre, made_at=recall.asked_at, told_at=at, confirm_by=recall.confirm_by, action=recall.action,
-            recalled=[(named(each), each.version) for each in given_away],
+            numbered, centre, made_at=recall.asked_at, told_at=told_at, confirm_by=recall.confirm_by,
+            action=recall.action, recalled=[(named(each), each.version) for each in given_away],
         )  # fmt: skip
-        yield Item(at, notice.pk, 0, body)
+        yield given.item_of(at + NOTICE_SLOT, notice.pk, 0, body)
+    begins = first_places(recall)
     seen = visible_batches(viewer_of(person), now)
-    last = max(after, 0)
+    last = 0
+    for delivery, place in begins.items():
+        if at + HEAD + place <= begin:
+            last = delivery * OBJECTS_IN_DELIVERY + begin - at - HEAD - place
     while some := list(things.filter(pk__gt=last).order_by("pk")[:SLICE]):
         bodies = bodies_of(some)
         # What the reader still has from elsewhere is not revoked.
@@ -107,10 +115,11 @@ def _of_notice(person: Person, notice: Notice, at: datetime, after: int, now: da
             if each.object_id not in still:
                 created = stix_given.created_of(bodies[each.pk].raw)
                 end = stix_given.tombstone(
-                    each.type, named(each), each.version, centre, created=created, notice=numbered, told_at=at
+                    each.type, named(each), each.version, centre, created=created, notice=numbered, told_at=told_at
                 )
-                if end is not None:
-                    yield Item(at, notice.pk, each.pk, end)
+                moment = at + HEAD + begins[each.delivery_id] + each.pk - each.delivery_id * OBJECTS_IN_DELIVERY
+                if end is not None and moment > begin:
+                    yield given.item_of(moment, notice.pk, each.pk, end)
         last = some[-1].pk
 
 

@@ -187,6 +187,9 @@ class Notice(models.Model):
     taken = models.JSONField(default=list)
     """How it reached them: [channel, number of what was taken, day] of each."""
     informed_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+    """Where the moments begin by which programs find it and what it takes back (`given_back`); None: it is of before
+    these were kept."""
     seen_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
     answered_by = models.CharField(max_length=120, default="", blank=True)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.intake import parting
-from tocsin.centre.intake.models import Batch, Delivery, Former, Origin, Terms
+from tocsin.centre.intake.models import HEAD, Batch, Change, Delivery, Former, Origin, Terms, widths_of
 from tocsin.centre.intake.register import FACTS, put_to_the_gate
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.selectors import takings_of
@@ -22,6 +22,7 @@ from tocsin.centre.members.selectors import viewer_for
 from tocsin.centre.release import archives
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.selectors import batches_of
+from tocsin.centre.rows import Numbers
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.handling import may_see
 from tocsin.lake.compaction import PARTED_BY
@@ -78,6 +79,33 @@ def drawn_holding(origins: Batches, values: Collection[str]) -> Batches:
     if not found or not values:
         return Batches(found)
     return Batches(parting.rows_of(found, parting.Chosen(frozenset(values)))["batch"].unique().to_list())
+
+
+def first_places(made: Recall) -> dict[int, int]:
+    """Delivery → the place of its first object among all that the recall may take back.
+
+    What is drawn from it later lies in later deliveries, so that no place moves.
+    """
+    return _places(made)[0]
+
+
+def next_telling(made: Recall) -> datetime:
+    """Where the moments begin by which programs are told of it now: one for each object that it may take back, the same
+    for everybody. In the transaction in which they are told."""
+    return Change.next().stretches({0: HEAD + _places(made)[1]})[0]
+
+
+def _places(made: Recall) -> tuple[dict[int, int], int]:
+    batches = Batches.unpacked(bytes(made.batches))
+    if made.origins is not None:
+        origins = Batches.unpacked(bytes(made.origins))
+        batches |= origins | drawn_holding(origins, ())
+    deliveries = set(Batch.objects.filter(pk__in=Numbers(batches)).values_list("delivery_id", flat=True))
+    found, place = dict[int, int](), 0
+    for delivery, width in sorted(widths_of(deliveries).items()):
+        found[delivery] = place
+        place += width
+    return found, place
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from tocsin.lake.scope import Batches
 from . import certificates, journal, labels, remaking, undoing
 from .models import Notice, Part, Recall, Undo
 from .parts import Found, batches_of, countries_of, find, plain_value, take_out
-from .reach import Extent, extent_of, told_of, within
+from .reach import Extent, extent_of, next_telling, told_of, within
 from .rules import IN_THE_MAKING, SETTLES, answer_by, is_over, is_overdue, wanted_answers
 
 LONGEST_REASON = 400
@@ -164,9 +164,10 @@ def enter(
         if corrections and successor is None:
             jobs.enqueue(CORRECT, f"recall:{number}", {"recall": made.pk}, at=said.at)
     takers, told = told_of(delivery, extent)
+    told_at = next_telling(made)
     Notice.objects.bulk_create(
         Notice(
-            recall=made, organisation_id=key, informed_at=said.at, taken=_told(takers.get(key, [])),
+            recall=made, organisation_id=key, informed_at=said.at, told_at=told_at, taken=_told(takers.get(key, [])),
             state=Notice.State.INFORMED if key in takers else Notice.State.NOTHING_TAKEN,
         )
         for key in sorted(told)
@@ -314,9 +315,10 @@ def _tell_the_late(made: Recall, now: datetime) -> None:
             )
             if not is_new and notice.state == Notice.State.NOTHING_TAKEN:
                 notice.state, notice.taken, notice.informed_at = Notice.State.INFORMED, _told(takings), now
-                notice.save(update_fields=["state", "taken", "informed_at"])
                 is_new = True
             if is_new:
+                notice.told_at = next_telling(made)
+                notice.save(update_fields=["state", "taken", "informed_at", "told_at"])
                 facts = {"organisation": notice.organisation.slug}
                 record(SYSTEM, "recall.told", f"recall:{made.number}", facts, at=now)
 

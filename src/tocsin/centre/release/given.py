@@ -1,46 +1,52 @@
 """What was released to somebody, object by object in the order in which it opened: for programs that follow it.
 
-A place in this order is (moment of opening, batch, object). It stays the same while the object stays open to the
-reader, so that who reads on from a place misses nothing and gets nothing twice (`intake.openings`).
+A place in this order is one moment: each object has its own, and keeps it while it stays open to the reader, so that
+who reads on from a moment misses nothing and gets nothing twice (`intake.openings`). What is given are bytes that were
+rendered before (`knowledge.rendering`); for each page the gate is asked about its batches again.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from heapq import merge
+from itertools import accumulate, chain, islice
 from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
 
-from tocsin.centre.intake.openings import Opening, Timeline, openings, timeline_of
-from tocsin.centre.intake.register import register
-from tocsin.centre.intake.selectors import visible_batches
-from tocsin.centre.knowledge.models import Object
-from tocsin.centre.knowledge.selectors import bodies_of, identified
+from tocsin.centre.intake.models import HEAD
+from tocsin.centre.intake.openings import Opening, timeline_of
+from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
+from tocsin.centre.knowledge.models import Copied, Object
+from tocsin.centre.knowledge.rendering import PLACES, Piece, Renderings, Source
+from tocsin.centre.knowledge.selectors import identified, places_of_types
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
 from tocsin.centre.members.models import Person
 from tocsin.centre.pages import opened_cursor, sealed_cursor
-from tocsin.credentials import load_or_make
-from tocsin.handling import HandlingSet
-from tocsin.products.order import Centre
-from tocsin.products.stix_given import Conditions, Identifiers, given, given_version, is_newer, version_of
+from tocsin.centre.rows import Numbers
+from tocsin.core.errors import InputError
+from tocsin.core.words import Tlp
+from tocsin.products.given_pages import Look, Rendered
+from tocsin.products.stix_given import Identifiers, given_version, is_newer, version_of
 
-from .services import issuer
+from .given_views import Key, View, centre_of, conditions_of, moment_of, number_of, view_of
 
-STANDARD = "stix-2.1"
-SHARED_FIRST = -100
-"""Identity, markings and definitions stand before the objects of the first batch that needs them."""
-SLICE = 500
-"""So many objects of a batch are read at once; smaller batches whole."""
-BATCHES_AT_ONCE = 100
+__all__ = ["Given", "Item", "Wanted", "centre_of", "conditions_of", "moment_of", "number_of", "page"]
+STANDARD = STIX
+GROUPS_AT_ONCE = (4, 16, 64, 100)
+GROUPS_AT_ONCE_BY_TYPE = (16, 100, 1_000)
+MOST_LOOKED_AT = 20_000
+"""A page that has something ends when so many objects were looked at, however few of them are asked for."""
 MOST_BYTES = 16 << 20
 """So much fills a page, however few objects that is."""
-MOST_REMEMBERED = 64
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_MARKING_SLOT = 16
+"""Moments before the objects of a delivery: identity, definition and labels, then the marking of each batch."""
+_LABELS = [each.value for each in Tlp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,27 @@ class Wanted:
 class Item(NamedTuple):
     """An object as the reader gets it."""
 
-    added_at: datetime
+    moment: int
+    """When it was added, in microseconds since 1970."""
     batch: int
     place: int
-    body: dict[str, Any]
+    """In its delivery; what is ours stands before."""
+    id: str
+    type: str
+    said: str
+    """The version that it says it is; empty where it has none."""
+    raw: bytes
+
+    @property
+    def added_at(self) -> datetime:
+        """When it opened to the reader: no other object did in the same moment."""
+        return moment_of(self.moment)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What its bytes say."""
+        made: dict[str, Any] = orjson.loads(self.raw)
+        return made
 
     @property
     def is_shared(self) -> bool:
@@ -70,7 +93,12 @@ class Item(NamedTuple):
     @property
     def version(self) -> str:
         """The version, as TAXII names it; what has none is named by when it was added."""
-        return version_of(self.body) or self.added_at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+        return self.said or self.added_at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def item_of(moment: int, batch: int, place: int, body: dict[str, Any]) -> Item:
+    """An object that is not rendered before."""
+    return Item(moment, batch, place, body["id"], body["type"], version_of(body), orjson.dumps(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +117,36 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
     """
     if wanted.spec_versions and "2.1" not in wanted.spec_versions:
         return Given()
-    view = _view_of(timeline_of(person), now)
-    if not view.openings:
+    view, known = view_of(timeline_of(person), now)
+    if not view.keys:
         return Given()
-    until, begin = view.openings[-1].at, (after or _EPOCH, 1 << 62, 1 << 62)
+    until, begin = view.keys[-1][0], -1 if after is None else number_of(after)
     if cursor:
-        numbers = opened_cursor("given", cursor)
-        until, begin = moment_of(numbers[0]), (moment_of(numbers[1]), numbers[2], numbers[3])
+        until, begin = opened_place("given", cursor, 2)
+    stream = _Stream(view, wanted, lambda some: known.shown_among(view.viewer, some, now))
     found: list[Item] = []
-    size = 0
-    for item in _Stream(view, wanted, now).items(begin, until):
-        if len(found) == limit or size > MOST_BYTES:
-            last = found[-1]
-            place = [number_of(until), number_of(last.added_at), last.batch, last.place]
-            return Given(found, sealed_cursor("given", place))
-        found.append(item)
-        size += len(str(item.body))
-    return Given(found)
+    size, more = 0, ""
+    for some in stream.items(begin, until, limit):
+        fits = len(some) if size <= MOST_BYTES else 0
+        if size + sum(len(each.raw) for each in some) > MOST_BYTES:
+            sizes = accumulate((len(each.raw) for each in some), initial=size)
+            fits = sum(before <= MOST_BYTES for before in islice(sizes, len(some)))
+        taken = some[: min(fits, limit - len(found))]
+        found += taken
+        size += sum(len(each.raw) for each in taken)
+        if len(taken) < len(some) or (found and stream.looked_at > MOST_LOOKED_AT):
+            more = sealed_cursor("given", [until, found[-1].moment])
+            break
+    stream.renderings.keep()
+    return Given(found, more)
 
 
-def conditions_of(handling: HandlingSet) -> Conditions:
-    """What recipients are told of it."""
-    return Conditions(
-        tlp=handling.tlp, codes=handling.codes, pap=handling.pap, purposes=handling.purposes,
-        classification=handling.classification, retention_months=handling.retention_months,
-        is_named=handling.attribution in {"may", "must"}, restrictions=handling.restrictions,
-    )  # fmt: skip
-
-
-def centre_of(now: datetime) -> Centre:
-    """The Centre as it stands in objects."""
-    installation: Any = settings.INSTALLATION
-    return issuer(load_or_make(installation.keys_folder, installation.organisation), now)
+def opened_place(purpose: str, cursor: str, numbers: int) -> list[int]:
+    """The numbers in a cursor. Raises InputError for one that is not ours, or of another version of this."""
+    found = opened_cursor(purpose, cursor)
+    if len(found) != numbers:
+        raise InputError("not-an-id", field="cursor")
+    return found
 
 
 def identifiers() -> Identifiers:
@@ -128,129 +154,253 @@ def identifiers() -> Identifiers:
     return Identifiers(settings.SECRET_KEY)
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What is open to one reader."""
-
-    timeline: Timeline
-    openings: list[Opening]
-    by_batch: dict[int, Opening]
-    first: dict[Conditions, int]
-    """Conditions → the first batch under them."""
-
-
-_views: OrderedDict[tuple[Timeline, tuple[int, int]], _View] = OrderedDict()
-_lock = threading.Lock()
-
-
-def _view_of(timeline: Timeline, now: datetime) -> _View:
-    """What is open, worked out once for as long as no batch changes. Each page asks the gate again for its batches."""
-    key = (timeline, register().change)
-    with _lock:
-        known = _views.get(key)
-    if known is not None:
-        return known
-    some = Object.objects.filter(delivery=OuterRef("delivery"), batch=OuterRef("pk"), standard=STANDARD)
-    found = openings(timeline, Q(Exists(some), objects_count__gt=0), now, look=conditions_of)
-    first: dict[Conditions, int] = {}
-    for each in found:
-        first.setdefault(conditions_of(each.held.handling), each.batch)
-    made = _View(timeline, found, {each.batch: each for each in found}, first)
-    with _lock:
-        _views[key] = made
-        while len(_views) > MOST_REMEMBERED:
-            _views.popitem(last=False)
-    return made
-
-
 class _Stream:
     """One pass over what is open to a reader."""
 
-    def __init__(self, view: _View, wanted: Wanted, now: datetime) -> None:
+    def __init__(self, view: View, wanted: Wanted, shown: Callable[[Iterable[int]], set[int]]) -> None:
         self.view = view
         self.wanted = wanted
-        self.now = now
-        self.centre = centre_of(now)
+        self.gate = shown
+        """Which of some batches are open this moment."""
         self.identifiers = identifiers()
-        ids = {*wanted.ids, *map(self.identifiers.opened, wanted.ids)}
-        chosen = Object.objects.filter(standard=STANDARD)
-        self.chosen = identified(chosen, ids) if ids else chosen
-        if wanted.types:
-            self.chosen = self.chosen.filter(type__in=wanted.types)
+        self.renderings = Renderings(view.met)
+        self.looks: dict[tuple[int, datetime | None], Look] = {}
+        self.typed: list[int] = []
+        """Where in what is looked through objects of the types lie that are asked for, as `Typed.places`."""
+        self.looked_at = 0
+        """How many objects."""
 
-    def items(self, begin: tuple[datetime, int, int], until: datetime) -> Iterator[Item]:
-        """What comes behind that place, up to that moment."""
-        heads = self._heads()
-        rest = [each for each in self.view.openings if (each.at, each.batch) >= begin[:2] and each.at <= until]
+    def _with_types(self, sources: dict[int, Source]) -> dict[int, Source]:
+        """Those in whose deliveries some of the types are."""
+        self.typed = places_of_types(self.wanted.types, {each.delivery for each in sources.values()})
+        having = {each * PLACES // OBJECTS_IN_DELIVERY for each in self.typed}
+        return {batch: each for batch, each in sources.items() if each.delivery in having}
+
+    def _next_typed(self, source: Source, place: int) -> int:
+        """The first place from this one on where some of the types may lie."""
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        at = bisect_left(self.typed, (base + place) // PLACES)
+        found = self.typed[at] * PLACES - base if at < len(self.typed) else OBJECTS_IN_DELIVERY
+        return max(place, min(found, OBJECTS_IN_DELIVERY))
+
+    def items(self, begin: int, until: int, limit: int) -> Iterator[list[Item]]:
+        """What comes after that moment, up to the group that begins at the other one."""
+        heads = self._heads(begin, until)
         if self.wanted.ids:
-            with_some = set(self.chosen.values_list("batch_id", flat=True)) | heads.keys()
-            rest = [each for each in rest if each.batch in with_some]
-        for start in range(0, len(rest), BATCHES_AT_ONCE):
-            some = rest[start : start + BATCHES_AT_ONCE]
-            things = _Things(self.chosen, self._shown([each.batch for each in some]))
-            for opening in some:
-                after = begin[2] if (opening.at, opening.batch) == begin[:2] else SHARED_FIRST - 1
-                if opening.batch not in things.counts:
-                    continue
-                for place, body in enumerate(heads.get(opening.batch, ()), SHARED_FIRST):
-                    if place > after:
-                        yield Item(opening.at, opening.batch, place, body)
-                for slice_ in things.of(opening.batch, max(after, 0)):
-                    yield from self._served(opening, slice_)
+            some = [each for items in heads.values() for each in items]
+            yield list(merge(some, self._named(begin, until), key=lambda each: each.moment))
+            return
+        keys, place = self.view.keys, self.view.from_place(begin)
+        rounds = iter(GROUPS_AT_ONCE_BY_TYPE if self.wanted.types else GROUPS_AT_ONCE)
+        width = 0
+        while place < len(keys) and keys[place][0] <= until:
+            width = next(rounds, width)
+            some_keys = [each for each in keys[place : place + width] if each[0] <= until]
+            place += width
+            sources = self._shown([batch for key in some_keys for batch in self.view.groups.get(key, ())])
+            if self.wanted.types:
+                sources = self._with_types(sources)
+            self._begin(some_keys, sources, begin, limit)
+            for key in some_keys:
+                if key in heads:
+                    yield heads[key]
+                yield from self._group(key, sources, begin)
 
-    def _shown(self, batches: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """Those of the batches that are open this moment: delivery and number of objects of each."""
-        shown = visible_batches(self.view.timeline.viewer, self.now).filter(pk__in=batches)
-        return {pk: (delivery, count) for pk, delivery, count in shown.values_list("pk", "delivery", "objects_count")}
+    def _shown(self, batches: Sequence[int]) -> dict[int, Source]:
+        """Those of the batches that are open this moment."""
+        known = self.view.sources
+        return {batch: known[batch] for batch in self.gate(batches) if batch in known}
 
-    def _heads(self) -> dict[int, list[dict[str, Any]]]:
-        """Batch → what is shared by objects from there on."""
-        heads: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        known: set[str] = set()
-        for conditions, batch in self.view.first.items():
-            for body in conditions.shared(self.centre):
-                if body["id"] not in known and is_wanted(body, self.wanted):
-                    heads[batch].append(body)
-                known.add(body["id"])
-        return heads
+    def _begin(self, keys: Sequence[Key], sources: dict[int, Source], begin: int, limit: int) -> None:
+        """Fetch together what a page of so many begins with."""
+        left, first = limit, list[tuple[Source, Look]]()
+        for key in keys:
+            if left > 0 and begin < key[0] + HEAD + PLACES:
+                for source, opening in self._of_group(key, sources):
+                    left -= source.objects_count
+                    first.append((source, self._look(opening)))
+        self.renderings.begin(first)
+        known = self.view.copied
+        fresh = [source for source, _ in first if (source.batch, 0) not in known]
+        if fresh:
+            looks = {source.batch: look for source, look in first}
+            numbers = {
+                source.batch: [
+                    source.delivery * OBJECTS_IN_DELIVERY + place
+                    for place in self.renderings.at(source, looks[source.batch], 0).rendered.places
+                ]
+                for source in fresh
+            }
+            asked = Copied.objects.filter(number__in=Numbers(chain.from_iterable(numbers.values())))
+            found = set(asked.values_list("number", flat=True))
+            for batch, own in numbers.items():
+                known[batch, 0] = found.intersection(own)
 
-    def _served(self, opening: Opening, things: list[Object]) -> Iterator[Item]:
-        """The objects as they are given, less what the reader has by an earlier copy, or in another version only."""
-        bodies = bodies_of(things)
-        copies = self._copies(things)
+    def _of_group(self, key: Key, sources: dict[int, Source]) -> list[tuple[Source, Opening]]:
+        some = ((sources.get(batch), self.view.by_batch.get(batch)) for batch in self.view.groups.get(key, ()))
+        return [
+            (source, opening)
+            for source, opening in some
+            if source is not None and opening is not None and number_of(opening.at) == key[0]
+        ]
+
+    def _group(self, key: Key, sources: dict[int, Source], begin: int) -> Iterator[list[Item]]:
+        parts = [self._batch(key[0], *each, begin - key[0] - HEAD) for each in self._of_group(key, sources)]
+        if len(parts) == 1:
+            yield from parts[0]
+        else:
+            each_of = (chain.from_iterable(part) for part in parts)
+            yield from ([item] for item in merge(*each_of, key=lambda each: each.moment))
+
+    def _batch(self, at: int, source: Source, opening: Opening, after: int) -> Iterator[list[Item]]:
+        """The objects of a batch behind that place."""
+        look, place = self._look(opening), max(0, after + 1)
+        while place < OBJECTS_IN_DELIVERY:
+            if self.wanted.types and (place := self._next_typed(source, place)) >= OBJECTS_IN_DELIVERY:
+                return
+            piece = self.renderings.at(source, look, place)
+            self.looked_at += len(piece.rendered.places)
+            if found := self._piece(at, source, piece, place, self._copied_in(source, piece)):
+                yield found
+            place = piece.until
+
+    def _copied_in(self, source: Source, piece: Piece) -> set[int]:
+        """Numbers of objects in it that share their id with others."""
+        known = self.view.copied.get((source.batch, piece.first))
+        if known is not None:
+            return known
+        if not piece.rendered.places:
+            return set()
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        within = {"number__gte": base + piece.rendered.places[0], "number__lte": base + piece.rendered.places[-1]}
+        found = set(Copied.objects.filter(**within).values_list("number", flat=True))
+        self.view.copied[source.batch, piece.first] = found
+        return found
+
+    def _piece(self, at: int, source: Source, piece: Piece, place: int, copied: set[int]) -> list[Item]:
+        made, behind = piece.rendered, bisect_left(piece.rendered.places, place)
+        start, batch = at + HEAD, source.batch
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        doubtful = {number - base for number in copied}.intersection(made.places[behind:]) if copied else set[int]()
+        every = [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
+        types, versions = self.wanted.types, self.wanted.versions
+        takes_only = bool(versions & {"first", "last", "all"})
+        if takes_only and not types and not doubtful:
+            return every
+        allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
+        return [
+            each
+            for each in every
+            if ((each.place in allowed) if each.place in doubtful else (takes_only or each.said in versions))
+            and (not types or each.type in types)
+        ]
+
+    def _allowed_in(self, source: Source, made: Rendered, doubtful: set[int]) -> set[int]:
+        """Of these places, whose objects share their id with others, those of which an object is given."""
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        things = list(Object.objects.filter(pk__in=Numbers(base + each for each in doubtful)))
+        versions = {base + place: version for place, version in zip(made.places, made.versions, strict=True)}
+        return {number - base for number in self._allowed(things, versions)}
+
+    def _allowed(self, things: Sequence[Object], versions: dict[int, str]) -> set[int]:
+        """Numbers of those that are wanted in this version, and of which the reader has no earlier copy."""
+        copies, shown = self._copies(things)
+        allowed = set()
         for thing in things:
-            body = self._body(thing, bodies[thing.pk].raw)
-            if body is None or (self.wanted.ids and body["id"] not in self.wanted.ids):
-                continue
-            alike = [each for each in copies[thing.object_id] if self._served_id(each) == body["id"]]
-            if self._is_version_wanted(version_of(body), [self._version(each) for each in alike]) and not any(
-                self._is_before(each, thing) and self._body(each) == body
+            version, own = versions[thing.pk], self._served_id(thing)
+            alike = [each for each in copies[thing.object_id] if self._served_id(each) == own]
+            if self._is_version_wanted(version, [self._version(each) for each in alike]) and not any(
+                self._is_before(each, thing) and self._digest(each, shown) == self._digest(thing, shown)
                 for each in alike
-                if self._version(each) == version_of(body)
+                if self._version(each) == version
             ):
-                yield Item(opening.at, opening.batch, thing.pk, body)
+                allowed.add(thing.pk)
+        return allowed
 
-    def _copies(self, things: Sequence[Object]) -> dict[str, list[Object]]:
-        """Identifier → all objects with it that are open to the reader."""
+    def _named(self, begin: int, until: int) -> Iterator[Item]:
+        """Of the objects with the ids that are asked for those that come between the two."""
+        ids = {*self.wanted.ids, *map(self.identifiers.opened, self.wanted.ids)}
+        listed = identified(Object.objects.filter(standard=STIX), ids).order_by("pk").distinct()
+        things = [each for each in listed if each.batch_id in self.view.by_batch]
+        shown = self._shown(sorted({each.batch_id for each in things}))
+        found: dict[int, Item] = {}
+        for thing in things:
+            opening, source = self.view.by_batch[thing.batch_id], shown.get(thing.batch_id)
+            at, place = number_of(opening.at), thing.pk - thing.delivery_id * OBJECTS_IN_DELIVERY
+            if source is None or at > until or at + HEAD + place <= begin:
+                continue
+            made = self.renderings.at(source, self._look(opening), place).rendered
+            each = bisect_left(made.places, place)
+            if made.digest(place) is None or made.ids[each] not in self.wanted.ids:
+                continue
+            if not self.wanted.types or made.types[each] in self.wanted.types:
+                found[thing.pk] = Item(at + HEAD + place, source.batch, place, made.ids[each], made.types[each],
+                                       made.versions[each], made.raw(each))  # fmt: skip
+        versions = {number: item.said for number, item in found.items()}
+        allowed = self._allowed([each for each in things if each.pk in found], versions)
+        yield from sorted((found[number] for number in allowed), key=lambda each: each.moment)
+
+    def _heads(self, begin: int, until: int) -> dict[Key, list[Item]]:
+        """What is shared by objects of a group or of later ones, before the first that needs it."""
+        heads: dict[Key, list[Item]] = defaultdict(list)
+        known: set[str] = set()
+        # What is over by now without any change lies behind nobody who did not get what is shared from it.
+        firsts = sorted(each[0] for each in self.view.firsts.values() if each)
+        if not firsts or firsts[-1][0] + HEAD <= begin:
+            return heads
+        firsts = self._firsts()
+        for at, batch in firsts:
+            opening = self.view.by_batch[batch]
+            conditions = self.view.conditions(opening)
+            slots = (0, 1, 2 + _LABELS.index(conditions.tlp.value), _MARKING_SLOT + batch % BATCHES_IN_DELIVERY)
+            for slot, body in zip(slots, conditions.shared(self.view.centre), strict=True):
+                if body["id"] not in known and is_wanted(body, self.wanted) and begin < at + slot and at <= until:
+                    heads[at, opening.delivery].append(item_of(at + slot, batch, slot - HEAD, body))
+                known.add(body["id"])
+        return {key: sorted(items, key=lambda each: each.moment) for key, items in heads.items()}
+
+    def _firsts(self) -> list[tuple[int, int]]:
+        """The first batch that is open this moment under each of the conditions, as (moment, batch)."""
+        found = []
+        for listed in self.view.firsts.values():
+            for start in range(0, len(listed), 100):
+                shown = self.gate([batch for _, batch in listed[start : start + 100]])
+                first = next((each for each in listed[start : start + 100] if each[1] in shown), None)
+                if first is not None:
+                    found.append(first)
+                    break
+        return sorted(found)
+
+    def _copies(self, things: Sequence[Object]) -> tuple[dict[str, list[Object]], dict[int, Source]]:
+        """Identifier → all objects with it that are open to the reader; and their batches."""
         found: dict[str, list[Object]] = defaultdict(list)
-        every = Object.objects.filter(standard=STANDARD)
+        every = Object.objects.filter(standard=STIX)
         listed = identified(every, {thing.object_id for thing in things}).order_by("pk").distinct()
         copies = [each for each in listed if each.batch_id in self.view.by_batch]
         shown = self._shown(sorted({each.batch_id for each in copies}))
         for each in copies:
             if each.batch_id in shown:
                 found[each.object_id].append(each)
-        return found
+        return found, shown
 
-    def _body(self, thing: Object, raw: bytes | None = None) -> dict[str, Any] | None:
-        opening = self.view.by_batch[thing.batch_id]
-        raw = bodies_of([thing])[thing.pk].raw if raw is None else raw
+    def _look(self, opening: Opening) -> Look:
         relabelled_at = opening.at if opening.is_relabelled else None
-        return given(raw, conditions_of(opening.held.handling), self.centre, self.identifiers, relabelled_at)
+        key = (opening.held.number, relabelled_at)
+        if key not in self.looks:
+            conditions = self.view.conditions(opening)
+            self.looks[key] = Look(conditions, self.view.centre, self.identifiers, relabelled_at)
+        return self.looks[key]
+
+    def _digest(self, thing: Object, shown: dict[int, Source]) -> bytes | None:
+        """Of what the reader gets of it."""
+        source, place = shown.get(thing.batch_id), thing.pk - thing.delivery_id * OBJECTS_IN_DELIVERY
+        if source is None:
+            return None
+        return self.renderings.at(source, self._look(self.view.by_batch[thing.batch_id]), place).rendered.digest(place)
 
     def _served_id(self, thing: Object) -> str:
-        handling = self.view.by_batch[thing.batch_id].held.handling
-        return thing.object_id if conditions_of(handling).is_named else self.identifiers.sealed(thing.object_id)
+        is_named = self.view.conditions(self.view.by_batch[thing.batch_id]).is_named
+        return thing.object_id if is_named else self.identifiers.sealed(thing.object_id)
 
     def _version(self, thing: Object) -> str:
         """The version of the object as it is given."""
@@ -259,7 +409,7 @@ class _Stream:
 
     def _is_before(self, one: Object, other: Object) -> bool:
         first, second = self.view.by_batch[one.batch_id], self.view.by_batch[other.batch_id]
-        return (first.at, first.batch, one.pk) < (second.at, second.batch, other.pk)
+        return (first.at, one.pk) < (second.at, other.pk)
 
     def _is_version_wanted(self, version: str, others: Sequence[str]) -> bool:
         wanted = self.wanted.versions
@@ -274,39 +424,3 @@ def is_wanted(body: dict[str, Any], wanted: Wanted) -> bool:
     if (wanted.ids and body["id"] not in wanted.ids) or (wanted.types and body["type"] not in wanted.types):
         return False
     return bool({"first", "last", "all", version_of(body)} & wanted.versions)
-
-
-class _Things:
-    """The objects of some batches: of small ones together, of large ones in slices."""
-
-    def __init__(self, chosen: Any, shown: dict[int, tuple[int, int]]) -> None:
-        self.chosen = chosen
-        self.counts = {batch: count for batch, (_, count) in shown.items()}
-        self.deliveries = {batch: delivery for batch, (delivery, _) in shown.items()}
-        self.small: dict[int, list[Object]] = defaultdict(list)
-        small = [batch for batch, count in self.counts.items() if count <= SLICE]
-        deliveries = {self.deliveries[batch] for batch in small}
-        for thing in chosen.filter(delivery__in=deliveries, batch__in=small).order_by("pk").distinct():
-            self.small[thing.batch_id].append(thing)
-
-    def of(self, batch: int, after: int) -> Iterator[list[Object]]:
-        """Those of the batch behind this number, a slice at a time."""
-        if self.counts[batch] <= SLICE:
-            found = [thing for thing in self.small[batch] if thing.pk > after]
-            if found:
-                yield found
-            return
-        among = self.chosen.filter(delivery=self.deliveries[batch], batch=batch).order_by("pk").distinct()
-        while found := list(among.filter(pk__gt=after)[:SLICE]):
-            yield found
-            after = found[-1].pk
-
-
-def number_of(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment_of(number: int) -> datetime:
-    """What `number_of` was given."""
-    return _EPOCH + number * _MICROSECOND

@@ -1,0 +1,181 @@
+"""Objects of batches as recipients get them: rendered when somebody first asks, kept, and found again by their place.
+
+What is kept is used for as long as its batch does not change at all; what was rendered of it before is deleted then.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+from django.db import OperationalError, transaction
+
+from tocsin.centre.intake import vault
+from tocsin.products.given_pages import Look, Rendered, packed, unpacked
+
+from .models import Object, Rendering
+from .selectors import bodies_at
+from .services import OBJECTS_IN_DELIVERY, STIX
+
+PLACES = 1_024
+"""One rendering ends with the last of so many places at the latest, so that any can be made without those before."""
+MOST_BYTES = 4 << 20
+"""It also ends where it has so much."""
+MOST_REMEMBERED_BYTES = 64 << 20
+_AT_ONCE = 64
+_remembered: OrderedDict[int, Rendered] = OrderedDict()
+_lock = threading.Lock()
+
+
+class Source(NamedTuple):
+    """A batch, as the gate let it pass just now."""
+
+    batch: int
+    delivery: int
+    objects_count: int
+    changed: int
+    is_sealed: bool
+
+
+class Piece(NamedTuple):
+    """What there is of a batch from one place in its delivery to another."""
+
+    first: int
+    until: int
+    rendered: Rendered
+
+
+Met = dict[int, dict[int, list[tuple[int, int, int]]]]
+"""Batch → look → (first, until, stamp) of pieces that were found: what a reader's view remembers while the batch stays
+as it is, so that the database need not be asked where they are."""
+
+
+class Renderings:
+    """What one answer needs of them; `keep` at its end."""
+
+    def __init__(self, met: Met) -> None:
+        self._met = met
+        self._pieces: dict[tuple[int, int], list[Piece]] = {}
+        self._fresh: list[Rendering] = []
+
+    def begin(self, sources: Collection[tuple[Source, Look]]) -> None:
+        """Fetch the first of each, together."""
+        looks = {(source.batch, look.mark): source for source, look in sources}
+        for source, look in sources:
+            if self._remembered(source, look, 0) is not None:
+                del looks[source.batch, look.mark]
+        if not looks:
+            return
+        found = Rendering.objects.filter(batch__in=[batch for batch, _ in looks], first=0)
+        known = [each for each in found.defer("body") if _is_of(each, looks.get((each.batch_id, each.look)))]
+        for each, rendered in _opened(known, looks):
+            self._pieces[each.batch_id, each.look] = [self._found(each, rendered)]
+
+    def _found(self, kept: Rendering, rendered: Rendered) -> Piece:
+        here = self._met.setdefault(kept.batch_id, {}).setdefault(kept.look, [])
+        here.append((kept.first, kept.until, kept.stamp))
+        return Piece(kept.first, kept.until, rendered)
+
+    def _remembered(self, source: Source, look: Look, place: int) -> Piece | None:
+        for first, until, stamp in self._met.get(source.batch, {}).get(look.mark, ()):
+            if first <= place < until:
+                with _lock:
+                    rendered = _remembered.get(stamp)
+                if rendered is not None:
+                    piece = Piece(first, until, rendered)
+                    self._pieces.setdefault((source.batch, look.mark), []).append(piece)
+                    return piece
+        return None
+
+    def at(self, source: Source, look: Look, place: int) -> Piece:
+        """The piece with this place in it, which may hold none of its objects."""
+        key = (source.batch, look.mark)
+        here = self._pieces.setdefault(key, [])
+        while True:
+            for piece in here:
+                if piece.first <= place < piece.until:
+                    return piece
+            if (piece_met := self._remembered(source, look, place)) is not None:
+                return piece_met
+            near = Rendering.objects.filter(batch=source.batch, look=look.mark, first__lte=place).order_by("-first")
+            kept = [each for each in near.defer("body")[:1] if _is_of(each, source) and place < each.until]
+            if found := _opened(kept, {key: source}):
+                here.append(self._found(kept[0], found[0][1]))
+                continue
+            begins = [each.until for each in here if each.until <= place]
+            here.append(self._made(source, look, max([place // PLACES * PLACES, *begins])))
+
+    def _made(self, source: Source, look: Look, first: int) -> Piece:
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        of_batch = Object.objects.filter(batch=source.batch, standard=STIX).order_by("pk")
+        numbers = of_batch.filter(pk__gte=base + first, pk__lt=base + OBJECTS_IN_DELIVERY).values_list("pk", flat=True)
+        last = (base + first) // PLACES * PLACES + PLACES
+        listed = list(numbers.filter(pk__lt=last)) or list(numbers[:1])
+        raws: list[tuple[int, bytes]] = []
+        size, rest = 0, iter(listed)
+        while size < MOST_BYTES and (some := list(islice(rest, _AT_ONCE))):
+            bodies = bodies_at(some)
+            raws += [(number - base, bodies[number].raw) for number in some]
+            size += sum(len(bodies[number].raw) for number in some)
+        done = raws[-1][0] + 1 if raws else OBJECTS_IN_DELIVERY
+        following = numbers.filter(pk__gte=base + done).first()
+        until = OBJECTS_IN_DELIVERY if following is None else following - base
+        made = look.rendered(raws)
+        body = packed(made)
+        if source.is_sealed:
+            body = vault.key_for(f"batch:{source.batch}").sealed(body, "rendering")
+        row = Rendering(
+            batch_id=source.batch, look=look.mark, first=first, until=until, changed=source.changed,
+            stamp=secrets.randbits(63), body=body,
+        )  # fmt: skip
+        self._fresh.append(row)
+        return Piece(first, until, made)
+
+    def keep(self) -> None:
+        """Write down what was rendered. Whoever cannot now, since others write, leaves it to the next who asks."""
+        if not self._fresh:
+            return
+        made, self._fresh = self._fresh, []
+        try:
+            with transaction.atomic():
+                for each in {each.batch_id: each for each in made}.values():
+                    Rendering.objects.filter(batch=each.batch_id).exclude(changed=each.changed).delete()
+                Rendering.objects.bulk_create(
+                    made, batch_size=50, update_conflicts=True, unique_fields=["batch", "look", "first"],
+                    update_fields=["until", "changed", "stamp", "body"],
+                )  # fmt: skip
+        except OperationalError:
+            return
+
+
+def _is_of(kept: Rendering, source: Source | None) -> bool:
+    return source is not None and kept.changed == source.changed
+
+
+def _opened(rows: list[Rendering], sources: Mapping[tuple[int, int], Source]) -> list[tuple[Rendering, Rendered]]:
+    """What these hold, as far as they are still there. What is sealed is not remembered: its key may be forgotten."""
+    with _lock:
+        known = {each.stamp: _remembered[each.stamp] for each in rows if each.stamp in _remembered}
+        for stamp in known:
+            _remembered.move_to_end(stamp)
+    missing = [each.pk for each in rows if each.stamp not in known]
+    if missing:
+        for stamp, body, batch, look in Rendering.objects.filter(pk__in=missing).values_list(
+            "stamp", "body", "batch", "look"
+        ):
+            known[stamp] = made = unpacked(vault.opened(bytes(body), "rendering"))
+            if (batch, look) in sources and not sources[batch, look].is_sealed:
+                _remember(stamp, made)
+    return [(each, known[each.stamp]) for each in rows if each.stamp in known]
+
+
+def _remember(stamp: int, made: Rendered) -> None:
+    with _lock:
+        _remembered[stamp] = made
+        size = sum(len(each.body) for each in _remembered.values())
+        while size > MOST_REMEMBERED_BYTES:
+            size -= len(_remembered.popitem(last=False)[1].body)
