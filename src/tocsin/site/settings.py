@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "tocsin.site.security.SessionsEnd",
     "tocsin.site.security.Enough",
+    "tocsin.site.large_bodies.LargeBodies",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
