@@ -200,7 +200,7 @@ class Client(threading.Thread):
 class House:
     """An installation with its processes, which may be killed."""
 
-    def __init__(self, home: Path, database: str = "") -> None:
+    def __init__(self, home: Path, database: str = "", **further: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -208,6 +208,7 @@ class House:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "DJANGO_"))}
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.environment = {**kept, "TOCSIN_HOME": str(home), "TOCSIN_DATABASE": database, "PYTHONPATH": paths}
+        self.environment |= further
         self.said = home.parent / "said"
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -1,4 +1,4 @@
-"""The installation that a history is played at: `python -m tests.faults.history_house make|expire|tell`."""
+"""The installation that a history is played at: `python -m tests.faults.history_house make|expire|still|tell`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def expire() -> dict[str, Any]:
     return {"open": Job.objects.filter(kind="read-delivery", state__in=["waiting", "running"]).count()}
 
 
+def still() -> dict[str, Any]:
+    """How much is open, touching nothing."""
+    _setup()
+    from tocsin.centre.jobs.models import Job
+
+    return {"open": Job.objects.filter(kind="read-delivery", state__in=["waiting", "running"]).count()}
+
+
 def tell() -> dict[str, Any]:
     """Everything that there is of deliveries: rows of tables, bytes of the store, rows of the lake, acts of the log."""
     _setup()
@@ -85,4 +93,4 @@ def tell() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"make": make, "expire": expire, "tell": tell}[sys.argv[1]]()))
+    print(json.dumps({"make": make, "expire": expire, "still": still, "tell": tell}[sys.argv[1]]()))
