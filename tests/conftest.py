@@ -17,6 +17,7 @@ from django.utils import translation
 from hypothesis import settings
 
 from tocsin.centre.clock import services as clock
+from tocsin.centre.intake import pressure
 from tocsin.centre.members import limits
 
 gc.disable()
@@ -126,8 +127,9 @@ def quickly_emptied() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_left_over() -> Iterator[None]:
     """Neither the language of the last reader nor what people of the same number asked for, nor what was known of the
-    time, reaches the next test."""
+    time and of the queue, reaches the next test."""
     yield
     translation.deactivate()
     limits._counts.clear()
+    pressure.forget()
     clock._known = None

@@ -219,6 +219,17 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("tocsin.centre.intake.store.RESERVE_BYTES", 1 << 62)
     response = post(client, give_key())
+    assert (response.status_code, response.json()["reason"]) == (503, "unavailable")  # Before a byte was read.
+    assert int(response["Retry-After"]) > 0
+    assert kept_files(store) == []
+
+
+def test_a_disk_that_fills_while_a_body_comes_is_told_and_leaves_nothing(
+    client: Client, give_key: GiveKey, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.centre.intake.pressure.require_means", lambda: None)
+    monkeypatch.setattr("tocsin.centre.intake.store.RESERVE_BYTES", 1 << 62)
+    response = post(client, give_key())
     assert (response.status_code, response.json()["reason"]) == (507, "no-space")
     assert kept_files(store) == []
 

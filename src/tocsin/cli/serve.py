@@ -21,20 +21,13 @@ STOPPED = (
     "Nothing is served and nothing was changed: what was recalled since a backup could not be kept away without its "
     "keys. Put the file back and start again; if it is lost for good, see: tocsin seal give-up --help"
 )
-PORTAL = (
-    *("--interface", "wsgi", "--no-ws", "--workers", "1"),
-    # More threads than cores are meant: they wait for slow uploads and for the database. At the level "warning" the
-    # server would find fault with that at each start; of what goes wrong later it tells as errors.
-    *("--blocking-threads", "8", "--log-level", "error"),
-    # A request that does not end must not keep the whole from stopping; containers are killed after ten seconds.
-    *("--workers-kill-timeout", "5"),
-    "tocsin.site.wsgi:application",
-)
+PORTAL = (sys.executable, "-m", "tocsin.site.serving")
 
 
 @click.command()
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is left that is due.")
-def work(until_idle: bool) -> None:
+@click.option("--spare", is_flag=True, help="Take nothing long: stay free for what is short and what is urgent.")
+def work(until_idle: bool, spare: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
     _require_current()
@@ -47,7 +40,7 @@ def work(until_idle: bool) -> None:
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
     try:
-        run(handlers, told, until_idle=until_idle, tick=wiring.tick)
+        run(handlers, told, until_idle=until_idle, tick=wiring.tick, is_spare=spare, is_process=True)
     finally:
         wiring.close(handlers)
 
@@ -55,14 +48,26 @@ def work(until_idle: bool) -> None:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
-@click.option("--workers", default=1, show_default=True, help="Processes that do waiting work beside the portal.")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    help="Processes that do waiting work beside the portal; of several, one takes nothing long.",
+)
+@click.option(
+    "--drain-seconds",
+    default=8.0,
+    show_default=True,
+    type=click.FloatRange(0, 40),
+    help="After the word to stop, for requests that are under way. A second word ends all at once.",
+)
+def serve(host: str, port: int, workers: int, drain_seconds: float) -> None:
     """Serve the portal and do waiting work, until stopped."""
     setup()
     _require_current()
     _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
-    run_server(host, port, workers)
+    run_server(host, port, workers, drain_seconds)
 
 
 def _recall_again() -> None:
@@ -120,7 +125,7 @@ def _require_current() -> None:
         )
 
 
-def run_server(host: str, port: int, workers: int) -> None:
+def run_server(host: str, port: int, workers: int, drain_seconds: float = 8) -> None:
     """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
     from django.conf import settings
 
@@ -133,12 +138,12 @@ def run_server(host: str, port: int, workers: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
     hands = crew.start(workers, settings.INSTALLATION.workers_file)
-    portal = subprocess.Popen([sys.executable, "-m", "granian", *PORTAL, "--host", host, "--port", str(port)])
+    portal = subprocess.Popen([*PORTAL, host, str(port), str(drain_seconds)])
     while portal.poll() is None and not told:
         time.sleep(LOOK_SECONDS)
         hands.look(time.monotonic())
     ended = portal.returncode
-    hands.stop(portal)
+    hands.stop(portal, is_hurried=lambda: len(told) > 1)
     if ended:
         raise click.ClickException(f"The portal ended by itself with status {ended}.")
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TextIO
 
 FRAMES_MOST = 20
-WORDLESS = ("django", "granian", "ninja")
+WORDLESS = ("asyncio", "django", "h11", "ninja")
 """Loggers of libraries, whose messages repeat addresses and headers: of them the name alone is told."""
 
 

@@ -19,6 +19,9 @@ from tocsin.core.starting import starting
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.3
+ASK_SECONDS = 0.05
+STOP_SECONDS = 50
+"""After the word to stop: more than the portal takes at most for what is under way, less than the system waits."""
 BACK_OFF_SECONDS = (1, 2, 5, 15, 60)
 """How long a place stays empty after its worker ended by itself, by how often that happened in a row."""
 STEADY_SECONDS = 120
@@ -70,7 +73,8 @@ class Crew:
                 self._leave(place, place.worker, now)
                 self._tell()
             if place.worker is None and now >= place.again:
-                place.worker, place.started = _start(), now
+                is_spare = len(self.places) > 1 and place is self.places[0]
+                place.worker, place.started = _start(*(["--spare"] if is_spare else [])), now
                 self.replaced += place.left > 0
                 self._tell()
 
@@ -91,9 +95,9 @@ class Crew:
         except OSError as error:  # A full disk: what is told is a convenience, the work goes on.
             log.warning("the state of the workers was not written: %s", error)
 
-    def stop(self, *others: subprocess.Popen[bytes]) -> None:
-        """End the workers and the other processes."""
-        stop([*others, *(place.worker for place in self.places if place.worker is not None)])
+    def stop(self, *others: subprocess.Popen[bytes], is_hurried: Callable[[], bool] = lambda: False) -> None:
+        """End the workers and the other processes; at once where `is_hurried` says so."""
+        stop([*others, *(place.worker for place in self.places if place.worker is not None)], is_hurried)
         self.told.unlink(missing_ok=True)
 
 
@@ -104,17 +108,33 @@ def start(workers: int, told: Path) -> Crew:
     return crew
 
 
-def stop(crew: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask each to stop, wait for what it holds, and end what does not listen."""
+def stop(crew: Sequence[subprocess.Popen[bytes]], is_hurried: Callable[[], bool] = lambda: False) -> None:
+    """Ask each to stop, wait for what it holds, and end what does not listen, or all where it is to go quickly."""
     for worker in crew:
         if worker.poll() is None:
             worker.send_signal(signal.SIGTERM)
+    until = time.monotonic() + STOP_SECONDS
+    while any(worker.poll() is None for worker in crew) and time.monotonic() < until and not is_hurried():
+        time.sleep(ASK_SECONDS)
     for worker in crew:
-        try:
-            worker.wait(timeout=20)
-        except subprocess.TimeoutExpired:
+        if worker.poll() is None:
             worker.kill()
             worker.wait()
+
+
+def _told() -> threading.Event:
+    """Set by SIGTERM, or when who started this was killed: nobody else would ever stop it."""
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent and not told.wait(1):
+            pass
+        told.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    return told
 
 
 def main() -> None:
@@ -128,13 +148,16 @@ def main() -> None:
 
         from . import wiring
 
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+    # A terminal tells the whole group, and the command that started this tells it as well: only the latter counts.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = _told()
     handlers = wiring.handlers()
     wiring.begin()
     try:
-        work(handlers, told, until_idle="--until-idle" in sys.argv, tick=wiring.tick)
+        work(
+            handlers, told, until_idle="--until-idle" in sys.argv, tick=wiring.tick, is_spare="--spare" in sys.argv,
+            is_process=True,
+        )  # fmt: skip
     finally:
         wiring.close(handlers)
 

@@ -24,8 +24,12 @@ SECOND_FACTOR = ("offered", "centre", "everyone")
 LIMITS = {
     "person_lookups": 3_000, "person_downloads": 600, "person_requests": 9_000,
     "key_lookups": 100_000, "key_downloads": 6_000, "key_requests": 90_000,
+    "organisation_deliveries": 20_000, "organisation_megabytes": 200_000,
+    "organisation_uploads": 16, "organisation_waiting": 50_000, "organisation_waiting_megabytes": 200_000,
+    "machine_waiting": 500_000, "machine_memory_megabytes": 256,
 }  # fmt: skip
-"""How much each person and each key may ask for in a quarter of an hour; 0: as much as they like."""
+"""How much each person, key and organisation may ask for in a quarter of an hour, what of an organisation may be under
+way and wait to be read, what may wait in all, and how much memory must be left; 0: without limit."""
 
 
 @dataclass(frozen=True, slots=True)

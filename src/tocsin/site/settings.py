@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "tocsin.site.security.SessionsEnd",
     "tocsin.site.second_wall.BehindTheWall",
     "tocsin.site.security.Enough",
+    "tocsin.site.large_bodies.LargeBodies",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tocsin.centre.intake import deliveries as selectors
-from tocsin.centre.intake import services, urgency
+from tocsin.centre.intake import pressure, services, urgency
 from tocsin.centre.intake.bodies import body_chunks
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members.doors import Caller
@@ -140,6 +140,7 @@ def _received(request: HttpRequest, caller: Caller, organisation: Organisation, 
         return problem(415, _("Send the envelope as %(type)s.") % {"type": MEDIA_TYPE})
     if not _is_plain(request.headers.get("Content-Encoding", "")):
         return problem(415, _("Send the envelope without a content encoding."))
+    pressure.admit(person.organisation, timezone.now())
     content = b"".join(body_chunks(request, _limit()))
     stated = named_objects(content)
     delivery = services.receive(

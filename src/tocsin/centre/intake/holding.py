@@ -28,7 +28,7 @@ from tocsin.handling.personal import PersonalFind, must_be_asked
 from . import urgency
 from .models import Delivery, Hold
 from .secondees import known_to
-from .services import READ, handling_of
+from .services import enqueue_reading, handling_of
 
 DECIDED_WITHIN = timedelta(hours=72)
 """A hold that is older is shown as late. Nothing is ever cleared by the clock."""
@@ -276,4 +276,4 @@ def _read_on(held: Hold, at: datetime) -> None:
     delivery.state = Delivery.State.RECEIVED
     delivery.passes = sorted({*delivery.passes, str(held.kind)})
     delivery.save(update_fields=["state", "passes", "least_marking"])
-    jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+    enqueue_reading(delivery, at)

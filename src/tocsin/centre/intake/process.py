@@ -35,6 +35,8 @@ PROCESSOR_SECONDS_PER_MEGABYTE = 4
 RESIDENT_BYTES = 3 << 30
 """What one reading may hold in memory before it is stopped."""
 LOOK_SECONDS = 1.0
+GRACE_SECONDS = 2.0
+"""For a reading that is nearly over when its worker is told to stop."""
 ORIGINAL = "original"
 """Name of the opened copy in the work folder, which goes with it."""
 MODULE = "tocsin.centre.intake.sandbox"
@@ -160,6 +162,8 @@ class Reader:
         self.keepers = keepers
         self.on_rows = on_rows
         """Called with (delivery, rows so far), for progress bars."""
+        self.told = threading.Event()
+        """Whether the worker is to stop: then a reading that is not over soon is given back."""
 
     def __call__(self, claim: jobs.Claim) -> None:
         delivery = Delivery.objects.select_related("organisation").get(pk=claim.payload["delivery"])
@@ -173,7 +177,7 @@ class Reader:
             self._read(delivery, claim, work)
         except OSError as error:
             raise Unavailable(f"the store: {error}") from error
-        except (Conflict, Unavailable, OperationalError, InterfaceError):
+        except (Conflict, Unavailable, OperationalError, InterfaceError, jobs.GivenBack):
             raise
         except Exception as error:
             if not claim.is_last:
@@ -207,7 +211,13 @@ class Reader:
         }
         seconds = PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6
 
+        told_at: list[float] = []
+
         def on_progress(rows: int) -> None:
+            if self.told.is_set():
+                told_at.append(time.monotonic())
+                if told_at[-1] - told_at[0] >= GRACE_SECONDS:
+                    raise jobs.GivenBack
             jobs.renew(claim, datetime.now(UTC), done=rows)
             if self.on_rows is not None:
                 self.on_rows(delivery.pk, rows)

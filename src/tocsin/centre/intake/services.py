@@ -32,7 +32,7 @@ from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 from tocsin.lake.keys import sealed_by
 
-from . import data_types, grades, originals, urgency, vault
+from . import data_types, grades, originals, pressure, store, urgency, vault
 from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
@@ -77,14 +77,14 @@ def receive(
     `circular` goes from one bureau to others, under these fields of the handling set, and is not the Centre's to read.
     `urgent` says why somebody must take it up at once.
     Raises InputError("too-large" | "no-space" | "agreement-expired" | "agreement-not-in-force" | "country-restricted" |
-    "country-suspended" | "not-a-grade" | "ambiguous-grade").
+    "country-suspended" | "not-a-grade" | "ambiguous-grade"), and what `pressure.taking` raises.
     """
     if idempotency_key and (known := _by_key(organisation, idempotency_key)) is not None:
         return known
     if drawn_from is None:
         agreements.require_in_force(organisation, at)  # Before a byte is read.
     stated_grade, why = grades.stated(grade, organisation), urgency.stated(urgent)
-    kept = originals.keep(store_folder(), chunks, settings.INSTALLATION.upload_limit_bytes)
+    kept = _kept(organisation, via, chunks, at, is_drawn=drawn_from is not None)
     actor = person.login if person else f"{via}:{organisation.slug}"
     values: dict[str, Any] = {
         "receipt": new_receipt(), "organisation": organisation, "person": person, "via": via,
@@ -117,14 +117,34 @@ def new_receipt() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
 
 
+def _kept(organisation: Organisation, via: str, chunks: Iterable[bytes], at: datetime, *, is_drawn: bool) -> store.Kept:
+    """The bytes, durable; taken only where the organisation and the machine may take them. What the Centre fetches,
+    draws or is given at its own command line is not turned away."""
+    limit_bytes = settings.INSTALLATION.upload_limit_bytes
+    if is_drawn or via in (Delivery.Via.FEED, Delivery.Via.COMMAND):
+        return originals.keep(store_folder(), chunks, limit_bytes)
+    with pressure.taking(organisation, at, is_page=via == Delivery.Via.PAGE):
+        kept = originals.keep(store_folder(), chunks, limit_bytes)
+    pressure.taken(organisation, kept.size_bytes, at)
+    return kept
+
+
 def _enter(delivery: Delivery, actor: str, priority: int) -> None:
     """Its job and its entry in the log, in the transaction of its row."""
     at, order = delivery.received_at, urgency.PRIORITY if delivery.urgent_at else priority
-    jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=order)
+    enqueue_reading(delivery, at, order)
     facts: dict[str, object] = {"sha256": delivery.sha256, "via": delivery.via}
     facts |= {"supervised": True} if came_supervised(delivery) else {}
     facts |= {"urgent": True} if delivery.urgent_at else {}
     record(actor, "delivery.received", f"delivery:{delivery.pk}", facts, at=at)
+
+
+def enqueue_reading(delivery: Delivery, at: datetime, priority: int = 0) -> None:
+    """Its place in the queue: each organisation has its share of the work."""
+    jobs.enqueue(
+        READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority,
+        owner=delivery.organisation_id, cost=delivery.size_bytes,
+    )  # fmt: skip
 
 
 def _require_still_open(organisation: Organisation, person: Person | None, at: datetime, *, is_drawn: bool) -> None:
@@ -388,7 +408,7 @@ def read_again(delivery: Delivery, *, by: Person, profile: Profile | None, at: d
     with transaction.atomic():
         if not Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.QUARANTINED).update(**values):
             raise Conflict("it is not in quarantine any more")
-        jobs.enqueue(READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+        enqueue_reading(delivery, at)
         record(by.login, "delivery.read-again", f"delivery:{delivery.pk}", {}, at=at)
 
 

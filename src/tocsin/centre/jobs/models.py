@@ -20,6 +20,12 @@ class Job(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     priority = models.SmallIntegerField(default=0)
     """Higher runs first."""
+    owner = models.BigIntegerField(default=0)
+    """The organisation that it is done for: within a priority each has its share. 0: nobody, and it goes ahead."""
+    cost = models.BigIntegerField(default=0)
+    """How much work it is thought to be, in bytes to read."""
+    turn = models.BigIntegerField(default=0)
+    """Its place within its priority (`shares`)."""
     run_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
     worker = models.CharField(max_length=80, default="")
@@ -34,7 +40,8 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "-priority", "run_at", "id"], name="job_queue")]
+        # One index alone: with another that begins with the state, planners sort all that waits for each claim.
+        indexes = [models.Index(fields=["state", "-priority", "turn", "run_at", "id"], name="job_turns")]
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "subject"],
@@ -42,3 +49,14 @@ class Job(models.Model):
                 name="job_one_open_per_subject",
             )
         ]
+
+
+class Share(models.Model):
+    """How far the work of one owner has come within a priority; of owner 0, how far the queue has."""
+
+    owner = models.BigIntegerField()
+    priority = models.SmallIntegerField()
+    turn = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "priority"], name="share_once")]

@@ -12,16 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 
 from tocsin.centre.clock.services import known_at
 from tocsin.core.errors import Conflict
 
 from .models import Job
+from .shares import HOUSE, pass_on, turn_of
 
 LEASE = timedelta(seconds=60)
 DEATHS_ALLOWED = 5
 """How many workers a piece of work may take with it before nobody else is sent."""
+PATIENCE = timedelta(minutes=10)
+"""After waiting for so long a piece of work may go before what is more pressing."""
 BACK_OFF = (
     timedelta(seconds=5),
     timedelta(seconds=30),
@@ -29,6 +32,10 @@ BACK_OFF = (
     timedelta(minutes=10),
     timedelta(hours=1),
 )
+
+
+class GivenBack(Exception):  # noqa: N818 - named as the other answers of `core.errors` are.
+    """A handler was told to stop and left its work undone: it is for another worker, at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,13 @@ def enqueue(
     at: datetime,
     run_at: datetime | None = None,
     priority: int = 0,
+    owner: int = HOUSE,
+    cost: int = 0,
 ) -> Job | None:
-    """Add work. With a subject there is never more than one open job of a kind for it: then None comes back."""
+    """Add work. With a subject there is never more than one open job of a kind for it: then None comes back.
+
+    What is done for an organisation, its `owner`, waits for nobody else's work of that priority (`shares`).
+    """
     at = known_at(at)
     try:
         with transaction.atomic():
@@ -75,6 +87,9 @@ def enqueue(
                 run_at=run_at or at,
                 created_at=at,
                 priority=priority,
+                owner=owner,
+                cost=cost,
+                turn=turn_of(owner, priority, cost),
             )
     except IntegrityError:
         return None
@@ -82,7 +97,9 @@ def enqueue(
 
 def bring_forward(subject: str, priority: int) -> None:
     """Let what waits about this subject be done before what is less pressing."""
-    Job.objects.filter(subject=subject, state=Job.State.WAITING, priority__lt=priority).update(priority=priority)
+    for job in Job.objects.filter(subject=subject, state=Job.State.WAITING, priority__lt=priority):
+        turn = turn_of(job.owner, priority, job.cost)
+        Job.objects.filter(pk=job.pk, state=Job.State.WAITING).update(priority=priority, turn=turn)
 
 
 def enqueue_every(interval: timedelta, kind: str, subject: str, *, at: datetime) -> Job | None:
@@ -99,23 +116,48 @@ def forget(before: datetime) -> int:
     return gone
 
 
-def claim(worker: str, kinds: Sequence[str], now: datetime) -> Claim | None:
-    """Take the next piece of work that is due, or one whose worker died; None when there is none."""
+def claim(
+    worker: str, kinds: Sequence[str], now: datetime, *, most_cost: int | None = None, is_patient: bool = False
+) -> Claim | None:
+    """Take the next piece of work that is due, or one whose worker died; None when there is none.
+
+    Who is to stay free for short work names the `most_cost` that it takes. Who `is_patient` takes what has waited long,
+    whatever its priority: asked so now and then, everything has its turn in the end.
+    """
     now = known_at(now)
-    due = Q(state=Job.State.WAITING, run_at__lte=now) | Q(state=Job.State.RUNNING, lease_until__lt=now)
+    open_jobs = Job.objects.filter(kind__in=kinds)
+    if most_cost is not None:
+        open_jobs = open_jobs.filter(cost__lte=most_cost)
+    left = open_jobs.filter(state=Job.State.RUNNING, lease_until__lt=now).order_by("-priority", "turn", "run_at", "pk")
+    waiting = open_jobs.filter(state=Job.State.WAITING, run_at__lte=now)
+    if is_patient:
+        waiting = _longest(waiting, now)
     with transaction.atomic():
-        waiting = Job.objects.filter(due, kind__in=kinds).order_by("-priority", "run_at", "pk")
-        if connection.features.has_select_for_update_skip_locked:
-            waiting = waiting.select_for_update(skip_locked=True)
-        job = waiting.first()
+        # Two searches: the order of what waits is that of an index, and what was left by a dead worker is little.
+        job = _first(left) or _first(waiting.order_by("-priority", "turn", "run_at", "pk"))
         if job is None:
             return None
+        is_passed = job.owner != HOUSE and job.state == Job.State.WAITING
         if job.state == Job.State.RUNNING:
             job.deaths += 1
         job.state, job.worker, job.lease_until = Job.State.RUNNING, worker, now + LEASE
         job.attempts += 1
         job.save(update_fields=["state", "worker", "lease_until", "attempts", "deaths"])
+    if is_passed:
+        pass_on(job.priority, job.turn)
     return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed, job.deaths)
+
+
+def _first(found: QuerySet[Job]) -> Job | None:
+    if connection.features.has_select_for_update_skip_locked:
+        found = found.select_for_update(skip_locked=True)
+    return found.first()
+
+
+def _longest(waiting: QuerySet[Job], now: datetime) -> QuerySet[Job]:
+    """Of what waits, that of the priority that has waited longest, if that is long; else all."""
+    oldest = waiting.filter(run_at__lt=now - PATIENCE).order_by("run_at").values_list("priority", flat=True).first()
+    return waiting if oldest is None else waiting.filter(priority=oldest)
 
 
 def running(kind: str) -> set[tuple[str, int]]:

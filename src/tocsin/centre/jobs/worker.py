@@ -8,7 +8,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +22,12 @@ from . import services
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
 TICK_SECONDS = 20.0
+STOP_SECONDS = 15.0
+"""After the word to stop, for what cannot be left undone; what can is given back at once."""
+LONG = 64 << 20
+"""Work of more than so many bytes is long: where there are several workers, one takes none."""
+PATIENT_EVERY = 8
+"""Of so many pieces of work, one is what has waited long."""
 TRIES_UNTIL_IDLE = 20
 """How often a worker that ends when idle asks for a database that is not there."""
 Handler = Callable[[services.Claim], None]
@@ -35,6 +42,13 @@ class GivesUp(Protocol):
         """End it for good, with `services.finish` or `services.fail`."""
 
 
+@runtime_checkable
+class Stops(Protocol):
+    """A handler that can leave its work undone: it looks at `told` and raises `services.GivenBack`."""
+
+    told: threading.Event
+
+
 Tick = Callable[[datetime], object]
 """Puts timed work that is due into the queue. Every worker calls it, so it must do no harm when called often."""
 
@@ -44,27 +58,61 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"[:80]
 
 
-def run_one(name: str, handlers: Mapping[str, Handler], unsaid: list[services.Claim] | None = None) -> bool:
-    """Do the next piece of work; False when there was none. What a lost database kept from saying joins `unsaid`."""
-    claimed = services.claim(name, list(handlers), datetime.now(UTC))
+@dataclass(slots=True)
+class Hands:
+    """What one worker holds, and what it takes."""
+
+    name: str
+    kinds: Sequence[str] = ()
+    most_cost: int | None = None
+    """Of what it takes: who takes nothing long stays free for what is short."""
+    claims: int = 0
+    held: services.Claim | None = None
+    unsaid: list[services.Claim] = field(default_factory=list)
+    """What a lost database kept it from saying."""
+
+    def claim(self) -> services.Claim | None:
+        """The next piece of work; now and then one that has waited long."""
+        is_patient = self.claims % PATIENT_EVERY == PATIENT_EVERY - 1
+        now = datetime.now(UTC)
+        found = services.claim(self.name, self.kinds, now, most_cost=self.most_cost, is_patient=is_patient)
+        self.claims += found is not None
+        self.held = found
+        return found
+
+
+def run_one(name: str, handlers: Mapping[str, Handler], hands: Hands | None = None) -> bool:
+    """Do the next piece of work; False when there was none."""
+    hands = hands or Hands(name)
+    hands.kinds = list(handlers)
+    claimed = hands.claim()
     if claimed is None:
         return False
     try:
+        _do(claimed, handlers[claimed.kind], hands)
+    finally:
+        hands.held = None
+    return True
+
+
+def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
+    try:
         if claimed.is_deadly:
-            _give_up(handlers[claimed.kind], claimed)
+            _give_up(handler, claimed)
         else:
-            handlers[claimed.kind](claimed)
+            handler(claimed)
+    except services.GivenBack:
+        services.release(claimed, datetime.now(UTC))
     except Conflict as error:
         log.warning("job %s: %s", claimed.job, error)
         services.excuse(claimed, datetime.now(UTC), str(error))
     except (Unavailable, OperationalError, InterfaceError) as error:
         log.warning("job %s waits: %s", claimed.job, error)
         # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
-        _say_when_possible(claimed, str(error), unsaid)
+        _say_when_possible(claimed, str(error), hands)
     except Exception as error:
         log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
         services.fail(claimed, datetime.now(UTC), f"{type(error).__name__}: {error}")
-    return True
 
 
 def _give_up(handler: object, claimed: services.Claim) -> None:
@@ -76,35 +124,39 @@ def _give_up(handler: object, claimed: services.Claim) -> None:
         services.fail(claimed, datetime.now(UTC), why, permanent=True)
 
 
-def _say_when_possible(claimed: services.Claim, why: str, unsaid: list[services.Claim] | None) -> None:
+def _say_when_possible(claimed: services.Claim, why: str, hands: Hands) -> None:
     try:
         services.fail(claimed, datetime.now(UTC), why, forever=True)
     except (OperationalError, InterfaceError):
-        if unsaid is not None:
-            unsaid.append(claimed)
+        hands.unsaid.append(claimed)
         raise
 
 
 def work(
-    handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None
-) -> None:
+    handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None,
+    is_spare: bool = False, is_process: bool = False,
+) -> None:  # fmt: skip
     """Work until told to stop, or, with `until_idle`, until nothing is left that is due.
 
-    `tick` is called now and then by a worker that goes on: it may put timed work into the queue.
+    `tick` is called now and then by a worker that goes on: it may put timed work into the queue. A spare worker takes
+    nothing long. A worker that is the whole process ends with it, a while after it was told to stop, whatever it does.
     """
-    name = worker_name()
+    hands = Hands(worker_name(), most_cost=LONG if is_spare else None)
+    for handler in handlers.values():
+        _let_know(handler, stop)
+    if is_process:
+        threading.Thread(target=_end_late, args=(stop, hands), daemon=True).start()
     tries, ticked = 0, -TICK_SECONDS
-    unsaid: list[services.Claim] = []
     while not stop.is_set():
         try:
             close_old_connections()
-            while unsaid:  # Before anything is claimed, or a lost database would count as the death of a worker.
-                services.excuse(unsaid[-1], datetime.now(UTC), "the database was lost")
-                unsaid.pop()
+            while hands.unsaid:  # Before anything is claimed, or a lost database would count as the death of a worker.
+                services.excuse(hands.unsaid[-1], datetime.now(UTC), "the database was lost")
+                hands.unsaid.pop()
             if tick is not None and not until_idle and time.monotonic() - ticked > TICK_SECONDS:
                 ticked = time.monotonic()
                 tick(datetime.now(UTC))
-            if run_one(name, handlers, unsaid):
+            if run_one(hands.name, handlers, hands):
                 tries = 0
                 continue
         except (OperationalError, InterfaceError) as error:
@@ -117,3 +169,21 @@ def work(
         if until_idle:
             return
         stop.wait(IDLE_SECONDS)
+
+
+def _let_know(handler: object, stop: threading.Event) -> None:
+    if isinstance(handler, Stops):
+        handler.told = stop
+
+
+def _end_late(stop: threading.Event, hands: Hands) -> None:
+    """What takes too long to finish is given back, and the process ends: its transaction is undone by that."""
+    stop.wait()
+    time.sleep(STOP_SECONDS)
+    held = hands.held
+    try:
+        if held is not None:
+            log.warning("job %s of kind %s is given back undone", held.job, held.kind)
+            services.release(held, datetime.now(UTC))
+    finally:
+        os._exit(0)

@@ -1,4 +1,4 @@
-"""How much one person or key may ask for in a quarter of an hour: look-ups, downloads, requests.
+"""How much one person, key or organisation may ask for in a quarter of an hour: look-ups, downloads, deliveries.
 
 Every process counts in memory and settles with the database each time a twentieth of the limit is spent, so that a
 page costs no row written. Beside one another, processes may therefore together pass a limit by a twentieth each.
@@ -14,7 +14,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.db.models import F
 
-from .models import Guesses, Person
+from .models import Guesses, Organisation, Person
 from .sessions import WINDOW_MINUTES
 
 SETTLED_PARTS = 20
@@ -28,6 +28,8 @@ class Kind(StrEnum):
     LOOKUPS = "lookups"  # Values and names, each on its own.
     DOWNLOADS = "downloads"
     REQUESTS = "requests"  # Every page and every call of a machine door.
+    DELIVERIES = "deliveries"  # Of an organisation, by whichever door.
+    MEGABYTES = "megabytes"
 
 
 @dataclass
@@ -59,10 +61,18 @@ _lock = threading.Lock()
 def spend(person: Person, kind: Kind, at: datetime, cost: int = 1) -> None:
     """Count what is about to be done; all of it or nothing. Raises TooOften where the limit does not hold so much."""
     who = "person" if person.through is None else "key"
+    _spend(who, person.pk if person.through is None else person.through.pk, kind, at, cost)
+
+
+def spend_of(organisation: Organisation, kind: Kind, at: datetime, cost: int = 1) -> None:
+    """The same for all who act for an organisation together; with a cost of 0, whether anything is left."""
+    _spend("organisation", organisation.pk, kind, at, cost)
+
+
+def _spend(who: str, number: int, kind: Kind, at: datetime, cost: int) -> None:
     allowed = int(settings.INSTALLATION.limits[f"{who}_{kind}"])
     if not allowed:
         return
-    number = person.pk if person.through is None else person.through.pk
     window = int(at.timestamp()) // _WINDOW_SECONDS
     subject = f"limit:{kind}:{who}:{number}"
     with _lock:
@@ -71,7 +81,7 @@ def spend(person: Person, kind: Kind, at: datetime, cost: int = 1) -> None:
             if len(_counts) >= COUNTS_MOST:
                 _counts.clear()  # What was not settled is lost, in favour of who asks.
             count = _counts[subject] = _Count(window)
-        if count.settled + count.waiting + cost > allowed:
+        if count.settled + count.waiting + max(1, cost) > allowed and not _is_first(count, kind):
             raise TooOften((window + 1) * _WINDOW_SECONDS - int(at.timestamp()))
         count.waiting += cost
         if count.waiting < max(1, allowed // SETTLED_PARTS):
@@ -83,6 +93,11 @@ def spend(person: Person, kind: Kind, at: datetime, cost: int = 1) -> None:
         count.settled = max(count.settled, total)
     if total - owed >= allowed:  # Others have spent it all already.
         raise TooOften((window + 1) * _WINDOW_SECONDS - int(at.timestamp()))
+
+
+def _is_first(count: _Count, kind: Kind) -> bool:
+    """Something larger than all that is allowed at once would never be."""
+    return kind is Kind.MEGABYTES and not count.settled and not count.waiting
 
 
 def _settled(subject: str, owed: int, window: int) -> int:

@@ -13,14 +13,16 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tocsin.centre.members import agreements
 from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.members.limits import TooOften
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.reasons import sentence
-from tocsin.core.errors import Conflict, InputError, NotFound
+from tocsin.core.errors import Conflict, InputError, NotFound, Unavailable
 from tocsin.core.profiles import Profile
 from tocsin.core.words import EventType, Role
 from tocsin.formats.delimited import Guess
@@ -44,6 +46,9 @@ class Result:
     url: str = ""
     message: str = ""
     is_duplicate: bool = False
+    status: int = 200
+    again_seconds: int = 0
+    """After which the file may be sent again; 0: it is of no use."""
 
 
 def organisations_of(person: Person) -> QuerySet[Organisation]:
@@ -84,7 +89,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         elif not files:
             form.add_error(None, _("Choose at least one file."))
         if wants_json:
-            return _as_json(form, results)
+            return _later(_as_json(form, results), results)
     context = {
         "form": form,
         "results": results,
@@ -92,7 +97,16 @@ def upload(request: HttpRequest) -> HttpResponse:
         "chooses_organisation": may(person, "deliver-for-others"),
         "refusal": agreements.refusal_of(person.organisation, timezone.now()),
     }
-    return render(request, "intake/upload.html", context)
+    return _later(render(request, "intake/upload.html", context), results)
+
+
+def _later(response: HttpResponse, results: list[Result]) -> HttpResponse:
+    """The same, saying when to come again where a file was turned away for now."""
+    for each in results:
+        if each.again_seconds:
+            response.status_code = each.status
+            response["Retry-After"] = str(each.again_seconds)
+    return response
 
 
 def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> Result:
@@ -109,6 +123,18 @@ def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> R
         )  # fmt: skip
     except InputError as error:
         return Result(name, message=sentence(error.reason))
+    except TooOften as limit:
+        text = ngettext(
+            "So much of this organisation waits or is under way that it was not taken. "
+            "Send it again in %(minutes)d minute.",
+            "So much of this organisation waits or is under way that it was not taken. "
+            "Send it again in %(minutes)d minutes.",
+            limit.minutes,
+        ) % {"minutes": limit.minutes}  # fmt: skip
+        return Result(name, message=text, status=429, again_seconds=limit.seconds)
+    except Unavailable as short:
+        text = _("Not now. Try again in a moment.")
+        return Result(name, message=text, status=503, again_seconds=short.retry_after_seconds)
     return Result(name, reverse("delivery", args=[made.receipt]), is_duplicate=made.state == "duplicate")
 
 

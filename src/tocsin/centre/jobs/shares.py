@@ -1,0 +1,44 @@
+"""Whose turn it is: within a priority every owner gets an equal share of the work, whatever waits of the others.
+
+Start-time fair queueing (decision 45). The queue has a clock that counts work, not time: it shows the turn of what was
+claimed last. What comes in gets the turn at which its owner's work before it would be done, and never one that has
+passed: so a flood of ten thousand deliveries lines up behind itself, and one delivery of another goes in at the front.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.db.models.functions import Greatest
+
+from .models import Job, Share
+
+HOUSE = 0
+"""Nobody's: what the Centre does for itself, which goes ahead and takes no share from anybody."""
+LEAST_COST = 1 << 16
+"""Of the smallest piece of work: what a small delivery costs beside its bytes."""
+
+
+def turn_of(owner: int, priority: int, cost: int) -> int:
+    """The turn of a piece of work that comes in now, in the transaction in which it does."""
+    passed = Share.objects.filter(owner=HOUSE, priority=priority).values_list("turn", flat=True).first()
+    if passed is None:
+        Share.objects.bulk_create([Share(owner=HOUSE, priority=priority)], ignore_conflicts=True)
+        passed = 0
+    if owner == HOUSE:
+        return passed
+    if not Job.objects.filter(state=Job.State.WAITING, priority=priority).exists():
+        # Nobody waits: who had the machine alone owes nothing for it, and who was away has saved nothing up.
+        passed = max(passed, Share.objects.filter(priority=priority).aggregate(most=Max("turn"))["most"] or 0)
+    mine = Share.objects.filter(owner=owner, priority=priority)
+    after = Greatest(F("turn"), passed) + LEAST_COST + max(0, cost)
+    if not mine.update(turn=after):
+        Share.objects.bulk_create([Share(owner=owner, priority=priority)], ignore_conflicts=True)
+        mine.update(turn=after)
+    return int(mine.values_list("turn", flat=True)[0]) - LEAST_COST - max(0, cost)
+
+
+def pass_on(priority: int, turn: int) -> None:
+    """Work of this turn was begun: what comes in from now on comes no earlier."""
+    with transaction.atomic():
+        Share.objects.filter(owner=HOUSE, priority=priority, turn__lt=turn).update(turn=turn)

@@ -1,0 +1,147 @@
+"""What the connections of one server share: who waits for what, and how much is held."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from .lanes import Lanes
+from .rules import Rules
+
+if TYPE_CHECKING:
+    from .wire import Wire
+
+
+class State:
+    """All connections by what they wait for; each set in the order in which its members joined it."""
+
+    def __init__(self, lanes: Lanes, rules: Rules) -> None:
+        self.lanes = lanes
+        self.rules = rules
+        self.is_stopping = False
+        self.small_bytes = 0
+        """Announced of small bodies that are not whole yet."""
+        self._date = (0, "")
+        self._idle: OrderedDict[Wire, float] = OrderedDict()
+        self._heads: OrderedDict[Wire, float] = OrderedDict()
+        self._leaving: OrderedDict[Wire, float] = OrderedDict()
+        self._busy: set[Wire] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def join(self, wire: Wire) -> bool:
+        """A new connection; False: there is no room, even after closing one that waits for nothing."""
+        if self.is_stopping:
+            return False
+        self._heads[wire] = time.monotonic()
+        if self._count() <= self.rules.connections:
+            return True
+        for waiting in (self._leaving, self._idle, self._heads):
+            oldest = next(iter(waiting), None)
+            if oldest is not None and oldest is not wire:
+                waiting.pop(oldest)
+                oldest.abort()
+                return True
+        return False
+
+    def _count(self) -> int:
+        return len(self._idle) + len(self._heads) + len(self._leaving) + len(self._busy)
+
+    def begins(self, wire: Wire) -> None:
+        """The first byte of a request came."""
+        if wire in self._idle:
+            del self._idle[wire]
+            self._heads[wire] = time.monotonic()
+
+    def asked(self, wire: Wire) -> None:
+        """Its head is whole."""
+        self._heads.pop(wire, None)
+        self._idle.pop(wire, None)
+        self._busy.add(wire)
+
+    def idles(self, wire: Wire) -> None:
+        """It was answered and may ask again."""
+        self._busy.discard(wire)
+        self._idle[wire] = time.monotonic()
+
+    def leaves(self, wire: Wire) -> None:
+        """It was answered, and is to go."""
+        self.leave(wire)
+        if not wire.is_closed:
+            self._leaving[wire] = time.monotonic()
+
+    def leave(self, wire: Wire) -> None:
+        """It is gone."""
+        for waiting in (self._idle, self._heads, self._leaving):
+            waiting.pop(wire, None)
+        self._busy.discard(wire)
+
+    def may_take(self, length: int) -> bool:
+        """Whether so much more may be held of small bodies."""
+        return self.small_bytes + length <= self.rules.small_total_bytes
+
+    def date(self) -> str:
+        """The header, made once a second."""
+        second = int(time.time())
+        if second != self._date[0]:
+            self._date = (second, formatdate(second, usegmt=True))
+        return self._date[1]
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Let an answer that is under way live until it ends."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def look(self, now: float) -> None:
+        """The round: whose time is over, and who holds too much."""
+        for wire in _since(self._heads, now - self.rules.head_seconds):
+            wire.give_up()
+        for wire in _since(self._idle, now - self.rules.idle_seconds):
+            wire.abort()
+        for wire in _since(self._leaving, now - self.rules.linger_seconds):
+            if wire.unsent_bytes:
+                wire.look(now)
+            else:
+                wire.abort()
+        for wire in list(self._busy):
+            wire.look(now)
+        self._free(now)
+
+    def _free(self, now: float) -> None:
+        """Where answers that nobody takes hold too much, give up those whose clients have waited longest."""
+        holding = sorted((each for each in (*self._busy, *self._idle, *self._leaving) if each.unsent_bytes),
+                         key=lambda each: each.mark_at)  # fmt: skip
+        held = sum(each.unsent_bytes for each in holding)
+        for wire in holding:
+            if held <= self.rules.answers_total_bytes:
+                return
+            held -= wire.unsent_bytes
+            wire.abort()
+
+    def stop(self) -> None:
+        """Take no more requests."""
+        self.is_stopping = True
+        for wire in [*self._idle, *self._heads, *self._busy]:
+            wire.stop()
+
+    def cut(self) -> None:
+        """Refuse what is still coming in."""
+        for wire in list(self._busy):
+            wire.cut()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether every request was answered."""
+        return not any(wire.is_under_way for wire in (*self._busy, *self._leaving))
+
+
+def _since(waiting: OrderedDict[Wire, float], before: float) -> list[Wire]:
+    """Those who have waited since before that moment."""
+    found = []
+    for wire, since in waiting.items():
+        if since > before:
+            break
+        found.append(wire)
+    return found
