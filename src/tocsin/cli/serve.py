@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import time
 from datetime import UTC, datetime
 
 import click
+
+from tocsin.core.later import put_off
 
 from . import setup
 
@@ -36,18 +39,22 @@ PORTAL = (
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is left that is due.")
 def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
+    put_off()
     setup()
     _require_current()
     _recall_again()
     from tocsin.centre.jobs.worker import work as run
-    from tocsin.site import wiring
+    from tocsin.site import crew, wiring
 
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
     try:
-        run(handlers, told, until_idle=until_idle, tick=wiring.tick)
+        run(
+            handlers, told, until_idle=until_idle, tick=wiring.tick,
+            rest=lambda: crew.begin_anew(lambda: wiring.close(handlers)),
+        )  # fmt: skip
     finally:
         wiring.close(handlers)
 
@@ -63,6 +70,14 @@ def serve(host: str, port: int, workers: int) -> None:
     _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers)
+
+
+def run_server(host: str, port: int, workers: int) -> None:
+    """Become the process that watches over the portal and its workers: it is there for months and needs no Django."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    sys.stdout.flush()
+    told = [host, str(port), str(workers)]
+    os.execve(sys.executable, [sys.executable, "-m", "tocsin.cli.serve", *told], environment)  # noqa: S606
 
 
 def _recall_again() -> None:
@@ -120,11 +135,9 @@ def _require_current() -> None:
         )
 
 
-def run_server(host: str, port: int, workers: int) -> None:
+def watch(host: str, port: int, workers: int) -> None:
     """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
-    from django.conf import settings
-
-    from tocsin.site import crew
+    from tocsin.site import crew, installation
 
     if is_taken(host, port):
         # Linux would deal requests out to both servers by turns.
@@ -132,7 +145,7 @@ def run_server(host: str, port: int, workers: int) -> None:
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
-    hands = crew.start(workers, settings.INSTALLATION.workers_file)
+    hands = crew.start(workers, installation.load().workers_file)
     portal = subprocess.Popen([sys.executable, "-m", "granian", *PORTAL, "--host", host, "--port", str(port)])
     while portal.poll() is None and not told:
         time.sleep(LOOK_SECONDS)
@@ -153,3 +166,11 @@ def is_taken(host: str, port: int) -> bool:
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return False
+
+
+if __name__ == "__main__":
+    try:
+        watch(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -19,8 +19,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,12 @@ import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
 from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
-from tocsin.lake.scope import IS_GUARDED
+from tocsin.lake.scope import is_guarded
 from tocsin.lake.shown import Shown, table_of
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
 _SEALED_BY = b"sealed-by"
-VERSION = f"8 polars {pl.__version__}".encode()
+VERSION = f"8 polars {metadata.version('polars')}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
@@ -50,7 +51,7 @@ COUNTRY_CODES = 256
 DENSE_KEYS = 1 << 24
 UINT64 = npt.NDArray[np.uint64]
 UINT32 = npt.NDArray[np.uint32]
-Tables = tuple[pa.Table, ...]
+Tables: TypeAlias = "tuple[pa.Table, ...]"
 ADDRESS_STREAM, GUARDED_STREAM = 1, 3
 """Of the numbers; the rows are in the stream that follows."""
 PAGE = 1_024
@@ -99,7 +100,7 @@ def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
         host = hosts(frame.select(pl.when(is_url).then(value)).to_series())
         shown.append(pl.select(pl.when(host != frame["domain"].fill_null("")).then(host)).to_series())
     if frame["peer"].null_count() < frame.height:
-        shown.append(frame.select(pl.when(~IS_GUARDED).then("peer")).to_series())
+        shown.append(frame.select(pl.when(~is_guarded()).then("peer")).to_series())
     if frame["url"].null_count() < frame.height:
         shown += [frame["url"], hosts(frame["url"])]
     return shown
@@ -124,7 +125,7 @@ def build(frame: pl.DataFrame, veil: Veil | None = None) -> tuple[Tables, Tables
     of_rows = pa.table({"fact": _records(facts)}).replace_schema_metadata(told)
     entries = pa.table({"hash": codes, "row": rows})
     numbers = frame.select(
-        "ipv4", open=pl.when(~IS_GUARDED).then("peer_ipv4"), near=pl.when(IS_GUARDED).then("peer_ipv4")
+        "ipv4", open=pl.when(~is_guarded()).then("peer_ipv4"), near=pl.when(is_guarded()).then("peer_ipv4")
     )
     addresses = _addresses(numbers["ipv4"], numbers["open"], veil=veil, stream=ADDRESS_STREAM)
     guarded = _addresses(numbers["near"], veil=veil, stream=GUARDED_STREAM)
@@ -138,7 +139,7 @@ def _entries(frame: pl.DataFrame, veil: Veil | None) -> tuple[UINT64, UINT32]:
     columns = [(texts, text_hash(texts)) for texts in entered_texts(frame)]
     named = [frame[name] for name in NAMED if frame[name].null_count() < frame.height]
     columns += [(names, name_hash(names)) for names in named]
-    guarded = frame.select(pl.when(IS_GUARDED).then("peer")).to_series()
+    guarded = frame.select(pl.when(is_guarded()).then("peer")).to_series()
     if guarded.null_count() < frame.height:
         # What a row is found by openly needs no guard: no row stands under both hashes of one text.
         same = np.zeros(frame.height, dtype=bool)
@@ -184,7 +185,7 @@ def _facts(frame: pl.DataFrame) -> tuple[Facts, npt.NDArray[np.int64]]:
             for name in ("first_at", "last_at")
         ),
         kind=role * COUNTRY_CODES + country,
-        guarded=pl.when(IS_GUARDED).then(near_country + 1).fill_null(0),
+        guarded=pl.when(is_guarded()).then(near_country + 1).fill_null(0),
         times="count",
     ).rename({"first_at": "first", "last_at": "last"})
     batches, place = numbered(frame["batch"].to_numpy())

@@ -10,6 +10,8 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
+from tocsin.core.later import Table
+
 MOST_REMEMBERED = 64_000_000
 """Rows whose keys are remembered within one delivery: half a gigabyte. Beyond it the oldest are forgotten."""
 KEYS_IN_PART = 8_000_000
@@ -93,8 +95,8 @@ class Seen:
         return new
 
 
-KEY_COLUMNS = {"key": pl.UInt64, "row": pl.UInt32}
-COUNT_COLUMNS = {"key": pl.UInt64, "count": pl.Int64}
+KEY_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"key": pl.UInt64, "row": pl.UInt32})
+COUNT_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"key": pl.UInt64, "count": pl.Int64})
 
 
 class Recount:

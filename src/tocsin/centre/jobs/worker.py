@@ -21,6 +21,8 @@ from . import services
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
 TICK_SECONDS = 20.0
+REST_SECONDS = 60.0
+"""After so long without work a worker gives back what the work has left in memory."""
 TRIES_UNTIL_IDLE = 20
 """How often a worker that ends when idle asks for a database that is not there."""
 Handler = Callable[[services.Claim], None]
@@ -86,14 +88,16 @@ def _say_when_possible(claimed: services.Claim, why: str, unsaid: list[services.
 
 
 def work(
-    handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None
-) -> None:
+    handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None,
+    rest: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
     """Work until told to stop, or, with `until_idle`, until nothing is left that is due.
 
-    `tick` is called now and then by a worker that goes on: it may put timed work into the queue.
+    `tick` is called now and then by a worker that goes on: it may put timed work into the queue. `rest` is called by
+    one that has had nothing to do for a while.
     """
     name = worker_name()
-    tries, ticked = 0, -TICK_SECONDS
+    tries, ticked, worked = 0, -TICK_SECONDS, time.monotonic()
     unsaid: list[services.Claim] = []
     while not stop.is_set():
         try:
@@ -105,8 +109,11 @@ def work(
                 ticked = time.monotonic()
                 tick(datetime.now(UTC))
             if run_one(name, handlers, unsaid):
-                tries = 0
+                tries, worked = 0, time.monotonic()
                 continue
+            if rest is not None and time.monotonic() - worked > REST_SECONDS:
+                worked = time.monotonic()
+                rest()
         except (OperationalError, InterfaceError) as error:
             log.warning("the database is not there: %s", error)
             connection.close()
