@@ -30,6 +30,7 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
 from tocsin.lake.scope import is_guarded
 from tocsin.lake.shown import Shown, table_of
@@ -287,6 +288,30 @@ def write(frame: pl.DataFrame, path: Path, key: FileKey | None = None) -> None:
         fresh = target.with_name(f"{target.name}-{os.getpid()}-{threading.get_ident()}")
         _write_tables(tables, fresh, {b"version": VERSION, **({} if key is None else {_SEALED_BY: key.prefix})})
         fresh.replace(target)
+
+
+def is_of(frame: pl.DataFrame, parquet: Path, keys: Keys) -> bool:
+    """Whether what lies beside a file is what its rows make, to the last byte of every column."""
+    path = index_path(parquet)
+    try:
+        lying = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
+    except (pa.ArrowInvalid, OSError):
+        return False
+    if lying[0] is None or lying[1] is None:
+        return False
+    try:
+        veils = [_veil_of(tables[0], keys) for tables in lying if tables is not None]
+    except KeyMissing:
+        return False
+    if len({None if veil is None else veil.prefix for veil in veils}) > 1:
+        return False
+    told = {b"version", _SEALED_BY}
+    for made, held in zip(build(frame, veils[0]), lying, strict=True):
+        for one, other in zip(made, held or (), strict=True):
+            said = {name: text for name, text in (other.schema.metadata or {}).items() if name not in told}
+            if said != (one.schema.metadata or {}) or not one.equals(other):
+                return False
+    return True
 
 
 def _write_tables(tables: Tables, path: Path, told: dict[bytes, bytes]) -> None:

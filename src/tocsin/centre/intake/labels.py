@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from tocsin.centre.members.labels import DEFAULTS
 
-__all__ = ["CLASSES", "COLUMNS", "DEFAULTS", "KINDS", "UNITS", "WARNING_GROUPS", "kind_label"]
+__all__ = ["CLASSES", "COLUMNS", "DEFAULTS", "FAULTS", "KINDS", "UNITS", "WARNING_GROUPS", "kind_label"]
 
 KINDS: dict[str, str | Promise] = {
     "ipv4": _("IPv4 address"),
@@ -191,3 +191,38 @@ STAGES: dict[str, tuple[str, str, str | Promise]] = {
     "nothing-in-it": ("circle-dashed", "", _("Nothing in it to release")),
 }
 """Where a delivery stands, as its source reads it → icon, tone, label."""
+
+FAULTS: dict[str, tuple[str | Promise, str | Promise]] = {
+    "missing": (
+        _("The file is missing."),
+        _("Observations: tocsin lake mend makes them again from their deliveries. An original: ask its source for the "
+          "same bytes, or take it from a backup."),
+    ),
+    "changed": (
+        _("The file is not what was registered: it was changed, cut short or damaged."),
+        _("Observations: tocsin lake mend makes them again from their deliveries. An original steps aside with tocsin "
+          "lake mend; the same bytes from its source heal it. Look at the disk."),
+    ),
+    "unopenable": (
+        _("It is sealed with a key that is not here."),
+        _("Put the keys of this installation back. A file of another installation does not belong here: take the right "
+          "one from a backup."),
+    ),
+    "index": (
+        _("What look-ups need beside it does not belong to it, and could not be made anew."),
+        _("See whether the disk has room, and verify again: tocsin lake verify."),
+    ),
+    "twice": (
+        _("The same rows are registered twice: they would be counted twice."),
+        _("Tell those who look after the software, with the log of acts of that day."),
+    ),
+    "rows": (
+        _("It does not have as many rows as were committed."),
+        _("Read the delivery again or take the store and the database from the same backup."),
+    ),
+    "unregistered": (
+        _("Nobody knows this file: it is not registered."),
+        _("Files of observations are removed by housekeeping. Of others, see where they come from, and remove them."),
+    ),
+}  # fmt: skip
+"""Word of `verification.Fault` → what is wrong, what to do."""
