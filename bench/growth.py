@@ -4,9 +4,9 @@
 
 For each size a fresh installation is handed delimited events (bench/feed.py generates them) in two deliveries, reads
 them, joins the files, verifies the store, answers look-ups and pages, and says what each of these took of the
-processor, how much memory its processes held together, and how many bytes it left. Beside it the same columns without our rules
-(`raw`, from bench/feed.py). `small` deliveries of ten rows give the cost of a delivery however little is in it. These
-are the costs that bench/capacity.py plans with. Prints one JSON line.
+processor, how much memory its processes held together, and how many bytes it left. Beside it the same columns without
+our rules (`raw`, from bench/feed.py). `small` deliveries of ten rows give the cost of a delivery however little is in
+it. These are the costs that bench/capacity.py plans with. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -143,13 +143,13 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
 
     centre = Organisation.objects.get(slug="centre")
     handlers = wiring.handlers()
-    reading = {services.READ: handlers[services.READ]}
+    reader = handlers[services.READ]
 
     def received(name: str, chunks: Any) -> None:
         services.receive(organisation=centre, via="command", name=name, chunks=chunks, at=datetime.now(UTC))
 
     def work() -> None:
-        while run_one(worker_name(), reading):
+        while run_one(worker_name(), handlers):
             pass
 
     head, *lines = halves[0].read_bytes().splitlines(keepends=True)[: 10 * (small + 1) + 1]
@@ -162,8 +162,10 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
     with Peak() as peak:
         receipt, _ = measured(lambda: [received(path.name, read_chunks(path)) for path in halves])
         read, _ = measured(work)
-    reading[services.READ].stop()  # type: ignore[attr-defined]
+    reader.stop()  # type: ignore[attr-defined]
+    before, files = _lookup_ms(lookups)
     joined, _ = measured(lambda: lake.compact(datetime.now(UTC)))
+    after, files_after = _lookup_ms(lookups)
     with Peak() as checking:
         checked, _ = measured(lambda: verification.verify(verification.Extent(), datetime.now(UTC)))
     wiring.close(handlers)
@@ -173,6 +175,7 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
         "ingest_cpu_s": round(ingest, 3), "ingest_wall_s": round(receipt.wall_seconds + read.wall_seconds, 3),
         "join_cpu_s": round(joined.processor_seconds, 3), "verify_cpu_s": round(checked.processor_seconds, 3),
         "delivery_cpu_ms": round((each.processor_seconds + small_work.processor_seconds) / small * 1000, 1),
+        "lookup_ms_per_file": round(max(0.0, (before - after) / max(files - files_after, 1)), 4),
         "ingest_peak_mb": round(peak.megabytes), "verify_peak_mb": round(checking.megabytes),
         **_bytes(rows), **_read(rows, lookups, pages),
     }  # fmt: skip
@@ -192,6 +195,27 @@ def _bytes(rows: int) -> dict[str, float]:
         "index_bytes_per_row": size("observations/*/joined*.index", "observations/*/joined*.facts"),
         "database_mb": round(sum(path.stat().st_size for path in home.glob("tocsin.sqlite3*")) / MEGABYTE, 1),
     }
+
+
+def _lookup_ms(lookups: int) -> tuple[float, int]:
+    """Processor time of one look-up, and of how many files."""
+    import polars as pl
+
+    from tocsin.centre.analysis.lookups import answer, snapshot
+    from tocsin.handling import Viewer
+    from tocsin.lake import parquet
+
+    known = snapshot()
+    sample = parquet.read(known.files[-1], known.keys, ["kind", "value"]).filter(pl.col("kind") != "asn")
+    values = sample.sample(min(lookups, sample.height), seed=6)["value"].to_list()
+    viewer = Viewer(organisation="centre", class_name="law-enforcement", is_centre=True, is_victim_desk=True)
+    rounds = []
+    for _ in range(6):
+        began = time.process_time()
+        for value in values:
+            answer(value, viewer)
+        rounds.append((time.process_time() - began) / len(values) * 1000)
+    return min(rounds), len(known.files)
 
 
 def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
@@ -214,7 +238,7 @@ def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
         "first_page": lambda n: opened.get("/"),
         "deliveries_page": lambda n: opened.get("/deliveries/"),
     }
-    found: dict[str, float] = {}
+    found: dict[str, float] = {"files": len(known.files)}
     for name, ask in doors.items():
         count = lookups if name == "lookup" else pages
         for number in range(3):

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -74,9 +75,11 @@ def serve(host: str, port: int, workers: int) -> None:
 
 def run_server(host: str, port: int, workers: int) -> None:
     """Become the process that watches over the portal and its workers: it is there for months and needs no Django."""
+    from django.conf import settings
+
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     sys.stdout.flush()
-    told = [host, str(port), str(workers)]
+    told = [host, str(port), str(workers), str(settings.INSTALLATION.workers_file)]
     os.execve(sys.executable, [sys.executable, "-m", "tocsin.cli.serve", *told], environment)  # noqa: S606
 
 
@@ -135,9 +138,9 @@ def _require_current() -> None:
         )
 
 
-def watch(host: str, port: int, workers: int) -> None:
+def watch(host: str, port: int, workers: int, told_in: Path) -> None:
     """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
-    from tocsin.site import crew, installation
+    from tocsin.site import crew
 
     if is_taken(host, port):
         # Linux would deal requests out to both servers by turns.
@@ -145,7 +148,7 @@ def watch(host: str, port: int, workers: int) -> None:
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
-    hands = crew.start(workers, installation.load().workers_file)
+    hands = crew.start(workers, told_in)
     portal = subprocess.Popen([sys.executable, "-m", "granian", *PORTAL, "--host", host, "--port", str(port)])
     while portal.poll() is None and not told:
         time.sleep(LOOK_SECONDS)
@@ -170,7 +173,7 @@ def is_taken(host: str, port: int) -> bool:
 
 if __name__ == "__main__":
     try:
-        watch(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        watch(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
