@@ -18,6 +18,7 @@ from tests import builders, people
 from tests.crew import handlers, work
 from tests.faults import house
 from tests.faults.house import receive
+from tests.generated_lake import rows as generated
 
 from tocsin.centre.analysis import lookups
 from tocsin.centre.analysis.services import recasts_of
@@ -31,7 +32,8 @@ from tocsin.centre.intake.verification import Extent, Fault, Found, verify
 from tocsin.centre.jobs.models import Job
 from tocsin.cli.lake import lake as command
 from tocsin.handling import Viewer
-from tocsin.lake import index
+from tocsin.lake import files, index, parquet
+from tocsin.lake.keys import Keys, Writer
 from tocsin.site import wiring
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +179,21 @@ def test_an_index_that_does_not_belong_is_made_anew_and_look_ups_find_all(
     assert verify(Extent(), NOW).found == []
     assert value in set(all_rows()["value"])
     assert len(lookups.answer(value, VIEWER).found.rows) > 0
+
+
+@pytest.mark.parametrize("seal", [None, Keys(((1, bytes(range(32))),)).writer()], ids=["plain", "sealed"])
+def test_an_index_is_compared_by_what_it_says(tmp_path: Path, seal: Writer | None) -> None:
+    """A text that was taken out of a column may lie covered in its place: that is no fault of the file."""
+    frame = generated(3_000, ["FR", "JO"], seed=5, batches=4)
+    hidden = frame.with_columns(pl.when(pl.col("role") == "VICTIM").then("peer").alias("peer"))
+    path = tmp_path / "rows.parquet"
+    files.write(hidden, path, seal)
+    keys = Keys(((1, bytes(range(32))),))
+    rows = parquet.read(path, keys)
+    assert index.is_of(rows, path, keys)
+    for name in ("value", "peer", "last_at", "count"):
+        other = rows.with_columns(pl.when(pl.int_range(pl.len()) == 7).then(pl.col(name).reverse()).otherwise(name))
+        assert not index.is_of(other, path, keys), name
 
 
 def test_another_files_index_is_noticed(held: list[Delivery]) -> None:
