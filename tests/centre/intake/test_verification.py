@@ -191,8 +191,10 @@ def test_an_index_is_compared_by_what_it_says(tmp_path: Path, seal: Writer | Non
     keys = Keys(((1, bytes(range(32))),))
     rows = parquet.read(path, keys)
     assert index.is_of(rows, path, keys)
-    for name in ("value", "peer", "last_at", "count"):
-        other = rows.with_columns(pl.when(pl.int_range(pl.len()) == 7).then(pl.col(name).reverse()).otherwise(name))
+    changes = {"value": pl.col("value") + "x", "peer": pl.lit("203.0.113.9"), "count": pl.col("count") + 1,
+               "last_at": pl.col("last_at") + timedelta(hours=1)}  # fmt: skip
+    for name, change in changes.items():
+        other = rows.with_columns(pl.when(pl.int_range(pl.len()) == 7).then(change).otherwise(name).alias(name))
         assert not index.is_of(other, path, keys), name
 
 
