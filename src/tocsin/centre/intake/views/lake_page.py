@@ -28,7 +28,7 @@ def lake_page(request: HttpRequest) -> HttpResponse:
         "deliveries_in_all": sum(day.deliveries for day in found.days),
         "bytes_in_all": sum(day.size_bytes for day in found.days),
         "used_percent": round(100 * (1 - found.room.free_bytes / (found.room.total_bytes or 1))),
-        "faults": [(each, *labels.FAULTS[each.fault]) for each in checked.faults],
+        "faults": [(each, *labels.fault_label(each.kind, each.fault)) for each in checked.faults],
         "is_all_verified": checked.verified_files == checked.files and checked.verified_originals == checked.originals,
     }
     return render(request, "intake/lake.html", context)
