@@ -192,3 +192,53 @@ def mend(as_json: bool) -> None:
             click.echo(f"{path} could not be made again. {why} Restore it from a backup.", err=True)
     if done.hindered:
         sys.exit(HINDERED)
+
+
+@lake.command("shared")
+@click.option("--as", "login", default="", help="What this person would see; default: the Centre's own desk.")
+@click.option("--by", type=click.Choice(["organisation", "delivery"]), default="organisation", show_default=True)
+@click.option("--most", type=click.IntRange(1, 1000), default=25, show_default=True, help="So many values are told.")
+@click.option("--json", "as_json", is_flag=True)
+def shared(login: str, by: str, most: int, as_json: bool) -> None:
+    """Values that several organisations, or several deliveries, handed over.
+
+    Where people come in (public_origin), a key with the scope "read" in TOCSIN_KEY says who asks.
+    """
+    from tocsin.centre.analysis.correlation import correlate, log_correlation
+    from tocsin.centre.members.models import Person
+    from tocsin.centre.members.selectors import viewer_of
+    from tocsin.handling import Viewer
+    from tocsin.products.text_safety import visible
+
+    from .readers import reader
+
+    by_key = reader("read", "read", login)
+    viewer = Viewer(
+        organisation="centre", class_name="law-enforcement", is_centre=True, is_victim_desk=True,
+        clearance="confidential",
+    )  # fmt: skip
+    if login or by_key is not None:
+        person = by_key or Person.objects.filter(login=login).first()
+        if person is None:
+            raise click.ClickException(f"Nobody signs in as {login!r}.")
+        viewer = viewer_of(person)
+    now = datetime.now(UTC)
+    found = correlate(viewer, now, by=by, most=most)
+    log_correlation(
+        by_key.login if by_key else "command", found, by=by, at=now, said_for="" if by_key else login
+    )  # fmt: skip
+    told: list[dict[str, Any]] = [
+        {"kind": each.kind, "value": each.value, "rows": each.rows, "first_at": each.first_at, "last_at": each.last_at,
+         f"{by}s": sorted(found.names[number] for number in each.sources)}
+        for each in found.shared.most
+    ]  # fmt: skip
+    if as_json:
+        facts = {"rows": found.shared.rows, "values": found.shared.values, "shared": found.shared.shared}
+        counts = {str(number): values for number, values in sorted(found.shared.by_sources.items())}
+        click.echo(json.dumps({**facts, "by_sources": counts, "most": told}, default=str, ensure_ascii=False))
+        return
+    click.echo(f"{found.shared.shared:,} of {found.shared.values:,} values came from several {by}s.")
+    for each in told:
+        click.echo(
+            f"{visible(str(each['value']))}  ({each['kind']}, {each['rows']:,} rows): {', '.join(each[f'{by}s'])}"
+        )

@@ -169,6 +169,7 @@ ACTIONS: dict[str, str | Promise] = {
     "lake.sealed": _("Sealed an observation file"),
     "lake.set-aside": _("Set a damaged original aside"),
     "lake.verified": _("Verified the store"),
+    "values.correlated": _("Looked for values that several handed over"),
     "log.exported": _("Took entries out of the log"),
     "reach.read": _("Looked at who has something"),
     "received.acknowledged": _("Acknowledged what was released to the organisation"),

@@ -58,4 +58,4 @@ def _names(by: str, numbers: set[int]) -> dict[int, str]:
 def log_correlation(actor: str, found: Correlation, *, by: str, at: datetime, said_for: str = "") -> None:
     """A search is an act, whoever asked."""
     facts: dict[str, object] = {"by": by, "rows": found.shared.rows, "shared": found.shared.shared}
-    record(actor, "values.correlated", "lake:observations", facts | ({"for": said_for} if said_for else {}), at=at)
+    record(actor, "values.correlated", "lake:observations", facts | ({"as": said_for} if said_for else {}), at=at)
