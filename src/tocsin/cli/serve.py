@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -10,8 +11,11 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
+
+from tocsin.core.later import put_off
 
 from . import setup
 
@@ -29,18 +33,22 @@ PORTAL = (sys.executable, "-m", "tocsin.site.serving")
 @click.option("--spare", is_flag=True, help="Take nothing long: stay free for what is short and what is urgent.")
 def work(until_idle: bool, spare: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
+    put_off()
     setup()
     _require_current()
     _recall_again()
     from tocsin.centre.jobs.worker import work as run
-    from tocsin.site import wiring
+    from tocsin.site import crew, wiring
 
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
     try:
-        run(handlers, told, until_idle=until_idle, tick=wiring.tick, is_spare=spare, is_process=True)
+        run(
+            handlers, told, until_idle=until_idle, tick=wiring.tick, is_spare=spare, is_process=True,
+            rest=lambda: crew.begin_anew(lambda: wiring.close(handlers)),
+        )  # fmt: skip
     finally:
         wiring.close(handlers)
 
@@ -68,6 +76,16 @@ def serve(host: str, port: int, workers: int, drain_seconds: float) -> None:
     _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers, drain_seconds)
+
+
+def run_server(host: str, port: int, workers: int, drain_seconds: float = 8) -> None:
+    """Become the process that watches over the portal and its workers: it is there for months and needs no Django."""
+    from django.conf import settings
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    sys.stdout.flush()
+    told = [host, str(port), str(workers), str(settings.INSTALLATION.workers_file), str(drain_seconds)]
+    os.execve(sys.executable, [sys.executable, "-m", "tocsin.cli.serve", *told], environment)  # noqa: S606
 
 
 def _recall_again() -> None:
@@ -125,10 +143,8 @@ def _require_current() -> None:
         )
 
 
-def run_server(host: str, port: int, workers: int, drain_seconds: float = 8) -> None:
+def watch(host: str, port: int, workers: int, told_in: Path, drain_seconds: float) -> None:
     """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
-    from django.conf import settings
-
     from tocsin.site import crew
 
     if is_taken(host, port):
@@ -137,7 +153,7 @@ def run_server(host: str, port: int, workers: int, drain_seconds: float = 8) -> 
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
-    hands = crew.start(workers, settings.INSTALLATION.workers_file)
+    hands = crew.start(workers, told_in)
     portal = subprocess.Popen([*PORTAL, host, str(port), str(drain_seconds)])
     while portal.poll() is None and not told:
         time.sleep(LOOK_SECONDS)
@@ -158,3 +174,11 @@ def is_taken(host: str, port: int) -> bool:
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return False
+
+
+if __name__ == "__main__":
+    try:
+        watch(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), float(sys.argv[5]))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

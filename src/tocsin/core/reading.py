@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from .later import Table
 from .observations import DRAFT
 from .profiles import Profile
 from .words import Unit
@@ -105,12 +106,12 @@ class Thing:
     marking: str | None = None
 
 
-THING_COLUMNS = {
+THING_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {
     "standard": pl.String, "type": pl.String, "object_id": pl.String, "version": pl.String, "name": pl.String,
     "labels": pl.String, "pattern": pl.String, "valid_from": pl.String, "valid_until": pl.String,
     "revoked": pl.Boolean, "raw": pl.Binary, "position": pl.Int64, "marking": pl.String,
-}  # fmt: skip
-LINK_COLUMNS = {"thing": pl.Int64, "relation": pl.String, "target": pl.String}
+})  # fmt: skip
+LINK_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"thing": pl.Int64, "relation": pl.String, "target": pl.String})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import orjson
 import polars as pl
 
 from tocsin.core.errors import InputError
-from tocsin.core.observations import MOMENT
+from tocsin.core.observations import moment
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source, Thing
 from tocsin.core.words import Unit
@@ -268,7 +268,7 @@ def _frame(rows: list[Row]) -> pl.DataFrame:
         if name == "position":
             columns.append(pl.Series(name, values, pl.Int64))
         elif name in ("first_at", "last_at"):
-            columns.append(pl.Series(name, values, pl.Int64).cast(MOMENT))
+            columns.append(pl.Series(name, values, pl.Int64).cast(moment()))
         else:
             columns.append(pl.Series(name, values, pl.String))
     return pl.DataFrame([column for column in columns if column.null_count() < len(rows)])

@@ -124,11 +124,17 @@ def recast(path: Path, target: Path, change: Recast, keys: Keys = PLAIN) -> tupl
     held = frame.select(change.holds().fill_null(False)).to_series()
     if not held.any():
         return None
-    changed = frame.with_columns(
+    changed = recast_rows(frame, change)
+    return files.write(changed, target, keys.writer()), changed.filter(held)
+
+
+def recast_rows(frame: pl.DataFrame, change: Recast) -> pl.DataFrame:
+    """The same rows with the country that a person decided."""
+    held = frame.select(change.holds().fill_null(False)).to_series()
+    return frame.with_columns(
         country=pl.when(held).then(pl.lit(change.country)).otherwise(pl.col("country")),
         country_basis=pl.when(held).then(pl.lit(Basis.REVIEWED.value)).otherwise(pl.col("country_basis")),
     )
-    return files.write(changed, target, keys.writer()), changed.filter(held)
 
 
 def sealed(path: Path, target: Path, keys: Keys) -> files.Written:

@@ -19,8 +19,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +30,15 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
 from tocsin.lake.repeats import order_of
-from tocsin.lake.scope import IS_GUARDED
-from tocsin.lake.shown import Shown, table_of
+from tocsin.lake.scope import is_guarded
+from tocsin.lake.shown import Shown, are_alike, table_of
 from tocsin.reference.addresses import COUNTRIES, COUNTRY_INDEX
 
 _SEALED_BY = b"sealed-by"
-VERSION = f"8 polars {pl.__version__}".encode()
+VERSION = f"8 polars {metadata.version('polars')}".encode()
 """The hash is that of Polars, which may change between its versions."""
 SEED = 20_130_320
 NAME_SEED = 20_130_321
@@ -51,7 +53,7 @@ COUNTRY_CODES = 256
 DENSE_KEYS = 1 << 24
 UINT64 = npt.NDArray[np.uint64]
 UINT32 = npt.NDArray[np.uint32]
-Tables = tuple[pa.Table, ...]
+Tables: TypeAlias = "tuple[pa.Table, ...]"
 ADDRESS_STREAM, GUARDED_STREAM = 1, 3
 """Of the numbers; the rows are in the stream that follows."""
 PAGE = 1_024
@@ -100,7 +102,7 @@ def entered_texts(frame: pl.DataFrame) -> list[pl.Series]:
         host = hosts(frame.select(pl.when(is_url).then(value)).to_series())
         shown.append(pl.select(pl.when(host != frame["domain"].fill_null("")).then(host)).to_series())
     if frame["peer"].null_count() < frame.height:
-        shown.append(frame.select(pl.when(~IS_GUARDED).then("peer")).to_series())
+        shown.append(frame.select(pl.when(~is_guarded()).then("peer")).to_series())
     if frame["url"].null_count() < frame.height:
         shown += [frame["url"], hosts(frame["url"])]
     return shown
@@ -125,7 +127,7 @@ def build(frame: pl.DataFrame, veil: Veil | None = None) -> tuple[Tables, Tables
     of_rows = pa.table({"fact": _records(facts)}).replace_schema_metadata(told)
     entries = pa.table({"hash": codes, "row": rows})
     numbers = frame.select(
-        "ipv4", open=pl.when(~IS_GUARDED).then("peer_ipv4"), near=pl.when(IS_GUARDED).then("peer_ipv4")
+        "ipv4", open=pl.when(~is_guarded()).then("peer_ipv4"), near=pl.when(is_guarded()).then("peer_ipv4")
     )
     addresses = _addresses(numbers["ipv4"], numbers["open"], veil=veil, stream=ADDRESS_STREAM)
     guarded = _addresses(numbers["near"], veil=veil, stream=GUARDED_STREAM)
@@ -139,7 +141,7 @@ def _entries(frame: pl.DataFrame, veil: Veil | None) -> tuple[UINT64, UINT32]:
     columns = [(texts, text_hash(texts)) for texts in entered_texts(frame)]
     named = [frame[name] for name in NAMED if frame[name].null_count() < frame.height]
     columns += [(names, name_hash(names)) for names in named]
-    guarded = frame.select(pl.when(IS_GUARDED).then("peer")).to_series()
+    guarded = frame.select(pl.when(is_guarded()).then("peer")).to_series()
     if guarded.null_count() < frame.height:
         # What a row is found by openly needs no guard: no row stands under both hashes of one text.
         same = np.zeros(frame.height, dtype=bool)
@@ -173,7 +175,7 @@ def _facts(frame: pl.DataFrame) -> tuple[Facts, npt.NDArray[np.int64]]:
             for name in ("first_at", "last_at")
         ),
         kind=role * COUNTRY_CODES + country,
-        guarded=pl.when(IS_GUARDED).then(near_country + 1).fill_null(0),
+        guarded=pl.when(is_guarded()).then(near_country + 1).fill_null(0),
         times="count",
     ).rename({"first_at": "first", "last_at": "last"})
     batches, place = numbered(frame["batch"].to_numpy())
@@ -286,6 +288,30 @@ def write(frame: pl.DataFrame, path: Path, key: FileKey | None = None) -> None:
         fresh = target.with_name(f"{target.name}-{os.getpid()}-{threading.get_ident()}")
         _write_tables(tables, fresh, {b"version": VERSION, **({} if key is None else {_SEALED_BY: key.prefix})})
         fresh.replace(target)
+
+
+def is_of(frame: pl.DataFrame, parquet: Path, keys: Keys) -> bool:
+    """Whether what lies beside a file is what its rows make, to the last byte of every column."""
+    path = index_path(parquet)
+    try:
+        lying = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
+    except (pa.ArrowInvalid, OSError):
+        return False
+    if lying[0] is None or lying[1] is None:
+        return False
+    try:
+        veils = [_veil_of(tables[0], keys) for tables in lying if tables is not None]
+    except KeyMissing:
+        return False
+    if len({None if veil is None else veil.prefix for veil in veils}) > 1:
+        return False
+    told = {b"version", _SEALED_BY}
+    for made, held in zip(build(frame, veils[0]), lying, strict=True):
+        for one, other in zip(made, held or (), strict=True):
+            said = {name: text for name, text in (other.schema.metadata or {}).items() if name not in told}
+            if not are_alike(one.combine_chunks(), other.replace_schema_metadata(said or None), veils[0]):
+                return False
+    return True
 
 
 def _write_tables(tables: Tables, path: Path, told: dict[bytes, bytes]) -> None:

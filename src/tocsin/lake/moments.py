@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from dateutil import parser as dateutil
 
-from tocsin.core.observations import MOMENT
+from tocsin.core.observations import moment
 
 EXACT = {"%Y-%m-%dT%H:%M:%SZ": True, "%Y-%m-%d %H:%M:%S": False, "%Y-%m-%dT%H:%M:%S": False}
 """Forms of one length, and whether they say UTC: read six times as fast as the same with fractions and offsets."""
@@ -51,11 +51,11 @@ def moments(texts: pl.Series, *, time_zone: str = "UTC", day_first: bool = False
 
     Reads RFC 3339, RFC 5322, the common written forms, days, and epoch seconds, milliseconds and microseconds.
     """
-    if texts.dtype == MOMENT:
+    if texts.dtype == moment():
         return texts
     if texts.dtype != pl.String:
-        return texts.cast(MOMENT, strict=False)
-    found = pl.Series(texts.name, [None], dtype=MOMENT).new_from_index(0, len(texts))
+        return texts.cast(moment(), strict=False)
+    found = pl.Series(texts.name, [None], dtype=moment()).new_from_index(0, len(texts))
     days, months = DAY_FIRST + SHORT_DAY_FIRST, MONTH_FIRST + SHORT_MONTH_FIRST
     slashed = days + months if day_first else months + days
     steps = [(form, True) for form in (*_exact(True), *WITH_ZONE)] + [
@@ -93,7 +93,7 @@ def _fill(found: pl.Series, left: pl.Series, new: pl.Series) -> pl.Series:
     merged[at] = new.cast(pl.Int64).fill_null(0).to_numpy()
     valid[at] = new.is_not_null().to_numpy()
     frame = pl.DataFrame({"number": merged, "valid": valid})
-    return frame.select(pl.when("valid").then(pl.col("number").cast(MOMENT)).alias(found.name)).to_series()
+    return frame.select(pl.when("valid").then(pl.col("number").cast(moment())).alias(found.name)).to_series()
 
 
 def _exact(zoned: bool) -> list[str]:
@@ -103,7 +103,7 @@ def _exact(zoned: bool) -> list[str]:
 def _parsed(texts: pl.Series, form: str, zoned: bool, time_zone: str) -> pl.Series:
     if zoned:
         return texts.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC", cache=form not in EXACT).cast(
-            MOMENT
+            moment()
         )
     naive = texts.str.to_datetime(form, strict=False, time_unit="us", cache=form not in EXACT)
     earliest = naive.min()
@@ -119,7 +119,7 @@ def _lenient(texts: pl.Series, time_zone: str, day_first: bool) -> pl.Series:
     if len(distinct) > MOST_DISTINCT and not distinct.str.contains(r"^[0-9]{9,16}(?:\.[0-9]+)?$").all():
         distinct = distinct.head(MOST_DISTINCT)
     known = {text: one_moment(text, time_zone=time_zone, day_first=day_first) for text in distinct}
-    table = pl.DataFrame({"text": list(known), "at": list(known.values())}, schema={"text": pl.String, "at": MOMENT})
+    table = pl.DataFrame({"text": list(known), "at": list(known.values())}, schema={"text": pl.String, "at": moment()})
     joined = texts.alias("text").to_frame().join(table, on="text", how="left", maintain_order="left")
     return joined["at"]
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from tocsin.core.later import Table
 from tocsin.core.observations import DRAFT, SCHEMA
 from tocsin.core.profiles import Profile
 from tocsin.core.reading import Rows
@@ -20,13 +21,15 @@ from tocsin.reference.addresses import AddressTables
 
 from . import columns, places, repeats, subject
 
-REJECTION_SCHEMA = {
-    "position": pl.Int64,
-    "unit": pl.String,
-    "reason": pl.String,
-    "field": pl.String,
-    "excerpt": pl.String,
-}
+REJECTION_SCHEMA: Table[type[pl.DataType]] = Table(
+    lambda: {
+        "position": pl.Int64,
+        "unit": pl.String,
+        "reason": pl.String,
+        "field": pl.String,
+        "excerpt": pl.String,
+    }
+)
 EARLIEST = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
 AHEAD = timedelta(days=1)
 """How far a source's clock may run ahead of the moment of receipt."""

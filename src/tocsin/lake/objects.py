@@ -16,13 +16,15 @@ import numpy as np
 import polars as pl
 import zstandard
 
+from tocsin.core.later import Table
+
 OBJECTS_IN_BLOCK = 256
 BYTES_IN_BLOCK = 1 << 18
 """A block is closed when it holds this much, so that one object is read in a moment."""
 COMPRESSION_LEVEL = 1
 ROW_COLUMNS = ("standard", "type", "object_id", "version", "name", "revoked")
-BLOCK_COLUMNS = {"first": pl.Int64, "body": pl.Binary}
-MENTION_COLUMNS = {"key": pl.Int64, "thing": pl.Int64}
+BLOCK_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"first": pl.Int64, "body": pl.Binary})
+MENTION_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"key": pl.Int64, "thing": pl.Int64})
 
 
 class Way(StrEnum):

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from tocsin.core.words import Basis, Kind
-from tocsin.reference.addresses import COUNTRY_SERIES, AddressTables
+from tocsin.reference.addresses import AddressTables, country_series
 from tocsin.reference.countries import all_countries, top_level_domains
 
 CLAIMS = ("stated_country", "registry_country", "geo_country", "tld_country")
@@ -45,8 +45,8 @@ def _located_v4(ipv4: pl.Series, tables: AddressTables) -> pl.DataFrame:
         {
             "asn": found.asn,
             "network": tables.network_texts_v4(found.network),
-            "registry_country": COUNTRY_SERIES.gather(found.registry_country),
-            "geo_country": COUNTRY_SERIES.gather(found.geo_country),
+            "registry_country": country_series().gather(found.registry_country),
+            "geo_country": country_series().gather(found.geo_country),
         }
     ).with_columns(pl.when(pl.col("asn") > 0).then("asn").alias("asn"))
 
@@ -58,8 +58,8 @@ def _located_v6(ipv6: pl.Series, tables: AddressTables) -> pl.DataFrame:
         {
             "asn": found.asn,
             "network": tables.network_texts_v6(found.network),
-            "registry_country": COUNTRY_SERIES.gather(found.registry_country),
-            "geo_country": COUNTRY_SERIES.gather(found.geo_country),
+            "registry_country": country_series().gather(found.registry_country),
+            "geo_country": country_series().gather(found.geo_country),
         }
     ).with_columns(pl.when(pl.col("asn") > 0).then("asn").alias("asn"))
 

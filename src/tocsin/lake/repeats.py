@@ -10,6 +10,8 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
+from tocsin.core.later import Table
+
 HELD_BYTES = 384 << 20
 """What may wait in memory for its final counts; beyond that it waits on the disk."""
 MOST_REMEMBERED = 64_000_000
@@ -108,8 +110,8 @@ class Seen:
         return new
 
 
-KEY_COLUMNS = {"key": pl.UInt64, "row": pl.UInt32}
-COUNT_COLUMNS = {"key": pl.UInt64, "count": pl.Int64}
+KEY_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"key": pl.UInt64, "row": pl.UInt32})
+COUNT_COLUMNS: Table[type[pl.DataType]] = Table(lambda: {"key": pl.UInt64, "count": pl.Int64})
 
 
 class Recount:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,13 @@ HIDDEN_WITH_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network"
 SHIELDED_BY = ("batch", "peer", "peer_role", "peer_country")
 """Columns that tell whether they must be."""
 _VICTIMS = [role.value for role in VICTIM_LIKE]
-# A side without a stated role may be anybody's machine.
-IS_GUARDED = pl.col("peer").is_not_null() & pl.col("peer_role").is_in(_VICTIMS).fill_null(True)
-"""Whether who stands on the other side is shown by the rule of victims."""
+
+
+@cache
+def is_guarded() -> pl.Expr:
+    """Whether who stands on the other side is shown by the rule of victims."""
+    # A side without a stated role may be anybody's machine.
+    return pl.col("peer").is_not_null() & pl.col("peer_role").is_in(_VICTIMS).fill_null(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +137,4 @@ class Scope:
             list(self.victim_countries)
         )
         names = [name for name in HIDDEN_WITH_PEER if name in rows.columns]
-        return rows.with_columns(pl.when(~(IS_GUARDED & ~free)).then(pl.col(name)).alias(name) for name in names)
+        return rows.with_columns(pl.when(~(is_guarded() & ~free)).then(pl.col(name)).alias(name) for name in names)

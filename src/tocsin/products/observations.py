@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from isal import igzip
 
-from tocsin.core.observations import EXPORTED, MOMENT, SCHEMA
+from tocsin.core.observations import BY_NAME, EXPORTED
 
 from .row_texts import Few, Prepared, csv_text, json_text, prepared, some
 
@@ -25,12 +25,11 @@ CHUNK_ROWS = 250_000
 _TEXT_ROWS = 25_000
 """Rows written as text at a time: the texts should stay where the processor has them at hand."""
 COLUMNS = tuple(name for name in EXPORTED if name not in {"ipv6"})
-NUMBERS = frozenset(name for name in COLUMNS if SCHEMA[name] not in (pl.String, MOMENT))
+NUMBERS = frozenset(name for name in COLUMNS if BY_NAME[name].written not in ("String", "Moment"))
 _REPEATING = ("network", "peer", "peer_network", "hostname", "tags", "note", "label", "reference", "domain")
 """Texts that repeat within a share: a dictionary makes them small."""
 _ASKED = ("first_at", "last_at", "kind", "value", "role", "country")
 """What readers narrow a share by: only these columns have statistics, which cost as much as the encoding."""
-_OLDEST = pl.CompatLevel.oldest()
 
 
 def chunks(share: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -113,7 +112,7 @@ def _arrow(frame: pl.DataFrame, columns: Prepared) -> pa.Table:
     found: dict[str, pa.Array] = {}
     for name, column in columns:
         if not isinstance(frame.schema[name], pl.Enum):
-            found[name] = frame[name].to_arrow(compat_level=_OLDEST)
+            found[name] = frame[name].to_arrow(compat_level=pl.CompatLevel.oldest())
         elif isinstance(column, Few):
             codes = pa.array(column.codes, mask=column.codes == len(column.words))
             found[name] = pa.DictionaryArray.from_arrays(codes, pa.array(column.words, pa.large_string()))

@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from .text_safety import DECEIVING_SIGNS, FORMULA_STARTS, cell
 
-_OLDEST = pl.CompatLevel.oldest()
 _FEW = 4_096
 """Numbers within so wide a span are looked up instead of written."""
 _SAMPLE = 1_000
@@ -172,7 +171,7 @@ def _few(column: pl.Series) -> Few | None:
         sample = column.head(_SAMPLE)
         if len(column) < 2 * _SAMPLE or sample.n_unique() > _SAMPLE // 8:
             return None
-        coded = column.to_arrow(compat_level=_OLDEST).dictionary_encode()
+        coded = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
         if len(coded.dictionary) > _FEW:
             return None
         words = coded.dictionary.to_pylist()
@@ -254,7 +253,7 @@ def _joined(parts: Sequence[_Part], rows: int) -> memoryview:
     start = 0
     for place, part in enumerate(chain):
         if isinstance(part, _Written):
-            found = part.texts.to_arrow(compat_level=_OLDEST)
+            found = part.texts.to_arrow(compat_level=pl.CompatLevel.oldest())
             numbers[:, place] = np.arange(start, start + rows, dtype=np.uint32)
         else:
             found = pa.array(part.forms, pa.large_string())
@@ -316,7 +315,7 @@ def _json_column(texts: _Texts) -> pl.Series:
 
 def _bytes_met(column: pl.Series) -> tuple[int, bool]:
     """Which classes of bytes a column of texts holds, and whether any text begins as a formula."""
-    array = column.to_arrow(compat_level=_OLDEST)
+    array = column.to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, body = array.buffers()
     if body is None or not len(array):
         return 0, False

@@ -68,7 +68,6 @@ _NEVER_BLOCKED = (
 )  # fmt: skip
 _HOSTILE = ["ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"]
 _DAYS = 31
-ROLES = pl.Enum([role.value for role in Role])
 _DAY = 86_400_000_000
 _DAYS_BEFORE = 200_000
 _NEVER = -_DAYS_BEFORE * _DAY
@@ -77,7 +76,6 @@ _NEEDED = (
     "batch", "first_at", "last_at", "count", "kind", "value", "role", "type", "offence", "malware", "severity",
     "confidence", "country", "asn", "network", "warnings",
 )  # fmt: skip
-_SIGHTINGS = pl.col("count").fill_null(1).sum()
 _DETAILS = (
     "first_at",
     "last_at",
@@ -92,6 +90,14 @@ _DETAILS = (
     "warnings",
     "grades",
 )
+
+
+def _roles() -> pl.Enum:
+    return pl.Enum([role.value for role in Role])
+
+
+def _sightings() -> pl.Expr:
+    return pl.col("count").fill_null(1).sum()
 
 
 def warned(value: Value) -> list[str]:
@@ -134,7 +140,7 @@ class Figures:
         if not frame.height:
             return
         seen, first, last, aimed = frame.select(
-            _SIGHTINGS, pl.col("first_at").min(), pl.col("last_at").max(), (~pl.col("_here")).sum().alias("aimed")
+            _sightings(), pl.col("first_at").min(), pl.col("last_at").max(), (~pl.col("_here")).sum().alias("aimed")
         ).row(0)
         self._sightings += seen
         self._aimed_from_abroad += aimed
@@ -157,7 +163,7 @@ class Figures:
     def _count(self, title: str, frame: pl.DataFrame) -> None:
         """Count rows and sightings by the words of the first column."""
         found = self._counts.setdefault(title, Counter())
-        for word, rows, seen in frame.group_by(frame.columns[0]).agg(pl.len(), _SIGHTINGS).iter_rows():
+        for word, rows, seen in frame.group_by(frame.columns[0]).agg(pl.len(), _sightings()).iter_rows():
             found[word, 0] += rows
             found[word, 1] += seen
 
@@ -251,7 +257,7 @@ class _Newest:
             return
         keys = frame.select(
             run=pl.col("kind").cast(pl.String).rle_id().cast(pl.Int64) + pl.col("value").rle_id(),
-            role=pl.col("role").cast(ROLES).to_physical().cast(pl.Int64).fill_null(63),
+            role=pl.col("role").cast(_roles()).to_physical().cast(pl.Int64).fill_null(63),
             last=pl.col("last_at").to_physical().fill_null(_NEVER),
             count=pl.col("count").fill_null(1),
             here=pl.col("_here"),
@@ -313,7 +319,7 @@ def _details(frame: pl.DataFrame, grades: Mapping[int, str]) -> pl.DataFrame:
     return found.agg(
         pl.col("first_at").min(),
         pl.col("last_at").max(),
-        _SIGHTINGS.alias("sightings"),
+        _sightings().alias("sightings"),
         pl.len().alias("rows"),
         pl.col("country").drop_nulls().min(),
         pl.col("type").drop_nulls().unique().alias("types"),

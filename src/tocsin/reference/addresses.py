@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
+import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,6 +21,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tocsin.core import later
+
 from .countries import all_countries
 from .ranges import Layer, merged, v6_from_halves, v6_halves, v6_index
 
@@ -30,13 +33,20 @@ I32 = npt.NDArray[np.int32]
 
 COUNTRIES: tuple[str | None, ...] = (None, *(each.code for each in all_countries()))
 """What a country index means; 0 stands for no claim."""
-COUNTRY_SERIES = pl.Series("country", COUNTRIES, dtype=pl.String)
 COUNTRY_INDEX: dict[str, int] = {code: index for index, code in enumerate(COUNTRIES) if code}
 
+
+@cache
+def country_series() -> pl.Series:
+    """COUNTRIES, as a column."""
+    return pl.Series("country", COUNTRIES, dtype=pl.String)
+
+
 ATTRIBUTES = ("asn", "registry_country", "geo_country")
-NAMED = {"asn": pl.UInt32, "name": pl.String}
+NAMED: later.Table[type[pl.DataType]] = later.Table(lambda: {"asn": pl.UInt32, "name": pl.String})
 FILES = ("addresses_v4.parquet", "addresses_v6.parquet", "addresses_names.parquet")
 FOLDER = Path(__file__).parent
+FOOTER_TAIL_BYTES = 8
 WORTH_PAGES = 200_000
 """Addresses in one call from which on an index of all /24 networks pays for itself."""
 
@@ -263,6 +273,19 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     for name in ("registry_country", "geo_country"):
         columns[name] = meaning[columns[name]]
     return columns, facts
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What such a file says of itself, out of its footer alone: every page asks, and has no use for columns."""
+    with path.open("rb") as stream:
+        size = stream.seek(-FOOTER_TAIL_BYTES, os.SEEK_END)
+        length = int.from_bytes(stream.read()[:4], "little")
+        stream.seek(max(size - length, 0))
+        footer = stream.read(length)
+    # A key of the footer is its length and its text; the value follows, as we wrote it.
+    start = footer.find(b"{", footer.find(b"\x06tocsin"))
+    facts: dict[str, Any] = json.JSONDecoder().raw_decode(footer[start:].decode("utf-8", "replace"))[0]
+    return facts
 
 
 def _write(path: Path, keys: dict[str, npt.NDArray[Any]], table: Table, facts: dict[str, Any], level: int) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tocsin.core.later import is_loaded, put_off
 from tocsin.core.starting import starting
 
 log = logging.getLogger(__name__)
@@ -137,9 +138,25 @@ def _told() -> threading.Event:
     return told
 
 
+def begin_anew(close: Callable[[], None]) -> None:
+    """Give back what work has left in memory, by becoming a new process under the same number.
+
+    Nothing else does: libraries cannot be unloaded, and what they had reserved they keep.
+    """
+    if not is_loaded():
+        return
+    from django.db import connections
+
+    close()
+    connections.close_all()
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
 def main() -> None:
     """One worker process."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
+    put_off()
     with starting():
         import django
 
@@ -156,7 +173,7 @@ def main() -> None:
     try:
         work(
             handlers, told, until_idle="--until-idle" in sys.argv, tick=wiring.tick, is_spare="--spare" in sys.argv,
-            is_process=True,
+            is_process=True, rest=lambda: begin_anew(lambda: wiring.close(handlers)),
         )  # fmt: skip
     finally:
         wiring.close(handlers)

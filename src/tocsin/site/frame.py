@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
-import pyarrow.parquet as parquet
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone, translation
@@ -21,13 +19,11 @@ from tocsin.reference import addresses
 
 @cache
 def address_tables_on() -> str:
-    """Date of the shipped address tables, read from the file's head; empty where none is installed."""
-    path = addresses.FOLDER / addresses.FILES[0]
+    """Date of the shipped address tables; empty where none is installed."""
     try:
-        metadata = parquet.read_schema(path).metadata
+        return str(addresses.facts_of(addresses.FOLDER / addresses.FILES[0])["date"])
     except OSError:
         return ""
-    return str(json.loads(metadata[b"tocsin"])["date"])
 
 
 def frame(request: HttpRequest) -> dict[str, object]:

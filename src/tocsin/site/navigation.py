@@ -73,6 +73,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("purges", "trash", _("Purges"), "read-purges"),
             Entry("acts", "history", _("Log of acts"), "read-audit"),
             Entry("emergencies", "flame", _("Emergency access"), "read-emergencies"),
+            Entry("store", "database", _("The store"), "administer"),
             Entry("settings", "settings", _("Settings"), "administer"),
             Entry("help-formats", "help", _("Help")),
         ),

@@ -16,7 +16,7 @@ from django.db.models import Count, Min, Q, Sum
 
 from tocsin import __version__
 from tocsin.centre.intake.holding import SEALED
-from tocsin.centre.intake.models import Batch, Delivery, LakeFile
+from tocsin.centre.intake.models import Batch, Delivery, LakeFile, StoreFault
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import Organisation, Person
 
@@ -46,6 +46,7 @@ class Facts:
     lake_files: int
     lake_bytes: int
     hidden_batches: int
+    store_faults: int
 
 
 def facts() -> Facts:
@@ -72,6 +73,7 @@ def facts() -> Facts:
         lake_files=lake["files"],
         lake_bytes=lake["size"] or 0,
         hidden_batches=Batch.objects.filter(hidden_at__isnull=False).count(),
+        store_faults=StoreFault.objects.count(),
     )
 
 

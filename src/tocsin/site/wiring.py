@@ -12,7 +12,7 @@ from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
 from tocsin.centre.clock import services as clock
-from tocsin.centre.intake import feeds, lake, pending, process
+from tocsin.centre.intake import feeds, lake, pending, process, verification
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
@@ -61,6 +61,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         corrections.COMPARE: corrections.compare_versions,
         remaking.REMAKE: remaking.remake_package,
         lake.HOUSEKEEPING: lake.keep_house,
+        verification.VERIFY: verification.run_job,
         ending.ROUND: purging.keep_terms,
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
@@ -83,6 +84,7 @@ def tick(now: datetime) -> None:
     now = clock.note(now)
     feeds.tick(now)
     lake.tick(now)
+    verification.tick(now)
     browsers.sweep(now)
     emergency.sweep(now)
     permissions.tick(now)

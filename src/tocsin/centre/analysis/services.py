@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -220,3 +220,12 @@ def recast_decided(claim: jobs.Claim) -> None:
     change = Recast(conflict.batch_id, conflict.value, conflict.kind == "network", conflict.country)
     lake.recast(change, now, subject=f"conflict:{conflict.pk}")
     jobs.finish(claim, datetime.now(UTC))
+
+
+def recasts_of(batches: Collection[int]) -> list[Recast]:
+    """The countries that people decided for rows of these batches, for who makes such rows anew."""
+    decided = CountryConflict.objects.filter(batch__in=batches, state=CountryConflict.State.DECIDED).exclude(country="")
+    return [
+        Recast(each.batch_id, each.value, each.kind == "network", each.country)
+        for each in decided.order_by("decided_at", "pk")
+    ]

@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from tocsin.centre.members.labels import DEFAULTS
 
-__all__ = ["CLASSES", "COLUMNS", "DEFAULTS", "KINDS", "UNITS", "WARNING_GROUPS", "kind_label"]
+__all__ = ["CLASSES", "COLUMNS", "DEFAULTS", "FAULTS", "KINDS", "UNITS", "WARNING_GROUPS", "kind_label"]
 
 KINDS: dict[str, str | Promise] = {
     "ipv4": _("IPv4 address"),
@@ -191,3 +191,48 @@ STAGES: dict[str, tuple[str, str, str | Promise]] = {
     "nothing-in-it": ("circle-dashed", "", _("Nothing in it to release")),
 }
 """Where a delivery stands, as its source reads it → icon, tone, label."""
+
+FAULTS: dict[str, tuple[str | Promise, str | Promise]] = {
+    "observations missing": (
+        _("The file is missing."),
+        _("Make it again from its deliveries: tocsin lake mend."),
+    ),
+    "observations changed": (
+        _("The file is not what was registered: it was changed, cut short or damaged."),
+        _("Make it again from its deliveries: tocsin lake mend. Then see whether the disk is sound."),
+    ),
+    "original missing": (
+        _("The delivery as it was received is missing."),
+        _("Ask its source to send the same bytes again, or take the file from a backup."),
+    ),
+    "original changed": (
+        _("The delivery is not what was received: it was changed, cut short or damaged."),
+        _("Set it aside with tocsin lake mend, then ask its source to send the same bytes again."),
+    ),
+    "unopenable": (
+        _("It is sealed with a key that is not here."),
+        _("Put the keys of this installation back. A file of another installation is to be replaced from a backup."),
+    ),
+    "index": (
+        _("What look-ups need beside it does not belong to it, and could not be made anew."),
+        _("See whether the disk has room, and verify again: tocsin lake verify."),
+    ),
+    "twice": (
+        _("The same rows are registered twice: they are counted twice."),
+        _("Tell those who look after the software, with the log of acts of that day."),
+    ),
+    "rows": (
+        _("It does not have as many rows as were committed."),
+        _("Take the store and the database from the same backup."),
+    ),
+    "unregistered": (
+        _("Nobody knows this file: it is not registered."),
+        _("See where it comes from, and remove it. Housekeeping removes files of observations by itself."),
+    ),
+}
+"""Word of `verification.Fault`, with the kind of file where that matters → what is wrong, what to do."""
+
+
+def fault_label(kind: str, fault: str) -> tuple[str | Promise, str | Promise]:
+    """What is wrong with a file of the store, and what to do."""
+    return FAULTS.get(f"{kind} {fault}") or FAULTS[fault]

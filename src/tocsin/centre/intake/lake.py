@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -88,15 +88,19 @@ def reindex(progress: Callable[[], None] = lambda: None) -> int:
 def compact(at: datetime, progress: Callable[[int], None] | None = None) -> int:
     """Join small files of a month into sorted ones; returns how many files went into it."""
     joined = 0
+    for group in groups_to_join():
+        _join(group, at)
+        joined += len(group)
+        if progress is not None:
+            progress(joined)
+    return joined
+
+
+def groups_to_join() -> Iterator[list[LakeFile]]:
+    """The small files that become one, group by group."""
     small = LakeFile.objects.filter(retired_at__isnull=True, rows__lt=SMALL_ROWS).order_by("day", "pk")
     for _, month in groupby(small, key=lambda each: (each.day.year, each.day.month)):
-        for group in _portions(list(month)):
-            if len(group) > 1:
-                _join(group, at)
-                joined += len(group)
-                if progress is not None:
-                    progress(joined)
-    return joined
+        yield from (group for group in _portions(list(month)) if len(group) > 1)
 
 
 def _portions(candidates: list[LakeFile]) -> list[list[LakeFile]]:
@@ -317,6 +321,21 @@ def seal_plain(at: datetime, progress: Callable[[int], None] = lambda done: None
         sealed += 1
         progress(sealed)
     return sealed
+
+
+def put_anew(each: LakeFile, rows: pl.DataFrame, at: datetime) -> None:
+    """Put a new file with these rows, and its index, in the place of one; Conflict when another hand was first."""
+    group = files.SORTED_ROW_GROUP if each.is_sorted else files.ROW_GROUP
+    written = files.write(rows, _temporary(), all_keys().writer(), row_group=group)
+    relative = f"{files.day_folder(each.day)}/indexed-{each.pk}-{secrets.token_hex(4)}.parquet"
+    files.move_into(written, store_folder(), relative)
+    try:
+        with transaction.atomic():
+            swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
+            record("system", "lake.indexed", "lake:observations", {"from": each.path, "to": relative}, at=at)
+    except Conflict:
+        remove(store_folder() / relative)
+        raise
 
 
 def in_the_clear() -> QuerySet[LakeFile]:

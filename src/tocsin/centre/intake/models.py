@@ -20,8 +20,11 @@ from tocsin.handling import default_set, retention
 from .ground_models import Audience, Change, FeedState, SavedProfile, SealKey, Terms, end_under, is_unset
 from .opening_models import HEAD, Former, Rights
 from .sealed_fields import SealedJSONField, SealedTextField, SealedWordsField
+from .store_models import StoreFault
 
-__all__ = ["HEAD", "Audience", "Change", "FeedState", "Former", "Rights", "SavedProfile", "SealKey", "Terms"]
+__all__ = [
+    "HEAD", "Audience", "Change", "FeedState", "Former", "Rights", "SavedProfile", "SealKey", "StoreFault", "Terms",
+]  # fmt: skip
 
 
 class Delivery(models.Model):
@@ -109,6 +112,8 @@ class Delivery(models.Model):
     ends_at = models.DateTimeField()
     """When the last of its parts is over; of what was not read, by the agreement. From then on it is no delivery any
     more for anybody."""
+    verified_at = models.DateTimeField(null=True)
+    """When its bytes in the store were last compared with its SHA-256."""
 
     class Meta:
         indexes = [
@@ -116,6 +121,7 @@ class Delivery(models.Model):
             models.Index(fields=["state", "-received_at"]),
             models.Index(fields=["-received_at"]),
             models.Index(fields=["ends_at"]),
+            models.Index(fields=["verified_at"], name="delivery_verified_at"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -447,6 +453,8 @@ class LakeFile(models.Model):
     created_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
     """When a compaction replaced it; swept once no reader can still hold the snapshot."""
+    verified_at = models.DateTimeField(null=True)
+    """When its bytes were last compared with its digest."""
 
     class Meta:
         indexes = [models.Index(fields=["retired_at", "day"])]

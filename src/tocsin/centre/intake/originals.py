@@ -123,7 +123,12 @@ def number_in(path: Path) -> int | None:
 
 def _can_be_opened(path: Path) -> bool:
     number = number_in(path)
-    return number is None or SealKey.objects.filter(number=number).exists()
+    return number is None or has_key(number)
+
+
+def has_key(number: int) -> bool:
+    """Whether the database holds the key with this number."""
+    return SealKey.objects.filter(number=number).exists()
 
 
 def write_over(target: Path, body: Iterable[bytes]) -> None:

@@ -154,6 +154,23 @@ def _resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
+    """What the reading process is told to read a delivery into a folder, and how much time it has."""
+    seal = all_keys().writer()
+    told = {
+        "delivery": delivery.pk,
+        "path": str(originals.plain_copy(delivery_path(services.store_folder(), delivery.sha256), work / ORIGINAL)),
+        "name": delivery.name,
+        "received_at": delivery.received_at.isoformat(),
+        "profile": delivery.profile,
+        "work": str(work),
+        "seal": seal.told() if seal else None,
+        "remembered": profiles.remembered(delivery.organisation),
+        "reference": str(settings.INSTALLATION.home / "reference"),
+    }
+    return told, PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6
+
+
 class Reader:
     """The handler of READ jobs: one sandbox, kept between deliveries."""
 
@@ -197,19 +214,7 @@ class Reader:
         services.quarantine(delivery, "reader-failed", why, claim, datetime.now(UTC))
 
     def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
-        seal = all_keys().writer()
-        told = {
-            "delivery": delivery.pk,
-            "path": str(originals.plain_copy(delivery_path(services.store_folder(), delivery.sha256), work / ORIGINAL)),
-            "name": delivery.name,
-            "received_at": delivery.received_at.isoformat(),
-            "profile": delivery.profile,
-            "work": str(work),
-            "seal": seal.told() if seal else None,
-            "remembered": profiles.remembered(delivery.organisation),
-            "reference": str(settings.INSTALLATION.home / "reference"),
-        }
-        seconds = PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6
+        told, seconds = order_of(delivery, work)
 
         told_at: list[float] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, emergency, feeds, grades, holds, organisations, restrictions, upload
+from .views import deliveries, emergency, feeds, grades, holds, lake_page, organisations, restrictions, upload
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -29,6 +29,7 @@ urlpatterns = [
     path("emergency/<int:key>/", emergency.emergency_page, name="emergency"),
     path("emergency/<int:key>/<str:receipt>/", emergency.emergency_delivery, name="emergency-delivery"),
     path("emergency/<int:key>/<str:receipt>/original", emergency.emergency_original, name="emergency-original"),
+    path("store/", lake_page.lake_page, name="store"),
     path("feeds/", feeds.feed_list, name="feeds"),
     path("feeds/switch/", feeds.feed_switch, name="feed-switch"),
     path("feeds/run/", feeds.feed_run, name="feed-run"),

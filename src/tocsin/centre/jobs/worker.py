@@ -28,6 +28,8 @@ LONG = 64 << 20
 """Work of more than so many bytes is long: where there are several workers, one takes none."""
 PATIENT_EVERY = 8
 """Of so many pieces of work, one is what has waited long."""
+REST_SECONDS = 60.0
+"""After so long without work a worker gives back what the work has left in memory."""
 TRIES_UNTIL_IDLE = 20
 """How often a worker that ends when idle asks for a database that is not there."""
 Handler = Callable[[services.Claim], None]
@@ -134,19 +136,20 @@ def _say_when_possible(claimed: services.Claim, why: str, hands: Hands) -> None:
 
 def work(
     handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None,
-    is_spare: bool = False, is_process: bool = False,
+    is_spare: bool = False, is_process: bool = False, rest: Callable[[], None] | None = None,
 ) -> None:  # fmt: skip
     """Work until told to stop, or, with `until_idle`, until nothing is left that is due.
 
     `tick` is called now and then by a worker that goes on: it may put timed work into the queue. A spare worker takes
     nothing long. A worker that is the whole process ends with it, a while after it was told to stop, whatever it does.
+    `rest` is called by one that has had nothing to do for a while.
     """
     hands = Hands(worker_name(), most_cost=LONG if is_spare else None)
     for handler in handlers.values():
         _let_know(handler, stop)
     if is_process:
         threading.Thread(target=_end_late, args=(stop, hands), daemon=True).start()
-    tries, ticked = 0, -TICK_SECONDS
+    tries, ticked, worked = 0, -TICK_SECONDS, time.monotonic()
     while not stop.is_set():
         try:
             close_old_connections()
@@ -157,8 +160,11 @@ def work(
                 ticked = time.monotonic()
                 tick(datetime.now(UTC))
             if run_one(hands.name, handlers, hands):
-                tries = 0
+                tries, worked = 0, time.monotonic()
                 continue
+            if rest is not None and time.monotonic() - worked > REST_SECONDS:
+                worked = time.monotonic()
+                rest()
         except (OperationalError, InterfaceError) as error:
             log.warning("the database is not there: %s", error)
             connection.close()

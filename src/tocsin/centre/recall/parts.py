@@ -39,7 +39,7 @@ class Named:
     key: str
     name: str = ""
     things: list[Object] = field(default_factory=list)
-    rows: pl.DataFrame = field(default_factory=pl.DataFrame)
+    rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame())
 
     @property
     def row_count(self) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tocsin.core.later import Table
 from tocsin.lake import parquet
 from tocsin.lake.keys import Keys
 from tocsin.lake.scope import Snapshot
@@ -22,12 +23,14 @@ DELAY_HOURS = (1, 6, 24, 72, 168, 720)
 VALUES_IN_PART = 2_000_000
 ROWS_IN_GROUP = 50_000
 _NEEDED = ("batch", "kind", "value", "first_at", "warnings")
-BATCHES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "batch": pl.Int64,
-    "source": pl.Int32,
-    "received_at": pl.Datetime("us", "UTC"),
-    "is_compared": pl.Boolean,
-}
+BATCHES: Table[pl.DataType | type[pl.DataType]] = Table(
+    lambda: {
+        "batch": pl.Int64,
+        "source": pl.Int32,
+        "received_at": pl.Datetime("us", "UTC"),
+        "is_compared": pl.Boolean,
+    }
+)
 """What is said of each batch: whose it is, when it came, and whether others may be compared with it."""
 
 

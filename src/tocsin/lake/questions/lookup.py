@@ -20,7 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.core.observations import SCHEMA
+from tocsin.core.observations import NAMES, SCHEMA
 from tocsin.core.words import VICTIM_LIKE, Kind
 from tocsin.lake import files, index, parquet
 from tocsin.lake.keys import PLAIN, Keys
@@ -164,7 +164,7 @@ def asked_for(kind: str, value: str) -> Asked:
 
 
 def lookup(
-    snapshot: Snapshot, sight: Sight, asked: Asked, *, most_rows: int = 25, columns: Collection[str] = tuple(SCHEMA)
+    snapshot: Snapshot, sight: Sight, asked: Asked, *, most_rows: int = 25, columns: Collection[str] = NAMES
 ) -> Found:
     """Everything that is asked for and that the asker may see; the newest rows have the columns that are wanted."""
     codes, open_of = asked.codes()

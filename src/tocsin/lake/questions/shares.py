@@ -25,7 +25,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from tocsin.core.observations import SCHEMA
+from tocsin.core.observations import NAMES, SCHEMA
 from tocsin.lake import parquet
 from tocsin.lake.keys import Keys
 from tocsin.lake.questions.gate import Gate
@@ -34,7 +34,7 @@ from tocsin.reference.members import territories
 
 DROPPED = ("ipv4", "ipv6", "peer_ipv4")
 """Columns that only serve the lake's own look-ups."""
-COLUMNS = tuple(name for name in SCHEMA if name not in DROPPED)
+COLUMNS = tuple(name for name in NAMES if name not in DROPPED)
 COUNTRY_COLUMNS = tuple(name for name in COLUMNS if name == "country" or name.endswith("_country"))
 CODED = (
     "kind", "role", "type", "offence", "malware", "actor", "severity", "country_basis", "protocol", "peer_role",
@@ -51,11 +51,6 @@ _HELD_PIECES = 2
 _GATE_COLUMNS = frozenset({"batch", "role", "country", "target_country", "peer", "peer_role", "peer_country"})
 """Columns that the gate looks at, empty or not."""
 _KEYS = ("kind", "value", "batch", "position")
-_OLDEST = pl.CompatLevel.oldest()
-# Threads cost more than they save where a record batch holds a few thousand rows. Nothing is compressed: runs live for
-# minutes, are read once, and compressing them would cost a quarter of dealing them out.
-_WRITE = pa.ipc.IpcWriteOptions(use_threads=False)
-_READ = pa.ipc.IpcReadOptions(use_threads=False)
 _PACKAGE = "_package"
 _BUFFER_BYTES = 1 << 20
 """A run is thousands of small buffers; written one by one they cost twice as much."""
@@ -350,12 +345,14 @@ def _written(
     path: Path, frame: pl.DataFrame, groups: npt.NDArray[np.integer[Any]]
 ) -> Iterator[tuple[int, int, int, int]]:
     """Write rows that are in the order of their groups: group, number of its record batch, first row and end."""
-    whole = frame.rechunk().to_arrow(compat_level=_OLDEST).combine_chunks().to_batches()[0]
+    whole = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
     starts = np.flatnonzero(np.diff(groups.astype(np.int64), prepend=-1))
     ends = np.append(starts[1:], len(groups))
+    # Threads cost more than they save where a record batch holds a few thousand rows. Nothing is compressed: runs live
+    # for minutes, are read once, and compressing them would cost a quarter of dealing them out.
     with (
         pa.output_stream(path, buffer_size=_BUFFER_BYTES) as sink,
-        pa.ipc.new_file(sink, whole.schema, options=_WRITE) as writer,
+        pa.ipc.new_file(sink, whole.schema, options=pa.ipc.IpcWriteOptions(use_threads=False)) as writer,
     ):
         for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
             writer.write_batch(whole.slice(start, end - start))
@@ -424,7 +421,7 @@ def _batch(path: Path, number: int, columns: Sequence[str] = COLUMNS) -> pa.Reco
 
 @lru_cache(maxsize=256)
 def _run(path: Path) -> _Run:
-    reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=_READ)
+    reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=pa.ipc.IpcReadOptions(use_threads=False))
     places = {name: place for place, name in enumerate(reader.schema.names)}
     return _Run(reader, places, _numbers_in(path.with_name(_NUMBERS)))
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from babel import Locale, dates, numbers
+from babel import Locale, dates, numbers, units
 from django import template
 from django.contrib.staticfiles import finders
 from django.template.context import RequestContext
@@ -153,6 +153,16 @@ def ago(at: datetime | None) -> SafeString:
 
 def _time(at: datetime, shown: str) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S} UTC", shown)
+
+
+@register.filter
+def seconds(amount: float | None) -> str:
+    """How long something took, in seconds or minutes."""
+    if amount is None:
+        return "–"
+    if amount >= 120:
+        return units.format_unit(round(amount / 60, 1), "minute", "short", locale=_locale())
+    return units.format_unit(round(amount, 1), "second", "short", locale=_locale())
 
 
 @register.filter

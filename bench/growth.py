@@ -1,0 +1,259 @@
+"""What an installation costs at several sizes: the road in, tidying, verification, look-ups, pages, bytes, memory.
+
+    python bench/growth.py [--sizes 10000,100000,500000] [--small 20] [--lookups 60] [--pages 20]
+
+For each size a fresh installation is handed delimited events (bench/feed.py generates them) in two deliveries, reads
+them, joins the files, verifies the store, answers look-ups and pages, and says what each of these took of the
+processor, how much memory its processes held together, and how many bytes it left. Beside it the same columns without
+our rules (`raw`, from bench/feed.py). `small` deliveries of ten rows give the cost of a delivery however little is in
+it. These are the costs that bench/capacity.py plans with. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+
+MEGABYTE = 1e6
+GOAL_MB = 1_536
+SAMPLED_SECONDS = 0.2
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--sizes", default="10000,100000,500000")
+    asked.add_argument("--small", type=int, default=20, help="So many deliveries of ten rows.")
+    asked.add_argument("--lookups", type=int, default=60)
+    asked.add_argument("--pages", type=int, default=20)
+    asked.add_argument("--child", type=int, default=0)
+    told = asked.parse_args()
+    if told.child:
+        print(json.dumps(point(told.child, told.small, told.lookups, told.pages)))
+        return
+    points = []
+    for size in told.sizes.split(","):
+        with tempfile.TemporaryDirectory(prefix="tocsin-growth-") as home:
+            arguments = [sys.executable, __file__, "--child", size, "--small", str(told.small),
+                         "--lookups", str(told.lookups), "--pages", str(told.pages)]  # fmt: skip
+            line = subprocess.check_output(arguments, text=True, env={**os.environ, "TOCSIN_HOME": home})
+            points.append(json.loads(line.splitlines()[-1]))
+    largest = points[-1]
+    facts: dict[str, object] = {
+        "bench": "growth", "rows": largest["rows"], "points": points, "peak_mb": largest["ingest_peak_mb"],
+        "rows_per_cpu_s": largest["rows_per_cpu_s"], "raw_rows_per_cpu_s": largest["raw_rows_per_cpu_s"],
+        "cost_of_size": round(points[0]["lookup_cpu_ms"] and largest["lookup_cpu_ms"] / points[0]["lookup_cpu_ms"], 2),
+        "goals": {"peak_mb": f"< {GOAL_MB}"}, "met": {"peak_mb": largest["ingest_peak_mb"] < GOAL_MB},
+    }  # fmt: skip
+    print(json.dumps(facts))
+
+
+class Peak:
+    """The most memory that this process and those below it held together, looked at now and then."""
+
+    def __init__(self) -> None:
+        self.megabytes = 0.0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *told: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self.megabytes = max(self.megabytes, resident_mb(os.getpid()))
+
+    def _look(self) -> None:
+        while not self._end.wait(SAMPLED_SECONDS):
+            self.megabytes = max(self.megabytes, resident_mb(os.getpid()))
+
+
+def resident_mb(pid: int) -> float:
+    """What a process and those below it hold, shared pages with each."""
+    found = 0.0
+    try:
+        found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += resident_mb(int(child))
+    except OSError:  # It ended meanwhile.
+        pass
+    return found
+
+
+def point(rows: int, small: int, lookups: int, pages: int) -> dict[str, Any]:
+    """All of it at one size, in this process's own installation."""
+    from feed import generated
+
+    with tempfile.TemporaryDirectory(prefix="tocsin-growth-in-") as folder:
+        events, prefixes = generated(Path(folder), rows)
+        raw = _raw(events, prefixes, rows)
+        halves = _halves(events, Path(folder))
+        return {"rows": rows, "raw_rows_per_cpu_s": raw, **_worked(halves, rows, small, lookups, pages)}
+
+
+def _raw(events: Path, prefixes: Path, rows: int) -> int:
+    """Rows per CPU-second of the bare columns."""
+    script = str(Path(__file__).with_name("feed.py"))
+    before = os.times()
+    subprocess.run(
+        [sys.executable, script, "--child", "raw", "--events", str(events), "--prefixes", str(prefixes)],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return round(rows / spent)
+
+
+def _halves(events: Path, folder: Path) -> list[Path]:
+    """The same lines as two deliveries."""
+    lines = events.read_bytes().splitlines(keepends=True)
+    middle = len(lines) // 2
+    made = []
+    for number, part in enumerate((lines[1:middle], lines[middle:])):
+        made.append(folder / f"{number}.csv")
+        made[-1].write_bytes(lines[0] + b"".join(part))
+    return made
+
+
+def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int) -> dict[str, Any]:
+    from _ingest import measured
+
+    from tocsin.cli.installation import make
+
+    make("Bench")
+    from tocsin.centre.intake import lake, services, verification
+    from tocsin.centre.intake.store import read_chunks
+    from tocsin.centre.jobs.worker import run_one, worker_name
+    from tocsin.centre.members.models import Organisation
+    from tocsin.site import wiring
+
+    centre = Organisation.objects.get(slug="centre")
+    handlers = wiring.handlers()
+    reader = handlers[services.READ]
+
+    def received(name: str, chunks: Any) -> None:
+        services.receive(organisation=centre, via="command", name=name, chunks=chunks, at=datetime.now(UTC))
+
+    def work() -> None:
+        while run_one(worker_name(), handlers):
+            pass
+
+    head, *lines = halves[0].read_bytes().splitlines(keepends=True)[: 10 * (small + 1) + 1]
+    received("first.csv", [head, *lines[:10]])
+    work()  # The reading process has loaded its tables from here on.
+    each, _ = measured(
+        lambda: [received(f"{n}.csv", [head, *lines[10 * n : 10 * n + 10]]) for n in range(1, small + 1)]
+    )
+    small_work, _ = measured(work)
+    with Peak() as peak:
+        receipt, _ = measured(lambda: [received(path.name, read_chunks(path)) for path in halves])
+        read, _ = measured(work)
+    reader.stop()  # type: ignore[attr-defined]
+    before, files = _lookup_ms(lookups)
+    joined, _ = measured(lambda: lake.compact(datetime.now(UTC)))
+    after, files_after = _lookup_ms(lookups)
+    with Peak() as checking:
+        checked, _ = measured(lambda: verification.verify(verification.Extent(), datetime.now(UTC)))
+    wiring.close(handlers)
+    ingest = receipt.processor_seconds + read.processor_seconds
+    return {
+        "rows_per_cpu_s": round(rows / ingest), "rows_per_s": round(rows / (receipt.wall_seconds + read.wall_seconds)),
+        "ingest_cpu_s": round(ingest, 3), "ingest_wall_s": round(receipt.wall_seconds + read.wall_seconds, 3),
+        "join_cpu_s": round(joined.processor_seconds, 3), "verify_cpu_s": round(checked.processor_seconds, 3),
+        "delivery_cpu_ms": round((each.processor_seconds + small_work.processor_seconds) / small * 1000, 1),
+        "lookup_ms_per_file": round(max(0.0, (before - after) / max(files - files_after, 1)), 4),
+        "ingest_peak_mb": round(peak.megabytes), "verify_peak_mb": round(checking.megabytes),
+        **_bytes(rows), **_read(rows, lookups, pages),
+    }  # fmt: skip
+
+
+def _bytes(rows: int) -> dict[str, float]:
+    from tocsin.centre.intake.services import store_folder
+
+    home, store = Path(os.environ["TOCSIN_HOME"]), store_folder()
+
+    def size(*patterns: str) -> float:
+        return round(sum(path.stat().st_size for each in patterns for path in store.glob(each)) / rows, 1)
+
+    return {
+        "original_bytes_per_row": size("deliveries/*/*"),
+        "parquet_bytes_per_row": size("observations/*/joined*.parquet"),
+        "index_bytes_per_row": size("observations/*/joined*.index", "observations/*/joined*.facts"),
+        "database_mb": round(sum(path.stat().st_size for path in home.glob("tocsin.sqlite3*")) / MEGABYTE, 1),
+    }
+
+
+def _lookup_ms(lookups: int) -> tuple[float, int]:
+    """Processor time of one look-up, and of how many files."""
+    import polars as pl
+
+    from tocsin.centre.analysis.lookups import answer, snapshot
+    from tocsin.handling import Viewer
+    from tocsin.lake import parquet
+
+    known = snapshot()
+    sample = parquet.read(known.files[-1], known.keys, ["kind", "value"]).filter(pl.col("kind") != "asn")
+    values = sample.sample(min(lookups, sample.height), seed=6)["value"].to_list()
+    viewer = Viewer(organisation="centre", class_name="law-enforcement", is_centre=True, is_victim_desk=True)
+    rounds = []
+    for _ in range(6):
+        began = time.process_time()
+        for value in values:
+            answer(value, viewer)
+        rounds.append((time.process_time() - began) / len(values) * 1000)
+    return min(rounds), len(known.files)
+
+
+def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
+    """Look-ups and pages: processor time of one, in the steady state."""
+    import polars as pl
+    from lookup import Pages
+
+    from tocsin.centre.analysis.lookups import answer, snapshot
+    from tocsin.handling import Viewer
+    from tocsin.lake import parquet
+
+    known = snapshot()
+    sample = parquet.read(known.files[-1], known.keys, ["kind", "value"]).filter(pl.col("kind") != "asn")
+    values = sample.sample(min(lookups, sample.height), seed=5)["value"].to_list()
+    viewer = Viewer(organisation="centre", class_name="law-enforcement", is_centre=True, is_victim_desk=True)
+    opened = Pages()
+    doors: dict[str, Callable[[int], object]] = {
+        "lookup": lambda n: answer(values[n % len(values)], viewer),
+        "lookup_page": lambda n: opened.get(f"/lookup/?q={values[n % len(values)]}"),
+        "first_page": lambda n: opened.get("/"),
+        "deliveries_page": lambda n: opened.get("/deliveries/"),
+    }
+    found: dict[str, float] = {"files": len(known.files)}
+    for name, ask in doors.items():
+        count = lookups if name == "lookup" else pages
+        for number in range(3):
+            ask(number)
+        used = []
+        for number in range(count):
+            began = time.process_time()
+            ask(number)
+            used.append((time.process_time() - began) * 1000)
+        used.sort()
+        found[f"{name}_cpu_ms"] = round(sum(used) / count, 2)
+        found[f"{name}_p99_cpu_ms"] = round(used[min(count - 1, int(count * 0.99))], 2)
+    found["portal_mb"] = round(resident_mb(os.getpid()))
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Draw the plots of docs/images/bench and the generated parts of docs/performance.md and the capacity guide.
+
+All of it comes from the history in bench/results. With --check nothing is written: it ends with 1 where a page or a
+plot is not what the history gives. What stands between `<!-- generated: NAME -->` and `<!-- end -->` is generated, all
+else on these pages is written by people.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench_history import RESULTS, ROOT, Figure, figures, history, shown
+from bench_plots import Line, bars, lines, stacks
+
+IMAGES = ROOT / "docs" / "images" / "bench"
+PAGES = (ROOT / "docs" / "performance.md", ROOT / "docs" / "guides" / "operator" / "capacity.md")
+GENERATED = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+GOAL_MB = 1_536
+
+
+def newest(runs: list[dict[str, Any]], bench: str, **having: object) -> dict[str, Any]:
+    """What the newest run of a benchmark said, of those that said this; empty where none did."""
+    for run in reversed(runs):
+        found = run["benches"].get(bench, {}).get("figures")
+        if found and all(found.get(name) == value for name, value in having.items()):
+            return dict(found)
+    return {}
+
+
+def largest_growth(runs: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The points of the run that went to the largest size, the newest of these."""
+    best: list[dict[str, float]] = []
+    for run in runs:
+        points = run["benches"].get("growth", {}).get("figures", {}).get("points", [])
+        if points and (not best or points[-1]["rows"] >= best[-1]["rows"]):
+            best = points
+    return best
+
+
+def plots(runs: list[dict[str, Any]]) -> dict[str, str]:
+    """Name of each file → what stands in it."""
+    points = largest_growth(runs)
+    beside = [
+        Line(f"IntelMQ, {how}", [(1.0, found["peer_rows_per_cpu_s"])], is_level=True)
+        for how in ("redis", "library") if (found := newest(runs, "feed", peer=f"intelmq-{how}"))
+    ]  # fmt: skip
+    million = [(each, each["rows"] / 1e6) for each in points]
+    return {
+        "throughput.svg": lines("Rows taken in, per CPU-second", "rows of a delivery", "rows per CPU-second", [
+            Line("bare columns", [(each["rows"], each["raw_rows_per_cpu_s"]) for each in points]),
+            Line("the whole road", [(each["rows"], each["rows_per_cpu_s"]) for each in points]), *beside,
+        ]),
+        "cost.svg": stacks("What a million observations cost", "CPU-seconds", [
+            (f"{each['rows'] / 1e6:g} M", [
+                ("receipt and reading", each["ingest_cpu_s"] / size), ("joining files", each["join_cpu_s"] / size),
+                ("verifying once", each["verify_cpu_s"] / size),
+            ])
+            for each, size in million
+        ]),
+        "memory.svg": lines("Memory of all processes, by size", "rows", "MB", [
+            Line("taking in", [(each["rows"], each["ingest_peak_mb"]) for each in points]),
+            Line("answering", [(each["rows"], each["portal_mb"]) for each in points]),
+            Line("goal", [(1.0, GOAL_MB)], is_level=True),
+        ]),
+        "peers.svg": bars("Beside the peers and the raw limit", [
+            (each.what, [("ours", each.ours or 0), ("peer", each.peer or 0), ("raw limit", each.raw or 0)])
+            for each in figures(runs) if each.peer
+        ], "Units per CPU-second, the higher the better; one axis, logarithmic."),
+        "capacity.svg": capacity_plot(runs),
+    }  # fmt: skip
+
+
+def capacity_plot(runs: list[dict[str, Any]]) -> str:
+    """Cores by observations, a line for each number of readers."""
+    plan = newest(runs, "capacity").get("plan", [])
+    readers = sorted({each["readers"] for each in plan})
+    return lines("Cores by observations held", "observations held", "cores", [
+        Line(f"{count:,} readers", [(each["observations"], each["cores"]) for each in plan if each["readers"] == count])
+        for count in readers
+    ])  # fmt: skip
+
+
+def table(found: list[Figure]) -> str:
+    """The figures against their goals."""
+    out = ["| what | goal | measured | met | ours | peer | raw limit | ratio to peer | peak memory | size, day |",
+           "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for each in found:
+        sign = "≥" if each.better == "more" else "≤"
+        met = {True: "yes", False: "no", None: "not yet"}[each.met]
+        size = f"{each.size:,} {each.of}, " if each.size is not None else ""
+        value = "–" if each.value is None else f"{shown(each.value)} {each.unit}"
+        ratio = "–" if each.ratio is None else f"{shown(each.ratio)} ×"
+        memory = "–" if each.peak_mb is None else f"{each.peak_mb:,} MB"
+        out.append(
+            f"| {each.what} | {sign} {shown(each.goal)} {each.unit} | {value} | {met} | {shown(each.ours)} | "
+            f"{shown(each.peer)} | {shown(each.raw)} | {ratio} | {memory} | {size}{each.at or '–'} |"
+        )
+    units = {each.what: each.per for each in found if each.per}
+    told = "; ".join(f"{what}: {per}" for what, per in units.items())
+    return "\n".join([*out, "", f"Ours, peer and raw limit are in these units. {told}.", ""])
+
+
+def machines(runs: list[dict[str, Any]]) -> str:
+    """What the runs were made on."""
+    out = ["| run | set | machine | load before |", "|---|---|---|---|"]
+    for run in runs[-12:]:
+        made = run["machine"]
+        libraries = ", ".join(f"{name} {version}" for name, version in made["libraries"].items())
+        about = (f"{made['cores']} cores, {made['memory_gb']} GB, {made['processor']}, {made['system']}, "
+                 f"Python {made['python']}, SQLite {made['sqlite']}, {libraries}")  # fmt: skip
+        out.append(f"| {run['at'][:16].replace('T', ' ')} | {run['set']} | {about} | {run.get('load', '–')} |")
+    return "\n".join([*out, ""])
+
+
+def plan(runs: list[dict[str, Any]]) -> str:
+    """The table of the capacity guide."""
+    found = newest(runs, "capacity")
+    out = [
+        "| observations held | readers | portals | workers | cores | memory | disk | more disk a day | portals used | "
+        "workers used | a page, 95 of 100 | a look-up, 95 of 100 | a delivery, 95 of 100 | gives way first |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for each in found.get("plan", []):
+        held = f"{each['observations']:,}"
+        fits = each["bottleneck"] if each["fits"] else f"**{each['bottleneck']}: does not fit**"
+        disk = f"{each['disk_tb'] * 1000:,.0f} GB" if each["disk_tb"] < 10 else f"{each['disk_tb']:,.0f} TB"
+        out.append(
+            f"| {held} | {each['readers']:,} | {each['portals']} | {each['workers']} | {each['cores']} | "
+            f"{each['memory_gb']:,.0f} GB | {disk} | {each['disk_gb_a_day']:,.2f} GB | {each['portal_use']:.0%} | "
+            f"{each['worker_use']:.0%} | {shown(each['page_p95_s'])} s | {shown(each['lookup_p95_s'])} s | "
+            f"{shown(each['delivery_p95_s'])} s | {fits} |"
+        )
+    return "\n".join([*out, ""])
+
+
+def check(runs: list[dict[str, Any]]) -> str:
+    """The model against a real run, and the costs it is fed with."""
+    found = newest(runs, "capacity")
+    checked = found.get("check")
+    if not checked:
+        return "The model was not held against a real run yet.\n"
+    out = ["| | measured | predicted | times off |", "|---|---|---|---|"]
+    names = {"portal_cpu_s": "processor time of the portal, s", "worker_cpu_s": "processor time of the worker, s",
+             "first_page_p50_s": "first page, median, s", "page_p50_s": "list of deliveries, median, s"}  # fmt: skip
+    for name, words in names.items():
+        out.append(f"| {words} | {shown(checked['measured'][name])} | {shown(checked['predicted'][name])} | "
+                   f"{checked['times_off'][name]} |")  # fmt: skip
+    cost = found["costs"]
+    said = (
+        f"A row costs {cost['row_s'] * 1e6:.1f} µs of processor time to take in, {cost['join_row_s'] * 1e6:.1f} µs to "
+        f"join and {cost['verify_row_s'] * 1e6:.1f} µs to verify; a delivery {cost['delivery_s'] * 1000:.0f} ms "
+        f"however small; a first page {cost['first_page_s'] * 1000:.0f} ms, a list {cost['page_s'] * 1000:.0f} ms, a "
+        f"look-up {cost['lookup_s'] * 1000:.0f} ms and {cost['lookup_file_s'] * 1000:.3f} ms for each file. A row is "
+        f"{cost['original_bytes']:.0f} bytes as delivered, {cost['parquet_bytes']:.0f} in Parquet and "
+        f"{cost['index_bytes']:.0f} of index."
+    )
+    load = f"{checked['rows']:,} rows in {checked['deliveries']} deliveries; pages for {checked['seconds']} s"
+    return "\n".join([said, "", *out, "", f"{load}, on a machine with a load of {checked['load']}.", ""])
+
+
+def written(text: str, runs: list[dict[str, Any]]) -> str:
+    """A page with its generated parts as the history gives them."""
+    parts = {"table": lambda: table(figures(runs)), "machines": lambda: machines(runs), "plan": lambda: plan(runs),
+             "check": lambda: check(runs)}  # fmt: skip
+    return GENERATED.sub(lambda found: found[1] + "\n" + parts[found[2]]() + "\n" + found[3], text)
+
+
+def main() -> int:
+    """Write, or with --check only compare."""
+    runs = history(RESULTS)
+    made = {IMAGES / name: body for name, body in plots(runs).items()}
+    made |= {path: written(path.read_text(encoding="utf-8"), runs) for path in PAGES}
+    if "--check" in sys.argv:
+        stale = [path for path, body in made.items() if not path.exists() or path.read_text(encoding="utf-8") != body]
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not what bench/results gives: run script/bench-pages", file=sys.stderr)
+        return int(bool(stale))
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for path, body in made.items():
+        Path(path).write_text(body, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
