@@ -30,6 +30,8 @@ MOST_TASKS = 10_000
 LOOK_SECONDS = 1.0
 USUAL_WIDTH = 8
 """How many tasks are thought to run at once where a server does not say."""
+OURS = ("TaskFailed: ", "KeyMissing: ")
+"""What a worker raises; before it stand lines of Spark's own."""
 OPTIONS = {
     "spark.app.name": "tocsin",
     "spark.ui.enabled": "false",
@@ -65,8 +67,12 @@ class Spark:
         self._lock = threading.Lock()
 
     @property
+    def _is_connect(self) -> bool:
+        return self.address.startswith("sc://")
+
+    @property
     def width(self) -> int:
-        if self.address.startswith("sc://"):
+        if self._is_connect:
             return int(self._options.get("spark.default.parallelism", USUAL_WIDTH))
         return int(self._begun().sparkContext.defaultParallelism)
 
@@ -126,12 +132,13 @@ class Spark:
         session = None
         try:
             session = self._begun()
-            session.addTag(tag)
-            try:
-                numbers = session.range(0, count, 1, min(count, MOST_TASKS))
-                return numbers.mapInArrow(over, "item long, body binary").toArrow()
-            finally:
-                session.removeTag(tag)
+            # A thread of its own asks each question, so that the mark is on nothing else.
+            if self._is_connect:
+                session.addTag(tag)
+            else:
+                session.sparkContext.setJobGroup(tag, tag, interruptOnCancel=True)
+            numbers = session.range(0, count, 1, min(count, MOST_TASKS))
+            return numbers.mapInArrow(over, "item long, body binary").toArrow()
         except Unavailable:
             raise
         except Exception as error:
@@ -142,8 +149,12 @@ class Spark:
 
     def _interrupt(self, tag: str) -> None:
         session = self._session
-        if session is not None:
+        if session is None:
+            return
+        if self._is_connect:
             session.interruptTag(tag)
+        else:
+            session.sparkContext.cancelJobGroup(tag)
 
     def _begun(self) -> Any:
         with self._lock:
@@ -217,7 +228,6 @@ def _cleared(context: Any) -> None:
 
 def _told(error: BaseException) -> str:
     """The first line of what went wrong, without the places in Spark."""
-    for line in str(error).splitlines():
-        if line.strip() and "TaskFailed" in line:
-            return line.strip()[-300:]
-    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    ours = [line.partition(name)[2] for name in OURS for line in lines if name in line]
+    return (ours or lines or [type(error).__name__])[0][:300]
