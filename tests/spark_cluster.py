@@ -15,6 +15,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,6 +98,26 @@ class Cluster:
                 process.kill()
                 process.wait()
 
+    @contextmanager
+    def connect(self) -> Iterator[str]:
+        """A server of Spark Connect whose work this cluster does; its address."""
+        port = free_port()
+        options = self.options() | {
+            "spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(port),
+            "spark.cores.max": "1", "spark.ui.enabled": "false",
+        }  # fmt: skip
+        told = ["org.apache.spark.deploy.SparkSubmit", "--master", self.address,
+                "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]  # fmt: skip
+        for name, value in options.items():
+            told += ["--conf", f"{name}={value}"]
+        server = self._begun("connect", told[0].removeprefix("org.apache.spark."), *told[1:], "spark-internal")
+        try:
+            _wait_for_port(port)
+            yield f"sc://127.0.0.1:{port}"
+        finally:
+            server.kill()
+            server.wait()
+
     def kill_one(self) -> subprocess.Popen[bytes]:
         """End a worker and whatever it started, at once and without a word; another may be added."""
         worker = self.workers.pop(0)
@@ -114,7 +136,7 @@ class Cluster:
         home = str(Path(pyspark.__file__).parent)
         environment = os.environ | {
             "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": QUICK_JAVA, "SPARK_LOCAL_DIRS": str(self.folder / "local"),
+            "PYSPARK_PYTHON": sys.executable, "SPARK_DAEMON_JAVA_OPTS": QUICK_JAVA, "SPARK_LOCAL_DIRS": str(self.folder / "local"),
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("wb") as log:
             program = [f"{home}/bin/spark-class", f"org.apache.spark.{kind}", *told]
@@ -127,6 +149,16 @@ class Cluster:
                 return
             time.sleep(0.1)
         raise TimeoutError((self.folder / "master.log").read_text(errors="replace")[-2_000:])
+
+
+def _wait_for_port(port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise TimeoutError(f"nobody listens at {port}")
 
 
 def descendants(pid: int) -> list[int]:

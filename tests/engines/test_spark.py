@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,13 +17,20 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from tests import spark_cluster
+from tests import builders, spark_cluster
 from tests.engines import on_machines
 from tests.engines.test_contributions import plainly
 from tests.engines.test_lookup import blanked, is_about, sees, sees_peer
 from tests.engines.test_shares import reference
+from tests.faults.house import handed_over, rejections_of, rows_of, work
+from tests.faults.house import table as delivered
 from tests.generated_lake import rows
 
+from tocsin.centre.intake import lake as intake_lake
+from tocsin.centre.intake import process, services, spreading
+from tocsin.centre.intake.models import Delivery, LakeFile, Tally
+from tocsin.centre.intake.process import Reader
+from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Unavailable
 from tocsin.lake import compaction, files, index, orders
 from tocsin.lake.engine import EMBEDDED, Engine
@@ -34,6 +43,7 @@ from tocsin.lake.questions.recent import Place, recent
 from tocsin.lake.questions.shares import spread_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.lake.spark import Least, Spark
+from tocsin.site import wiring
 
 WHY_NOT = spark_cluster.missing()
 pytestmark = [
@@ -248,6 +258,84 @@ def test_nothing_of_it_is_in_what_the_cluster_keeps(
         assert not any(shape in held for shape in shapes), path
 
 
+@pytest.fixture
+def on_the_cluster(spark: Spark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation whose settings name the cluster, for deliveries of any size."""
+    monkeypatch.setattr(process, "engine", lambda: spark)
+    monkeypatch.setattr(intake_lake, "engine", lambda: spark)
+    monkeypatch.setattr(spreading, "LEAST_BYTES", 0)
+    monkeypatch.setattr(spreading, "BLOCK_BYTES", 100_000)
+
+
+TALLY = ("day", "country", "type", "role", "rows", "sightings")
+
+
+def facts_of(delivery: Delivery) -> dict[str, object]:
+    """Whatever is counted of a delivery."""
+    tallies = Tally.objects.filter(batch__delivery=delivery).values_list(*TALLY)
+    counted = {name: getattr(delivery, name) for name in ("rows", "repeats", "rejections", "conflicts", "countries")}
+    return {**counted, "tallies": sorted(tallies, key=str), "batches": delivery.batches.count(), "state": delivery.state}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_killed_in_the_middle_of_a_delivery(
+    cluster: spark_cluster.Cluster, on_the_cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(wiring.KEEPERS)
+    handlers = {services.READ: reader}
+    content = delivered(45_000)
+    with monkeypatch.context() as here:
+        here.setattr(process, "engine", lambda: EMBEDDED)
+        expected = handed_over(content, handlers, "read here", source=builders.organisation("heron"))
+    killed: list[int] = []
+
+    def kill() -> None:
+        work = services.store_folder() / "work"
+        until = time.monotonic() + 120
+        while time.monotonic() < until and len(list(work.glob("*/rows-*.arrow"))) < 1:
+            time.sleep(0.02)
+        killed.append(cluster.kill_one().pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = handed_over(content, handlers, "read there", source=builders.organisation("egret"))
+    killer.join()
+    reader.stop()
+    assert killed
+    assert facts_of(found) == facts_of(expected)
+    assert facts_of(found)["state"] == "parsed"
+    registered = LakeFile.objects.filter(path__contains=f"/{found.pk}-")
+    assert registered.count() > 3, "it was read in parts, and not here after all"
+    assert sum(registered.values_list("rows", flat=True)) == found.rows
+    columns = ["position", "value", "count", "country", "port", "malware", "first_at"]
+    assert rows_of(found).select(columns).equals(rows_of(expected).select(columns)), "each once, and nothing twice"
+    assert rejections_of(found) == rejections_of(expected)
+    assert list((services.store_folder() / "work").glob(f"{found.pk}-*")) == []
+    cluster.workers.append(cluster.add_worker())
+    before = rows_of(found)
+    assert intake_lake.compact(datetime.now(UTC)) > 3, "the next round of the house is done there, too"
+    assert LakeFile.objects.filter(retired_at=None).count() == 1
+    LakeFile.objects.exclude(retired_at=None).delete()
+    assert rows_of(found).equals(before)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_there_is_read_here_the_next_time(on_the_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*told: object) -> None:
+        raise Unavailable("the engine of the lake: nobody answers")
+
+    monkeypatch.setattr(spreading, "read_spread", lost)
+    reader = Reader(wiring.KEEPERS)
+    delivery = handed_over(delivered(100), {services.READ: reader}, "lost")
+    assert delivery.state == "received"
+    Job.objects.filter(state=Job.State.WAITING).update(run_at=datetime(2000, 1, 1, tzinfo=UTC))
+    work({services.READ: reader})
+    reader.stop()
+    delivery.refresh_from_db()
+    assert delivery.state == "parsed"
+    assert delivery.rows
+
+
 ASK = """
 import sys
 from pathlib import Path
@@ -255,7 +343,7 @@ from tocsin.lake.spark import Least, Spark
 from tests.engines import on_machines
 engine = Spark(sys.argv[1], Path(sys.argv[2]), dict(each.split("=", 1) for each in sys.argv[3:]), least=Least(0, 0))
 assert list(engine.make(on_machines.doubled, [1, 2, 3])) == [2, 4, 6]
-print(on_machines.told_of_networks(engine).decode())
+print(on_machines.told_of_networks(engine, Path(sys.argv[2]).parent).decode())
 engine.stop()
 """
 
@@ -268,3 +356,11 @@ def _asked(address: str, cluster: spark_cluster.Cluster, **more: str) -> Any:
     done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
     return orjson.loads(done.stdout.splitlines()[-1])
+
+
+def test_other_ways_to_a_cluster(cluster: spark_cluster.Cluster, tmp_path: Path) -> None:
+    """One that is begun with the program, and a server of Spark Connect, to which no Java here speaks."""
+    expected = orjson.loads(on_machines.told_of_networks(EMBEDDED, tmp_path))
+    assert _asked("local-cluster[2,1,512]", cluster) == expected
+    with cluster.connect() as address:
+        assert _asked(address, cluster) == expected

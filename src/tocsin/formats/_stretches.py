@@ -38,7 +38,7 @@ class Ready:
                 else:
                     yield from draft_rows(item, self.plan)
 
-    def stretches(self, source: Source, block_bytes: int = BLOCK_BYTES) -> list[Stretch] | None:
+    def stretches(self, source: Source, block_bytes: int) -> list[Stretch] | None:
         """Where the blocks of the file begin and end; None where that cannot be told without reading it."""
         found = []
         with source.open() as stream:

@@ -107,10 +107,10 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     yield from _no_table(source, head) if ready is None else ready.items(source, block_bytes)
 
 
-def cut(source: Source, profile: Profile) -> list[Stretch] | None:
+def cut(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> list[Stretch] | None:
     """The stretches that the table can be read by."""
     ready = _ready(source, profile, _head_of(source))
-    return None if ready is None else ready.stretches(source)
+    return None if ready is None else ready.stretches(source, block_bytes)
 
 
 def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:

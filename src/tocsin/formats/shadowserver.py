@@ -201,9 +201,9 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     yield from _ready(source, profile).items(source, block_bytes)
 
 
-def cut(source: Source, profile: Profile) -> list[Stretch] | None:
+def cut(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> list[Stretch] | None:
     """The stretches that the report can be read by."""
-    return _ready(source, profile).stretches(source)
+    return _ready(source, profile).stretches(source, block_bytes)
 
 
 def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:

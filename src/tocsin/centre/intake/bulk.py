@@ -54,7 +54,7 @@ def cut(order: Order, told: Told, tables: AddressTables) -> dict[str, Any]:
         profile = Reading(order, tables, None).profile_for(one.source, found.name)
         if found.cut is None or profile.window_minutes or one.source.path is None:
             return {"whole": f"{found.name} is read in one go"}
-        stretches = found.cut(one.source, profile)
+        stretches = found.cut(one.source, profile, told["block_bytes"])
     except InputError as error:
         return {"whole": error.reason}
     if not stretches or len(stretches) <= STRETCHES_IN_PART:

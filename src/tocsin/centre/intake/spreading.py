@@ -18,6 +18,8 @@ from .reader_process import Sandbox
 
 LEAST_BYTES = 128 << 20
 """Below it one machine has read the delivery before a cluster has begun."""
+BLOCK_BYTES = 16 << 20
+"""What is read and normalised at once, as when a delivery is read whole."""
 STEP_SECONDS = 1_800
 """For one step of a few megabytes: far more than it takes."""
 Run = Callable[[str, Mapping[str, Any], Sequence[Any]], list[dict[str, Any]]]
@@ -27,7 +29,7 @@ def read_spread(
     told: dict[str, Any], sandbox: Sandbox, engine: Engine, alive: Callable[[int], None]
 ) -> dict[str, Any] | None:
     """The outcome, or None where the delivery must be read as ever. Raises what a sandbox and an engine raise."""
-    whole = sandbox.read({**told, "step": "cut"}, STEP_SECONDS, alive)
+    whole = sandbox.read({**told, "step": "cut", "block_bytes": BLOCK_BYTES}, STEP_SECONDS, alive)
     if "whole" in whole:
         return None
     rows = 0
