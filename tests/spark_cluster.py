@@ -106,11 +106,10 @@ class Cluster:
             "spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(port),
             "spark.cores.max": "1", "spark.ui.enabled": "false",
         }  # fmt: skip
-        told = ["org.apache.spark.deploy.SparkSubmit", "--master", self.address,
-                "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]  # fmt: skip
+        told = ["--master", self.address, "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
         for name, value in options.items():
             told += ["--conf", f"{name}={value}"]
-        server = self._begun("connect", told[0].removeprefix("org.apache.spark."), *told[1:], "spark-internal")
+        server = self._begun("connect", "deploy.SparkSubmit", *told, "spark-internal", memory="512m")
         try:
             _wait_for_port(port)
             yield f"sc://127.0.0.1:{port}"
@@ -130,12 +129,12 @@ class Cluster:
         worker.wait()
         return worker
 
-    def _begun(self, name: str, kind: str, *told: str) -> subprocess.Popen[bytes]:
+    def _begun(self, name: str, kind: str, *told: str, memory: str = "256m") -> subprocess.Popen[bytes]:
         import pyspark
 
         home = str(Path(pyspark.__file__).parent)
         environment = os.environ | {
-            "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": memory,
             "PYSPARK_PYTHON": sys.executable, "SPARK_DAEMON_JAVA_OPTS": QUICK_JAVA, "SPARK_LOCAL_DIRS": str(self.folder / "local"),
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("wb") as log:
