@@ -1,4 +1,4 @@
-"""A real Spark for tests: a master and two workers of this machine, each a program of its own, from the PySpark package.
+"""A real Spark for tests: a master and workers of this machine, each a program of its own, from the PySpark package.
 
 PySpark lies in the folder that `TOCSIN_TEST_SPARK` names, in `.scale` beside the sources (script/setup --scale), or
 among the installed packages; Java 17 or later comes from the distribution.
@@ -21,12 +21,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
+INSTALL_SECONDS = 480
 # Programs that live for a minute need no best machine code.
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss512k"
 
 
 def missing() -> str:
-    """Why there is no Spark here; empty where there is one."""
+    """Why there is no Spark here; empty where there is one. Waits for one that is being installed (script/test)."""
+    ready = os.environ.get("TOCSIN_TEST_SPARK_READY")
+    until = time.monotonic() + INSTALL_SECONDS
+    while ready and not Path(ready).exists() and time.monotonic() < until:
+        time.sleep(0.5)
     for folder in (os.environ.get("TOCSIN_TEST_SPARK"), str(ROOT / ".scale")):
         if folder and Path(folder, "pyspark").is_dir() and folder not in sys.path:
             sys.path.append(folder)
@@ -135,7 +140,8 @@ class Cluster:
         home = str(Path(pyspark.__file__).parent)
         environment = os.environ | {
             "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": memory,
-            "PYSPARK_PYTHON": sys.executable, "SPARK_DAEMON_JAVA_OPTS": QUICK_JAVA, "SPARK_LOCAL_DIRS": str(self.folder / "local"),
+            "PYSPARK_PYTHON": sys.executable, "SPARK_DAEMON_JAVA_OPTS": QUICK_JAVA,
+            "SPARK_LOCAL_DIRS": str(self.folder / "local"),
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("wb") as log:
             program = [f"{home}/bin/spark-class", f"org.apache.spark.{kind}", *told]

@@ -1,4 +1,4 @@
-"""A table read in stretches, part by part, is the table read whole: rows, counts, refusals, and all that is told of it."""
+"""A table read in stretches, part by part, is the table read whole: rows, counts, refusals, and what is told of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROFILE = Profile(
     delimiter=",", header=False,
 )  # fmt: skip
 ROW = st.tuples(
-    st.sampled_from(["198.51.100.1", "198.51.100.2", "203.0.113.9", "10.0.0.1", "evil.example", "https://evil.example/x", ""]),
+    st.sampled_from(["198.51.100.1", "198.51.100.2", "10.0.0.1", "evil.example", "https://evil.example/x", ""]),
     st.sampled_from(["ip", "", "domain", "nonsense"]),
     st.sampled_from(["FR", "BR", "nowhere at all", ""]),
     st.sampled_from(["", "2", "many"]),

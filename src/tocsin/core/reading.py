@@ -185,7 +185,8 @@ Recognise = Callable[[Sample], int]
 """How sure one is that the sample is of the format: 0 no, 100 certain. Text lists answer low numbers."""
 Read = Callable[[Source, Profile], Iterator[Item]]
 Cut = Callable[[Source, Profile, int], list[Stretch] | None]
-"""The stretches of about so many bytes that a file can be read by; None where it must be read as a whole. Raises InputError as reading does."""
+"""The stretches of about so many bytes that a file can be read by; None where it must be read as a whole. Raises
+InputError as reading does."""
 ReadCut = Callable[[Source, Profile, Sequence[Stretch]], Iterator[Item]]
 
 

@@ -40,7 +40,7 @@ class Ready:
 
     def stretches(self, source: Source, block_bytes: int) -> list[Stretch] | None:
         """Where the blocks of the file begin and end; None where that cannot be told without reading it."""
-        found = []
+        found: list[Stretch] = []
         with source.open() as stream:
             stream.seek(self.start)
             feed, at = Feed(stream), self.start

@@ -38,7 +38,7 @@ class Engine(Protocol):
     def ask(
         self, part: Callable[[Path], T], files: Sequence[Path], *, is_search: bool = False, alive: Alive = silent
     ) -> Iterator[T]:
-        """What `part` says of each file, in their order. `is_search`: it reads a few bytes of each, and not its rows."""
+        """What `part` says of each file, in their order. `is_search`: it reads few bytes of each, and not its rows."""
 
     def make(self, step: Callable[[I], T], items: Sequence[I], *, alive: Alive = silent) -> Iterator[T]:
         """What `step` says of each item, in their order. A step that writes files gives them new names each time and

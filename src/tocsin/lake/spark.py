@@ -182,7 +182,9 @@ def _session(address: str, options: Mapping[str, str]) -> Any:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise Unavailable("the engine of the lake is Spark, and PySpark is not installed (script/setup --scale)") from error
+        raise Unavailable(
+            "the engine of the lake is Spark, and PySpark is not installed (script/setup --scale)"
+        ) from error
     # The workers run the same interpreter, from the same place, unless the settings say otherwise.
     os.environ["PYSPARK_PYTHON"] = options.get("spark.pyspark.python", sys.executable)
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable

@@ -8,15 +8,15 @@ import os
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from collections.abc import Callable, Iterator, Sequence  # noqa: E402
-from functools import lru_cache  # noqa: E402
-from pathlib import Path  # noqa: E402
-from traceback import extract_tb  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
 
-import pyarrow as pa  # noqa: E402
+import pyarrow as pa
 
-from tocsin.lake import orders  # noqa: E402
+from tocsin.lake import orders
 
 ANSWERS = pa.schema([("item", pa.int64()), ("body", pa.binary())])
 ORDERS_KEPT = 4

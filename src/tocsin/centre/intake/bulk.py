@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,10 @@ class PartReading(Reading):
         self.personal.role_known = bool(self.profile.defaults.get("role"))
         self.refused_keys: list[np.ndarray] = []
 
-    def read_part(self, stretches: Sequence[Sequence[int]]) -> dict[str, Any]:
+    def read_part(self, stretches: Sequence[Stretch]) -> dict[str, Any]:
         """Read and normalise; leaves rows, keys and rejections."""
         assert self.format.read_cut is not None
-        for item in self.format.read_cut(self.source, self.profile, [Stretch(*each) for each in stretches]):
+        for item in self.format.read_cut(self.source, self.profile, stretches):
             self._take(item)
         frame, keys = self._waiting()
         settled = list(self.recount.settled(frame, keys))
@@ -161,14 +162,14 @@ def _of_refused(keys: np.ndarray) -> np.ndarray:
 
 def read(order: Order, told: Told, tables: AddressTables) -> dict[str, Any]:
     """One part of the file."""
-    return PartReading(order, tables, told["whole"]).read_part(told["item"])
+    return PartReading(order, tables, told["whole"]).read_part([Stretch(*each) for each in told["item"]])
 
 
 def ranges_of(reads: Sequence[Told]) -> list[tuple[int, int]]:
     """The ranges of keys that are folded apart: keys are hashes, and lie everywhere alike."""
     folds = min(MOST_FOLDS, 1 + sum(each["keys_count"] for each in reads) // KEYS_IN_FOLD)
     bounds = [(1 << 64) * place // folds for place in range(folds + 1)]
-    return [(low, high - 1) for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [(low, high - 1) for low, high in pairwise(bounds)]
 
 
 def fold(order: Order, told: Told, tables: AddressTables) -> dict[str, Any]:
@@ -311,7 +312,11 @@ def _take_written(reading: Reading, written: Told, number: int) -> None:
     outcome.repeats += written["dropped"]
     outcome.conflicts += written["conflicts_count"]
     reading.countries.update(written["countries"])
-    for name, frames in (("tallies", reading.tallies), ("names", reading.name_tallies), ("conflicts", reading.conflicts)):
+    for name, frames in (
+        ("tallies", reading.tallies),
+        ("names", reading.name_tallies),
+        ("conflicts", reading.conflicts),
+    ):
         if written[name]:
             frames.append(pl.read_parquet(work / written[name]))
     reading.join_parts(number)
@@ -320,7 +325,11 @@ def _take_written(reading: Reading, written: Told, number: int) -> None:
     if written["file"]:
         path, target = work / written["file"]["path"], work / f"{reading.order.delivery}-{len(outcome.files)}.parquet"
         beside, there = index.index_path(path), index.index_path(target)
-        for source, into in ((path, target), (beside, there), (beside.with_suffix(".facts"), there.with_suffix(".facts"))):
+        for source, into in (
+            (path, target),
+            (beside, there),
+            (beside.with_suffix(".facts"), there.with_suffix(".facts")),
+        ):
             source.replace(into)
         outcome.files.append({**written["file"], "path": target.name})
 

@@ -175,7 +175,8 @@ class Reading:
             self.note_label()
 
     def note_label(self) -> None:
-        """At the end of a file. A delivery of several files bears the narrowest of their labels: what one says must not open another."""
+        """At the end of a file. A delivery of several files bears the narrowest of their labels: what one says must not
+        open another."""
         if self.file_label is None:
             self.outcome.is_partly_labelled = True
             return

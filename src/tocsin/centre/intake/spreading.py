@@ -43,14 +43,14 @@ def read_spread(
     reads = run("read", {"whole": whole}, whole["parts"])
     rows = sum(each["said"]["rows"] for each in reads)
     writes = _folded_and_written(told, reads, run)
-    return sandbox.read({**told, "step": "gather", "whole": whole, "reads": reads, "writes": writes}, STEP_SECONDS, alive)
+    return sandbox.read(
+        {**told, "step": "gather", "whole": whole, "reads": reads, "writes": writes}, STEP_SECONDS, alive
+    )
 
 
 def _folded_and_written(told: Mapping[str, Any], reads: Sequence[bulk.Told], run: Run) -> list[dict[str, Any]]:
     folds = run("fold", {"keys": [each["keys"] for each in reads]}, bulk.ranges_of(reads))
-    items = [
-        {"part": part, "rows": each["rows"], "rejections": each["rejections"]} for part, each in enumerate(reads)
-    ]
+    items = [{"part": part, "rows": each["rows"], "rejections": each["rejections"]} for part, each in enumerate(reads)]
     more = {
         "changes": [each["changes"] for each in folds if each["changes"]],
         "batches": [each["batches"] for each in reads],

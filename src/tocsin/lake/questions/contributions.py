@@ -87,12 +87,12 @@ def contributions(
 
     parts = 1 + sum(engine.ask(partial(_rows_of, keys=keys), snapshot.files, is_search=True)) // VALUES_IN_PART
     part = partial(_of_file, batches=batches, keys=keys, since=since, parts=parts, work=work)
-    for each in engine.ask(part, snapshot.files, alive=waiting):
-        rows += each.rows
+    for told in engine.ask(part, snapshot.files, alive=waiting):
+        rows += told.rows
         alive(rows)
-        if each.spilled is not None:
-            spilled.append(each.spilled)
-            _add_rows(each.counted, found, comparing)
+        if told.spilled is not None:
+            spilled.append(told.spilled)
+            _add_rows(told.counted, found, comparing)
     values = partial(_values_of_part, spilled=spilled, since=since)
     asked = range(parts if spilled else 0)
     # What little there is is put together here: a cluster is asked where it was asked before.
