@@ -69,7 +69,7 @@ def opened(body: bytes, key: bytes, kind: bytes) -> Any:
     """What was sealed as this kind with this key. Raises KeyMissing for anything else."""
     try:
         plain = AESGCM(key).decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], kind)
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise KeyMissing("this was sealed with another key of the engine, or changed on its way") from error
     # Whoever sealed it has the key: it is not read from strangers.
     return pickle.loads(zstandard.decompress(plain, max_output_size=MOST_BYTES))  # noqa: S301
