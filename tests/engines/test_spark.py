@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -232,6 +233,19 @@ def test_who_waits_may_have_it_ended(spark: Spark, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(spark.make(on_machines.waits, [tmp_path], alive=enough))
     assert list(spark.make(on_machines.doubled, [1, 2, 3])) == [2, 4, 6], "the cluster is free again"
+
+
+def test_a_session_that_was_lost_is_followed_by_another(spark: Spark) -> None:
+    """Its Java program is killed, as by a machine that is short of memory."""
+    from pyspark import SparkContext
+
+    assert list(spark.make(on_machines.doubled, [1])) == [2]
+    program = SparkContext._gateway.proc
+    for pid in (*spark_cluster.descendants(program.pid), program.pid):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(Unavailable):
+        list(spark.make(on_machines.doubled, [1]))
+    assert list(spark.make(on_machines.doubled, [1, 5])) == [2, 10]
 
 
 def test_a_worker_with_another_key_answers_nothing(

@@ -141,9 +141,15 @@ def place_of_cut(data: bytes, layout: Layout, is_last: bool) -> int:
 
 def is_regular(data: bytes, layout: Layout) -> bool:
     """Whether the quotes of a block follow the rules, so that its records end where they seem to."""
-    if _look_at_quotes(data, layout).regular:
+    block = _lead(layout) + data
+    if _look_at_quotes(block, layout).regular:
         return True
-    return layout.blank_before_quote and _look_at_quotes(_without_blanks(data, layout), layout).regular
+    return layout.blank_before_quote and _look_at_quotes(_without_blanks(block, layout), layout).regular
+
+
+def _lead(layout: Layout) -> bytes:
+    """A first record of full width: Polars takes the width from it."""
+    return layout.delimiter.join("x" * layout.width).encode() + b"\n"
 
 
 def _cut(data: bytes, layout: Layout) -> int:
@@ -200,9 +206,7 @@ def _without_blanks(block: bytes, layout: Layout) -> bytes:
 
 def _parse_fast(data: bytes, end: int, layout: Layout, line: int) -> Table | None:
     """`data` up to `end` as one frame, or None when it must be read patiently. `line` lines stand before it."""
-    # Polars takes the width from the first record, so each block starts with one of full width.
-    lead = layout.delimiter.join("x" * layout.width).encode() + b"\n"
-    block = b"".join((lead, memoryview(data)[:end]))
+    block = b"".join((_lead(layout), memoryview(data)[:end]))
     block = _without_last_remarks(block, layout)
     quotes = _look_at_quotes(block, layout)
     if not quotes.regular and layout.blank_before_quote:
