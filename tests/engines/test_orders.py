@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     key = orders.made_key(path)
     assert orders.made_key(path) == key == orders.key_in(path)
     assert path.stat().st_mode & 0o077 == 0
-    assert os.listdir(path.parent) == ["engine-key"]
+    assert [each.name for each in path.parent.iterdir()] == ["engine-key"]
 
 
 def test_a_worker_may_have_the_key_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +75,14 @@ def test_the_settings_name_the_engine(tmp_path: Path, monkeypatch: pytest.Monkey
     plain = settings(tmp_path, "")
     assert engine_at(plain.engine, plain.engine_key_file, plain.engine_options) is EMBEDDED
     assert settings(tmp_path, 'engine = "embedded"').engine == ""
-    text = 'engine = "spark://m:7077"\nengine_key = "/srv/key"\n[engine_options]\n"spark.cores.max" = 8\n"spark.x" = true'
+    lines = [
+        'engine = "spark://m:7077"',
+        'engine_key = "/srv/key"',
+        "[engine_options]",
+        '"spark.cores.max" = 8',
+        '"spark.x" = true',
+    ]
+    text = "\n".join(lines)
     told = settings(tmp_path, text)
     assert (told.engine, told.engine_key_file) == ("spark://m:7077", Path("/srv/key"))
     assert told.engine_options == {"spark.cores.max": "8", "spark.x": "true"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
-from tocsin.core.errors import Conflict
+from tocsin.core.errors import Conflict, Unavailable
 from tocsin.core.words import Tlp
 from tocsin.lake import compaction, files, index
 from tocsin.lake.compaction import Joining, Recast, join
@@ -30,6 +31,7 @@ from .lake_keys import all_keys, engine
 from .models import Batch, LakeFile, NameTally, SealKey, Tally
 from .services import store_folder
 
+log = logging.getLogger(__name__)
 SMALL_ROWS = 400_000
 """Files with fewer rows are worth joining."""
 JOINED_ROWS = 650_000
@@ -66,7 +68,12 @@ def keep_house(claim: jobs.Claim) -> None:
     def alive(done: int = 0) -> None:
         jobs.renew(claim, datetime.now(UTC), done=done)
 
-    joined = compact(at, alive)
+    try:
+        joined = compact(at, alive)
+    except Unavailable as error:
+        # Other machines that do not answer hold up neither sealing nor sweeping; the next round joins.
+        log.error("files are not joined: %s", error)
+        joined = 0
     seal_plain(at, alive)
     reindex(alive)
     swept = sweep(at)
