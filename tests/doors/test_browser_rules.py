@@ -17,6 +17,7 @@ from tests.pure.test_leaked import written
 
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.passwords import Lengthened
+from tocsin.core.errors import Unavailable
 from tocsin.site import settings as module
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database, pytest.mark.usefixtures("store")]
@@ -179,6 +180,19 @@ def test_nothing_is_told_but_that_it_failed(client: Client, monkeypatch: pytest.
     assert b"secret of the house" not in response.content
     assert b"Traceback" not in response.content
     assert response["Content-Security-Policy"]
+
+
+def test_what_does_not_answer_is_no_fault_of_the_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.let_in(client, "dana_analyst")
+
+    def silent(*_: object, **__: object) -> None:
+        raise Unavailable("the engine of the lake: nobody at 192.0.2.77", retry_after_seconds=45)
+
+    monkeypatch.setattr("tocsin.site.views.figures.home_figures", silent)
+    response = client.get("/")
+    assert response.status_code == 503
+    assert response["Retry-After"] == "45"
+    assert b"192.0.2.77" not in response.content
 
 
 def settings_debug_is_off() -> bool:

@@ -6,7 +6,7 @@ alone; `read` streams: bounded memory, file order, one bad record never stops th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -175,10 +175,24 @@ class Enclosed:
     position: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A piece of a file that can be read by itself: first byte, end, and how many lines stand before it."""
+
+    start: int
+    end: int
+    line: int
+    is_first: bool = False
+
+
 Item = Rows | Thing | Things | Proposal | Rejection | Heading | Enclosed
 Recognise = Callable[[Sample], int]
 """How sure one is that the sample is of the format: 0 no, 100 certain. Text lists answer low numbers."""
 Read = Callable[[Source, Profile], Iterator[Item]]
+Cut = Callable[[Source, Profile, int], list[Stretch] | None]
+"""The stretches of about so many bytes that a file can be read by; None where it must be read as a whole. Raises
+InputError as reading does."""
+ReadCut = Callable[[Source, Profile, Sequence[Stretch]], Iterator[Item]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +207,9 @@ class Format:
     extensions: tuple[str, ...] = ()
     text: bool = field(default=True)
     """Whether content is text that may come in any encoding; the opener then re-codes it to UTF-8."""
+    cut: Cut | None = None
+    """How a large file is parted, for formats that can be read from the middle."""
+    read_cut: ReadCut | None = None
 
 
 def draft_frame(columns: Mapping[str, Iterable[object]]) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from tocsin.core.words import Unit
 BLOCK_BYTES = 16 << 20
 PIECE_BYTES = 256 << 10
 LINE_LIMIT_BYTES = 16 << 20
+READ_BYTES = 1 << 20
 RECORD_LIMIT_LINES = 500
 BATCH_ROWS = 50_000
 EXCERPT_CHARACTERS = 120
@@ -88,7 +89,7 @@ class Feed:
                 text = self._held[self._at : end + 1]
                 self._at = end + 1
                 break
-            more = self._stream.read(1 << 20)
+            more = self._stream.read(READ_BYTES)
             if not more:
                 text, self._held, self._at = self._held[self._at :], b"", 0
                 break
@@ -103,18 +104,24 @@ class Feed:
     def _skip_line(self) -> None:
         data = self._held[self._at :]
         while data and b"\n" not in data:
-            data = self._stream.read(1 << 20)
+            data = self._stream.read(READ_BYTES)
         self._held, self._at = data[data.find(b"\n") + 1 :] if data else b"", 0
 
 
-def read_tables(stream: BinaryIO, layout: Layout, block_bytes: int = BLOCK_BYTES) -> Iterator[Table | Rejection]:
-    """The records after `skip_lines`, in file order; blank lines and remarks are left out."""
+def read_tables(
+    stream: BinaryIO, layout: Layout, block_bytes: int = BLOCK_BYTES, *, line: int = 0
+) -> Iterator[Table | Rejection]:
+    """The records after `skip_lines`, in file order; blank lines and remarks are left out.
+
+    `line` lines stand before the stream.
+    """
     feed = Feed(stream)
+    feed.line = line
     for _ in range(layout.skip_lines):
         if feed.take_line() == b"":
             return
     while data := feed.block(block_bytes):
-        end = len(data) if feed.ended else _cut(data, layout)
+        end = place_of_cut(data, layout, feed.ended)
         if not end and len(data) <= LINE_LIMIT_BYTES:
             # No line end yet: read on, by blocks that grow so that the work stays linear.
             feed.put_back(data)
@@ -129,6 +136,24 @@ def read_tables(stream: BinaryIO, layout: Layout, block_bytes: int = BLOCK_BYTES
         feed.line += data.count(b"\n", 0, end) + (data[end - 1 : end] != b"\n")
         if table.frame.height:
             yield table
+
+
+def place_of_cut(data: bytes, layout: Layout, is_last: bool) -> int:
+    """Where a block ends that begins with a record; 0 where no record ends in it."""
+    return len(data) if is_last else _cut(data, layout)
+
+
+def is_regular(data: bytes, layout: Layout) -> bool:
+    """Whether the quotes of a block follow the rules, so that its records end where they seem to."""
+    block = _lead(layout) + data
+    if _look_at_quotes(block, layout).regular:
+        return True
+    return layout.blank_before_quote and _look_at_quotes(_without_blanks(block, layout), layout).regular
+
+
+def _lead(layout: Layout) -> bytes:
+    """A first record of full width: Polars takes the width from it."""
+    return layout.delimiter.join("x" * layout.width).encode() + b"\n"
 
 
 def _cut(data: bytes, layout: Layout) -> int:
@@ -236,9 +261,7 @@ def _without_blanks(block: bytes, layout: Layout) -> bytes:
 
 def _parse_fast(data: bytes, end: int, layout: Layout, line: int) -> Table | None:
     """`data` up to `end` as one frame, or None when it must be read patiently. `line` lines stand before it."""
-    # Polars takes the width from the first record, so each block starts with one of full width.
-    lead = layout.delimiter.join("x" * layout.width).encode() + b"\n"
-    block = b"".join((lead, memoryview(data)[:end]))
+    block = b"".join((_lead(layout), memoryview(data)[:end]))
     block = _without_last_remarks(block, layout)
     quotes = _look_at_quotes(block, layout)
     if not quotes.regular and layout.blank_before_quote:

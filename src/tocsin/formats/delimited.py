@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
+from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source, Stretch
 from tocsin.core.words import Unit
 
 from ._banners import feed_of
 from ._columns import known_share, normal
 from ._guessing import assign, columns_of, profile_of
-from ._mapping import draft_rows, plan_of
+from ._mapping import plan_of
 from ._sniffing import Shape, lines_of, shape_of
+from ._stretches import Ready
 from ._tables import BLOCK_BYTES, Layout, read_tables
 
 SAMPLE_BYTES = 256 << 10
@@ -101,17 +102,40 @@ def layout_for(shape: Shape, profile: Profile) -> Layout:
 
 def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> Iterator[Item]:
     """Draft rows block by block; rows that cannot be cut become rejections."""
+    head = _head_of(source)
+    ready = _ready(source, profile, head)
+    yield from _no_table(source, head) if ready is None else ready.items(source, block_bytes)
+
+
+def cut(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> list[Stretch] | None:
+    """The stretches that the table can be read by."""
+    ready = _ready(source, profile, _head_of(source))
+    return None if ready is None else ready.stretches(source, block_bytes)
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    ready = _ready(source, profile, _head_of(source))
+    assert ready is not None, "what is no table has no stretches"
+    yield from ready.items_of(source, stretches)
+
+
+def _head_of(source: Source) -> bytes:
     with source.open() as stream:
         head = stream.read(SAMPLE_BYTES)
     if not head.strip():
         raise InputError("empty-file")
+    return head
+
+
+def _ready(source: Source, profile: Profile, head: bytes) -> Ready | None:
+    """How the table is read; None where there is none."""
     if b"\n" not in head and b"\r" not in head and len(head) >= SAMPLE_BYTES:
         shape = None
     else:
         shape = shape_of(head, profile, source.size_bytes)
     if shape is None:
-        yield from _no_table(source, head)
-        return
+        return None
     constants: Mapping[str, str] = {}
     if not profile.columns and (known := feed_of(head, FORMAT.name)) is not None:
         # A feed's file that was handed over without its profile: its roles and types travel in the rows.
@@ -130,15 +154,7 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     plan = replace(plan_of(shape, profile), constants=constants)
     if not ({"value", "url", "hostname"} & {*plan.taken, *plan.joined} or plan.further):
         raise InputError("missing-columns", field="value", excerpt=layout.delimiter.join(shape.headings)[:120])
-    yield from headings_of(head)
-    with source.open() as stream:
-        if head.startswith(b"\xef\xbb\xbf"):
-            stream.seek(3)
-        for item in read_tables(stream, layout, block_bytes):
-            if isinstance(item, Rejection):
-                yield item
-            else:
-                yield from draft_rows(item, plan)
+    return Ready(layout, plan, 3 if head.startswith(b"\xef\xbb\xbf") else 0, tuple(headings_of(head)))
 
 
 def _end_of(source: Source, seen_bytes: int) -> str:
@@ -226,6 +242,8 @@ FORMAT = Format(
     read=read,
     media_types=("text/csv", "text/tab-separated-values"),
     extensions=(".csv", ".tsv", ".psv"),
+    cut=cut,
+    read_cut=read_cut,
 )
 
 __all__ = ["FORMAT", "ColumnGuess", "Guess", "guess", "read", "recognise"]

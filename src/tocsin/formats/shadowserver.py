@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
+from tocsin.core.reading import Format, Heading, Item, Sample, Source, Stretch
 
 from ._columns import normal
-from ._mapping import Plan, draft_rows
+from ._mapping import Plan
 from ._sniffing import Shape, shape_of
-from ._tables import BLOCK_BYTES, read_tables
+from ._stretches import Ready
+from ._tables import BLOCK_BYTES
 
 SAMPLE_BYTES = 256 << 10
 
@@ -197,6 +198,20 @@ def plan_for(report: Report, shape: Shape) -> Plan:
 
 def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> Iterator[Item]:
     """Draft rows of a report. Raises InputError("unmapped-report-type") for a type without an entry."""
+    yield from _ready(source, profile).items(source, block_bytes)
+
+
+def cut(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> list[Stretch] | None:
+    """The stretches that the report can be read by."""
+    return _ready(source, profile).stretches(source, block_bytes)
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    yield from _ready(source, profile).items_of(source, stretches)
+
+
+def _ready(source: Source, profile: Profile) -> Ready:
     with source.open() as stream:
         head = stream.read(SAMPLE_BYTES)
     if not head.strip():
@@ -208,16 +223,8 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     report = reports().get(profile.name) or report_type(source.name, headings)
     if report is None:
         raise InputError("unmapped-report-type", excerpt=source.name[-120:])
-    yield Heading(title=report.title, producer="The Shadowserver Foundation", report_type=report.name)
-    plan = plan_for(report, shape)
-    with source.open() as stream:
-        if head.startswith(b"\xef\xbb\xbf"):
-            stream.seek(3)
-        for item in read_tables(stream, shape.layout, block_bytes):
-            if isinstance(item, Rejection):
-                yield item
-            else:
-                yield from draft_rows(item, plan)
+    told = Heading(title=report.title, producer="The Shadowserver Foundation", report_type=report.name)
+    return Ready(shape.layout, plan_for(report, shape), 3 if head.startswith(b"\xef\xbb\xbf") else 0, (told,))
 
 
 FORMAT = Format(
@@ -227,4 +234,6 @@ FORMAT = Format(
     read=read,
     media_types=("text/csv",),
     extensions=(".csv",),
+    cut=cut,
+    read_cut=read_cut,
 )

@@ -6,6 +6,7 @@ reader who holds the older snapshot goes on reading it undisturbed.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +95,20 @@ def merge(
         return None
     frame = frame.sort([name for name in SORTED_BY if name in frame.columns], nulls_last=True)
     return files.write(frame, target, keys.writer(), row_group=files.SORTED_ROW_GROUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Files that become one, in a folder that whoever does it reaches."""
+
+    paths: tuple[Path, ...]
+    folder: Path
+    prefix: str
+
+
+def join(joining: Joining, keys: Keys) -> files.Written | None:
+    """`merge` under a name of its own each time: it may be begun again, or twice at once."""
+    return merge(joining.paths, joining.folder / f"{joining.prefix}{secrets.token_hex(8)}.parquet", keys)
 
 
 def without(

@@ -67,6 +67,7 @@ class Draft:
                 reasons.alias("reason") if isinstance(reasons, pl.Expr) else pl.Series("reason", reasons),
                 pl.lit(name).alias("field"),
                 shown.fill_null("").alias("excerpt"),
+                *(["key"] if "key" in out.columns else []),
             )
         )
         self.frame = self.frame.filter(~mask)
@@ -87,6 +88,8 @@ class Normalised:
     """KEY_COLUMNS: which row of `frame` stands for the draft row with that key; empty where nobody remembers."""
     again: pl.DataFrame
     """COUNT_COLUMNS: rows of earlier chunks that came again, and how often."""
+    refused: pl.Series
+    """The key of each row of `rejections`; empty where nobody remembers."""
 
 
 def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) -> Normalised:
@@ -106,9 +109,11 @@ def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) ->
     observations, kept = _windowed(_completed(draft.frame), context.profile.window_minutes)
     standing = np.arange(len(keys)) if kept is None else kept[: len(keys)]
     rejections = pl.concat(draft.refused).sort("position") if draft.refused else pl.DataFrame(schema=REJECTION_SCHEMA)
+    refused = rejections["key"] if "key" in rejections.columns else pl.Series("key", [], dtype=pl.UInt64)
+    rejections = rejections.select(list(REJECTION_SCHEMA))
     merged = draft.frame.height - observations.height
     told = pl.DataFrame({"key": keys, "row": pl.Series(standing, dtype=pl.UInt32)})
-    return Normalised(observations, rejections, repeated + merged, told, again)
+    return Normalised(observations, rejections, repeated + merged, told, again, refused)
 
 
 def _once_each(frame: pl.DataFrame, seen: repeats.Seen | None) -> tuple[pl.DataFrame, int, pl.DataFrame]:

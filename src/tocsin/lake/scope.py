@@ -13,6 +13,7 @@ import polars as pl
 import zstandard
 
 from tocsin.core.words import VICTIM_LIKE
+from tocsin.lake.engine import EMBEDDED, Engine
 from tocsin.lake.keys import PLAIN, Keys
 
 HIDDEN_WITH_PEER = ("peer", "peer_role", "peer_port", "peer_asn", "peer_network", "extra", "note")
@@ -31,11 +32,12 @@ def is_guarded() -> pl.Expr:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The registered files of one moment, as absolute paths, and what opens them. A reader keeps it through
-    compactions."""
+    """The registered files of one moment, as absolute paths, what opens them and who asks them. A reader keeps it
+    through compactions."""
 
     files: tuple[Path, ...]
     keys: Keys = PLAIN
+    engine: Engine = field(default=EMBEDDED, compare=False, repr=False)
 
 
 class Batches(Collection[int]):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tocsin.core.errors import InputError
 from tocsin.credentials import leaked
+from tocsin.lake.engine import require_address
 
 SECRET_SIGNS = 43
 """256 bits, as `tocsin init` writes them and more."""
@@ -67,6 +68,12 @@ class Installation:
     """Folder of the keys; default: `keys` beside the settings. $NAME stands for a variable of the environment."""
     seal_observations: bool = True
     """Whether files of observations are sealed; not where an own cluster reads them and encrypts its disks itself."""
+    engine: str = ""
+    """Who asks the lake and reads large deliveries: empty, this machine; else the address of a Spark."""
+    engine_key: str = ""
+    """File of the key that seals what a cluster is told; default: `engine-key` in the folder of the keys."""
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    """Settings of Spark, handed on as they are."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
@@ -84,6 +91,10 @@ class Installation:
             excerpt = f"{self.keys} is no folder here"
             raise InputError("invalid-object", position="tocsin.toml", field="keys", excerpt=excerpt)
         return folder
+
+    @property
+    def engine_key_file(self) -> Path:
+        return Path(os.path.expandvars(self.engine_key)) if self.engine_key else self.keys_folder / "engine-key"
 
     @property
     def leaked_list(self) -> Path | None:
@@ -131,6 +142,9 @@ def load(home: Path | None = None) -> Installation:
         keys=str(said.get("keys", "")),
         seal_observations=_yes_or_no("seal_observations", said.get("seal_observations", True)),
         leaked_passwords=str(said.get("leaked_passwords", "")),
+        engine=_engine(os.environ.get("TOCSIN_ENGINE", said.get("engine", ""))),
+        engine_key=str(said.get("engine_key", "")),
+        engine_options=_options(said.get("engine_options", {})),
         limits=_limits(said.get("limits", {})),
     )
 
@@ -162,6 +176,25 @@ def _limits(said: object) -> dict[str, int]:
             excerpt = f"{number}, not a whole number"
             raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt=excerpt)
     return LIMITS | said
+
+
+def _engine(said: object) -> str:
+    """The address; "embedded" is the same as saying nothing. Raises InputError."""
+    address = "" if said == "embedded" else str(said)
+    require_address(address)
+    return address
+
+
+def _options(said: object) -> dict[str, str]:
+    """What Spark is to be told, as it writes it itself. Raises InputError."""
+    if not isinstance(said, dict):
+        excerpt = f"{said}, not a table"
+        raise InputError("invalid-object", position="tocsin.toml", field="engine_options", excerpt=excerpt)
+    for name in said:
+        if not name.startswith("spark."):
+            excerpt = "not a setting of Spark"
+            raise InputError("invalid-object", position="tocsin.toml", field=f"engine_options.{name}", excerpt=excerpt)
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in said.items()}
 
 
 def _usual_factor(said: Mapping[str, object]) -> str:
@@ -198,6 +231,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
             '# second_factor = "everyone"                 # must have one; or "centre", "offered"\n'
+            '# engine = "spark://master:7077"            # asks the lake; default: this machine\n'
             "# key_days = 365                             # longest life of a key for programs\n"
             "# inner_providers = true                     # providers of sign-in may lie in your own network\n"
             '# public_origin = "https://tocsin.example"\n'

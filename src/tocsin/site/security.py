@@ -20,6 +20,7 @@ from tocsin.centre import refusals
 from tocsin.centre.members import admission, browsers, limits
 from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
+from tocsin.core.errors import Unavailable
 from tocsin.credentials.certificates import fingerprint_in_header
 from tocsin.taxii import answers as taxii
 
@@ -173,7 +174,20 @@ class Enough:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return too_often(request, exception) if isinstance(exception, limits.TooOften) else None
+        match exception:
+            case limits.TooOften():
+                return too_often(request, exception)
+            case Unavailable():
+                return not_now(request, exception)
+        return None
+
+
+def not_now(request: HttpRequest, why: Unavailable) -> HttpResponse:
+    """503: what the page needs does not answer, as an engine on other machines. The reason is for the log."""
+    log.error("%s: %s", request.resolver_match.view_name if request.resolver_match else "", why)
+    response = render(request, "site/error.html", {"code": 503}, status=503)
+    response["Retry-After"] = str(why.retry_after_seconds)
+    return response
 
 
 def too_often(request: HttpRequest, limit: limits.TooOften) -> HttpResponse:

@@ -26,13 +26,13 @@ from tocsin.centre.intake import lake, services, vault
 from tocsin.centre.intake.lake_keys import all_keys
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile, NameTally, SealKey, Tally
 from tocsin.centre.jobs.models import Job
-from tocsin.core.errors import Conflict
+from tocsin.core.errors import Conflict, Unavailable
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Basis
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.lake import files, index
-from tocsin.lake.compaction import Recast
+from tocsin.lake.compaction import Joining, Recast, join
 from tocsin.lake.files import move_into, write
 from tocsin.reference.addresses import shipped
 from tocsin.site import wiring
@@ -181,9 +181,29 @@ def test_two_hands_that_join_the_same_files_write_over_nothing_of_each_other() -
     middle.retired_at = at  # A decided country replaced it, after the slow hand had looked.
     middle.save()
     assert lake.compact(at) == 2
+    store = services.store_folder()
+    written = join(Joining(tuple(store / each.path for each in slow), store / "work", lake.PREFIX), all_keys())
     with pytest.raises(Conflict):
-        lake._join(slow, at)
+        lake._take_joined(slow, written, at)
     assert lake.verify() == []
+
+
+def test_a_cluster_that_does_not_answer_holds_up_no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        receive(table((f"8.8.8.{number}", "Emotet", "US")), f"{number}.csv")
+    work()
+    at = datetime.now(UTC)
+    LakeFile.objects.filter(pk=LakeFile.objects.first().pk).update(retired_at=at - timedelta(days=2))  # type: ignore[union-attr]
+
+    def silent(*_: object) -> int:
+        raise Unavailable("the engine of the lake: nobody answers")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lake, "compact", silent)
+        lake.tick(at)
+        work()
+    assert LakeFile.objects.count() == 1, "what was replaced long ago is gone all the same"
+    assert not Job.objects.filter(kind=lake.HOUSEKEEPING).exclude(state=Job.State.DONE).exists()
 
 
 def test_each_file_with_a_decided_country_has_its_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tocsin.core.errors import Unavailable
 from tocsin.handling.leaks import Place, Text
 
-from .process import FailedError, KilledError, Sandbox
+from .reader_process import FailedError, KilledError, Sandbox
 
 log = logging.getLogger(__name__)
 PROCESSOR_SECONDS = 120

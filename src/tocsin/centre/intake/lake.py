@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,21 +19,24 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
-from tocsin.core.errors import Conflict
+from tocsin.core.errors import Conflict, Unavailable
 from tocsin.core.words import Tlp
 from tocsin.lake import compaction, files, index
-from tocsin.lake.compaction import Recast
+from tocsin.lake.compaction import Joining, Recast, join
 from tocsin.lake.keys import sealed_by
 from tocsin.lake.scope import Batches
 
 from . import vault
-from .lake_keys import all_keys
+from .lake_keys import all_keys, engine
 from .models import Batch, LakeFile, NameTally, SealKey, Tally
 from .services import store_folder
 
+log = logging.getLogger(__name__)
 SMALL_ROWS = 400_000
 """Files with fewer rows are worth joining."""
 JOINED_ROWS = 650_000
+JOINED_AT_ONCE = 4
+"""Groups of files for each place of an engine that are joined before any of them is registered."""
 KEPT_AFTER = timedelta(hours=1)
 """How long a retired file stays for readers that hold an older snapshot."""
 LEFT_AFTER = timedelta(days=1)
@@ -63,7 +68,12 @@ def keep_house(claim: jobs.Claim) -> None:
     def alive(done: int = 0) -> None:
         jobs.renew(claim, datetime.now(UTC), done=done)
 
-    joined = compact(at, alive)
+    try:
+        joined = compact(at, alive)
+    except Unavailable as error:
+        # Other machines that do not answer hold up neither sealing nor sweeping; the next round joins.
+        log.error("files are not joined: %s", error)
+        joined = 0
     seal_plain(at, alive)
     reindex(alive)
     swept = sweep(at)
@@ -87,12 +97,23 @@ def reindex(progress: Callable[[], None] = lambda: None) -> int:
 
 def compact(at: datetime, progress: Callable[[int], None] | None = None) -> int:
     """Join small files of a month into sorted ones; returns how many files went into it."""
-    joined = 0
-    for group in groups_to_join():
-        _join(group, at)
-        joined += len(group)
+    joined, cluster = 0, engine()
+    groups = list(groups_to_join())
+    store, folder = store_folder(), _temporary().parent
+
+    def alive() -> None:
         if progress is not None:
             progress(joined)
+
+    # So many at a time that what is written is soon registered, and a cluster has its hands full.
+    turn = JOINED_AT_ONCE * cluster.width if groups else 1
+    for start in range(0, len(groups), turn):
+        some = groups[start : start + turn]
+        asked = [Joining(tuple(store / each.path for each in group), folder, PREFIX) for group in some]
+        for group, written in zip(some, cluster.make(partial(join, keys=all_keys()), asked, alive=alive), strict=True):
+            _take_joined(group, written, at)
+            joined += len(group)
+            alive()
     return joined
 
 
@@ -115,10 +136,8 @@ def _portions(candidates: list[LakeFile]) -> list[list[LakeFile]]:
     return portions
 
 
-def _join(group: list[LakeFile], at: datetime) -> None:
+def _take_joined(group: list[LakeFile], written: files.Written | None, at: datetime) -> None:
     store = store_folder()
-    temporary = _temporary()
-    written = compaction.merge([store / each.path for each in group], temporary, all_keys())
     # Another hand that lost its lease may be at the same group: neither writes over what the other registered.
     relative = f"{files.day_folder(group[0].day)}/joined-{group[0].pk}-{group[-1].pk}-{secrets.token_hex(4)}.parquet"
     if written is not None:

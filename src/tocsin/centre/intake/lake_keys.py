@@ -1,4 +1,4 @@
-"""What opens the files of observations: data keys like all others, wrapped by the installation's.
+"""What opens the files of observations, and who asks them: data keys like all others, wrapped by the installation's.
 
 One key for the lake, from which that of each file follows. The registry says which file is sealed by which.
 """
@@ -6,10 +6,12 @@ One key for the lake, from which that of each file follows. The registry says wh
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from django.conf import settings
 from django.db.models import QuerySet
 
+from tocsin.lake.engine import Engine, engine_at
 from tocsin.lake.keys import Keys
 from tocsin.lake.scope import Snapshot
 
@@ -26,7 +28,15 @@ def snapshot_of(found: QuerySet[LakeFile]) -> Snapshot:
     would be taken for the whole."""
     rows = list(found.values_list("path", "sealed_by"))
     store = store_folder()
-    return Snapshot(tuple(store / path for path, _ in rows), Keys(_opened(number for _, number in rows), seals=False))
+    keys = Keys(_opened(number for _, number in rows), seals=False)
+    return Snapshot(tuple(store / path for path, _ in rows), keys, engine())
+
+
+@cache
+def engine() -> Engine:
+    """What asks the lake, by the settings. One for all: a cluster is not begun for each question."""
+    installation = settings.INSTALLATION
+    return engine_at(installation.engine, installation.engine_key_file, installation.engine_options)
 
 
 def all_keys() -> Keys:

@@ -46,7 +46,7 @@ class PersonalScan:
             case Things():
                 self._objects(worth_a_look(item.frame) if worth is None else worth)
             case Heading():
-                self._keep(personal_in_text(item.text), "")
+                self.keep(personal_in_text(item.text), "")
 
     @property
     def finds(self) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ class PersonalScan:
         if "extra" in frame.columns and not self.is_machine:
             texts = frame["extra"].drop_nulls()
             sample = texts.gather_every(max(1, len(texts) // ROWS_LOOKED_AT)).head(ROWS_LOOKED_AT)
-            self._keep(personal_in_rows(facts for text in sample if (facts := _facts(text))), marking)
+            self.keep(personal_in_rows(facts for text in sample if (facts := _facts(text))), marking)
         if not self.role_known and "kind" in frame.columns and frame.schema["kind"] == pl.String:
             of_unknown = frame.filter(pl.col("kind").is_in(OBSERVED))
             if "role" in frame.columns:
@@ -69,7 +69,7 @@ class PersonalScan:
             for kind in OBSERVED:
                 values = of_unknown.filter(pl.col("kind") == kind)["value"].drop_nulls().unique()
                 if len(values):
-                    self._keep([PersonalFind(kind, "value", len(values), masked(str(values.min())))], marking)
+                    self.keep([PersonalFind(kind, "value", len(values), masked(str(values.min())))], marking)
 
     def _objects(self, worth: pl.DataFrame) -> None:
         promising = worth.filter(pl.col("raw").str.contains_any(list(OBJECT_KEYS), ascii_case_insensitive=True))
@@ -77,9 +77,10 @@ class PersonalScan:
             self._body(raw.encode(), marking or "")
 
     def _body(self, raw: bytes, marking: str) -> None:
-        self._keep(personal_in_object(json_of(raw)), marking)
+        self.keep(personal_in_object(json_of(raw)), marking)
 
-    def _keep(self, found: list[PersonalFind], marking: str) -> None:
+    def keep(self, found: list[PersonalFind], marking: str) -> None:
+        """Add these to what stood in parts under this label."""
         for each in found:
             key = (marking, each.kind, each.field[:80])
             before = self.found.get(key)

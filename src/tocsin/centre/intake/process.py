@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import queue
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,136 +17,19 @@ from django.db import InterfaceError, OperationalError
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
 
-from . import holding, originals, profiles, services
-from .lake_keys import all_keys
+from . import holding, originals, profiles, services, spreading
+from .lake_keys import all_keys, engine
 from .models import Delivery
+from .reader_process import FailedError, KilledError, Sandbox
 from .store import delivery_path
 
 log = logging.getLogger(__name__)
-WITHHELD = ("PG", "TOCSIN_", "CREDENTIALS_")
-"""What in the environment tells of the database, of the installation and of its keys: the reader gets none of it."""
 PROCESSOR_SECONDS_BASE = 300
 PROCESSOR_SECONDS_PER_MEGABYTE = 4
-RESIDENT_BYTES = 3 << 30
-"""What one reading may hold in memory before it is stopped."""
-LOOK_SECONDS = 1.0
 GRACE_SECONDS = 2.0
 """For a reading that is nearly over when its worker is told to stop."""
 ORIGINAL = "original"
 """Name of the opened copy in the work folder, which goes with it."""
-MODULE = "tocsin.centre.intake.sandbox"
-
-
-class KilledError(Exception):
-    """The sandbox died or was stopped while reading; the argument says why."""
-
-
-class FailedError(Exception):
-    """Our own reader failed on this file, and would fail again; the argument says how."""
-
-
-class Sandbox:
-    """A reading process that is started when needed and replaced when it died."""
-
-    def __init__(self, module: str = MODULE, resident_bytes: int = RESIDENT_BYTES) -> None:
-        self.module = module
-        self.resident_bytes = resident_bytes
-        self._process: subprocess.Popen[str] | None = None
-        self._lines: queue.Queue[str | None] = queue.Queue()
-
-    def read(self, told: dict[str, Any], seconds: float, on_progress: Callable[[int], None]) -> dict[str, Any]:
-        """The outcome of one order. Raises KilledError, FailedError, or Unavailable when the disk is full."""
-        process = self._started()
-        assert process.stdin is not None
-        try:
-            process.stdin.write(json.dumps(told) + "\n")
-            process.stdin.flush()
-        except OSError as error:
-            self.stop()
-            raise KilledError("the reading process could not be reached") from error
-        try:
-            return self._answered(process, seconds, on_progress)
-        except (FailedError, Unavailable):
-            raise
-        except BaseException:
-            # It is still at this order, or dead: its answer must never be taken for that of the next one.
-            self.stop()
-            raise
-
-    def _answered(
-        self, process: subprocess.Popen[str], seconds: float, on_progress: Callable[[int], None]
-    ) -> dict[str, Any]:
-        until = time.monotonic() + seconds
-        rows = 0
-        while True:
-            try:
-                line = self._lines.get(timeout=LOOK_SECONDS)
-            except queue.Empty:
-                line = ""
-            if line is None:
-                raise KilledError(f"the reading process ended with status {process.wait()}")
-            if line and not line.endswith("\n"):
-                continue  # It died in the middle of a word.
-            answer = json.loads(line) if line else {}
-            if "outcome" in answer:
-                return dict(answer["outcome"])
-            if "fault" in answer:
-                raise Unavailable(answer["fault"])
-            if "failed" in answer:
-                raise FailedError(answer["failed"])
-            rows = answer.get("rows", rows)
-            on_progress(rows)
-            if time.monotonic() > until:
-                raise KilledError("too much time")
-            if _resident_bytes(process.pid) > self.resident_bytes:
-                raise KilledError("too much memory")
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        environment["PYTHONUTF8"] = "1"
-        environment["OPENBLAS_NUM_THREADS"] = "1"  # Nothing read is algebra, and threads that wait cost a start.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", self.module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        self._lines = queue.Queue()
-        threading.Thread(target=_pump, args=(self._process, self._lines), daemon=True).start()
-        return self._process
-
-    def stop(self) -> None:
-        """End the process at once; the next order starts a new one."""
-        if self._process is None:
-            return
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process = None
-
-
-def _pump(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            lines.put(line)
-    except ValueError:  # The pipe was closed while we waited on it.
-        pass
-    lines.put(None)
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
@@ -228,7 +106,9 @@ class Reader:
                 self.on_rows(delivery.pk, rows)
 
         try:
-            outcome = self.sandbox.read(told, seconds, on_progress)
+            outcome = self._spread(delivery, claim, told, on_progress)
+            if outcome is None:
+                outcome = self.sandbox.read(told, seconds, on_progress)
         except KilledError as error:
             log.error("delivery %s: %s", delivery.pk, error)
             # Once may be an accident of the machine; twice is the file's fault.
@@ -244,6 +124,16 @@ class Reader:
             holding.hold(delivery, *question, outcome, claim, datetime.now(UTC))
             return
         services.commit(delivery, outcome, work, claim, datetime.now(UTC), self.keepers)
+
+    def _spread(
+        self, delivery: Delivery, claim: jobs.Claim, told: dict[str, Any], on_progress: Callable[[int], None]
+    ) -> dict[str, Any] | None:
+        """What a cluster makes of a large delivery. What failed there is read here the next time: a cluster does not
+        tell whose fault it was, the sandbox does."""
+        cluster = engine()
+        if not cluster.is_spread or delivery.size_bytes < spreading.LEAST_BYTES or claim.attempt > 1:
+            return None
+        return spreading.read_spread(told, self.sandbox, cluster, on_progress)
 
     def stop(self) -> None:
         """End the reading process."""

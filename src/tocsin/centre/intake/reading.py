@@ -26,7 +26,7 @@ from tocsin.formats import delimited
 from tocsin.handling import narrowest, tlp_of
 from tocsin.lake import files, objects
 from tocsin.lake.keys import Writer
-from tocsin.lake.normalise import REJECTION_SCHEMA, Context, normalise
+from tocsin.lake.normalise import REJECTION_SCHEMA, Context, Normalised, normalise
 from tocsin.lake.repeats import KEY_COLUMNS, Recount, Seen
 from tocsin.reference.addresses import AddressTables
 from tocsin.transport import opening
@@ -156,8 +156,7 @@ class Reading:
             self._fail(error)
         self._write_rows()
         self._write_things()
-        self._write_rest()
-        self._conclude()
+        self.conclude()
         return self.outcome
 
     def _read(self, source: Source, inner_name: str) -> None:
@@ -165,7 +164,7 @@ class Reading:
         try:
             found = opening.format_of(source, self.order.profile, formats)
             self.outcome.format = self.outcome.format or found.name
-            profile = self._profile_for(source, found.name)
+            profile = self.profile_for(source, found.name)
             self.screening.is_machine = self.personal.is_machine = found.name in MACHINE_FORMATS
             self.personal.role_known = bool(profile.defaults.get("role"))
             self.context = dataclasses.replace(self.context, profile=profile)
@@ -175,17 +174,18 @@ class Reading:
             self._fail(error)
         finally:
             self.file_name = ""
-            self._note_label()
+            self.note_label()
 
-    def _note_label(self) -> None:
-        """A delivery of several files bears the narrowest of their labels: what one says must not open another."""
+    def note_label(self) -> None:
+        """At the end of a file. A delivery of several files bears the narrowest of their labels: what one says must not
+        open another."""
         if self.file_label is None:
             self.outcome.is_partly_labelled = True
             return
         known = tlp_of(self.outcome.marking or "")
         self.outcome.marking = str(narrowest(filter(None, (known, self.file_label))))
 
-    def _profile_for(self, source: Source, format_name: str) -> Profile:
+    def profile_for(self, source: Source, format_name: str) -> Profile:
         """The delivery's own profile, or the map remembered for a table with this header."""
         profile = self.order.profile
         if profile.columns or not self.order.remembered or format_name != "delimited":
@@ -212,7 +212,7 @@ class Reading:
             case Things():
                 self._keep_things(item, item.frame.height)
             case Proposal():
-                self._batch(None)
+                self.batch(None)
                 self.proposals.append(dataclasses.asdict(item))
                 self.outcome.proposals += 1
             case Rejection():
@@ -227,7 +227,7 @@ class Reading:
         outcome.producer = heading.producer or outcome.producer
         self.file_label = tlp_of(heading.marking or "") or self.file_label
         if heading.text:
-            self._batch(None)
+            self.batch(None)
             document = {"title": heading.title, "language": heading.language, "text": heading.text}
             # A reader may repeat its heading with more text: the last word holds for the same file.
             outcome.documents = [each for each in outcome.documents if each.get("file") != self.file_name]
@@ -238,10 +238,10 @@ class Reading:
         self.recount.note(done.again)
         self.outcome.repeats += done.repeats
         if done.rejections.height:
-            self._keep_rejections(done.rejections)
+            self._keep_refused(done)
         if done.frame.height:  # A part of which every record was refused is none: nobody could be given it.
-            batch = self._batch(rows.marking, grade)
-            self.outcome.batches[batch - self._first_batch]["rows"] += done.frame.height
+            batch = self.batch(rows.marking, grade)
+            self.outcome.batches[batch - self.first_batch]["rows"] += done.frame.height
             self.keys.append(done.keys.with_columns(pl.col("row") + self.buffered))
             of_batch = files.narrow(done.frame).with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch"))
             self.buffer.append(of_batch)
@@ -253,16 +253,16 @@ class Reading:
             self.progress(self.outcome.rows, 0)
 
     @property
-    def _first_batch(self) -> int:
+    def first_batch(self) -> int:
         return self.order.delivery * BATCHES_IN_DELIVERY
 
-    def _batch(self, marking: str | None, grade: str = "") -> int:
+    def batch(self, marking: str | None, grade: str = "") -> int:
         """The number of the batch for this label and grade; None and empty mean: the delivery's own."""
         key = (marking or "", grade)
         if key not in self.batches:
             if grade and len({graded for _, graded in self.batches}) > GRADES_IN_DELIVERY:
-                return self._batch(marking)
-            self.batches[key] = self._first_batch + len(self.batches)
+                return self.batch(marking)
+            self.batches[key] = self.first_batch + len(self.batches)
             self.outcome.batches.append(
                 {"number": self.batches[key], "marking": marking, "grade": grade, "rows": 0, "things": 0}
             )
@@ -281,9 +281,13 @@ class Reading:
             },
             schema=REJECTION_SCHEMA,
         )
-        self._keep_rejections(frame)
+        self.keep_rejections(frame)
 
-    def _keep_rejections(self, frame: pl.DataFrame) -> None:
+    def _keep_refused(self, done: Normalised) -> None:
+        self.keep_rejections(done.rejections)
+
+    def keep_rejections(self, frame: pl.DataFrame) -> None:
+        """Keep what was refused of the file at hand."""
         self.outcome.rejections += frame.height
         self.refused.append(_alone(frame).with_columns(pl.lit(self.file_name).alias("file")))
         self.refused_rows += frame.height
@@ -328,20 +332,21 @@ class Reading:
             path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
             written = files.write(frame, path, self.order.seal)
             self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
-            self._tally(frame)
+            self.tally(frame)
             del frame  # Before the next one is read.
-            if len(self.outcome.files) % PARTS_HELD == 0:
-                self._join_parts()
+            self.join_parts(len(self.outcome.files))
             if self.progress is not None:
                 self.progress(self.outcome.rows, 0)
 
-    def _join_parts(self) -> None:
+    def join_parts(self, files_made: int) -> None:
         """What many files of one delivery told, as one: memory grows with what differs, not with the files."""
+        if files_made % PARTS_HELD:
+            return
         self.tallies = [_alone(_tallies_of(self.tallies))] if self.tallies else []
         self.name_tallies = [_alone(_names_of(self.name_tallies))] if self.name_tallies else []
         self.conflicts = [_alone(_conflicts_of(self.conflicts))] if self.conflicts else []
 
-    def _tally(self, frame: pl.DataFrame) -> None:
+    def tally(self, frame: pl.DataFrame) -> None:
         """What maps and charts are drawn from, and the conflicts that wait for a person."""
         day = pl.col("first_at").dt.date().alias("day")
         days = frame.select("batch", day, pl.col("country").fill_null(""), "type", "role", "count")
@@ -380,10 +385,10 @@ class Reading:
             return
         frame, links = map(storable, thing_frames(self.things))
         under = list(zip(frame["marking"], grades_of_things(frame), strict=True))
-        known = {each: self._batch(*each) for each in dict.fromkeys(under)}
+        known = {each: self.batch(*each) for each in dict.fromkeys(under)}
         numbers = pl.Series(list(map(known.__getitem__, under)), dtype=pl.Int64)
         for number, things in numbers.value_counts().iter_rows():
-            self.outcome.batches[number - self._first_batch]["things"] += things
+            self.outcome.batches[number - self.first_batch]["things"] += things
         # Three parts in step: rows, bodies, and keys that lead to them.
         if numbers.n_unique() > 1:  # A block holds objects of one batch: what is sealed is sealed with its batch.
             order = numbers.arg_sort()
@@ -408,7 +413,12 @@ class Reading:
             self._part("conflicts", _conflicts_of(self.conflicts).head(CONFLICTS_KEPT))
         self.outcome.countries = len(self.countries)
 
-    def _conclude(self) -> None:
+    def conclude(self) -> None:
+        """Write what is left, and say how the delivery stands."""
+        self._write_rest()
+        self._judge()
+
+    def _judge(self) -> None:
         """Quarantined when nothing could be used and something was wrong with a file as a whole, or on an attack."""
         outcome = self.outcome
         outcome.finds, outcome.personal = self.screening.finds, self.personal.finds

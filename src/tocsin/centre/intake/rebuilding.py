@@ -27,7 +27,8 @@ from tocsin.lake.compaction import Recast
 from . import lake
 from .lake_keys import all_keys
 from .models import Batch, Delivery, LakeFile, Tally
-from .process import FailedError, KilledError, Sandbox, order_of
+from .process import order_of
+from .reader_process import FailedError, KilledError, Sandbox
 from .reading import BATCHES_IN_DELIVERY
 from .services import store_folder
 from .store import delivery_path

@@ -89,6 +89,7 @@ def main() -> None:
         from tocsin.lake.keys import Writer
         from tocsin.reference import store
 
+        from . import bulk
         from .reading import Order, outcome_json, profile_from_json, read_delivery
 
     collect_seldom()
@@ -117,7 +118,10 @@ def main() -> None:
         )
         started = time.process_time()
         try:
-            outcome = outcome_json(read_delivery(order, installed, progress))
+            if "step" in told:
+                outcome = bulk.STEPS[told["step"]](order, told, installed)
+            else:
+                outcome = outcome_json(read_delivery(order, installed, progress))
         except Exception as error:
             if isinstance(error, OSError) or is_fault_of_the_machine(error):
                 answers.write(json.dumps({"fault": str(error)[:400]}) + "\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
@@ -102,7 +102,7 @@ class Screening:
                         self._tag(tag)
             if name == "type":
                 for text in texts.head(1000):
-                    self._keep(triggers.triggers_of_type(text.strip().lower(), name))
+                    self.keep(triggers.triggers_of_type(text.strip().lower(), name))
             for text in _promising(texts):
                 self._text(name, text)
         if "extra" in frame.columns and not self.is_machine:
@@ -142,7 +142,7 @@ class Screening:
         written = _written(json_of(raw))
         for key, text, is_sector in written:
             if is_sector:
-                self._keep(triggers.triggers_of_sector(text, key))
+                self.keep(triggers.triggers_of_sector(text, key))
         prose = [(key, text) for key, text, is_sector in written if not is_sector]
         for number in triggers.promising([text for _key, text in prose]):
             self._text(*prose[number])
@@ -150,7 +150,7 @@ class Screening:
     def _tag(self, tag: str) -> None:
         if SECTOR_TAG.match(tag) or SECTOR_TAG.search(tag.partition("=")[0] + "="):
             value = tag.rpartition("=")[2] if "=" in tag else tag.rpartition(":")[2]
-            self._keep(triggers.triggers_of_sector(value.strip('" '), "tag"))
+            self.keep(triggers.triggers_of_sector(value.strip('" '), "tag"))
         self._text("tag", tag)
 
     def _text(self, field: str, text: str) -> None:
@@ -161,9 +161,10 @@ class Screening:
             if len(self.done) >= REMEMBERED_MOST:
                 self.done.clear()
             self.done.add((field, text))
-        self._keep(triggers.triggers_in(text, field, self.full))
+        self.keep(triggers.triggers_in(text, field, self.full))
 
-    def _keep(self, found: list[Found]) -> None:
+    def keep(self, found: Iterable[Found]) -> None:
+        """Remember places, as far as there are not enough of their trigger."""
         for each in found:
             kept = self.found.setdefault(each.trigger, [])
             if len(kept) < FINDS_OF_TRIGGER and each not in kept:

@@ -1,20 +1,25 @@
 """What each source contributes: how soon, how often again, how much that nobody else had. For scorecards.
 
 Two passes, in memory that does not grow with the lake: the first reads one file at a time and leaves, for each value
-and source, when it first came; the second puts together one part of the values after the other.
+and source, when it first came; the second puts together one part of the values after the other. Either pass can be
+spread over machines that reach the same folders.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from tocsin.core.later import Table
 from tocsin.lake import parquet
+from tocsin.lake.engine import EMBEDDED
 from tocsin.lake.keys import Keys
 from tocsin.lake.scope import Snapshot
 
@@ -78,23 +83,50 @@ def contributions(
     found: Figures = {}
     comparing: dict[int, set[int]] = {days: set() for days in spans}
     spilled: list[Path] = []
-    parts = 1 + sum(_rows_of(path, snapshot.keys) for path in snapshot.files) // VALUES_IN_PART
-    rows = 0
-    for number, path in enumerate(snapshot.files):
-        frame = _with_sources(path, batches, snapshot.keys)
-        rows += frame.height
+    keys, engine, rows = snapshot.keys, snapshot.engine, 0
+
+    def waiting() -> None:
         alive(rows)
-        if not frame.height:
-            continue
-        _count_rows(frame, since, found, comparing)
-        spilled.append(work / f"{number}.parquet")
-        _firsts(frame, parts).write_parquet(spilled[-1], compression="lz4", row_group_size=ROWS_IN_GROUP)
-    for part in range(parts if spilled else 0):
-        _count_values(_put_together(spilled, part), since, found)
+
+    parts = 1 + sum(engine.ask(partial(_rows_of, keys=keys), snapshot.files, is_search=True)) // VALUES_IN_PART
+    part = partial(_of_file, batches=batches, keys=keys, since=since, parts=parts, work=work)
+    for told in engine.ask(part, snapshot.files, alive=waiting):
+        rows += told.rows
         alive(rows)
+        if told.spilled is not None:
+            spilled.append(told.spilled)
+            _add_rows(told.counted, found, comparing)
+    values = partial(_values_of_part, spilled=spilled, since=since)
+    asked = range(parts if spilled else 0)
+    # What little there is is put together here: a cluster is asked where it was asked before.
+    spread = engine if len(asked) > 1 else EMBEDDED
+    for counted in spread.make(values, asked, alive=waiting):
+        _add_values(counted, found)
     for (source, days), each in found.items():
         each.others = len(comparing[days] - {source})
     return found
+
+
+class _OfFile(NamedTuple):
+    """What one file says of sources."""
+
+    rows: int
+    counted: dict[int, pl.DataFrame]
+    """Days of a span → rows by source and column of delays."""
+    spilled: Path | None
+    """Where it lies when its values came first."""
+
+
+def _of_file(
+    path: Path, batches: pl.DataFrame, keys: Keys, since: dict[int, datetime], parts: int, work: Path
+) -> _OfFile:
+    frame = _with_sources(path, batches, keys)
+    if not frame.height:
+        return _OfFile(0, {}, None)
+    # A name of its own each time: on a cluster a file may be asked twice at once.
+    spilled = work / f"{path.stem}-{secrets.token_hex(8)}.parquet"
+    _firsts(frame, parts).write_parquet(spilled, compression="lz4", row_group_size=ROWS_IN_GROUP)
+    return _OfFile(frame.height, _count_rows(frame, since), spilled)
 
 
 def _rows_of(path: Path, keys: Keys) -> int:
@@ -106,9 +138,7 @@ def _with_sources(path: Path, batches: pl.DataFrame, keys: Keys) -> pl.DataFrame
     return frame.join(batches, on="batch", how="inner")
 
 
-def _count_rows(
-    frame: pl.DataFrame, since: dict[int, datetime], found: Figures, comparing: dict[int, set[int]]
-) -> None:
+def _count_rows(frame: pl.DataFrame, since: dict[int, datetime]) -> dict[int, pl.DataFrame]:
     hours = (pl.col("received_at") - pl.col("first_at")).dt.total_minutes() / 60
     # Without a time of its own a row has that of its receipt.
     timed = pl.col("first_at").is_not_null() & (pl.col("first_at") < pl.col("received_at"))
@@ -116,13 +146,17 @@ def _count_rows(
     marked = frame.select(
         "source", "received_at", "is_compared", delay=column, warned=pl.col("warnings").fill_null(0) != 0
     )
-    for days, start in since.items():
-        counted = (
-            marked.filter(pl.col("received_at") >= start)
-            .group_by("source", "delay")
-            .agg(pl.len().alias("rows"), pl.col("warned").sum(), pl.col("is_compared").any())
-        )
-        for source, delay, rows, warned, is_compared in counted.iter_rows():
+    return {
+        days: marked.filter(pl.col("received_at") >= start)
+        .group_by("source", "delay")
+        .agg(pl.len().alias("rows"), pl.col("warned").sum(), pl.col("is_compared").any())
+        for days, start in since.items()
+    }
+
+
+def _add_rows(counted: dict[int, pl.DataFrame], found: Figures, comparing: dict[int, set[int]]) -> None:
+    for days, frame in counted.items():
+        for source, delay, rows, warned, is_compared in frame.iter_rows():
             each = found.setdefault((source, days), Contribution())
             each.rows += rows
             each.rows_warned += warned
@@ -165,20 +199,26 @@ def _put_together(spilled: list[Path], part: int) -> pl.DataFrame:
     return each.join(earliest, on="key", how="left").select("source", "own", other.alias("other"))
 
 
-def _count_values(values: pl.DataFrame, since: dict[int, datetime], found: Figures) -> None:
+def _values_of_part(part: int, spilled: list[Path], since: dict[int, datetime]) -> dict[int, pl.DataFrame]:
+    """Days of a span → values of one part by source: new, known before, shared, first."""
+    values = _put_together(spilled, part)
     own, other = pl.col("own"), pl.col("other")
-    for days, start in since.items():
-        counted = (
-            values.filter(own >= int(start.timestamp() * 1_000_000))
-            .group_by("source")
-            .agg(
-                pl.len().alias("new"),
-                (other < own).sum().alias("known"),
-                other.is_not_null().sum().alias("shared"),
-                (own < other).sum().alias("first"),
-            )
+    return {
+        days: values.filter(own >= int(start.timestamp() * 1_000_000))
+        .group_by("source")
+        .agg(
+            pl.len().alias("new"),
+            (other < own).sum().alias("known"),
+            other.is_not_null().sum().alias("shared"),
+            (own < other).sum().alias("first"),
         )
-        for source, new, known, shared, first in counted.iter_rows():
+        for days, start in since.items()
+    }
+
+
+def _add_values(counted: dict[int, pl.DataFrame], found: Figures) -> None:
+    for days, frame in counted.items():
+        for source, new, known, shared, first in frame.iter_rows():
             each = found.setdefault((source, days), Contribution())
             each.values_new += new
             each.values_known += known

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import polars as pl
 
 from tocsin.core.observations import SCHEMA
 from tocsin.core.words import Role
 from tocsin.lake import parquet
+from tocsin.lake.keys import Keys
 from tocsin.lake.scope import Batches, Scope, Snapshot
 
 
@@ -17,13 +20,18 @@ def rows_under(snapshot: Snapshot, scope: Scope, batches: Batches, most: int) ->
     within = replace(scope, batches=scope.batches & batches, own_batches=scope.own_batches & batches)
     found = [pl.DataFrame(schema=SCHEMA)]
     left = most
-    for path in snapshot.files:
-        rows = parquet.scan(path, snapshot.keys).filter(within.row_filter()).head(left + 1).collect()
+    asked = partial(_rows_of, keys=snapshot.keys, wanted=within.row_filter(), most=most + 1)
+    for rows in snapshot.engine.ask(asked, snapshot.files):
         left -= rows.height
         if left < 0:
             return None
-        found.append(rows.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()))
+        found.append(rows)
     return within.shielded(pl.concat(found)).sort("batch", "position", maintain_order=True)
+
+
+def _rows_of(path: Path, keys: Keys, wanted: pl.Expr, most: int) -> pl.DataFrame:
+    rows = parquet.scan(path, keys).filter(wanted).head(most).collect()
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 
 
 def values_under(snapshot: Snapshot, batches: Batches) -> pl.DataFrame:
@@ -32,12 +40,15 @@ def values_under(snapshot: Snapshot, batches: Batches) -> pl.DataFrame:
     It asks no gate: for whoever looks for values that must not be read, and shows none of them.
     """
     found = [pl.DataFrame(schema={"batch": pl.Int64, "kind": pl.String, "value": pl.String, "role": pl.String})]
-    for path in snapshot.files:
-        rows = parquet.scan(path, snapshot.keys).filter(pl.col("batch").is_in(batches.series.implode()))
-        own = rows.select("batch", pl.col("kind").cast(pl.String), "value", pl.col("role").cast(pl.String))
-        other = rows.filter(pl.col("peer").is_not_null()).select(
-            "batch", pl.lit(None, pl.String).alias("kind"), pl.col("peer").alias("value"),
-            pl.col("peer_role").cast(pl.String).fill_null(Role.UNKNOWN.value).alias("role"),
-        )  # fmt: skip
-        found.append(pl.concat([own, other]).unique().collect())
-    return pl.concat(found).unique().sort("batch", "value")
+    asked = snapshot.engine.ask(partial(_values_of, keys=snapshot.keys, batches=batches), snapshot.files)
+    return pl.concat([*found, *asked]).unique().sort("batch", "value")
+
+
+def _values_of(path: Path, keys: Keys, batches: Batches) -> pl.DataFrame:
+    rows = parquet.scan(path, keys).filter(pl.col("batch").is_in(batches.series.implode()))
+    own = rows.select("batch", pl.col("kind").cast(pl.String), "value", pl.col("role").cast(pl.String))
+    other = rows.filter(pl.col("peer").is_not_null()).select(
+        "batch", pl.lit(None, pl.String).alias("kind"), pl.col("peer").alias("value"),
+        pl.col("peer_role").cast(pl.String).fill_null(Role.UNKNOWN.value).alias("role"),
+    )  # fmt: skip
+    return pl.concat([own, other]).unique().collect()

@@ -9,9 +9,9 @@ import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -69,13 +69,14 @@ class _Hits:
     """What one file has of it, as far as it is visible: sums, and the newest of its rows."""
 
     path: Path
-    found: index.FileIndex
     batches: _Sizes
     kinds: _Sizes
     sightings: int
     first: int
     last: int
     newest: Rows
+    last_of_newest: Rows
+    """When each of them was seen last."""
 
 
 class Sight:
@@ -90,6 +91,10 @@ class Sight:
         self.all_victims = scope.all_victims
         self.scope = scope
         self._batches_of: dict[Path, tuple[Flags, Flags, bool]] = {}
+
+    def __reduce__(self) -> tuple[type[Sight], tuple[Scope]]:
+        """Another process makes its own."""
+        return Sight, (self.scope,)
 
     def _flags(self, path: Path, found: index.FileIndex) -> tuple[Flags, Flags, bool]:
         """Which of the batches of a file are seen, which are the asker's own, and whether the whole file is seen.
@@ -167,30 +172,10 @@ def lookup(
     snapshot: Snapshot, sight: Sight, asked: Asked, *, most_rows: int = 25, columns: Collection[str] = NAMES
 ) -> Found:
     """Everything that is asked for and that the asker may see; the newest rows have the columns that are wanted."""
-    codes, open_of = asked.codes()
-    guarded = np.fromiter(open_of, np.uint64, len(open_of))
     _forget_replaced(len(snapshot.files))
     most_rows = min(most_rows, MOST_ROWS_READ)
-    hits: list[_Hits] = []
-    for path in snapshot.files:
-        found = index.load(path, snapshot.keys) or _made_anew(path, snapshot.keys)
-        parts = list(found.find(codes))
-        near = list(found.find(guarded)) if found.has_guarded else []
-        some: list[_Hits | None]
-        if asked.addresses is None and len({each.code for each in parts} | {open_of[each.code] for each in near}) == 1:
-            # Rows that are found by one text, openly or on the other side, are no two times the same.
-            some = [_of_text(path, found, sight, each, most_rows) for each in parts]
-            some += [_of_text(path, found, sight, each, most_rows, with_peer=True) for each in near]
-        else:
-            rows, near_rows = [each.rows for each in parts], [each.rows for each in near]
-            if asked.addresses is not None:
-                rows.append(found.addresses.between(*asked.addresses))
-                near_rows.append(found.guarded.between(*asked.addresses))
-            there = _once_each(rows, len(found.facts))
-            some = [_of_rows(path, found, sight, there, most_rows)]
-            beside = _without(_once_each(near_rows, len(found.facts)), there)
-            some.append(_of_rows(path, found, sight, beside, most_rows, with_peer=True))
-        hits += [each for each in some if each is not None]
+    part = partial(_of_file, sight=sight, sought=_sought(asked), most_rows=most_rows, keys=snapshot.keys)
+    hits = [each for some in snapshot.engine.ask(part, snapshot.files, is_search=True) for each in some]
     if not hits:
         return Found(rows=_empty(columns))
     by_batch, by_role, by_country = _totals(hits)
@@ -204,6 +189,43 @@ def lookup(
         by_role=by_role,
         rows=_details(hits, sight.scope, most_rows, columns, snapshot.keys) if most_rows else _empty(columns),
     )
+
+
+class _Sought(NamedTuple):
+    """What is asked for, as it is entered."""
+
+    codes: npt.NDArray[np.uint64]
+    guarded: npt.NDArray[np.uint64]
+    open_of: dict[int, int]
+    addresses: tuple[int, int] | None
+
+
+def _sought(asked: Asked) -> _Sought:
+    codes, open_of = asked.codes()
+    return _Sought(codes, np.fromiter(open_of, np.uint64, len(open_of)), open_of, asked.addresses)
+
+
+def _of_file(path: Path, sight: Sight, sought: _Sought, most_rows: int, keys: Keys) -> list[_Hits]:
+    """What one file has."""
+    found = index.load(path, keys) or _made_anew(path, keys)
+    parts = list(found.find(sought.codes))
+    near = list(found.find(sought.guarded)) if found.has_guarded else []
+    some: list[_Hits | None]
+    open_of = sought.open_of
+    if sought.addresses is None and len({each.code for each in parts} | {open_of[each.code] for each in near}) == 1:
+        # Rows that are found by one text, openly or on the other side, are no two times the same.
+        some = [_of_text(path, found, sight, each, most_rows) for each in parts]
+        some += [_of_text(path, found, sight, each, most_rows, with_peer=True) for each in near]
+    else:
+        rows, near_rows = [each.rows for each in parts], [each.rows for each in near]
+        if sought.addresses is not None:
+            rows.append(found.addresses.between(*sought.addresses))
+            near_rows.append(found.guarded.between(*sought.addresses))
+        there = _once_each(rows, len(found.facts))
+        some = [_of_rows(path, found, sight, there, most_rows)]
+        beside = _without(_once_each(near_rows, len(found.facts)), there)
+        some.append(_of_rows(path, found, sight, beside, most_rows, with_peer=True))
+    return [each for each in some if each is not None]
 
 
 def _empty(columns: Collection[str]) -> pl.DataFrame:
@@ -238,7 +260,10 @@ def _tallied(
         batches = found.batches, _summed(facts["place"], sizes, len(found.batches))
         kinds = np.arange(KINDS), _summed(facts["kind"], sizes, KINDS)
     times = int(facts["times"].sum())
-    return _Hits(path, found, batches, kinds, times, int(facts["first"].min()), int(facts["last"].max()), newest)
+    first, last = int(facts["first"].min()), int(facts["last"].max())
+    # Copies: what is mapped is neither kept open by an answer nor handed to another process.
+    newest = np.array(newest, np.uint32)
+    return _Hits(path, batches, kinds, times, first, last, newest, found.facts["last"][newest])
 
 
 def _summed(
@@ -343,7 +368,7 @@ def _opened(path: Path, keys: Keys) -> tuple[pq.ParquetFile, npt.NDArray[np.int6
 
 def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collection[str], keys: Keys) -> pl.DataFrame:
     """The newest rows, newest first: those that a page shows from the indexes, else as far as they stand close."""
-    last = np.concatenate([each.found.facts["last"][each.newest] for each in hits])
+    last = np.concatenate([each.last_of_newest for each in hits])
     owner = np.repeat(np.arange(len(hits)), [len(each.newest) for each in hits])
     rows = np.concatenate([each.newest for each in hits])
     order = np.argsort(~last, kind="stable")[:most_rows]
@@ -361,7 +386,8 @@ def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collectio
     read = {*columns, "last_at", *SHIELDED_BY}
     records: list[dict[str, Any]] = []
     for number, at in wanted.items():
-        path, found = hits[number].path, hits[number].found
+        path = hits[number].path
+        found = index.load(path, keys) or _made_anew(path, keys)
         if is_light:
             records += found.shown_of(at)
         else:

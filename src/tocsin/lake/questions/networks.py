@@ -1,16 +1,21 @@
 """Which networks a country's rows lie in: systems that announce them, most rows first, each with its busiest networks.
 
-One pass over five columns; what is kept in memory is one line per network, however many rows there are.
+One pass over five columns of each file. What a file answers is a line for each network, with the hashes of the values
+in it: so files can be asked apart, and a value that lies in several of them counts once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 
 import polars as pl
 
 from tocsin.lake import parquet
+from tocsin.lake.keys import Keys
 from tocsin.lake.scope import Scope, Snapshot
 
 MOST_SYSTEMS = 10
@@ -47,17 +52,8 @@ def networks(
     wanted = scope.row_filter() & (pl.col("country") == country)
     if since is not None:
         wanted &= pl.col("last_at") >= since
-    by_network = (
-        pl.concat([parquet.scan(path, snapshot.keys) for path in snapshot.files])
-        .filter(wanted)
-        .group_by(pl.col("asn").fill_null(0), pl.col("network").fill_null(""))
-        .agg(
-            pl.len().alias("rows"),
-            pl.col("value").n_unique().alias("values"),
-            pl.col("value").filter(pl.col("last_at") == pl.col("last_at").max()).max().alias("newest"),
-        )
-        .collect(engine="streaming")
-    )
+    asked = snapshot.engine.ask(partial(_of_file, keys=snapshot.keys, wanted=wanted), snapshot.files)
+    by_network = _together(asked)
     systems = (
         by_network.group_by("asn")
         .agg(pl.col("rows").sum(), pl.col("values").sum(), (pl.col("network") != "").sum().alias("networks"))
@@ -69,6 +65,34 @@ def networks(
         System(asn, rows, values, count, _busiest(lines.filter(pl.col("asn") == asn).head(MOST_NETWORKS)))
         for asn, rows, values, count in systems.iter_rows()
     ]
+
+
+def _of_file(path: Path, keys: Keys, wanted: pl.Expr) -> pl.DataFrame:
+    """The networks of one file: rows, the value seen last and when, hashes of the distinct values."""
+    return (
+        parquet.scan(path, keys)
+        .filter(wanted)
+        .group_by(pl.col("asn").fill_null(0), pl.col("network").fill_null(""))
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("value").filter(pl.col("last_at") == pl.col("last_at").max()).max().alias("newest"),
+            pl.col("last_at").max(),
+            pl.col("value").hash().unique().alias("values"),
+        )
+        .collect(engine="streaming")
+    )
+
+
+def _together(asked: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    return (
+        pl.concat(asked)
+        .group_by("asn", "network")
+        .agg(
+            pl.col("rows").sum(),
+            pl.col("newest").filter(pl.col("last_at") == pl.col("last_at").max()).max(),
+            pl.col("values").list.explode().n_unique(),
+        )
+    )
 
 
 def _busiest(lines: pl.DataFrame) -> tuple[Network, ...]:

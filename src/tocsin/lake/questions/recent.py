@@ -8,7 +8,7 @@ file; whole rows are read for those that are shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -51,14 +51,13 @@ def recent(
         return Page(_empty())
     kept = pl.DataFrame(schema={"file": pl.UInt32, "row": pl.UInt32, "batch": pl.Int64, "position": pl.Int64})
     page = kept
-    files = sorted(snapshot.files, key=lambda path: -_batches_in(path, snapshot.keys)[1])
-    for number, path in enumerate(files):
-        first, last = _batches_in(path, snapshot.keys)
+    files = _worth_asking(snapshot, scope)
+    part = partial(_keys, wanted=wanted, limit=limit, keys=snapshot.keys)
+    answers = snapshot.engine.ask(part, [snapshot.files[number] for number, _ in files])
+    for number, last in files:
         if kept.height > page.height and last < int(kept["batch"][-1]):
             break  # This file and all that follow hold only older rows than the page and the one behind it.
-        if first > scope.batches.numbers[-1] or last < scope.batches.numbers[0]:
-            continue
-        found = _keys(path, number, wanted, snapshot.keys)
+        found = next(answers).select(pl.lit(number, dtype=pl.UInt32).alias("file"), "row", *KEY)
         ordered = pl.concat([kept, found]).sort(
             "batch", "position", "file", "row", descending=[True, True, False, False]
         )
@@ -67,7 +66,20 @@ def recent(
     if not page.height:
         return Page(_empty())
     after = Place(int(page["batch"][-1]), int(page["position"][-1])) if kept.height > page.height else None
-    return Page(scope.shielded(_whole(files, page, snapshot.keys)), after)
+    return Page(scope.shielded(_whole(snapshot, page)), after)
+
+
+def _worth_asking(snapshot: Snapshot, scope: Scope) -> list[tuple[int, int]]:
+    """Files that may hold rows in the scope, each with its newest batch, newest first.
+
+    Where many are asked at once elsewhere, nothing is spared by looking at each beforehand: all, in their order.
+    """
+    if snapshot.engine.is_spread:
+        return [(number, 1 << 62) for number in range(len(snapshot.files))]
+    spans = [(number, *_batches_in(path, snapshot.keys)) for number, path in enumerate(snapshot.files)]
+    lowest, highest = int(scope.batches.numbers[0]), int(scope.batches.numbers[-1])
+    found = [(number, last) for number, first, last in spans if first <= highest and last >= lowest]
+    return sorted(found, key=lambda pair: -pair[1])
 
 
 def _wanted(scope: Scope, country: str, before: Place | None) -> pl.Expr | None:
@@ -82,10 +94,12 @@ def _wanted(scope: Scope, country: str, before: Place | None) -> pl.Expr | None:
     return wanted
 
 
-def _keys(path: Path, number: int, wanted: pl.Expr, keys: Keys) -> pl.DataFrame:
+def _keys(path: Path, wanted: pl.Expr, limit: int, keys: Keys) -> pl.DataFrame:
+    """The keys of a file that may stand on the page, and of the row behind it."""
     rows = parquet.scan(path, keys).select("batch", "position", "role", "country").with_row_index("row")
-    found = rows.filter(wanted).select(pl.lit(number, dtype=pl.UInt32).alias("file"), pl.col("row"), *KEY).collect()
-    return found.with_columns(pl.col("row").cast(pl.UInt32))
+    found = rows.filter(wanted).select(pl.col("row").cast(pl.UInt32), *KEY).collect()
+    ordered = found.sort("batch", "position", "row", descending=[True, True, False])
+    return ordered.head(_first(ordered, limit).height + 1)
 
 
 def _first(ordered: pl.DataFrame, count: int) -> pl.DataFrame:
@@ -97,11 +111,11 @@ def _first(ordered: pl.DataFrame, count: int) -> pl.DataFrame:
     return ordered.filter(newer)
 
 
-def _whole(files: list[Path], page: pl.DataFrame, keys: Keys) -> pl.DataFrame:
+def _whole(snapshot: Snapshot, page: pl.DataFrame) -> pl.DataFrame:
     tables = []
     for number in page["file"].unique().sort().to_list():
         rows = page.filter(pl.col("file") == number)["row"].sort().to_numpy().astype(np.uint32)
-        tables.append(rows_of(files[number], rows, keys=keys))
+        tables.append(rows_of(snapshot.files[number], rows, keys=snapshot.keys))
     frame = pl.from_arrow(pa.concat_tables(tables, promote_options="permissive"))
     assert isinstance(frame, pl.DataFrame)
     typed = frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

@@ -10,12 +10,13 @@ numbers; a share is read from its runs in bounded pieces, sorted. Nobody else's 
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -27,6 +28,7 @@ import pyarrow as pa
 
 from tocsin.core.observations import NAMES, SCHEMA
 from tocsin.lake import parquet
+from tocsin.lake.engine import silent
 from tocsin.lake.keys import Keys
 from tocsin.lake.questions.gate import Gate
 from tocsin.lake.scope import Batches, Scope, Snapshot
@@ -44,6 +46,8 @@ CODED = (
 
 CHUNK_ROWS = 400_000
 """Rows read, and written as one run, at a time; a row group of a file is read whole."""
+TASKS_FOR_EACH = 2
+"""Tasks for each of an engine's places: one that takes long holds the others up less."""
 PIECE_ROWS = 250_000
 """Rows of a share held at a time while it is read back."""
 _HELD_PIECES = 2
@@ -156,6 +160,28 @@ def deal_shares(
         code: Share(code, runs.rows[place], runs.batches(place), tuple(runs.parts[place]), words)
         for place, code in enumerate(gate.countries)
     }
+
+
+def spread_shares(
+    snapshot: Snapshot,
+    scopes: Mapping[str, Scope],
+    countries: Sequence[str],
+    folder: Path,
+    alive: Callable[[], None] = silent,
+) -> dict[str, Share]:
+    """The same, dealt by the engine: each machine takes some of the files into a folder of its own."""
+    parts = max(1, min(len(snapshot.files), TASKS_FOR_EACH * snapshot.engine.width))
+    # Every so many-th file: neighbours are of one day and of like size.
+    groups = [snapshot.files[start::parts] for start in range(parts)]
+    step = partial(_deal_apart, keys=snapshot.keys, scopes=dict(scopes), countries=tuple(countries), folder=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return joined_shares(list(snapshot.engine.make(step, groups, alive=alive)), folder)
+
+
+def _deal_apart(
+    files: tuple[Path, ...], keys: Keys, scopes: Mapping[str, Scope], countries: Sequence[str], folder: Path
+) -> dict[str, Share]:
+    return deal_shares(Snapshot(files, keys), scopes, countries, folder / secrets.token_hex(8))
 
 
 def joined_shares(dealt: Sequence[Mapping[str, Share]], folder: Path) -> dict[str, Share]:
