@@ -124,9 +124,12 @@ def main() -> None:
         import django
 
         django.setup()
+        from django.conf import settings
+
         from tocsin.centre.jobs.worker import work
 
-        from . import wiring
+        from . import occupancy, wiring
+    occupancy.share(settings.INSTALLATION.home)
 
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
