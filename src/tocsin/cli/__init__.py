@@ -100,7 +100,7 @@ def setup(*, need_installation: bool = True, is_moving: bool = False) -> Any:
         try:
             occupancy.share(found.home)
         except occupancy.Occupied as error:
-            raise click.ClickException("This installation is being moved to another database. Wait for its end.") from error
+            raise click.ClickException("This installation is being moved to another database. Wait.") from error
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
     import django
     from django.apps import apps

@@ -63,7 +63,7 @@ def _give_up(yes: bool) -> None:
         raise click.ClickException("This database is neither being moved nor was it: nothing is to be given up.")
     if note.phase == notes.MOVED and not yes:
         click.confirm(
-            f"It was moved to {note.other} at {note.at}. All that was done there since is not here. Go back all the same?",
+            f"It was moved to {note.other} at {note.at}. What was done there since is not here. Go back all the same?",
             abort=True,
         )
     work.give_up()
@@ -136,7 +136,7 @@ def _let_settings_name(address: str, as_json: bool) -> None:
 
     path = settings.INSTALLATION.home / "tocsin.toml"
     if "TOCSIN_DATABASE" in os.environ:
-        say(f"TOCSIN_DATABASE decides which database is used. Set it now, wherever it is set: TOCSIN_DATABASE={address}")
+        say(f"TOCSIN_DATABASE decides which database is used. Wherever it is set, set: TOCSIN_DATABASE={address}")
         return
     try:
         set_line(path, "database", address)

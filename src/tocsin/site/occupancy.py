@@ -16,7 +16,7 @@ _held: dict[Path, int] = {}
 """Home → the open file whose lock this process holds to its end."""
 
 
-class Occupied(Exception):
+class Occupied(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
     """Another process has the installation open, in a way that excludes ours."""
 
 

@@ -27,7 +27,7 @@ ADOPTED: Final = "store.adopted"
 SUBJECT: Final = "site:store"
 
 
-class Foreign(Exception):
+class Foreign(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
     """The store belongs to another database; says to which, and what to do."""
 
 

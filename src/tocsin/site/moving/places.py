@@ -1,4 +1,4 @@
-"""Addresses of databases for people and for drivers, what their errors mean, and the files that belong to a database."""
+"""Addresses of databases for people and drivers, what their errors mean, and the files that belong to a database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SQLITE = "sqlite:"
 FILES_TOLD = 20
 TOLD_EVERY = 100
 _MEANINGS: tuple[tuple[str, str], ...] = (
-    (r"password authentication failed|no password supplied|Ident authentication failed|Peer authentication failed",
+    (r"(password|Ident|Peer) authentication failed|no password supplied",
      "the server does not let this user in: look at the user and the password in the address, and at pg_hba.conf"),
     (r"no pg_hba.conf entry", "the server lets nobody in from here: it needs a line in pg_hba.conf"),
     (r"database .* does not exist", "there is no such database: make it first (docs/guides/operator/postgresql.md)"),
@@ -121,4 +121,3 @@ def _fault(path: Path, size: int | None, digest: str, digest_of_file: Callable[[
     if size is not None and found.st_size != size:
         return [f"{path} has {found.st_size:,} bytes, where {size:,} were registered"]
     return [f"{path} is not what was registered"] if digest and digest_of_file(path) != digest else []
-

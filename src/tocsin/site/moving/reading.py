@@ -20,7 +20,7 @@ LARGE_AT_ONCE = 200
 """Rows read at once of a table whose rows may be large."""
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
     """The database cannot be read, or not be relied on; says what is wrong and what to do."""
 
 
@@ -108,7 +108,10 @@ class SQLiteSource:
         self._connection.close()
 
 
-_SPELLED = {Kind.MOMENT: "({} AT TIME ZONE 'UTC')::text", Kind.JSON: "{}::text", Kind.DAY: "{}::text", Kind.YES_OR_NO: "{}::int"}
+_SPELLED = {
+    Kind.MOMENT: "({} AT TIME ZONE 'UTC')::text", Kind.JSON: "{}::text", Kind.DAY: "{}::text",
+    Kind.YES_OR_NO: "{}::int",
+}  # fmt: skip
 """How PostgreSQL is asked to spell what it keeps in ways of its own."""
 
 
@@ -154,16 +157,15 @@ class PostgresSource:
         """See Source."""
         found = {}
         for table in tables:
-            if table.counter:
-                row = self._connection.execute("SELECT pg_get_serial_sequence(%s, %s)", (table.name, table.counter)).fetchone()
-                if row is None or row[0] is None:
-                    continue
-                said = self._connection.execute(
-                    sql.SQL("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {}").format(
-                        sql.Identifier(*row[0].replace('"', "").split("."))
-                    )
-                ).fetchone()
-                found[table.name] = int(said[0]) if said else 0
+            if not table.counter:
+                continue
+            asked = self._connection.execute("SELECT pg_get_serial_sequence(%s, %s)", (table.name, table.counter))
+            (named,) = asked.fetchone() or (None,)
+            if named is None:
+                continue
+            name = sql.Identifier(*named.replace('"', "").split("."))
+            last = sql.SQL("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {}").format(name)
+            (found[table.name],) = self._connection.execute(last).fetchone() or (0,)
         return found
 
     def changed(self) -> bool:

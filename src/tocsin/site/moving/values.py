@@ -27,7 +27,7 @@ _ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _PLAIN_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})?")
 
 
-class Unfit(ValueError):
+class Unfit(ValueError):  # noqa: N818 - named as the answers of `core.errors` are.
     """A value that the other database does not take, or that stands for none of its kind; says why."""
 
 
@@ -155,7 +155,9 @@ def _text_is_fine(column: Column, values: Sequence[Any]) -> bool:
     there = _there(values)
     if not _types(there) <= {str}:
         return False
-    return "\x00" not in "".join(there) and (column.longest is None or max(map(len, there), default=0) <= column.longest)
+    if "\x00" in "".join(there):
+        return False
+    return column.longest is None or max(map(len, there), default=0) <= column.longest
 
 
 def _why_text(column: Column, value: Any) -> str:
@@ -221,7 +223,7 @@ _CHECKS = {
     Kind.NUMBER: _Check(_number_is_fine, _why_number),
     Kind.YES_OR_NO: _Check(
         lambda column, values: set(_there(values)) <= {0, 1} and _types(values) <= {int, bool},
-        lambda column, value: "" if value in (0, 1) and not isinstance(value, float) else f"{value!r:.60} is not 0 or 1",
+        lambda column, value: "" if value in (0, 1) and isinstance(value, int) else f"{value!r:.60} is not 0 or 1",
     ),
     Kind.FRACTION: _Check(
         lambda column, values: _types(values) <= {float, int},

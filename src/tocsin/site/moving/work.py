@@ -34,7 +34,7 @@ PORTION_BYTES = 16 << 20
 FAULTS_SHOWN = 40
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
     """The move cannot go on; says why, and what to do."""
 
 
@@ -159,7 +159,7 @@ def faults_of_the_whole(target: Target, told: Told, *, digests: bool) -> list[st
         found += own_keys.faults().values()
         told(Step("log", "", 0, 0))
         found += tree.verify(log_of_acts(), lambda done: told(Step("log", "", done, 0))).faults
-        found += places.files_that_are_wrong(told=lambda done, whole: told(Step("files", "", done, whole)), digests=digests)
+        found += places.files_that_are_wrong(lambda done, whole: told(Step("files", "", done, whole)), digests=digests)
     return found
 
 

@@ -19,12 +19,10 @@ LOCK = 0x746F6373696E
 """Two moves into one database would fill it twice."""
 LIKE_SQLITE = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic")
 """Orders of texts that are SQLite's: by code points. Under any other, lists would stand in another order afterwards."""
-CREATE = (
-    "CREATE DATABASE {name} OWNER {user} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8';"
-)
+CREATE = "CREATE DATABASE {name} OWNER {user} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8';"
 
 
-class Unusable(Exception):
+class Unusable(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
     """Nothing can be moved into this database; says why and what to do."""
 
 
@@ -179,7 +177,9 @@ def _look_at_server(connection: BaseDatabaseWrapper) -> None:
         encoding, order, provider = cursor.fetchone()
         made = CREATE.format(name=facts["NAME"], user=facts["USER"] or "tocsin")
         if encoding != "UTF8":
-            raise Unusable(f"The database keeps texts in {encoding}; names of the world need UTF8. Make it anew: {made}")
+            raise Unusable(
+                f"The database keeps texts in {encoding}; names need UTF8. Make it anew, empty as it is: {made}"
+            )
         if provider == "i" or order not in LIKE_SQLITE:
             raise Unusable(
                 f"The database sorts texts as in {order}; lists would stand in another order than before, and a new "
