@@ -25,10 +25,13 @@ WIDTH = 100
 @click.argument("address", required=False)
 @click.option("--check", "only_check", is_flag=True, help="Look whether it could be done; write nothing.")
 @click.option("--digests", is_flag=True, help="Also read every file of the store and compare its digest.")
+@click.option("--whatever-files", is_flag=True, help="Move the database even where files of the store are missing.")
 @click.option("--give-up", is_flag=True, help="Stay with the present database, or go back to it after a move.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--json", "as_json", is_flag=True, help="What was done, as one JSON object; progress as one a line.")
-def move(address: str | None, only_check: bool, digests: bool, give_up: bool, yes: bool, as_json: bool) -> None:
+def move(
+    address: str | None, only_check: bool, digests: bool, whatever_files: bool, give_up: bool, yes: bool, as_json: bool
+) -> None:
     """Bring the database into another one at ADDRESS, and let the settings name it.
 
     ADDRESS is postgresql://user@host/name, a new or empty database, or sqlite: for the file beside the settings.
@@ -50,7 +53,7 @@ def move(address: str | None, only_check: bool, digests: bool, give_up: bool, ye
     elif not address:
         raise click.UsageError("Say where to: tocsin move postgresql://user@host/name")
     else:
-        _move(address, only_check=only_check, digests=digests, as_json=as_json)
+        _move(address, only_check=only_check, as_json=as_json, digests=digests, whatever_files=whatever_files)
 
 
 def _give_up(yes: bool) -> None:
@@ -72,7 +75,7 @@ def _give_up(yes: bool) -> None:
         click.echo("Let tocsin.toml name this database, and say that the store is its own again: tocsin lake take")
 
 
-def _move(address: str, *, only_check: bool, digests: bool, as_json: bool) -> None:
+def _move(address: str, *, only_check: bool, as_json: bool, **how: bool) -> None:
     from django.db import Error
     from psycopg import Error as ServerError
 
@@ -81,12 +84,12 @@ def _move(address: str, *, only_check: bool, digests: bool, as_json: bool) -> No
     from tocsin.site.moving.work import Stopped
     from tocsin.site.moving.writing import Unusable
 
-    from .serve import require_current
+    from .serve import _require_current
 
-    require_current()
+    _require_current()
     told = _Progress(as_json)
     try:
-        made = _prepared(address, told, digests)
+        made = _prepared(address, told, **how)
         if only_check:
             sums = made.check()
             told.end()
@@ -105,7 +108,7 @@ def _move(address: str, *, only_check: bool, digests: bool, as_json: bool) -> No
     _let_settings_name(address, as_json)
 
 
-def _prepared(address: str, told: _Progress, digests: bool) -> Move:
+def _prepared(address: str, told: _Progress, **how: bool) -> Move:
     from django.conf import settings
 
     from tocsin.site.databases import database_of
@@ -122,7 +125,7 @@ def _prepared(address: str, told: _Progress, digests: bool) -> Move:
         raise click.UsageError(f"{address} is no address of a database: postgresql://user@host/name")
     return Move(
         read=lambda: places.reader(now, home), target=Target(database_of(address, home)), to=places.told(address),
-        read_back=lambda: places.reader(address, home), told=told, digests=digests,
+        read_back=lambda: places.reader(address, home), told=told, **how,
     )  # fmt: skip
 
 

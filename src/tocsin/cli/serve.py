@@ -37,7 +37,7 @@ PORTAL = (
 def work(until_idle: bool) -> None:
     """Do waiting work: read deliveries, make packages, fetch feeds."""
     setup()
-    require_current()
+    _require_current()
     _recall_again()
     from tocsin.centre.jobs.worker import work as run
     from tocsin.site import wiring
@@ -59,7 +59,7 @@ def work(until_idle: bool) -> None:
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the portal and do waiting work, until stopped."""
     setup()
-    require_current()
+    _require_current()
     _recall_again()
     click.echo(f"The portal is at http://{host}:{port}/  (stop with Ctrl+C)")
     run_server(host, port, workers)
@@ -112,7 +112,7 @@ def _look_at_the_clock(now: datetime) -> None:
         )
 
 
-def require_current() -> None:
+def _require_current() -> None:
     """Say at once what every page would fail at: a database of an older version."""
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor

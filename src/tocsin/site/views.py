@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -28,7 +29,7 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.formats import all_formats
 from tocsin.reference.countries import country
 
-from . import desk, state
+from . import desk, state, unanswered
 from .access import person_of, requires
 from .acts import acts
 
@@ -159,7 +160,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """500: our fault."""
+    """500: our fault; 503 where the database does not answer, in words that ask nothing of it."""
+    if unanswered.is_lost(sys.exc_info()[1]):
+        return unanswered.answer(request)
     return render(request, "site/error.html", {"code": 500}, status=500)
 
 

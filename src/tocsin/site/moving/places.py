@@ -32,12 +32,12 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"role .* does not exist", "there is no such user on the server: CREATE ROLE … LOGIN"),
     (r"could not translate host name|Name or service not known", "nobody knows a machine of that name"),
     (r"Connection refused|No such file or directory|timeout expired|timed out|No route to host",
-     "no server answers there: is it running, and is the address right?"),
+     "no server answers there: look whether it runs, and at the address"),
     (r"No space left on device|could not extend file|disk full",
      "the disk of the server is full: make room there, then call the same again; it goes on where it was"),
-    (r"certificate|SSL", "the connection could not be made safe: look at sslrootcert and at the server's name"),
+    (r"certificate|SSL error|SSL connection", "the connection could not be made safe: look at sslrootcert and at the server's name"),
     (r"remaining connection slots|too many connections", "the server has no connection left: stop who else uses it"),
-    (r"terminating connection|server closed the connection|connection.*(lost|closed)|SSL SYSCALL|the database system is",
+    (r"terminating connection|server closed|connection.*(lost|closed)|SSL SYSCALL|the database system is",
      "the connection was lost: call the same again; it goes on where it was"),
     (r"permission denied|must be owner", "this user may not do that: let it own the database"),
 )  # fmt: skip
@@ -85,7 +85,11 @@ def told_of(error: BaseException) -> str:
     if isinstance(error, psycopg.errors.DiskFull):
         own += " (No space left on device)"
     meaning = next((said for pattern, said in _MEANINGS if re.search(pattern, own)), "")
-    return f"{meaning[:1].upper()}{meaning[1:]}. The server says: {own}" if meaning else f"The database says: {own}"
+    return (
+        f"{meaning[:1].upper()}{meaning[1:].rstrip('?.')}. The server says: {own}"
+        if meaning
+        else f"The database says: {own}"
+    )
 
 
 def files_that_are_wrong(told: Callable[[int, int], None], *, digests: bool) -> list[str]:

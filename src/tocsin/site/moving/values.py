@@ -19,7 +19,7 @@ from typing import Any
 from .tables import Column, Kind, Table
 
 Row = Sequence[Any]
-MOST_FAULTS = 20
+MOST_FAULTS = 5
 """So many are shown of each column; all are counted."""
 _BITS = 256
 _WIDE = Context(prec=100_000, Emax=10**9, Emin=-(10**9))

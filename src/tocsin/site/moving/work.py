@@ -31,7 +31,7 @@ MOVED: Final = "installation.moved"
 SUBJECT: Final = "site:database"
 PORTION_ROWS = 20_000
 PORTION_BYTES = 16 << 20
-FAULTS_SHOWN = 40
+FAULTS_SHOWN = 100
 
 
 class Stopped(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
@@ -151,16 +151,26 @@ def settle(source_note: Note, target: Target, sums: Sums, at: datetime) -> None:
         record("command", MOVED, SUBJECT, told, at=at)
 
 
-def faults_of_the_whole(target: Target, told: Told, *, digests: bool) -> list[str]:
-    """What no table shows alone: keys, the log of acts, files of the store, indexes and references."""
+def faults_of_the_whole(target: Target, told: Told) -> list[str]:
+    """What no table shows alone: keys, the log of acts, indexes and references."""
     found = target.faults()
     with target.as_our_own():
         told(Step("keys", "", 0, 0))
         found += own_keys.faults().values()
         told(Step("log", "", 0, 0))
         found += tree.verify(log_of_acts(), lambda done: told(Step("log", "", done, 0))).faults
-        found += places.files_that_are_wrong(lambda done, whole: told(Step("files", "", done, whole)), digests=digests)
     return found
+
+
+def require_files(told: Told, *, digests: bool) -> None:
+    """Raises Stopped where a file that the present database names is not in the store."""
+    found = places.files_that_are_wrong(lambda done, whole: told(Step("files", "", done, whole)), digests=digests)
+    if found:
+        shown = "\n".join(f"  {each}" for each in found)
+        raise Stopped(
+            f"The store is not whole, before anything is moved:\n{shown}\nRestore these files from a backup; or move "
+            "the database as it is: --whatever-files"
+        )
 
 
 def begun(target: Target, source_note: Note | None, to: str, at: datetime) -> Note:
@@ -197,6 +207,9 @@ class Move:
     read_back: Callable[[], Source]
     told: Told
     digests: bool = False
+    """Whether every file of the store is read."""
+    whatever_files: bool = False
+    """Whether the move goes on where files are missing from the store."""
 
     def check(self) -> Sums:
         """All that can be known before anything is written. Raises Stopped or Unusable."""
@@ -220,7 +233,11 @@ class Move:
             return int(there.facts["rows"])
         if former is None:
             notes.say(connection, notes.SOURCE, note)
-        source = self._opened()
+        try:
+            source = self._opened()
+        except Stopped:
+            self._stay(is_new=there is None)
+            raise
         try:
             sums = self._brought_over(source, note, is_new=there is None)
         finally:
@@ -231,6 +248,8 @@ class Move:
         return sums.rows
 
     def _opened(self) -> Source:
+        if not self.whatever_files:
+            require_files(self.told, digests=self.digests)
         connection.close()  # Else this would be somebody who has it open.
         source = self.read()
         if who := source.others():
@@ -243,8 +262,7 @@ class Move:
         try:
             sums = looked_through(source, tables, self.told)
         except Stopped:
-            if is_new:
-                give_up()
+            self._stay(is_new=is_new)
             raise
         if is_new:
             left = places.told(places.present())
@@ -257,12 +275,17 @@ class Move:
             prove(back, tables, sums, self.told)
         finally:
             back.close()
-        if found := faults_of_the_whole(self.target, self.told, digests=self.digests):
+        if found := faults_of_the_whole(self.target, self.told):
             raise Stopped("\n".join(["All rows are there, but:", *(f"  {each}" for each in found[:FAULTS_SHOWN])]))
         connection.close()
         if source.changed():
             raise Stopped("Somebody wrote to the present database meanwhile. Stop whoever it is, and begin anew.")
         return sums
+
+    def _stay(self, *, is_new: bool) -> None:
+        """Nothing was written yet: the present database is used as before."""
+        if is_new:
+            give_up()
 
     def _mark_store(self) -> None:
         with self.target.as_our_own():
