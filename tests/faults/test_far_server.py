@@ -43,13 +43,13 @@ pytestmark = [
 class Partner(threading.Thread):
     """Somebody who hands over one small table after the other, and keeps what was acknowledged."""
 
-    def __init__(self, port: int, key: str) -> None:
+    def __init__(self, port: int, key: str, first: int) -> None:
         super().__init__(daemon=True)
-        self.port, self.key = port, key
+        self.port, self.key, self.first = port, key, first
         self.stop, self.acknowledged, self.refused = threading.Event(), dict[str, str](), list[int]()
 
     def run(self) -> None:
-        number = 0
+        number = self.first
         while not self.stop.is_set():
             content = f"ip,seen\n8.8.{number // 200}.{number % 200 + 1},2026-11-20\n".encode()
             status, body = asked(
@@ -131,8 +131,8 @@ def port(installation: Installation, tmp_path: Path) -> Iterator[int]:
 
 @pytest.mark.parametrize("how", ["killed", "cut off"])
 def test_nothing_acknowledged_is_lost(how: str, server: FarServer, installation: Installation, port: int) -> None:
-    partner = Partner(port, step(installation, "key"))
     before = len(step(installation, "tell")["deliveries"])
+    partner = Partner(port, step(installation, "key"), first=before)
     partner.start()
     wait_for(lambda: len(partner.acknowledged) >= 5)
     (server.kill if how == "killed" else server.cut)()

@@ -1,6 +1,6 @@
 """Everything that some people and a program are shown by one installation, told as JSON: address → status and body.
 
-Run as a program (`python -m tests.faults.walk LOGIN…`), so that it has its own settings and database. It follows every
+Run as a program (`python -m tests.faults.walk MOMENT LOGIN…`), so that it has its own settings and database. It follows every
 link of every page, in the order of their addresses, and changes nothing but what reading changes.
 """
 
@@ -17,68 +17,132 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
-LINK = re.compile(rb"""(?:href|src|hx-get|action)=["']([^"'<>]*)["']""")
-FORM_OF_POST = re.compile(rb"<form[^>]*method=[\"']?post.*?>", re.IGNORECASE | re.DOTALL)
-LEFT_OUT = re.compile(r"/static/|/sign-out|/language|sign-in")
-MOST_OF_A_KIND = 4
-"""So many addresses that differ only in their numbers are opened."""
+from tocsin.core.errors import Refused
+
+LINK = re.compile(rb"""(?:href|src|hx-get)=["']([^"'<>]*)["']""")
+LEFT_OUT = re.compile(r"/static/|/sign-out|/sign-in|/language|/account/")
+MOST_OF_A_KIND = 1
+"""So many addresses that differ only in what they name are opened."""
+NAMES = re.compile(r"[A-Z]{2,3}-\d{4}-\d+|(?<=/)[A-Z]{2}(?=/)|(?<=/)[\w-]{16,}(?=/|$)|\d+|=[^&]*")
 CHANGING = (
-    (re.compile(r'name="csrfmiddlewaretoken" value="[^"]+"'), "token"),
+    (re.compile(r'(csrfmiddlewaretoken" value|"X-CSRFToken"|X-CSRFToken&quot;)(=|: ?)("|&quot;)\w+'), "token"),
     (re.compile(r"\bTOC-[0-9A-Z-]+"), "mark"),
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?"), "moment"),
+    (re.compile(r"gAAAAA[\w=%-]+"), "cursor"),
 )
+MACHINE = (
+    "/api/v1/received", "/api/v1/circulars", "/api/v1/permissions", "/api/v1/lookup?value=198.51.100.23",
+    "/api/v1/observations", "/api/v1/countries/FR/packages", "/api/v1/feeds", "/api/v1/recalls", "/taxii2/",
+)  # fmt: skip
+"""Where a program begins; what TAXII names from there on is followed."""
 
 
-def main() -> None:
-    """Print all that is shown."""
+def main(at: str, *logins: str) -> None:
+    """Print all that is shown at that moment."""
     import django
+    from django.utils import timezone
 
+    moment = datetime.fromisoformat(at)
+    timezone.now = lambda: moment
     django.setup()
     from django.conf import settings
 
     settings.ALLOWED_HOSTS.append("testserver")
-    settings.PASSWORD_HASHERS = ["tests.quick_hasher.Quick"]
     found: dict[str, Any] = {}
-    for login in sys.argv[1:]:
-        for address, said in walked(login):
+    for login in logins:
+        for address, said in (*walked(login), *asked(login, moment)):
             found[f"{login} {address}"] = said
     print(json.dumps(found))
 
 
 def walked(login: str) -> Iterator[tuple[str, Any]]:
-    """Address → what this person is shown there, from the first page on."""
+    """Address → what this person is shown there, from the first page on, page by page in their order."""
     from django.test import Client
 
     from tocsin.centre.members.models import Person
+    from tocsin.centre.members.sessions import PROVED_AT
 
     client = Client(raise_request_exception=False, headers={"accept-language": "en"})
     client.force_login(Person.objects.get(login=login))
-    waiting, seen, kinds = {"/"}, {"/"}, dict[str, int]()
-    while waiting:
-        address = min(waiting)
-        waiting.remove(address)
+    session = client.session
+    session[PROVED_AT] = timezone_now().isoformat()
+    session.save()
+    waiting, kinds = ["/"], {"/": 1}
+    for address in waiting:
         answer = client.get(address)
         body = b"".join(answer) if answer.streaming else answer.content
-        yield address, [answer.status_code, answer.headers.get("Content-Type", ""), *told(body)]
-        for link in links(body, address) if "html" in answer.headers.get("Content-Type", "") else ():
-            kind = re.sub(r"[A-Z]{2}-\d{4}-\d+|\d+|[0-9a-f]{12,}|=[^&]*", "#", link)
-            if link not in seen and kinds.get(kind, 0) < MOST_OF_A_KIND:
-                kinds[kind] = kinds.get(kind, 0) + 1
-                waiting.add(link)
-            seen.add(link)
+        kind_of_answer = answer.headers.get("Content-Type", "")
+        yield plain(address), [answer.status_code, kind_of_answer, *told(body)]
+        for link in links(body, address) if "html" in kind_of_answer else ():
+            kind = NAMES.sub("#", link)
+            if kinds.setdefault(kind, 0) < MOST_OF_A_KIND:
+                kinds[kind] += 1
+                waiting.append(link)
+
+
+def timezone_now() -> datetime:
+    """The moment of the walk."""
+    from django.utils import timezone
+
+    return timezone.now()
+
+
+def asked(login: str, at: datetime) -> Iterator[tuple[str, Any]]:
+    """Address → what a program of this person gets."""
+    from django.test import Client
+
+    from tocsin.centre.members.models import Person
+    from tocsin.centre.members.services import add_key
+
+    person = Person.objects.get(login=login)
+    try:
+        _, secret = add_key(
+            person=person, name="walk", scopes=["read", "packages", "taxii"], by=login, at=at,
+            expires_at=at + timedelta(days=9),
+        )  # fmt: skip
+    except Refused:
+        return
+    client = Client(raise_request_exception=False, headers={"authorization": f"Bearer {secret}"})
+    waiting = list(MACHINE)
+    for address in waiting:
+        answer = client.get(address)
+        body = b"".join(answer) if answer.streaming else answer.content
+        yield plain(address), [answer.status_code, answer.headers.get("Content-Type", ""), *told(body)]
+        if address.startswith("/taxii2/") and answer.status_code == 200:
+            waiting += _further(address, json.loads(body))
+
+
+def _further(address: str, body: dict[str, Any]) -> list[str]:
+    """What a resource of TAXII leads to: roots, collections, their objects, the next page of them."""
+    if "api_roots" in body:
+        roots = [urlsplit(root).path.rstrip("/") for root in body["api_roots"]]
+        return [f"{root}/{rest}" for root in roots for rest in ("", "collections/")]
+    if "collections" in body:
+        able = [each["id"] for each in body["collections"] if each.get("can_read")]
+        return [f"{address}{each}/{rest}/?limit=40" for each in able for rest in ("objects", "manifest")]
+    if body.get("more") and "&next=" not in address:
+        return [f"{address}&next={quote(str(body['next']))}"]
+    return []
 
 
 def links(body: bytes, address: str) -> list[str]:
-    """Addresses on this site that a page leads to by reading, in order."""
-    found = set()
-    for link in LINK.findall(FORM_OF_POST.sub(b"", body)):
+    """Addresses on this site that a page leads to by reading, in its order."""
+    found = {}
+    for link in LINK.findall(body):
         target, _ = urldefrag(urljoin(address, html.unescape(link.decode())))
         if not urlsplit(target).netloc and target.startswith("/") and not LEFT_OUT.search(target):
-            found.add(target)
-    return sorted(found)
+            found[target] = None
+    return list(found)
+
+
+def plain(text: str) -> str:
+    """A text without what differs each time."""
+    for pattern, word in CHANGING:
+        text = pattern.sub(word, text)
+    return text
 
 
 def told(body: bytes) -> list[str]:
@@ -102,11 +166,9 @@ def told(body: bytes) -> list[str]:
         text = body.decode()
     except UnicodeDecodeError:
         return [hashlib.sha256(body).hexdigest()]
-    for pattern, word in CHANGING:
-        text = pattern.sub(word, text)
-    return [text]
+    return [plain(text)]
 
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
-    main()
+    main(*sys.argv[1:])

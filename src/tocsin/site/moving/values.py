@@ -119,7 +119,11 @@ def _no_constant(said: str) -> object:
     raise ValueError(f"{said} is no number of JSON")
 
 
-_SPELLED: dict[Kind, Callable[[Any], Any]] = {Kind.MOMENT: moment, Kind.JSON: json_text, Kind.FRACTION: float}
+_SPELLED: dict[Kind, Callable[[Any], Any]] = {
+    Kind.MOMENT: moment,
+    Kind.JSON: json_text,
+    Kind.FRACTION: lambda value: float(value) + 0.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
