@@ -69,7 +69,8 @@ class FarServer:
         shutil.chown(data, "postgres")
         (self.folder / "password").write_text(PASSWORD)
         self._as_server(
-            str(self.bin / "initdb"), "-D", str(data), "-U", "tocsin", "-E", "UTF8", "--locale=C", "-A", "scram-sha-256",
+            str(self.bin / "initdb"), "-D", str(data), "-U", "tocsin", "-E", "UTF8", "--locale=C", "-A",
+            "scram-sha-256",
             f"--pwfile={self.folder / 'password'}",
         )  # fmt: skip
         self._sign()
@@ -81,7 +82,8 @@ class FarServer:
             server.execute("CREATE DATABASE tocsin")
 
     def _sign(self) -> None:
-        key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "far")])
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "far")])
         now = datetime.now(UTC)
         made = (
             x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())

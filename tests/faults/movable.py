@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,14 @@ def _tell() -> None:
     print(json.dumps(found))
 
 
+def _note(said: str) -> None:
+    """Write an act into the log, as another installation has it."""
+    from tocsin.centre.audit.services import record
+
+    at, actor, action, subject, detail = json.loads(said)
+    record(actor, action, subject, detail, at=datetime.fromisoformat(at))
+
+
 def _next_job() -> None:
     """The number that the next job gets."""
     from tests.builders import NOW
@@ -188,7 +197,8 @@ def _killed(where: str, calls: str, address: str) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
-    if sys.argv[1] in {"tell", "next-job", "make", "killed"}:
+    STEPS = {"make": _make, "tell": _tell, "note": _note, "next-job": _next_job, "killed": _killed}
+    if sys.argv[1] in STEPS:
         if sys.argv[1] == "make":
             Path(os.environ["TOCSIN_HOME"]).mkdir(parents=True, exist_ok=True)
             from tocsin.cli.installation import make as first
@@ -197,4 +207,4 @@ if __name__ == "__main__":
         import django
 
         django.setup()
-        {"make": _make, "tell": _tell, "next-job": _next_job, "killed": _killed}[sys.argv[1]](*sys.argv[2:])
+        STEPS[sys.argv[1]](*sys.argv[2:])

@@ -121,7 +121,8 @@ def port(installation: Installation, tmp_path: Path) -> Iterator[int]:
     try:
         until = time.monotonic() + HANG_SECONDS
         while asked(number, "GET", "/sign-in/")[0] != 200:
-            assert process.poll() is None and time.monotonic() < until, (tmp_path / "said").read_text()
+            assert process.poll() is None, (tmp_path / "said").read_text()
+            assert time.monotonic() < until
             time.sleep(0.2)
         yield number
     finally:

@@ -77,7 +77,8 @@ WAY = (
     ("tocsin.site.moving.writing.Target._execute", 30), ("tocsin.site.moving.notes.write", 40),
     ("tocsin.site.moving.writing.Target.count_on", 1), ("tocsin.site.moving.work.prove", 1),
     ("tocsin.site.moving.work.faults_of_the_whole", 1), ("tocsin.site.moving.work.settle", 1),
-    ("tocsin.site.moving.work.record", 1), ("tocsin.site.store_mark.adopt", 1), ("tocsin.site.settings_file.set_line", 1),
+    ("tocsin.site.moving.work.record", 1), ("tocsin.site.store_mark.adopt", 1),
+    ("tocsin.site.settings_file.set_line", 1),
 )  # fmt: skip
 """Where it is killed, one after the other: function and which call of it."""
 

@@ -1,7 +1,7 @@
 """Everything that some people and a program are shown by one installation, told as JSON: address → status and body.
 
-Run as a program (`python -m tests.faults.walk MOMENT LOGIN…`), so that it has its own settings and database. It follows every
-link of every page, in the order of their addresses, and changes nothing but what reading changes.
+Run as a program (`python -m tests.faults.walk MOMENT LOGIN…`), so that it has its own settings and database. It follows
+the links of every page, one of each kind, and changes nothing but what reading changes.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def main(at: str, *logins: str) -> None:
     settings.ALLOWED_HOSTS.append("testserver")
     found: dict[str, Any] = {}
     for login in logins:
-        for address, said in (*walked(login), *asked(login, moment)):
+        for address, said in (*walked(login, moment), *asked(login, moment)):
             found[f"{login} {address}"] = said
     print(json.dumps(found))
 
 
-def walked(login: str) -> Iterator[tuple[str, Any]]:
+def walked(login: str, at: datetime) -> Iterator[tuple[str, Any]]:
     """Address → what this person is shown there, from the first page on, page by page in their order."""
     from django.test import Client
 
@@ -68,7 +68,7 @@ def walked(login: str) -> Iterator[tuple[str, Any]]:
     client = Client(raise_request_exception=False, headers={"accept-language": "en"})
     client.force_login(Person.objects.get(login=login))
     session = client.session
-    session[PROVED_AT] = timezone_now().isoformat()
+    session[PROVED_AT] = at.timestamp()
     session.save()
     waiting, kinds = ["/"], {"/": 1}
     for address in waiting:
@@ -81,13 +81,6 @@ def walked(login: str) -> Iterator[tuple[str, Any]]:
             if kinds.setdefault(kind, 0) < MOST_OF_A_KIND:
                 kinds[kind] += 1
                 waiting.append(link)
-
-
-def timezone_now() -> datetime:
-    """The moment of the walk."""
-    from django.utils import timezone
-
-    return timezone.now()
 
 
 def asked(login: str, at: datetime) -> Iterator[tuple[str, Any]]:
