@@ -33,7 +33,8 @@ MOMENTS = some.datetimes(min_value=datetime(1000, 1, 1)).map(str)
 ROWS = some.lists(
     some.tuples(
         some.integers(-(2**63), 2**63 - 1), MOMENTS, some.none() | TEXTS, PLAIN.map(json.dumps),
-        some.binary(max_size=9), some.integers(0, 1), some.floats(allow_nan=False).map(lambda share: share + 0.0), some.dates().map(str),
+        some.binary(max_size=9), some.integers(0, 1),
+        some.floats(allow_nan=False).map(lambda share: share + 0.0), some.dates().map(str),
     ),
     max_size=6, unique_by=lambda row: row[0],
 )  # fmt: skip

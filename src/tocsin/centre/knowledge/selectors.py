@@ -75,7 +75,7 @@ def referring(among: Objects, target: str) -> Objects:
 def _first_referring(among: Objects, target: str) -> list[Object]:
     """The first that refer to this id. Of one key after the other: their index has them in order, and a million more
     need not be looked at."""
-    found = {}
+    found: dict[int, Object] = {}
     for key in _keys(Way.TARGET, [target]):
         found.update(
             (each.pk, each) for each in among.filter(mentions__key=key).order_by("mentions__object_id")[:MOST_LINKED]
