@@ -67,7 +67,7 @@ def told(installation: Installation, *words: str, status: int = 0, **environment
     """What a command says: its output, or why it ended with another status."""
     done = subprocess.run(
         [sys.executable, "-c", MAIN, *words], env={**installation.environment, **environment}, capture_output=True,
-        text=True, timeout=200, check=False,
+        text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == status, f"{done.returncode}: {done.stdout}{done.stderr[-3000:]}"
     return done.stdout if status == 0 else done.stderr
@@ -77,7 +77,7 @@ def program(installation: Installation, *words: str) -> subprocess.CompletedProc
     """One of the steps below, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "tests.faults.movable", *words], env=installation.environment, capture_output=True,
-        text=True, timeout=200, check=False,
+        text=True, timeout=900, check=False,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from tests.faults.installation import Installation
 from tests.faults.movable import Server, step, told
 from tests.faults.test_lost_database import NEEDS_SERVER
 
-pytestmark = [pytest.mark.django_db, NEEDS_SERVER, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, NEEDS_SERVER, pytest.mark.slow, pytest.mark.timeout(1200)]
 PEOPLE = ("ines", "bureau-fr", "samir", "admin", "polar-ops")
 """An analyst with the victim desk, a bureau's officer, an auditor, an administrator, a partner's analyst."""
 ENGINE = re.compile(r"SQLite [\d.]+|PostgreSQL [\d.]+( \([^)<]*\))?")
@@ -58,7 +58,7 @@ def test_all_stays_equal(tmp_path: Path, server: Server) -> None:
     at = datetime.now(UTC).replace(microsecond=0)
     found: list[dict[str, Any]] = []
     for walking in [walk(before, at), walk(after, at)]:
-        said, _ = walking.communicate(timeout=500)
+        said, _ = walking.communicate(timeout=1000)
         assert walking.returncode == 0
         found.append(json.loads(said))
     was, is_now = found

@@ -10,12 +10,12 @@ from django.http import HttpRequest
 from ninja.parser import Parser
 
 _ODD = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00")
-_HALF = re.compile("[\ud800-\udfff]")
+_NEITHER = re.compile("[\x00\ud800-\udfff]")
 
 
 class KeptTexts(Parser):
-    """As ever; but the character zero is left out of texts, and half a pair of UTF-16 becomes the sign for what nobody
-    could read: PostgreSQL takes neither."""
+    """As ever; but in texts the character zero, and half a pair of UTF-16, becomes the sign for what nobody could read:
+    PostgreSQL takes neither."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         """The body's JSON. Raises what the decoder raises."""
@@ -25,7 +25,7 @@ class KeptTexts(Parser):
 
 def _kept(value: Any) -> Any:
     if isinstance(value, str):
-        return _HALF.sub("\ufffd", value.replace("\x00", ""))
+        return _NEITHER.sub("\ufffd", value)
     if isinstance(value, list):
         return [_kept(each) for each in value]
     if isinstance(value, dict):
