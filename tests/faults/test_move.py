@@ -63,7 +63,9 @@ def test_there_and_back(own: Installation, server: Server) -> None:
     assert len(old) > 100_000
     assert "must be moved away first" in told(own, "move", "sqlite:", status=1)
     (own.home / "tocsin.sqlite3").rename(own.home / "former.sqlite3")
-    there = step(own, "tell")
+    there, other = step(own, "tell"), server.database()
+    told(own, "move", other)  # From one server to another.
+    assert step(own, "tell") == there
     told(own, "move", "sqlite:")
     assert step(own, "tell") == there
     assert step(own, "next-job") == 5

@@ -24,7 +24,8 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit
 from tocsin.core.errors import Refused
 
 LINK = re.compile(rb"""(?:href|src|hx-get)=["']([^"'<>]*)["']""")
-LEFT_OUT = re.compile(r"/static/|/sign-out|/sign-in|/language|/account/")
+LEFT_OUT = re.compile(r"/static/|/sign-out|/sign-in|/language|/account/|[?&]sample=")
+"""What leads elsewhere, signs out, or chooses acts by their hashes, in which marks of copies differ each time."""
 MOST_OF_A_KIND = 1
 """So many addresses that differ only in what they name are opened."""
 NAMES = re.compile(r"[A-Z]{2,3}-\d{4}-\d+|(?<=/)[A-Z]{2}(?=/)|(?<=/)[\w-]{16,}(?=/|$)|\d+|=[^&]*")

@@ -17,6 +17,7 @@ ALIAS = "moved-to"
 LEAST_VERSION = 15
 LOCK = 0x746F6373696E
 """Two moves into one database would fill it twice."""
+INDEX_MEMORY = "256MB"
 LIKE_SQLITE = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic")
 """Orders of texts that are SQLite's: by code points. Under any other, lists would stand in another order afterwards."""
 CREATE = "CREATE DATABASE {name} OWNER {user} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8';"
@@ -84,6 +85,8 @@ class Target:
         for place, statement in enumerate(later):
             told(place, len(later))
             with self._writing():
+                if self.is_postgres:
+                    self._execute(f"SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'")
                 self._execute(statement)
                 notes.write(self.connection, notes.LATER, later[place + 1 :])
 
