@@ -24,23 +24,25 @@ from .reading import PostgresSource, Source, SQLiteSource
 SQLITE = "sqlite:"
 FILES_TOLD = 20
 TOLD_EVERY = 100
-_MEANINGS: tuple[tuple[str, str], ...] = (
-    (r"(password|Ident|Peer) authentication failed|no password supplied",
+_MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(password|Ident|Peer) authentication failed|no password supplied"),
      "the server does not let this user in: look at the user and the password in the address, and at pg_hba.conf"),
-    (r"no pg_hba.conf entry", "the server lets nobody in from here: it needs a line in pg_hba.conf"),
-    (r"database .* does not exist", "there is no such database: make it first (docs/guides/operator/postgresql.md)"),
-    (r"role .* does not exist", "there is no such user on the server: CREATE ROLE … LOGIN"),
-    (r"could not translate host name|Name or service not known", "nobody knows a machine of that name"),
-    (r"Connection refused|No such file or directory|timeout expired|timed out|No route to host",
+    (re.compile(r"no pg_hba.conf entry"), "the server lets nobody in from here: it needs a line in pg_hba.conf"),
+    (re.compile(r"database .* does not exist"),
+     "there is no such database: make it first (docs/guides/operator/postgresql.md)"),
+    (re.compile(r"role .* does not exist"), "there is no such user on the server: CREATE ROLE … LOGIN"),
+    (re.compile(r"could not translate host name|Name or service not known"), "nobody knows a machine of that name"),
+    (re.compile(r"Connection refused|No such file or directory|timeout expired|timed out|No route to host"),
      "no server answers there: look whether it runs, and at the address"),
-    (r"No space left on device|could not extend file|disk full",
+    (re.compile(r"No space left on device|could not extend file|disk full"),
      "the disk of the server is full: make room there, then call the same again; it goes on where it was"),
-    (r"certificate|SSL error|SSL connection",
+    (re.compile(r"certificate|SSL error|SSL connection"),
      "the connection could not be made safe: look at sslrootcert and at the server's name"),
-    (r"remaining connection slots|too many connections", "the server has no connection left: stop who else uses it"),
-    (r"terminating connection|server closed|connection.*(lost|closed)|SSL SYSCALL|the database system is",
+    (re.compile(r"remaining connection slots|too many connections"),
+     "the server has no connection left: stop who else uses it"),
+    (re.compile(r"terminating connection|server closed|connection.*(lost|closed)|SSL SYSCALL|the database system is"),
      "the connection was lost: call the same again; it goes on where it was"),
-    (r"permission denied|must be owner", "this user may not do that: let it own the database"),
+    (re.compile(r"permission denied|must be owner"), "this user may not do that: let it own the database"),
 )  # fmt: skip
 """What a server's error means, in the order in which they are looked for."""
 
@@ -85,7 +87,7 @@ def told_of(error: BaseException) -> str:
     own = re.sub(r"\s+", " ", str(error)).strip()
     if isinstance(error, psycopg.errors.DiskFull):
         own += " (No space left on device)"
-    meaning = next((said for pattern, said in _MEANINGS if re.search(pattern, own)), "")
+    meaning = next((said for pattern, said in _MEANINGS if pattern.search(own)), "")
     return (
         f"{meaning[:1].upper()}{meaning[1:].rstrip('?.')}. The server says: {own}"
         if meaning

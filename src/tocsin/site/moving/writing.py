@@ -20,7 +20,6 @@ LOCK = 0x746F6373696E
 INDEX_MEMORY = "256MB"
 LIKE_SQLITE = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic")
 """Orders of texts that are SQLite's: by code points. Under any other, lists would stand in another order afterwards."""
-CREATE = "CREATE DATABASE {name} OWNER {user} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8';"
 
 
 class Unusable(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
@@ -178,7 +177,10 @@ def _look_at_server(connection: BaseDatabaseWrapper) -> None:
             " WHERE datname = current_database()"
         )
         encoding, order, provider = cursor.fetchone()
-        made = CREATE.format(name=facts["NAME"], user=facts["USER"] or "tocsin")
+        made = (
+            f"CREATE DATABASE {facts['NAME']} OWNER {facts['USER'] or 'tocsin'} TEMPLATE template0 ENCODING 'UTF8' "
+            "LC_COLLATE 'C' LC_CTYPE 'C.UTF-8';"
+        )
         if encoding != "UTF8":
             raise Unusable(
                 f"The database keeps texts in {encoding}; names need UTF8. Make it anew, empty as it is: {made}"
