@@ -22,7 +22,7 @@ from tocsin.site.act_log import log_of_acts
 
 from . import notes, places
 from .notes import Note
-from .reading import Source
+from .reading import Source, Unreadable
 from .tables import Table, tables_of
 from .values import Faults, Row, Sum, Unfit, look_through
 from .writing import Target
@@ -261,7 +261,7 @@ class Move:
         tables = tables_of(connection)
         try:
             sums = looked_through(source, tables, self.told)
-        except Stopped:
+        except (Stopped, Unreadable):
             self._stay(is_new=is_new)
             raise
         if is_new:
