@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 from django.test import Client
@@ -56,6 +57,30 @@ def test_odd_values_and_logins_of_machines(dana: Client) -> None:
     word = base64.b64encode(b"a\x00b:secret").decode()
     stranger = Client(raise_request_exception=False)
     assert stranger.get("/taxii2/", headers={"Authorization": f"Basic {word}"}).status_code == 401
+
+
+BODIES = (
+    ("/api/v1/lookups", {"values": ["a\x00b", "\ud800"]}),
+    ("/api/v1/deliveries/{receipt}/urgent", {"reason": "Somebody is in danger\x00\udc00"}),
+    ("/api/v1/deliveries/{receipt}/recall", {"reason": "wrong", "action": "delete", "note": "x\x00\ud83d"}),
+    ("/api/v1/deliveries/{receipt}/handling", {"tlp": "TLP:RED\x00", "note": "\x00\ud800"}),
+    ("/api/v1/circulars", {"subject": "a\x00\ud800", "text": "b\x00\ud800", "countries": ["MA\x00"]}),
+    ("/api/v1/permissions", {"receipt": "{receipt}", "reason": "\x00\ud800 needed", "audience": ["FR\x00"]}),
+    ("/api/v1/received/acknowledgements", {"references": ["{receipt}\x00", "\ud800"]}),
+    ("/api/v1/received/{receipt}/answer", {"step": "x\x00", "note": "\ud800"}),
+    ("/api/v1/recalls/RC-1/answer", {"state": "x\x00", "note": "\ud800"}),
+)
+
+
+@pytest.mark.parametrize("login", ["dana_analyst", "fleur_officer", "pia_partner"])
+def test_texts_that_no_database_keeps(login: str, client: Client) -> None:
+    receipt = scene.make().delivery.receipt
+    client = Client(raise_request_exception=False)
+    client.force_login(people.call(login))
+    for address, said in BODIES:
+        body = json.dumps(said).replace("{receipt}", receipt)
+        answer = client.post(address.format(receipt=receipt), body, content_type="application/json")
+        assert answer.status_code < 500, address
 
 
 def test_no_name_holds_the_character_zero(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import load_or_make
 from tocsin.credentials.sealing import sealing_key
 from tocsin.site import installation
-from tocsin.site.databases import database_of
+from tocsin.site.databases import GIVEN_UP, SERVER_LOOKS, database_of, for_pages
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -28,10 +29,11 @@ def test_another_machine_is_reached_only_when_it_proves_who_it_is(tmp_path: Path
     """12.3.1: unless the address says so itself."""
     far = "postgresql://tocsin:a%40b@db.example:5433/tocsin"
     made = database_of(far, tmp_path)
-    assert made["OPTIONS"] == {"sslmode": "verify-full"}
+    usual = {**GIVEN_UP, "options": SERVER_LOOKS}
+    assert made["OPTIONS"] == {**usual, "sslmode": "verify-full"}
     assert (made["HOST"], made["PORT"], made["PASSWORD"]) == ("db.example", 5433, "a@b")
     told = database_of(f"{far}?sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcert=/etc/t.pem", tmp_path)["OPTIONS"]
-    assert told == {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "sslcert": "/etc/t.pem"}
+    assert told == {**usual, "sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "sslcert": "/etc/t.pem"}
 
 
 @pytest.mark.parametrize("said", ["sslmode=disable", "sslmode=prefer", "sslmode=require", "sslmode=verify-ca", "ssl=1"])
@@ -82,3 +84,16 @@ def test_the_unit_lends_each_key_by_its_own_name() -> None:
     assert re.findall(r"^LoadCredentialEncrypted=([\w.-]+):", text, re.M) == [
         "signing-key.pem", "sealing-key", "content-keys", "secret", "pgpass",
     ]  # fmt: skip
+
+
+def test_how_long_a_server_is_waited_for_may_be_said(tmp_path: Path) -> None:
+    said: Any = database_of("postgresql://t@/t?connect_timeout=30&tcp_user_timeout=9000", tmp_path)
+    assert said["OPTIONS"]["connect_timeout"] == "30"
+    assert said["OPTIONS"]["tcp_user_timeout"] == "9000"
+    assert said["OPTIONS"]["keepalives_idle"] == GIVEN_UP["keepalives_idle"]
+    assert "statement_timeout" not in said["OPTIONS"]["options"], "workers may take as long as it takes"
+    for_pages(said)
+    assert "statement_timeout=60000" in said["OPTIONS"]["options"]
+    lite: Any = database_of("", tmp_path)
+    for_pages(lite)
+    assert lite == database_of("", tmp_path)

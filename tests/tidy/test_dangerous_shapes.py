@@ -24,6 +24,7 @@ FORMATS_OF_OWN_DATA = {
     "products/words.py": "texts of products/texts.toml",
     "centre/redaction/services.py": "a translated text of ours, whose value is a number",
     "centre/intake/register.py": "SQL of the same module",
+    "site/moving/reading.py": "psycopg's own sql.SQL, names of the models",
 }
 """Modules that call `.format` of something that is no constant on the spot, with what it is."""
 SCRIPTS = sorted((ROOT / "src" / "tocsin" / "site" / "static" / "site").glob("*.js"))

@@ -15,6 +15,7 @@ from tocsin import __version__
 
 from . import answers, circulars, deliveries, errors, handling, permissions, recalls, received, scorecards
 from .callers import KeyAuth, SessionAuth
+from .parsing import KeptTexts
 
 HERE = Path(__file__).parent
 
@@ -24,6 +25,7 @@ api = NinjaAPI(
     description="Deliveries in, answers out. Every answer shows what its asker may see, and nothing else.",
     urls_namespace="api-v1",
     auth=[KeyAuth(), SessionAuth()],
+    parser=KeptTexts(),
     docs_url=None,
     openapi_url="/openapi.json",
 )

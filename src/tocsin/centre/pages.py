@@ -6,10 +6,11 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+from django.db.models import Model, QuerySet
 
 from tocsin.core.errors import InputError
 
@@ -23,6 +24,17 @@ class Page(Generic[Row]):
     rows: list[Row]
     first: bool = False
     next: str = ""
+
+
+def newest_first(found: QuerySet[Model], cursor: str, size: int) -> Page[Any]:
+    """The page of a list that begins after the cursor: rows by their numbers, the highest first. However far down, it
+    costs what the first page costs; a cursor that is not ours begins anew."""
+    place = unseal(cursor) if cursor else None
+    if place is not None and place.isdecimal():
+        found = found.filter(pk__lt=int(place))
+    rows = list(found.order_by("-pk")[: size + 1])
+    more, rows = len(rows) > size, rows[:size]
+    return Page(rows, place is not None, seal(str(rows[-1].pk)) if more else "")
 
 
 def seal(place: str, purpose: str = "cursor") -> str:

@@ -14,6 +14,7 @@ from django.db.models.expressions import RawSQL
 
 VALUES_IN_STATEMENT = 900
 """Every SQLite takes 999. Rows that share a statement cost a third of what they cost one by one."""
+COPIED_AT_ONCE = 50_000
 
 
 class Numbers(RawSQL):
@@ -59,8 +60,32 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[Seq
 
 
 def insert_frame(model: type[models.Model], frame: pl.DataFrame) -> None:
-    """The same for a frame whose columns are named as the model's fields."""
-    insert(model, frame.columns, frame.rows())
+    """The same for a frame whose columns are named as the model's fields. No row becomes an object of Python on its way
+    to PostgreSQL: that costs more than all that the server does with it."""
+    if connection.vendor != "postgresql" or not all(map(_is_plain, frame.dtypes)):
+        insert(model, frame.columns, frame.rows())
+        return
+    if not len(frame):
+        return
+    table = connection.ops.quote_name(model._meta.db_table)
+    fields = {field.name: str(field.column) for field in model._meta.concrete_fields}
+    names = ", ".join(connection.ops.quote_name(fields[column]) for column in frame.columns)
+    with transaction.atomic(), connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        for portion in frame.iter_slices(COPIED_AT_ONCE):
+            copy.write(copy_text(portion))
+
+
+def copy_text(frame: pl.DataFrame) -> bytes:
+    """The frame as COPY reads it: tabs between columns, `\\N` for what is not there."""
+    escaped = pl.col(pl.String).str.replace_many(["\\", "\t", "\n", "\r"], ["\\\\", "\\t", "\\n", "\\r"])
+    binary = [name for name, kind in frame.schema.items() if kind == pl.Binary]
+    hexed = [(pl.lit("\\\\x") + pl.col(name).bin.encode("hex")).alias(name) for name in binary]
+    ready = frame.with_columns(escaped, *hexed)
+    return ready.write_csv(include_header=False, separator="\t", null_value="\\N", quote_style="never").encode()
+
+
+def _is_plain(kind: pl.DataType) -> bool:
+    return kind.is_integer() or kind in (pl.String, pl.Binary, pl.Boolean, pl.Date)
 
 
 def _statement(table: str, names: str, columns: int, rows: int) -> str:

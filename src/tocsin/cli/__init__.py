@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "seal": ("tocsin.cli.seal", "What the database cannot read: state, sealing, a new key."),
     "purge": ("tocsin.cli.purge", "Purge what is over; show what is due."),
     "clock": ("tocsin.cli.clock", "How late it is: what the machine's clock says, and what is known."),
+    "move": ("tocsin.cli.move", "Bring the database into another one, proved equal."),
     "audit": ("tocsin.cli.audit", "The log of acts: search, prove, verify."),
     "person": ("tocsin.cli.people", "People and organisations: create, list, set a password."),
     "work": ("tocsin.cli.serve", "Do waiting work."),
@@ -87,13 +88,19 @@ def main(home: Path | None) -> None:
         os.environ["TOCSIN_HOME"] = str(home.absolute())
 
 
-def setup(*, need_installation: bool = True) -> Any:
-    """Load Django for the installation at hand and return it; a clear error when there is none."""
-    from tocsin.site import installation
+def setup(*, need_installation: bool = True, is_moving: bool = False) -> Any:
+    """Load Django for the installation at hand and return it; a clear error when there is none, or it is not to be used
+    because it is moved, which only `tocsin move` itself may look at."""
+    from tocsin.site import installation, occupancy
 
     found = installation.load()
     if need_installation and not found.is_made:
         raise click.ClickException(f"There is no installation in {found.home}. Create one with: tocsin init")
+    if found.is_made and not is_moving:
+        try:
+            occupancy.share(found.home)
+        except occupancy.Occupied as error:
+            raise click.ClickException("This installation is being moved to another database. Wait.") from error
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.site.settings")
     import django
     from django.apps import apps
@@ -101,4 +108,20 @@ def setup(*, need_installation: bool = True) -> Any:
     if not apps.ready:  # A second time would take away whoever listens to the log by now.
         with starting():
             django.setup()
+    if found.is_made and not is_moving:
+        _require_own_database()
     return found
+
+
+def _require_own_database() -> None:
+    """A database that was moved away, or is not proved yet, is used by nobody."""
+    from django.db import DatabaseError, InterfaceError
+
+    from tocsin.site.moving import standing
+
+    try:
+        refusal = standing.refusal()
+    except (DatabaseError, InterfaceError):
+        return  # It is not there: whoever needs it will say so.
+    if refusal:
+        raise click.ClickException(refusal)

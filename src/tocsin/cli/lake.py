@@ -242,3 +242,18 @@ def shared(login: str, by: str, most: int, as_json: bool) -> None:
         click.echo(
             f"{visible(str(each['value']))}  ({each['kind']}, {each['rows']:,} rows): {', '.join(each[f'{by}s'])}"
         )
+
+
+@lake.command("take")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+def take(yes: bool) -> None:
+    """Say that the store belongs to this database from now on, and not to the one that used it before."""
+    from tocsin.site import store_mark
+
+    if store_mark.is_ours():
+        click.echo("The store belongs to this database already.")
+        return
+    if not yes:
+        click.confirm("Is the other one gone for good? Both on one store would destroy each other's files", abort=True)
+    store_mark.adopt(datetime.now(UTC))
+    click.echo("The store belongs to this database now. What used it before does not start on it any more.")

@@ -99,9 +99,13 @@ def _recall_again() -> None:
     from tocsin.centre.recall.services import replay
     from tocsin.centre.retention.purging import replay as end_again
     from tocsin.credentials.content_keys import KeyMissing
-    from tocsin.site import own_keys
+    from tocsin.site import own_keys, store_mark
 
     now = datetime.now(UTC)
+    try:
+        store_mark.require(now)
+    except store_mark.Foreign as error:
+        raise click.ClickException(str(error)) from error
     try:
         own_keys.require(settings.INSTALLATION.organisation, now)
         _look_at_the_clock(now)

@@ -161,9 +161,12 @@ def main() -> None:
         import django
 
         django.setup()
+        from django.conf import settings
+
         from tocsin.centre.jobs.worker import work
 
-        from . import wiring
+        from . import occupancy, wiring
+    occupancy.share(settings.INSTALLATION.home)
 
     # A terminal tells the whole group, and the command that started this tells it as well: only the latter counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -125,6 +125,8 @@ ACTIONS: dict[str, str | Promise] = {
     "batch.sealed": _("Sealed a part of a delivery"),
     "restriction.read": _("Read a source's own restriction (H3) before opening"),
     "seal.rotated": _("Changed the key of what is sealed"),
+    "installation.moved": _("Moved to another database"),
+    "store.adopted": _("The store was taken into use"),
     "keys.adopted": _("A file of keys was taken into use"),
     "keys.given-up": _("Went on without a file of keys that was lost"),
     "country.networks-read": _("Read a country's networks"),

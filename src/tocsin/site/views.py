@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -30,7 +31,7 @@ from tocsin.formats import all_formats
 from tocsin.reference.countries import country
 from tocsin.taxii import answers as taxii
 
-from . import desk, state
+from . import desk, state, unanswered
 from .access import person_of, requires
 from .acts import acts
 
@@ -172,7 +173,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """500: our fault."""
+    """500: our fault; 503 where the database does not answer, in words that ask nothing of it."""
+    if unanswered.is_lost(sys.exc_info()[1]):
+        return unanswered.answer(request)
     if taxii.is_spoken(request):
         return taxii.refusal(request, 500)
     return render(request, "site/error.html", {"code": 500}, status=500)

@@ -221,7 +221,7 @@ def log_lookup(
 ) -> None:
     """A search is an act: who asked for what, without the answer, and in whose place (`said_for`). What was shown of it
     reached an organisation."""
-    now = datetime.now(UTC)
+    now = timezone.now()
     with transaction.atomic():
         if shown_to is not None:
             took(shown_to, channel, {*reply.found.by_batch, *(each.batch_id for each in reply.objects)}, now)

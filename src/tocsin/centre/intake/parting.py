@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, Max
 
 from tocsin.centre.members.models import HandlingSet
+from tocsin.centre.rows import insert
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.observations import SCHEMA
 from tocsin.lake import compaction, files, parquet
@@ -194,8 +195,8 @@ def _move_tallies(rows: pl.DataFrame, into: Mapping[int, int]) -> None:
         key = {"day": day, "country": country, "type": kind, "role": role}
         left = Tally.objects.filter(batch=batch, **key)
         left.update(rows=F("rows") - count, sightings=F("sightings") - sightings)
-        made.append(Tally(batch_id=into[batch], rows=count, sightings=sightings, **key))
-    Tally.objects.bulk_create(made)
+        made.append((into[batch], day, country, kind, role, count, sightings))
+    insert(Tally, ("batch", "day", "country", "type", "role", "rows", "sightings"), made)
     Tally.objects.filter(batch__in=list(into), rows__lte=0).delete()
     named = rows.filter(pl.col("malware").is_not_null())
     names = named.group_by("batch", place, "malware").agg(

@@ -345,7 +345,7 @@ def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> 
 
 def _insert_tallies(delivery: Delivery, outcome: dict[str, Any], work: Path) -> None:
     for frame in parts_of(outcome, "tallies", work):
-        rows.insert(Tally, ("batch", "day", "country", "type", "role", "rows", "sightings"), frame.rows())
+        rows.insert_frame(Tally, frame.select("batch", "day", "country", "type", "role", "rows", "sightings"))
     for frame in parts_of(outcome, "names", work):
         columns = ("batch", "country", "malware", "rows", "last_day")
         red = list(red_batches(delivery).values_list("pk", flat=True))
@@ -353,7 +353,7 @@ def _insert_tallies(delivery: Delivery, outcome: dict[str, Any], work: Path) -> 
             words = {word: vault.sealed_word(word) for word in frame.filter(pl.col("batch").is_in(red))["malware"]}
             sealed = pl.col("malware").replace_strict(words, default=None, return_dtype=pl.String)
             frame = frame.with_columns(malware=pl.when(pl.col("batch").is_in(red)).then(sealed).otherwise("malware"))
-        rows.insert(NameTally, columns, frame.select(columns).rows())
+        rows.insert_frame(NameTally, frame.select(columns))
 
 
 def red_batches(delivery: Delivery) -> BatchSet:

@@ -19,6 +19,7 @@ from tocsin.centre.intake.models import Batch, BatchSet, NameTally, Tally
 from tocsin.centre.intake.sealed_fields import SealedColumn
 from tocsin.centre.intake.services import seal_name
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.rows import insert
 from tocsin.core.words import Role, Tlp
 
 from .models import SEALED_COLUMNS, Block, Mention, Object, sealed_head
@@ -100,9 +101,7 @@ def _seal_objects(batch: Batch) -> None:
         Object.objects.bulk_update(sealed, ["head", *SEALED_COLUMNS])
         mentions = list(Mention.objects.filter(object_id__in=numbers).values_list("key", "object_id"))
         Mention.objects.filter(object_id__in=numbers).delete()
-        Mention.objects.bulk_create(
-            Mention(key=sealed_key(finder, each), object_id=number) for each, number in mentions
-        )
+        insert(Mention, ("key", "object"), [(sealed_key(finder, each), number) for each, number in mentions])
     batch.renderings.all().delete()  # Of before it was sealed.
     starts = list(Block.objects.filter(**within).order_by("pk").values_list("pk", flat=True))
     for start, until in zip(starts, [*starts[1:], first + OBJECTS_IN_DELIVERY], strict=True):

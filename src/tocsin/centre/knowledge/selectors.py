@@ -99,12 +99,23 @@ def referring(among: Objects, target: str) -> Objects:
     return among.filter(mentions__key__in=_keys(Way.TARGET, [target]))
 
 
+def _first_referring(among: Objects, target: str) -> list[Object]:
+    """The first that refer to this id. Of one key after the other: their index has them in order, and a million more
+    need not be looked at."""
+    found: dict[int, Object] = {}
+    for key in _keys(Way.TARGET, [target]):
+        found.update(
+            (each.pk, each) for each in among.filter(mentions__key=key).order_by("mentions__object_id")[:MOST_LINKED]
+        )
+    return [found[number] for number in sorted(found)[:MOST_LINKED]]
+
+
 def linked(among: Objects, thing: Object, body: Body) -> list[tuple[str, Object]]:
     """Objects that this one refers to or that refer to it, with the name of the relation."""
     outward = {target: relation for relation, target in islice(body.refs, MOST_REFERENCES)}
-    found = identified(among, outward)[:MOST_LINKED]
+    found = identified(among, outward).order_by("pk")[:MOST_LINKED]
     pairs = [(outward[each.object_id], each) for each in found if each.object_id in outward]
-    for each in referring(among, thing.object_id)[:MOST_LINKED]:
+    for each in _first_referring(among, thing.object_id):
         with suppress(KeyMissing):
             relation = next((name for name, target in body_of(each).refs if target == thing.object_id), None)
             if relation is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,6 +15,7 @@ from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requ
 from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
+from tocsin.centre.pages import newest_first
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
 from tocsin.reference.countries import country
@@ -40,10 +40,10 @@ def package_list(request: HttpRequest) -> HttpResponse:
     chosen = request.GET.get("country", "").upper()
     if chosen:
         packages = packages.filter(country=chosen)
-    page = Paginator(packages, PER_PAGE).get_page(request.GET.get("page"))
+    page = newest_first(packages, request.GET.get("after", ""), PER_PAGE)
     language = get_language() or "en"
-    open_ones = given_out(page, timezone.now())
-    rows = [(each, country(each.country).name(language), each.pk in open_ones) for each in page]
+    open_ones = given_out(page.rows, timezone.now())
+    rows = [(each, country(each.country).name(language), each.pk in open_ones) for each in page.rows]
     waiting = Job.objects.filter(kind=MAKE, state__in=[Job.State.WAITING, Job.State.RUNNING]).order_by("pk")
     context = {
         "page": page,

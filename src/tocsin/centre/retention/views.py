@@ -21,6 +21,7 @@ from tocsin.centre.intake.views.deliveries import of_receipt
 from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import newest_first
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.handling import retention
@@ -138,12 +139,12 @@ def term_answer(request: HttpRequest, key: int) -> HttpResponse:
 def purge_list(request: HttpRequest) -> HttpResponse:
     """What was purged, by which rule, and what is under way."""
     person, now = person_of(request), timezone.now()
-    page = Paginator(purges_for(person), PER_PAGE).get_page(request.GET.get("page"))
+    page = newest_first(purges_for(person), request.GET.get("after", ""), PER_PAGE)
     flagged = set(to_look_at(person).values_list("pk", flat=True))
     rows = [
         {"purge": each, "rule": labels.RULES[each.rule], "is_late": purging.is_late(each, now),
          "blanked": len(each.steps["texts"]["blanked"]) if each.pk in flagged else 0}
-        for each in page
+        for each in page.rows
     ]  # fmt: skip
     context = {
         "page": page, "rows": rows, "is_centre": person.organisation.is_centre,

@@ -1,0 +1,1 @@
+"""From one database into another: looked through, copied, proved equal, and only then used."""
