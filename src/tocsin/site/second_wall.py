@@ -11,18 +11,19 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.intake import wall
 from tocsin.centre.intake.models import NameTally, Tally
-from tocsin.centre.knowledge.models import Block, Document, Object
+from tocsin.centre.knowledge.models import Block, Document, Object, Rendering
 from tocsin.centre.members.models import Person
 from tocsin.lake.objects import OBJECTS_IN_BLOCK
 
-WALLED = (Object, Document, Proposal, CountryConflict, Tally, NameTally)
+WALLED = (Object, Document, Rendering, Proposal, CountryConflict, Tally, NameTally)
 """What hold assertions, each with the batch that it belongs to."""
 
 
 def build(connection: BaseDatabaseWrapper) -> bool:
     """Raise the wall in a database that has its tables."""
     tables = [model._meta.db_table for model in WALLED]
-    return wall.build(connection, tables, Block._meta.db_table, OBJECTS_IN_BLOCK)
+    written = {Rendering._meta.db_table}
+    return wall.build(connection, tables, Block._meta.db_table, OBJECTS_IN_BLOCK, written=written)
 
 
 class BehindTheWall:

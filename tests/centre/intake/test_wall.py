@@ -15,7 +15,7 @@ from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.intake import wall
 from tocsin.centre.intake.models import Batch, NameTally, Tally
 from tocsin.centre.intake.register import register
-from tocsin.centre.knowledge.models import Block, Document, Object
+from tocsin.centre.knowledge.models import Block, Document, Object, Rendering
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.words import Tlp
 from tocsin.site import second_wall
@@ -50,6 +50,7 @@ def batches() -> list[Batch]:
             common = {"delivery": delivery, "batch": batch}
             Document.objects.create(**common, title="t", text="Grey Heron")
             Proposal.objects.create(**common, kind="domain", value="a.example", shown_as="a.example", page=1, offset=1)
+            Rendering.objects.create(batch=batch, look=1, first=0, until=3, changed=0, stamp=batch.pk, body=b"x")
             CountryConflict.objects.create(batch=batch, kind="ipv4", value="192.0.2.1", claims={}, rows=1)
             made.append(batch)
     builders.release(*made[:3])

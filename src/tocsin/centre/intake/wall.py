@@ -10,7 +10,7 @@ gate's), and SQLite has none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import TypeVar
 
@@ -48,11 +48,14 @@ def role_of(database: str) -> str:
     return f"{database[:56]}_reader"
 
 
-def build(made: BaseDatabaseWrapper, tables: Iterable[str], blocks: str, most: int) -> bool:
+def build(
+    made: BaseDatabaseWrapper, tables: Iterable[str], blocks: str, most: int, *, written: Collection[str] = ()
+) -> bool:
     """Raise the wall around these tables, or see that it stands; says whether it could be.
 
-    `tables` have a column batch_id; `blocks` the bodies of up to `most` objects that follow one another. A user of the
-    database who may not make roles needs one made by who may: CREATE ROLE, GRANT (see the guide on PostgreSQL).
+    `tables` have a column batch_id; `blocks` the bodies of up to `most` objects that follow one another; in those of
+    `written` what was made for readers is kept as they read. A user of the database who may not make roles needs one
+    made by who may: CREATE ROLE, GRANT (see the guide on PostgreSQL).
     """
     if made.vendor != "postgresql":
         return False
@@ -70,7 +73,8 @@ def build(made: BaseDatabaseWrapper, tables: Iterable[str], blocks: str, most: i
             table = made.ops.quote_name(name)
             cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             cursor.execute(f"DROP POLICY IF EXISTS {POLICY} ON {table}")
-            cursor.execute(f"CREATE POLICY {POLICY} ON {table} FOR SELECT TO {role} USING ({rule})")
+            for_what = "ALL" if name in written else "SELECT"
+            cursor.execute(f"CREATE POLICY {POLICY} ON {table} FOR {for_what} TO {role} USING ({rule})")
     return True
 
 

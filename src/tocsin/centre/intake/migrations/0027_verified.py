@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('intake', '0025_delivery_urgency'),
+        ('intake', '0026_stretches'),
     ]
 
     operations = [
