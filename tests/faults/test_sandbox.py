@@ -163,6 +163,7 @@ def test_a_reading_process_ends_with_whom_it_reads_for() -> None:
         assert reading.wait(timeout=30) == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_reading_that_is_not_over_when_its_worker_stops_is_for_another_at_once(reader: Reader) -> None:
     """No lease has to run out, and the try is not counted."""
     delivery = receive(b"8.8.8.8\nhangs\n", "hangs")
