@@ -117,7 +117,7 @@ def test_a_full_temporary_folder_refuses_large_forms_and_nothing_else(tmp_path: 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler to make a stepped clock with")
 def test_a_clock_that_jumps_while_work_waits_loses_nothing_and_ends_nothing(tmp_path: Path) -> None:
-    """A year ahead: what a clock in doubt calls over is closed, and the queue goes on. A day back: all goes on."""
+    """Ahead by a year: what a clock in doubt calls over is closed, and the queue goes on. Back by a day: so too."""
     clock, library = tmp_path / "clock", tmp_path / "stepped_clock.so"
     source = Path(__file__).with_name("stepped_clock.c")
     subprocess.run([str(COMPILER), "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
