@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from tocsin.centre.intake import process, services
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.process import Reader, Sandbox
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.jobs import worker
 from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict
 from tocsin.site import wiring
@@ -159,3 +161,19 @@ def test_a_reading_process_ends_with_whom_it_reads_for() -> None:
         assert reading.stdout.readline() == b"up\n"
         reading.stdin.close()
         assert reading.wait(timeout=30) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reading_that_is_not_over_when_its_worker_stops_is_for_another_at_once(reader: Reader) -> None:
+    """No lease has to run out, and the try is not counted."""
+    delivery = receive(b"8.8.8.8\nhangs\n", "hangs")
+    told = threading.Event()
+    threading.Timer(1.5, told.set).start()
+    worker.work({services.READ: reader}, told)
+    job = Job.objects.get(subject=f"delivery:{delivery.pk}")
+    assert (job.state, job.attempts, job.lease_until) == (Job.State.WAITING, 0, None)
+    delivery.refresh_from_db()
+    assert delivery.state == Delivery.State.RECEIVED
+    assert not list((services.store_folder() / "work").glob(f"{delivery.pk}-*"))
+    reader.told.clear()
+    Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED)

@@ -40,11 +40,14 @@ def port() -> int:
 
 
 @pytest.fixture
-def served(installation: Installation, port: int, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def served(
+    installation: Installation, port: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[bytes]]:
     """`tocsin serve`, leader of its own group, from the first answer on; what it says is in `said`."""
+    drain = str(getattr(request, "param", 8))
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(
-            [*TOCSIN, "serve", "--port", str(port), "--workers", "2"],
+            [*TOCSIN, "serve", "--port", str(port), "--workers", "2", "--drain-seconds", drain],
             env=installation.environment, start_new_session=True, stdout=said, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
@@ -141,6 +144,26 @@ def test_a_killed_worker_is_replaced_and_told_of(
     served.send_signal(signal.SIGTERM)
     assert served.wait(timeout=STOP_SECONDS) == 0
     assert not told.exists()
+
+
+def test_nothing_goes_on_where_the_first_process_was_killed(served: subprocess.Popen[bytes]) -> None:
+    """Or the next start would find its port taken, by a portal that nobody can stop."""
+    os.kill(served.pid, signal.SIGKILL)
+    served.wait()
+    until = time.monotonic() + 2 * STOP_SECONDS
+    while (left := _group(served.pid)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left == []
+
+
+@pytest.mark.parametrize("served", [40], indirect=True)
+def test_a_second_word_ends_all_at_once(served: subprocess.Popen[bytes], port: int) -> None:
+    with _half_sent(port):
+        served.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        served.send_signal(signal.SIGTERM)
+        assert served.wait(STOP_SECONDS) == 0  # Not the forty seconds that what is half sent would get.
+    assert _group(served.pid) == []
 
 
 def test_places_are_filled_later_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
