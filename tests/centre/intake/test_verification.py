@@ -15,15 +15,17 @@ from click.testing import CliRunner
 from django.conf import settings
 from django.test import Client
 from tests import builders, people
+from tests.centre.intake.test_lake import unsettled_address
 from tests.crew import handlers, work
 from tests.faults import house
 from tests.faults.house import receive
 from tests.generated_lake import rows as generated
 
 from tocsin.centre.analysis import lookups
+from tocsin.centre.analysis.models import CountryConflict
 from tocsin.centre.analysis.services import recasts_of
 from tocsin.centre.audit.models import Entry
-from tocsin.centre.intake import lake, rebuilding, services, verification
+from tocsin.centre.intake import lake, parting, rebuilding, services, verification
 from tocsin.centre.intake.lake_keys import all_keys
 from tocsin.centre.intake.lake_state import state
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile, SealKey, StoreFault
@@ -33,6 +35,7 @@ from tocsin.centre.jobs.models import Job
 from tocsin.cli.lake import lake as command
 from tocsin.handling import Viewer
 from tocsin.lake import files, index, parquet
+from tocsin.lake.compaction import Recast
 from tocsin.lake.keys import Keys, Writer
 from tocsin.site import wiring
 
@@ -368,3 +371,31 @@ def test_too_full_a_disk_leaves_a_file_as_it_was(held: list[Delivery], monkeypat
     assert StoreFault.objects.get().kind == "index"
     verify(Extent(), NOW)
     assert not StoreFault.objects.exists()
+
+
+def test_a_country_that_was_decided_is_in_the_file_that_is_made_again() -> None:
+    address = unsettled_address()
+    head = b"timestamp,ip,port,malware,country\n"
+    delivery = receive(head + f"2026-11-01T10:00:00Z,{address},443,Emotet,\n".encode(), "unsettled.csv")
+    work()
+    conflict = CountryConflict.objects.get(batch__delivery=delivery)
+    CountryConflict.objects.filter(pk=conflict.pk).update(state="decided", country="FR", decided_at=NOW)
+    change = Recast(conflict.batch_id, conflict.value, conflict.kind == "network", "FR")
+    assert lake.recast(change, NOW, subject="conflict:1") == 1
+    before = all_rows()
+    assert before["country"].to_list() == ["FR"]
+    path_of(file_of(delivery)).unlink()
+    verify(Extent(), NOW)
+    assert rebuilding.mend(NOW, recasts_of).hindered == []
+    assert all_rows().equals(before)
+
+
+def test_where_parts_were_taken_out_a_file_is_not_made_again(held: list[Delivery]) -> None:
+    batch = Batch.objects.get(delivery=held[0]).pk
+    chosen = parting.Chosen(values=frozenset({builders.rows_in(path_of(file_of(held[0])))["value"][0]}))
+    parting.commit(held[0], parting.prepare(held[0], [batch], chosen), {batch}, NOW)
+    assert verify(Extent(), NOW).found == []  # Rows that moved to another batch are counted there.
+    path_of(file_of(held[0])).unlink()
+    verify(Extent(), NOW)
+    ((_, why),) = rebuilding.mend(NOW, recasts_of).hindered
+    assert "recalled or relabelled alone" in why
