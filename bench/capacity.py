@@ -302,7 +302,7 @@ def _roles(pid: int) -> tuple[list[int], list[int]]:
     """Processes of the portal, and of the worker with its reading process."""
     below = _below(pid)
     said = {each: Path(f"/proc/{each}/cmdline").read_text() for each in below}
-    return [each for each in below if "granian" in said[each]], [
+    return [each for each in below if "tocsin.site.serving" in said[each]], [
         each for each in below if "crew" in said[each] or "sandbox" in said[each]
     ]
 
