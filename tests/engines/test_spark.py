@@ -379,8 +379,9 @@ def _asked(address: str, cluster: spark_cluster.Cluster, **more: str) -> Any:
     return orjson.loads(done.stdout.splitlines()[-1])
 
 
-def test_other_ways_to_a_cluster(cluster: spark_cluster.Cluster, tmp_path: Path) -> None:
+def test_other_ways_to_a_cluster(cluster: spark_cluster.Cluster, spark: Spark, tmp_path: Path) -> None:
     """One that is begun with the program, and a server of Spark Connect, to which no Java here speaks."""
+    spark.stop()  # It has all processors of the cluster, which the server needs now.
     expected = orjson.loads(on_machines.told_of_networks(EMBEDDED, tmp_path))
     assert _asked("local-cluster[2,1,512]", cluster) == expected
     with cluster.connect() as address:
