@@ -40,8 +40,9 @@ __all__ = ["Given", "Item", "Wanted", "centre_of", "conditions_of", "moment_of",
 STANDARD = STIX
 GROUPS_AT_ONCE = (4, 16, 64, 100)
 GROUPS_AT_ONCE_BY_TYPE = (16, 100, 1_000)
-MOST_LOOKED_AT = 20_000
-"""A page that has something ends when so many objects were looked at, however few of them are asked for."""
+MOST_LOOKED_AT, MOST_MADE = 10_000, 1_500
+"""A page that has something ends when so many objects were looked at, however few of them are asked for, or so many
+rendered for it."""
 MOST_BYTES = 16 << 20
 """So much fills a page, however few objects that is."""
 _MARKING_SLOT = 16
@@ -134,7 +135,7 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
         taken = some[: min(fits, limit - len(found))]
         found += taken
         size += sum(len(each.raw) for each in taken)
-        if len(taken) < len(some) or (found and stream.looked_at > MOST_LOOKED_AT):
+        if len(taken) < len(some) or (found and stream.is_long()):
             more = sealed_cursor("given", [until, found[-1].moment])
             break
     stream.renderings.keep()
@@ -169,6 +170,10 @@ class _Stream:
         """Where in what is looked through objects of the types lie that are asked for, as `Typed.places`."""
         self.looked_at = 0
         """How many objects."""
+
+    def is_long(self) -> bool:
+        """Whether enough was done for one page."""
+        return self.looked_at > MOST_LOOKED_AT or self.renderings.made > MOST_MADE
 
     def _with_types(self, sources: dict[int, Source]) -> dict[int, Source]:
         """Those in whose deliveries some of the types are."""
@@ -282,17 +287,16 @@ class _Stream:
         start, batch = at + HEAD, source.batch
         base = source.delivery * OBJECTS_IN_DELIVERY
         doubtful = {number - base for number in copied}.intersection(made.places[behind:]) if copied else set[int]()
-        every = [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
         types, versions = self.wanted.types, self.wanted.versions
         takes_only = bool(versions & {"first", "last", "all"})
         if takes_only and not types and not doubtful:
-            return every
+            return [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
         allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
         return [
-            each
-            for each in every
-            if ((each.place in allowed) if each.place in doubtful else (takes_only or each.said in versions))
-            and (not types or each.type in types)
+            Item(start + n, batch, n, made.ids[each], made.types[each], made.versions[each], made.raw(each))
+            for each, n in enumerate(made.places[behind:], behind)
+            if (not types or made.types[each] in types)
+            and ((n in allowed) if n in doubtful else (takes_only or made.versions[each] in versions))
         ]
 
     def _allowed_in(self, source: Source, made: Rendered, doubtful: set[int]) -> set[int]:
