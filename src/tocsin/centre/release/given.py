@@ -22,7 +22,7 @@ from django.conf import settings
 from tocsin.centre.intake.models import HEAD
 from tocsin.centre.intake.openings import Opening, timeline_of
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
-from tocsin.centre.knowledge.models import Copied, Object
+from tocsin.centre.knowledge.models import Copied, Object, Typed
 from tocsin.centre.knowledge.rendering import PLACES, Piece, Renderings, Source
 from tocsin.centre.knowledge.selectors import identified, places_of_types
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
@@ -195,6 +195,9 @@ class _Stream:
             some = [each for items in heads.values() for each in items]
             yield list(merge(some, self._named(begin, until), key=lambda each: each.moment))
             return
+        if self.wanted.types and not Typed.objects.filter(type__in=self.wanted.types).exists():
+            yield [each for items in heads.values() for each in items]
+            return
         keys, place = self.view.keys, self.view.from_place(begin)
         rounds = iter(GROUPS_AT_ONCE_BY_TYPE if self.wanted.types else GROUPS_AT_ONCE)
         width = 0
@@ -361,7 +364,7 @@ class _Stream:
                 if body["id"] not in known and is_wanted(body, self.wanted) and begin < at + slot and at <= until:
                     heads[at, opening.delivery].append(item_of(at + slot, batch, slot - HEAD, body))
                 known.add(body["id"])
-        return {key: sorted(items, key=lambda each: each.moment) for key, items in heads.items()}
+        return {key: sorted(heads[key], key=lambda each: each.moment) for key in sorted(heads)}
 
     def _firsts(self) -> list[tuple[int, int]]:
         """The first batch that is open this moment under each of the conditions, as (moment, batch)."""
