@@ -98,7 +98,9 @@ def judged(facts: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
     post = peer.get("post_objects_per_cpu_s") or OPENTAXII_POST
     found: dict[str, Any] = {
         "get_times_opentaxii": round(first["again"]["objects_per_cpu_s"] / get, 1),
-        "post_times_opentaxii": round(last["post"]["objects_per_cpu_s"] / post, 1),
+        # The peer's answer comes when objects can be read; ours when the envelope is durable, and a worker reads it then.
+        "post_times_opentaxii": round(last["post_to_store"]["objects_per_cpu_s"] / post, 1),
+        "receipt_times_opentaxii": round(last["post"]["objects_per_cpu_s"] / post, 1),
         "page_p99_ms": max(each["p99_ms"] for each in last.values() if isinstance(each, dict) and "p99_ms" in each),
         "cpu_a_page_over_smallest": round(last["again"]["cpu_ms"] / first["again"]["cpu_ms"], 2),
     }
@@ -324,7 +326,8 @@ def ends(size: int) -> list[str]:
     from tocsin.centre.intake.models import Batch
 
     connection.close()
-    last = Batch.objects.filter(objects_count__gt=0).order_by("-moved_at").values_list("moved_at", flat=True)[:20]
+    made = Batch.objects.filter(delivery__receipt__startswith="bench-")
+    last = made.order_by("-moved_at").values_list("moved_at", flat=True)[:20]
     return [f"{each:%Y-%m-%dT%H:%M:%S.%fZ}" for each in last][5:]
 
 
@@ -338,7 +341,8 @@ def drawn_ids(count: int, chance: random.Random) -> list[str]:
     found: list[str] = []
     while len(found) < count:
         number = chance.randrange(first, last + 1) * OBJECTS_IN_DELIVERY + chance.randrange(100)
-        found += Object.objects.filter(pk=number).values_list("object_id", flat=True)
+        made_here = Object.objects.filter(pk=number, delivery__receipt__startswith="bench-")
+        found += made_here.values_list("object_id", flat=True)
     return found
 
 

@@ -354,7 +354,7 @@ def test_what_is_sealed_is_rendered_under_the_key_of_its_batch() -> None:
     assert page("fleur_officer").items == shown
 
 
-def test_a_large_delivery_is_read_from_anywhere() -> None:
+def test_a_large_delivery_is_read_from_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     people.call("fleur_officer")
     delivery = builders.delivery(people.call("pia_partner").organisation)
     batches = [builders.batch(delivery, builders.handling(**said)) for said in (SETS[0], SETS[1])]
@@ -362,6 +362,8 @@ def test_a_large_delivery_is_read_from_anywhere() -> None:
     builders.objects(batches[1], [builders.indicator(5_000)])
     builders.objects(batches[0], [builders.indicator(6_000)])
     builders.objects(batches[0], [builders.indicator(7, version=2)])
+    page("fleur_officer")
+    monkeypatch.setattr(given, "MOST_MADE", 10_000)
     whole = page("fleur_officer", limit=5_000).items
     assert Object.objects.filter(delivery=delivery).count() == 3_003
     assert len(whole) == 3_003 + 2 + 2 + 2
@@ -385,8 +387,9 @@ def test_a_rare_type_is_found_and_a_page_may_be_short(monkeypatch: pytest.Monkey
         each["id"] = each["id"].replace("indicator", "campaign") if place else each["id"]
     builders.objects(batch, [rare.get(place, builders.indicator(place)) for place in range(3_000)])
     sent((SETS[0], [5_001, 5_002]))
-    for most in (20_000, 1):
+    for most in (10_000, 1):
         monkeypatch.setattr(given, "MOST_LOOKED_AT", most)
+        monkeypatch.setattr(given, "MOST_MADE", 10_000)
         found: list[Item] = []
         pages, after = 0, None
         while True:

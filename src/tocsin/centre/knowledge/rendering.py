@@ -61,6 +61,8 @@ class Renderings:
         self._met = met
         self._pieces: dict[tuple[int, int], list[Piece]] = {}
         self._fresh: list[Rendering] = []
+        self.made = 0
+        """How many objects were rendered for it."""
 
     def begin(self, sources: Collection[tuple[Source, Look]]) -> None:
         """Fetch the first of each, together."""
@@ -133,6 +135,7 @@ class Renderings:
             stamp=secrets.randbits(63), body=body,
         )  # fmt: skip
         self._fresh.append(row)
+        self.made += len(made.places)
         return Piece(first, until, made)
 
     def keep(self) -> None:

@@ -22,7 +22,7 @@ from django.conf import settings
 from tocsin.centre.intake.models import HEAD
 from tocsin.centre.intake.openings import Opening, timeline_of
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
-from tocsin.centre.knowledge.models import Copied, Object
+from tocsin.centre.knowledge.models import Copied, Object, Typed
 from tocsin.centre.knowledge.rendering import PLACES, Piece, Renderings, Source
 from tocsin.centre.knowledge.selectors import identified, places_of_types
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
@@ -40,8 +40,9 @@ __all__ = ["Given", "Item", "Wanted", "centre_of", "conditions_of", "moment_of",
 STANDARD = STIX
 GROUPS_AT_ONCE = (4, 16, 64, 100)
 GROUPS_AT_ONCE_BY_TYPE = (16, 100, 1_000)
-MOST_LOOKED_AT = 20_000
-"""A page that has something ends when so many objects were looked at, however few of them are asked for."""
+MOST_LOOKED_AT, MOST_MADE = 10_000, 1_500
+"""A page that has something ends when so many objects were looked at, however few of them are asked for, or so many
+rendered for it."""
 MOST_BYTES = 16 << 20
 """So much fills a page, however few objects that is."""
 _MARKING_SLOT = 16
@@ -134,7 +135,7 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
         taken = some[: min(fits, limit - len(found))]
         found += taken
         size += sum(len(each.raw) for each in taken)
-        if len(taken) < len(some) or (found and stream.looked_at > MOST_LOOKED_AT):
+        if len(taken) < len(some) or (found and stream.is_long()):
             more = sealed_cursor("given", [until, found[-1].moment])
             break
     stream.renderings.keep()
@@ -170,6 +171,10 @@ class _Stream:
         self.looked_at = 0
         """How many objects."""
 
+    def is_long(self) -> bool:
+        """Whether enough was done for one page."""
+        return self.looked_at > MOST_LOOKED_AT or self.renderings.made > MOST_MADE
+
     def _with_types(self, sources: dict[int, Source]) -> dict[int, Source]:
         """Those in whose deliveries some of the types are."""
         self.typed = places_of_types(self.wanted.types, {each.delivery for each in sources.values()})
@@ -189,6 +194,9 @@ class _Stream:
         if self.wanted.ids:
             some = [each for items in heads.values() for each in items]
             yield list(merge(some, self._named(begin, until), key=lambda each: each.moment))
+            return
+        if self.wanted.types and not Typed.objects.filter(type__in=self.wanted.types).exists():
+            yield [each for items in heads.values() for each in items]
             return
         keys, place = self.view.keys, self.view.from_place(begin)
         rounds = iter(GROUPS_AT_ONCE_BY_TYPE if self.wanted.types else GROUPS_AT_ONCE)
@@ -282,17 +290,16 @@ class _Stream:
         start, batch = at + HEAD, source.batch
         base = source.delivery * OBJECTS_IN_DELIVERY
         doubtful = {number - base for number in copied}.intersection(made.places[behind:]) if copied else set[int]()
-        every = [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
         types, versions = self.wanted.types, self.wanted.versions
         takes_only = bool(versions & {"first", "last", "all"})
         if takes_only and not types and not doubtful:
-            return every
+            return [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
         allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
         return [
-            each
-            for each in every
-            if ((each.place in allowed) if each.place in doubtful else (takes_only or each.said in versions))
-            and (not types or each.type in types)
+            Item(start + n, batch, n, made.ids[each], made.types[each], made.versions[each], made.raw(each))
+            for each, n in enumerate(made.places[behind:], behind)
+            if (not types or made.types[each] in types)
+            and ((n in allowed) if n in doubtful else (takes_only or made.versions[each] in versions))
         ]
 
     def _allowed_in(self, source: Source, made: Rendered, doubtful: set[int]) -> set[int]:
@@ -357,7 +364,7 @@ class _Stream:
                 if body["id"] not in known and is_wanted(body, self.wanted) and begin < at + slot and at <= until:
                     heads[at, opening.delivery].append(item_of(at + slot, batch, slot - HEAD, body))
                 known.add(body["id"])
-        return {key: sorted(items, key=lambda each: each.moment) for key, items in heads.items()}
+        return {key: sorted(heads[key], key=lambda each: each.moment) for key in sorted(heads)}
 
     def _firsts(self) -> list[tuple[int, int]]:
         """The first batch that is open this moment under each of the conditions, as (moment, batch)."""
