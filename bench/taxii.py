@@ -98,7 +98,7 @@ def judged(facts: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
     post = peer.get("post_objects_per_cpu_s") or OPENTAXII_POST
     found: dict[str, Any] = {
         "get_times_opentaxii": round(first["again"]["objects_per_cpu_s"] / get, 1),
-        # The peer's answer comes when objects can be read; ours when the envelope is durable, and a worker reads it then.
+        # The peer answers when objects can be read; ours when the envelope is durable, and a worker reads it then.
         "post_times_opentaxii": round(last["post_to_store"]["objects_per_cpu_s"] / post, 1),
         "receipt_times_opentaxii": round(last["post"]["objects_per_cpu_s"] / post, 1),
         "page_p99_ms": max(each["p99_ms"] for each in last.values() if isinstance(each, dict) and "p99_ms" in each),
