@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from tests.faults.installation import Installation
 from tests.faults.movable import Server, name_of, program, step, told
 from tests.faults.test_lost_database import NEEDS_SERVER
@@ -54,6 +55,8 @@ def test_there_and_back(own: Installation, server: Server) -> None:
     assert "proved equal" in told(own, "move", address)
     assert settings_of(own) == {**said, "database": address}
     assert step(own, "tell") == before
+    walled = "SELECT tablename FROM pg_policies ORDER BY 1"
+    assert server.say(walled, name_of(address)) == server.say(walled, str(connection.settings_dict["NAME"])) != []
     # Both say who is used now: the former database and, by the settings, the new one.
     for words in (("lake", "state"), ("work", "--until-idle"), ("init",)):
         assert "was moved to" in told(own, *words, status=1, TOCSIN_DATABASE="sqlite:")

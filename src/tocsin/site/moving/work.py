@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from tocsin.centre.audit import tree
 from tocsin.centre.audit.services import record
-from tocsin.site import own_keys, store_mark
+from tocsin.site import own_keys, second_wall, store_mark
 from tocsin.site.act_log import log_of_acts
 
 from . import notes, places
@@ -270,6 +270,8 @@ class Move:
         copied(source, self.target, tables, sums, self.told)
         self.target.finish(lambda done, whole: self.told(Step("indexes", "", done, whole)))
         self.target.count_on(source.counters(tables), tables)
+        with self.target.as_our_own():
+            second_wall.build(self.target.connection)
         back = self.read_back()
         try:
             prove(back, tables, sums, self.told)
