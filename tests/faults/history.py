@@ -21,11 +21,13 @@ import sys
 import tempfile
 import threading
 import time
+from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -170,7 +172,9 @@ class Client(threading.Thread):
             headers = {**key, "Accept": TAXII, "Content-Type": TAXII}
             path = f"/taxii2/{self.source}/collections/inbox/objects/"
             answer = self._http.post(path, content=write.content, headers=headers)
-            return str(answer.json()["id"]) if answer.status_code == 202 else ""
+            # A status is named by the receipt, written as a UUID.
+            said = UUID(answer.json()["id"]).bytes if answer.status_code == 202 else b""
+            return urlsafe_b64encode(said).rstrip(b"=").decode()
         return self._sent_by_page(write)
 
     def _sent_by_page(self, write: Write) -> str:

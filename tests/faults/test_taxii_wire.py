@@ -26,7 +26,7 @@ pytestmark = [NO_SERVER, pytest.mark.slow]
 INBOX = "/taxii2/ncb-fr/collections/inbox/objects/"
 KIND = b"application/taxii+json;version=2.1"
 ERROR = re.compile(
-    rb"HTTP/1\.[01] (\d\d\d).*?content-type: " + re.escape(KIND) + rb"\r\n.*?\"http_status\":\"(\d\d\d)\"", re.S
+    rb"HTTP/1\.[01] (\d\d\d).*?content-type: " + re.escape(KIND) + rb"\r\n.*?\"http_status\":\"(\d\d\d)\"", re.S | re.I
 )
 
 

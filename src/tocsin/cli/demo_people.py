@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tocsin.centre.members.models import Person
+    from tocsin.centre.reach.things import Thing
 
 READERS = {"bureau-fr": 24, "bureau-ma": 18, "bureau-br": 12, "bureau-mx": 9, "bureau-sg": 6, "bureau-ke": 3}
 """How many of the newest releases each of these opens. It acknowledges two thirds and answers for a third of them."""
@@ -119,15 +120,13 @@ def _fetch_packages(at: datetime) -> None:
 
 def _read(reader: Person, count: int, at: datetime) -> None:
     """The newest are opened, more than half of them acknowledged, some answered for."""
-    from tocsin.centre.ledger.models import Response, Taking
-    from tocsin.centre.ledger.services import took
+    from tocsin.centre.ledger.models import Response
     from tocsin.centre.reach import received, responding, things
 
     found = things.of_releases(islice(received.releases_for(reader, at), count))
     if not found:
         return
-    took(reader, Taking.Channel.PAGE, received.seen_of(reader, found, at).values_list("pk", flat=True), at)
-    responding.note_opened(reader, found, at)
+    _open(reader, found, at)
     responding.acknowledge(reader, found[count // 3 :], at)
     useful, not_useful = Response.Usefulness.USEFUL, Response.Usefulness.NOT_USEFUL
     acted, nothing = Response.Step.ACTED, Response.Step.NO_ACTION
@@ -140,6 +139,16 @@ def _read(reader: Person, count: int, at: datetime) -> None:
             reader, found[count // 3 : count // 3 + 1], outcome=nothing, usefulness=not_useful,
             note="These addresses were known and are clean since October.", at=at,
         )  # fmt: skip
+
+
+def _open(reader: Person, found: list[Thing], at: datetime) -> None:
+    """As their pages do it."""
+    from tocsin.centre.ledger.models import Taking
+    from tocsin.centre.ledger.services import took
+    from tocsin.centre.reach import received, responding
+
+    took(reader, Taking.Channel.PAGE, received.seen_of(reader, found, at).values_list("pk", flat=True), at)
+    responding.note_opened(reader, found, at)
 
 
 def _ask_a_source(at: datetime) -> None:
@@ -165,22 +174,22 @@ def _ask_a_source(at: datetime) -> None:
 
 def _take_back(at: datetime) -> None:
     """A source takes a list back that bureaus had; one of them has answered."""
+    from tocsin.centre.reach import received, things
     from tocsin.centre.recall import services
     from tocsin.centre.recall.models import Notice, Recall
-    from tocsin.centre.release.models import Release
 
-    source = _person("tallis-reports")
-    released = Release.objects.filter(delivery__organisation__slug="tallis", delivery__format="plain-list")
-    last = released.select_related("delivery").order_by("-pk").first()
-    if source is None or last is None:
+    source, reader = _person("tallis-reports"), _person("bureau-fr")
+    if source is None or reader is None:
         return
+    lists = (each for each in received.releases_for(reader, at) if each.delivery.format == "plain-list")
+    last = next((each for each in lists if each.delivery.organisation_id == source.organisation_id), None)
+    if last is None:
+        return
+    _open(reader, things.of_releases([last]), at)
     made = services.recall(
         last.delivery, by=source, reason=Recall.Reason.WRONG, action=Recall.Action.DESTROY, at=at,
         note="EXERCISE: a list of our own test servers was handed over by mistake.",
     )  # fmt: skip
-    reader = _person("bureau-fr")
-    notice = (
-        made.notices.filter(organisation=reader.organisation, state=Notice.State.INFORMED).first() if reader else None
-    )
-    if reader is not None and notice is not None:
+    notice = made.notices.filter(organisation=reader.organisation, state=Notice.State.INFORMED).first()
+    if notice is not None:
         services.answer(notice, by=reader, state=Notice.State.DESTROYED, for_units=True, note="", at=at)

@@ -19,6 +19,7 @@ import polars as pl
 
 from tocsin import formats
 from tocsin.core.errors import InputError
+from tocsin.core.later import Table
 from tocsin.core.reading import Rejection, Source, Stretch
 from tocsin.core.words import Tlp
 from tocsin.handling.personal import PersonalFind
@@ -39,7 +40,9 @@ MOST_FOLDS = 256
 REFUSED = (1 << 32) - 1
 """In place of a row, for a key whose row was refused."""
 KEY = np.dtype([("key", "<u8"), ("count", "<i8"), ("row", "<u4")])
-CHANGES = {"part": pl.UInt32, "row": pl.UInt32, "key": pl.UInt64, "add": pl.Int64}
+CHANGES: Table[type[pl.DataType]] = Table(
+    lambda: {"part": pl.UInt32, "row": pl.UInt32, "key": pl.UInt64, "add": pl.Int64}
+)
 """What folding says of a row: so many more sightings; 0: it came in an earlier part already."""
 
 
