@@ -33,6 +33,7 @@ CHANGING = (
     (re.compile(r'(csrfmiddlewaretoken" value|"X-CSRFToken"|X-CSRFToken&quot;)(=|: ?)("|&quot;)\w+'), "token"),
     (re.compile(r"\bTOC-[0-9A-Z-]+"), "mark"),
     (re.compile(r"gAAAAA[\w=%-]+"), "cursor"),
+    (re.compile(r"[0-9a-f]{32}(?=\.\d*\.\d+\.cursor)"), "bound"),
 )
 MACHINE = (
     "/api/v1/received", "/api/v1/circulars", "/api/v1/permissions", "/api/v1/lookup?value=198.51.100.23",
