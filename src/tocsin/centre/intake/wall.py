@@ -149,7 +149,7 @@ def leave() -> str | None:
 
 @contextmanager
 def by_another_rule() -> Iterator[None]:
-    """What a rule beside the gate lets somebody read, who checks what the gate shows to nobody yet: as the owner does."""
+    """What a rule beside the gate opens, to who checks what the gate shows to nobody yet: read as the owner reads."""
     told = leave()
     try:
         yield
