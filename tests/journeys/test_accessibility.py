@@ -81,6 +81,7 @@ def _findings(page: Page, language: str) -> Iterator[str]:
     for scheme, width in LOOKS[language]:
         page.set_viewport_size({"width": width, "height": 840})
         page.emulate_media(color_scheme=scheme)
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         for each in grave_findings(page, is_touched=width == PHONE):
             yield f"{scheme}, {width}: {each}"
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):

@@ -77,10 +77,17 @@ function markScrollers() {
     }
   }
 }
-addEventListener("resize", markScrollers);
+// Whatever changes the room of a table or its own width: the window, a font that comes late, something unfolded.
+const roomOfTables = new ResizeObserver(markScrollers);
+function watchScrollers() {
+  for (const box of document.querySelectorAll(".table-scroll")) {
+    roomOfTables.observe(box);
+    if (box.firstElementChild) roomOfTables.observe(box.firstElementChild);
+  }
+  markScrollers();
+}
 document.addEventListener("toggle", markScrollers, true);
-document.addEventListener("htmx:afterSettle", markScrollers);
-document.fonts?.ready.then(markScrollers);
+document.addEventListener("htmx:afterSettle", watchScrollers);
 
-markScrollers();
+watchScrollers();
 markTheme();
