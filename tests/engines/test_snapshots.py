@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from django.conf import settings
@@ -23,7 +25,7 @@ from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.services import handling_row, store_folder
 from tocsin.handling import HandlingSet
 from tocsin.lake import files
-from tocsin.lake.questions.lookup import Sight, asked_for, lookup
+from tocsin.lake.questions.lookup import Sight, asked_for, lookup, rows_of
 from tocsin.lake.scope import Batches, Scope, Snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,3 +107,20 @@ def test_readers_see_a_whole_while_files_change_under_them(world: dict[int, pl.D
     assert lake.sweep(now) == 0
     assert lake.sweep(now + lake.KEPT_AFTER + timedelta(seconds=1)) >= FILES
     assert held_by(snapshot()) == left
+
+
+def test_many_threads_read_one_file_at_once(tmp_path: Path) -> None:
+    rows = generated(9_000, ["FR", "JO"], seed=3, batches=1)
+    written = files.write(rows, tmp_path / "one.parquet", all_keys().writer(), row_group=300)
+    expected = rows["value"].to_list()
+
+    def read(seed: int) -> list[int]:
+        chance, wrong = random.Random(seed), []
+        for _ in range(120):
+            row = chance.randrange(rows.height)
+            found = rows_of(written.path, np.array([row], np.uint32), keys=all_keys())
+            wrong += [row] if found["value"].to_pylist() != [expected[row]] else []
+        return wrong
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(read, range(6))) == [[]] * 6

@@ -6,6 +6,7 @@ Counting is done on the indexes alone; only the rows that are shown are read fro
 from __future__ import annotations
 
 import ipaddress
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -358,12 +359,21 @@ def _made_anew(path: Path, keys: Keys) -> index.FileIndex:
     return found
 
 
+class _Open(NamedTuple):
+    """A file that stays open for whoever asks next."""
+
+    file: pq.ParquetFile
+    starts: npt.NDArray[np.int64]
+    """The number of the first row of each row group."""
+    lock: threading.Lock
+    """One thread at a time: a reader that fetches ahead for one would throw away what it fetched for another."""
+
+
 @lru_cache(maxsize=MOST_OPEN)
-def _opened(path: Path, keys: Keys) -> tuple[pq.ParquetFile, npt.NDArray[np.int64]]:
-    """A file, and the number of the first row of each of its row groups."""
-    opened = parquet.opened(path, keys, memory_map=True)
+def _opened(path: Path, keys: Keys) -> _Open:
+    opened = parquet.opened(path, keys, memory_map=True, pre_buffer=False)
     sizes = [opened.metadata.row_group(number).num_rows for number in range(opened.num_row_groups)]
-    return opened, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    return _Open(opened, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64), threading.Lock())
 
 
 def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collection[str], keys: Keys) -> pl.DataFrame:
@@ -378,7 +388,7 @@ def _details(hits: list[_Hits], scope: Scope, most_rows: int, columns: Collectio
     for place in order.tolist():
         number, row = int(owner[place]), int(rows[place])
         if not is_light:
-            group = (number, int(np.searchsorted(_opened(hits[number].path, keys)[1], row, side="right")))
+            group = (number, int(np.searchsorted(_opened(hits[number].path, keys).starts, row, side="right")))
             if group not in places and len(places) == MOST_PLACES:
                 continue
             places.add(group)
@@ -403,10 +413,12 @@ def rows_of(
     path: Path, rows: npt.NDArray[np.uint32], columns: list[str] | None = None, *, keys: Keys = PLAIN
 ) -> pa.Table:
     """Certain rows of a file, in order; reads only the row groups that hold them."""
-    opened, starts = _opened(path, keys)
+    file, starts, lock = _opened(path, keys)
     group = np.searchsorted(starts, rows, side="right") - 1
     tables = []
     for number in np.unique(group).tolist():
         inside = (rows[group == number] - starts[number]).astype(np.int64)
-        tables.append(opened.read_row_group(number, columns=columns, use_threads=False).take(pa.array(inside)))
+        with lock:
+            read = file.read_row_group(number, columns=columns, use_threads=False)
+        tables.append(read.take(pa.array(inside)))
     return pa.concat_tables(tables)
