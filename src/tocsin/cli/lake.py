@@ -28,6 +28,13 @@ SAYS = {
 }
 
 
+def _lasted(seconds: float) -> str:
+    """As people say it."""
+    if seconds >= 7_200:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 120 else f"{seconds:.1f} s"
+
+
 @click.group()
 def lake() -> None:
     """State, compaction, verification and mending of the store of observations."""
@@ -68,8 +75,8 @@ def status(as_json: bool) -> None:
     click.echo(f"{lag.waiting} deliveries wait to be read{oldest}")
     if lag.median_seconds is not None and lag.p95_seconds is not None:
         click.echo(
-            f"{lag.read} were read in the last day: {lag.median_seconds:.1f} s from receipt to commit at the median, "
-            f"{lag.p95_seconds:.1f} s for 95 of 100"
+            f"{lag.read} were read in the last day: {_lasted(lag.median_seconds)} from receipt to commit at the "
+            f"median, {_lasted(lag.p95_seconds)} for 95 of 100"
         )
     until = f"; full on {room.full_on} if it goes on like this" if room.full_on else ""
     click.echo(f"{room.free_bytes / 1e9:,.1f} GB free, {room.bytes_a_day / 1e6:,.1f} MB more a day{until}")

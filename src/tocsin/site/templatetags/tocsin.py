@@ -157,9 +157,11 @@ def _time(at: datetime, shown: str) -> SafeString:
 
 @register.filter
 def seconds(amount: float | None) -> str:
-    """How long something took, in seconds or minutes."""
+    """How long something took, in seconds, minutes or hours."""
     if amount is None:
         return "–"
+    if amount >= 7_200:
+        return units.format_unit(round(amount / 3600, 1), "hour", "short", locale=_locale())
     if amount >= 120:
         return units.format_unit(round(amount / 60, 1), "minute", "short", locale=_locale())
     return units.format_unit(round(amount, 1), "second", "short", locale=_locale())
