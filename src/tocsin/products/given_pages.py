@@ -6,12 +6,11 @@ What is kept are the very bytes that go out, so that a page is joined from them 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
-from itertools import chain
 
 import msgspec
 import orjson
@@ -55,13 +54,6 @@ class Rendered:
     def raw(self, place: int) -> bytes:
         """The bytes of the object at this place of the list."""
         return self.body[self.ends[place - 1] + 1 if place else 0 : self.ends[place]]
-
-    def rest(self, place: int) -> Iterator[tuple[int, str, str, str, bytes]]:
-        """Place, id, type, version and bytes of each from this place of the list on."""
-        first, ends = self.ends[place - 1] + 1 if place else 0, self.ends[place:]
-        begins = chain((first,), (end + 1 for end in ends))
-        raws = (self.body[begin:end] for begin, end in zip(begins, ends, strict=False))
-        return zip(self.places[place:], self.ids[place:], self.types[place:], self.versions[place:], raws, strict=True)
 
     def digest(self, number: int) -> bytes | None:
         """Of the object with this place in its delivery; None where it is not given."""

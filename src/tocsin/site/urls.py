@@ -9,6 +9,10 @@ from tocsin.taxii.views import nothing as taxii_nothing
 from . import acts, countries, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # Programs ask the most: their addresses are not looked for behind all of the pages'.
+    path("api/v1/", include("tocsin.api.urls")),
+    path("taxii2/", include("tocsin.taxii.urls")),
+    path("taxii2", taxii_nothing, name="taxii-without-slash"),
     path("", views.home, name="home"),
     path("countries/", countries.countries, name="countries"),
     path("countries/<str:code>/", countries.country_page, name="country"),
@@ -34,9 +38,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.circulars.urls")),
     path("", include("tocsin.centre.retention.urls")),
     path("", include("tocsin.centre.rights.urls")),
-    path("api/v1/", include("tocsin.api.urls")),
-    path("taxii2/", include("tocsin.taxii.urls")),
-    path("taxii2", taxii_nothing, name="taxii-without-slash"),
 ]
 
 handler400 = "tocsin.site.views.bad_request"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -30,6 +30,7 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.recall import given_back
 from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
+from tocsin.centre.release.given_items import Items
 from tocsin.core.errors import InputError, NotFound, Refused
 
 from . import cursors
@@ -206,22 +207,22 @@ def read_one(caller: Caller, organisation: Organisation, one: Listed, asked: Ask
     return page
 
 
-def note_taken(person: Person, name: str, items: Iterable[Item], at: datetime) -> None:
+def note_taken(person: Person, name: str, items: Sequence[Item], at: datetime) -> None:
     """Write down what leaves: in the ledger by batch, in the log by number."""
-    listed = [each for each in items if not each.is_shared]
-    if not listed:
+    batches, count = Items.of(items).taken()
+    if not count:
         return
     with transaction.atomic():
         if name != RECALLS:
-            took(person, Taking.Channel.API, {each.batch for each in listed}, at, reference=TAKEN_BY)
+            took(person, Taking.Channel.API, batches, at, reference=TAKEN_BY)
         else:
-            given_back.note_seen(person, {each.batch for each in listed}, at)
-        record(person.login, "taxii.read", f"collection:{name}", {"objects": len(listed)}, at=at)
+            given_back.note_seen(person, batches, at)
+        record(person.login, "taxii.read", f"collection:{name}", {"objects": count}, at=at)
 
 
 def envelope(found: Given) -> HttpResponse:
     """The objects of a page."""
-    return _paged(found, {"objects": orjson.Fragment(b"[%b]" % b",".join(each.raw for each in found.items))})
+    return _paged(found, {"objects": orjson.Fragment(b"[%b]" % Items.of(found.items).joined)})
 
 
 def manifest(found: Given) -> HttpResponse:

@@ -6,7 +6,7 @@ than that the reader has something of it; what exists for others leaves no trace
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -52,6 +52,7 @@ class Selection:
 
         def asked(cursor: str, limit: int) -> tuple[Given, list[int]]:
             part = given.page(person, wanted=wanted, after=after, cursor=cursor, limit=limit, now=now)
+            part = replace(part, items=list(part.items))
             return part, self._places(viewer, part.items)
 
         viewer, found = viewer_of(person), list[Item]()
@@ -65,7 +66,7 @@ class Selection:
             if not cursor or len(found) >= limit:
                 return Given(found, cursor if found else "")
 
-    def _places(self, viewer: Viewer, items: list[Item]) -> list[int]:
+    def _places(self, viewer: Viewer, items: Sequence[Item]) -> list[int]:
         picked = self.picks(viewer, {each.batch for each in items if not each.is_shared})
         return [
             place for place, each in enumerate(items) if (not self.types if each.is_shared else each.batch in picked)

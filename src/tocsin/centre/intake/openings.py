@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
+from tocsin.centre.questions import Question
 from tocsin.centre.rows import Numbers
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
@@ -70,13 +71,13 @@ def timeline_of(person: Person) -> Timeline:
     viewer, ceiling = viewer_of(person), ceiling_of(person)
     if not viewer.class_name or viewer.country_suspended:
         return Timeline(((_EVER, viewer, 0),))  # Nothing is open, and nothing is missed meanwhile.
-    known = Rights.objects.filter(person=person, ceiling=ceiling.value if ceiling else "").order_by("-since_at", "-pk")
-    rights, stated = list(known.defer("opened")), _stated(viewer)
+    asked = person.pk, ceiling.value if ceiling else ""
+    rights, stated = _RIGHTS(*asked), _stated(viewer)
     if not rights or rights[0].viewer != stated:
         with transaction.atomic():
             # Among the changes of batches, so that no moment before it can still become visible.
             change = Change.next()
-            rights = list(known.defer("opened"))
+            rights = _RIGHTS(*asked)
             if not rights or rights[0].viewer != stated:
                 # What is known first is taken to have held ever since: it opens nothing at a moment of its own.
                 opened = change.stretches(_newly_open(_viewer(rights[0].viewer), viewer)) if rights else {}
@@ -85,6 +86,14 @@ def timeline_of(person: Person) -> Timeline:
                 made.save()
                 rights.insert(0, made)
     return Timeline(tuple((each.since_at, _viewer(each.viewer), each.pk) for each in rights))
+
+
+def _rights(person: int, ceiling: str) -> QuerySet[Rights]:
+    """The newest first."""
+    return Rights.objects.filter(person=person, ceiling=ceiling).order_by("-since_at", "-pk").defer("opened")
+
+
+_RIGHTS = Question(_rights, 1, "ceiling")
 
 
 def _newly_open(old: Viewer, new: Viewer) -> dict[int, int]:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from django.db import connection
 
 from tocsin.centre.clock.services import judged_at
+from tocsin.centre.questions import Question
 from tocsin.handling import Facts, Viewer, may_see
 from tocsin.handling import HandlingSet as Handling
 
@@ -125,6 +126,7 @@ class Register:
         return flags & (self.rows["hidden_at"] > judged_at(now).timestamp())
 
 
+_NEWEST = Question(lambda: Change.objects.order_by("-pk").values_list("pk", "stamp")[:1])
 _register = Register()
 _lock = threading.Lock()
 
@@ -132,7 +134,7 @@ _lock = threading.Lock()
 def register() -> Register:
     """All batches as the caller's connection sees them now."""
     global _register
-    newest = Change.objects.order_by("-pk").values_list("pk", "stamp").first() or (0, 0)
+    newest = _NEWEST.first() or (0, 0)
     known = _register
     if known.change == newest:
         return known

@@ -8,13 +8,14 @@ bound by its own agreement instead.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at, known_at
+from tocsin.centre.questions import Question
 from tocsin.core.errors import InputError
 from tocsin.reference.countries import country
 from tocsin.reference.members import territories
@@ -36,9 +37,15 @@ def status_of(code: str, at: datetime) -> Status:
 
 def statuses_of(codes: Iterable[str] | None, at: datetime) -> dict[str, Status]:
     """Country code → status at that moment, of those that ever had one; None: of all."""
-    begun = CountryStatus.objects.filter(from_at__lte=at).order_by("from_at", "pk")
-    chosen = begun if codes is None else begun.filter(code__in=sorted(codes))
-    return {code: Status(status) for code, status in chosen.values_list("code", "status")}
+    wanted = None if codes is None else frozenset(codes)
+    return {code: Status(status) for code, status in _BEGUN(at) if wanted is None or code in wanted}
+
+
+def _begun(at: datetime) -> QuerySet[CountryStatus, tuple[str, str]]:
+    return CountryStatus.objects.filter(from_at__lte=at).order_by("from_at", "pk").values_list("code", "status")
+
+
+_BEGUN = Question(_begun, datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def codes_of(organisation: Organisation) -> frozenset[str]:

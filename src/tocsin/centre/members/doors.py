@@ -16,6 +16,7 @@ from django.utils import timezone
 from tocsin.centre import refusals
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
+from tocsin.centre.questions import Question
 from tocsin.core.errors import Refused
 
 from . import admission, agreements, browsers, factors
@@ -83,7 +84,7 @@ def by_key(request: HttpRequest, secret: str, at: datetime) -> Caller | None:
     """
     if not secret.startswith(KEY_PREFIX):
         return None
-    key = _keys().filter(digest=key_digest(secret)).first()
+    key = _BY_DIGEST.first(key_digest(secret))
     if key is None:
         return None
     refusals.name_actor(request, f"key:{key.pk}")
@@ -183,6 +184,9 @@ def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Cal
 
 def _keys() -> QuerySet[Key]:
     return Key.objects.select_related("person__organisation__parent")
+
+
+_BY_DIGEST = Question(lambda digest: _keys().filter(digest=digest), "digest")
 
 
 def _refusal(key: Key, at: datetime, address: str | None, certificate: str) -> Refusal | None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from heapq import merge
-from itertools import accumulate, chain, islice
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -34,6 +34,7 @@ from tocsin.core.words import Tlp
 from tocsin.products.given_pages import Look, Rendered
 from tocsin.products.stix_given import Identifiers, given_version, is_newer, version_of
 
+from .given_items import Item, Items, Run, fitting, size_of
 from .given_views import Key, View, centre_of, conditions_of, moment_of, number_of, view_of
 
 __all__ = ["Given", "Item", "Wanted", "centre_of", "conditions_of", "moment_of", "number_of", "page"]
@@ -61,42 +62,6 @@ class Wanted:
     spec_versions: frozenset[str] = frozenset()
 
 
-class Item(NamedTuple):
-    """An object as the reader gets it."""
-
-    moment: int
-    """When it was added, in microseconds since 1970."""
-    batch: int
-    place: int
-    """In its delivery; what is ours stands before."""
-    id: str
-    type: str
-    said: str
-    """The version that it says it is; empty where it has none."""
-    raw: bytes
-
-    @property
-    def added_at(self) -> datetime:
-        """When it opened to the reader: no other object did in the same moment."""
-        return moment_of(self.moment)
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """What its bytes say."""
-        made: dict[str, Any] = orjson.loads(self.raw)
-        return made
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether it is ours: an identity, a marking, a definition."""
-        return self.place < 0
-
-    @property
-    def version(self) -> str:
-        """The version, as TAXII names it; what has none is named by when it was added."""
-        return self.said or self.added_at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
-
-
 def item_of(moment: int, batch: int, place: int, body: dict[str, Any]) -> Item:
     """An object that is not rendered before."""
     return Item(moment, batch, place, body["id"], body["type"], version_of(body), orjson.dumps(body))
@@ -106,7 +71,7 @@ def item_of(moment: int, batch: int, place: int, body: dict[str, Any]) -> Item:
 class Given:
     """A page, and the cursor of the next; empty on the last."""
 
-    items: list[Item] = field(default_factory=list)
+    items: Sequence[Item] = ()
     cursor: str = ""
 
 
@@ -125,16 +90,12 @@ def page(person: Person, *, wanted: Wanted, after: datetime | None, cursor: str,
     if cursor:
         until, begin = opened_place("given", cursor, 2)
     stream = _Stream(view, wanted, lambda some: known.shown_among(view.viewer, some, now))
-    found: list[Item] = []
-    size, more = 0, ""
+    found, more = Items(), ""
     for some in stream.items(begin, until, limit):
-        fits = len(some) if size <= MOST_BYTES else 0
-        if size + sum(len(each.raw) for each in some) > MOST_BYTES:
-            sizes = accumulate((len(each.raw) for each in some), initial=size)
-            fits = sum(before <= MOST_BYTES for before in islice(sizes, len(some)))
+        left = MOST_BYTES - found.size_bytes
+        fits = len(some) if size_of(some) <= left else fitting(some, left) if left >= 0 else 0
         taken = some[: min(fits, limit - len(found))]
-        found += taken
-        size += sum(len(each.raw) for each in taken)
+        found.add(taken)
         if len(taken) < len(some) or (found and stream.is_long()):
             more = sealed_cursor("given", [until, found[-1].moment])
             break
@@ -188,7 +149,7 @@ class _Stream:
         found = self.typed[at] * PLACES - base if at < len(self.typed) else OBJECTS_IN_DELIVERY
         return max(place, min(found, OBJECTS_IN_DELIVERY))
 
-    def items(self, begin: int, until: int, limit: int) -> Iterator[list[Item]]:
+    def items(self, begin: int, until: int, limit: int) -> Iterator[Sequence[Item]]:
         """What comes after that moment, up to the group that begins at the other one."""
         heads = self._heads(begin, until)
         if self.wanted.ids:
@@ -252,7 +213,7 @@ class _Stream:
             if source is not None and opening is not None and number_of(opening.at) == key[0]
         ]
 
-    def _group(self, key: Key, sources: dict[int, Source], begin: int) -> Iterator[list[Item]]:
+    def _group(self, key: Key, sources: dict[int, Source], begin: int) -> Iterator[Sequence[Item]]:
         parts = [self._batch(key[0], *each, begin - key[0] - HEAD) for each in self._of_group(key, sources)]
         if len(parts) == 1:
             yield from parts[0]
@@ -260,7 +221,7 @@ class _Stream:
             each_of = (chain.from_iterable(part) for part in parts)
             yield from ([item] for item in merge(*each_of, key=lambda each: each.moment))
 
-    def _batch(self, at: int, source: Source, opening: Opening, after: int) -> Iterator[list[Item]]:
+    def _batch(self, at: int, source: Source, opening: Opening, after: int) -> Iterator[Sequence[Item]]:
         """The objects of a batch behind that place."""
         look, place = self._look(opening), max(0, after + 1)
         while place < OBJECTS_IN_DELIVERY:
@@ -285,7 +246,7 @@ class _Stream:
         self.view.copied[source.batch, piece.first] = found
         return found
 
-    def _piece(self, at: int, source: Source, piece: Piece, place: int, copied: set[int]) -> list[Item]:
+    def _piece(self, at: int, source: Source, piece: Piece, place: int, copied: set[int]) -> Sequence[Item]:
         made, behind = piece.rendered, bisect_left(piece.rendered.places, place)
         start, batch = at + HEAD, source.batch
         base = source.delivery * OBJECTS_IN_DELIVERY
@@ -293,7 +254,7 @@ class _Stream:
         types, versions = self.wanted.types, self.wanted.versions
         takes_only = bool(versions & {"first", "last", "all"})
         if takes_only and not types and not doubtful:
-            return [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
+            return Run(start, batch, made, behind, len(made.places))
         allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
         return [
             Item(start + n, batch, n, made.ids[each], made.types[each], made.versions[each], made.raw(each))

@@ -1,0 +1,94 @@
+"""Questions whose SQL is made once say what their query sets say."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests import builders
+from tocsin.centre.members.models import CountryStatus, Organisation, Person
+from tocsin.centre.questions import Question
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def _people(organisation: str, at: datetime):
+    kept = Person.objects.filter(organisation__slug=organisation, created_at__lte=at)
+    return kept.select_related("organisation__parent", "employer").defer("name").order_by("login")
+
+
+PEOPLE = Question(_people, "organisation", NOW)
+
+
+@pytest.mark.django_db
+def test_things_come_with_what_they_refer_to():
+    parent = builders.bureau("FR")
+    unit = builders.organisation("unit", parent=parent)
+    for name in ("one", "two"):
+        builders.person(name, unit, "analyst")
+    for at in (NOW - timedelta(days=900), datetime.now(UTC) + timedelta(days=1)):
+        expected = list(_people("unit", at))
+        found = PEOPLE("unit", at)
+        assert found == expected
+        for one, other in zip(found, expected, strict=True):
+            assert one.get_deferred_fields() == other.get_deferred_fields() == {"name"}
+            plain = {name: value for name, value in vars(other).items() if name != "_state"}
+            assert {name: value for name, value in vars(one).items() if name != "_state"} == plain
+            with CaptureQueriesContext(connection) as asked:
+                assert one.organisation.parent == parent
+                assert one.employer is None
+            assert not asked
+            one.roles = ["officer"]
+            one.save(update_fields=["roles"])
+    assert {tuple(each.roles) for each in Person.objects.filter(organisation=unit)} == {("officer",)}
+    assert PEOPLE("nobody", NOW) == []
+    assert PEOPLE.first("nobody", NOW) is None
+
+
+@pytest.mark.django_db
+def test_values_come_as_from_query_sets():
+    builders.bureau("FR")
+    for days, status in ((2, "suspended"), (1, "active"), (-1, "restricted")):
+        CountryStatus.objects.create(
+            code="FR", status=status, from_at=NOW - timedelta(days=days), reason="r", set_by="test"
+        )  # fmt: skip
+
+    def begun(at):
+        return CountryStatus.objects.filter(from_at__lte=at).order_by("from_at").values_list("code", "from_at")
+
+    def codes(at):
+        return CountryStatus.objects.filter(from_at__lte=at).order_by("from_at").values_list("status", flat=True)[:1]
+
+    pairs, firsts = Question(begun, NOW), Question(codes, NOW)
+    for at in (NOW, NOW - timedelta(days=1, hours=1), NOW + timedelta(days=3), NOW - timedelta(days=9)):
+        assert pairs(at) == list(begun(at))
+        assert firsts(at) == list(codes(at))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_thread_asks_on_its_own_connection():
+    builders.organisation("here")
+    slugs = Question(lambda slug: Organisation.objects.filter(slug=slug).values_list("slug", flat=True), "slug")
+
+    def ask(number: int) -> list[str]:
+        try:
+            return slugs("here" if number % 2 else "there")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(40))) == [[], ["here"]] * 20
+
+
+@pytest.mark.django_db
+def test_a_question_that_cannot_be_told_apart_is_none():
+    with pytest.raises(ValueError, match="each of its examples"):
+        Question(lambda slug: Organisation.objects.all(), "slug")("here")
+    with pytest.raises(ValueError, match="must differ"):
+        Question(lambda slug, name: Organisation.objects.filter(slug=slug, name=name), "same", "same")("a", "b")
+    with pytest.raises(ValueError, match="no answer"):
+        Question(lambda slug: Organisation.objects.none(), "slug")("here")
