@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-
 from tests import builders
+
 from tocsin.centre.members.models import CountryStatus, Organisation, Person
 from tocsin.centre.questions import Question
 

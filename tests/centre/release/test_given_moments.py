@@ -260,7 +260,7 @@ def test_a_right_that_opens_many_batches_at_once() -> None:
     Person.objects.filter(pk=fleur.pk).update(clearance="official-use")
     for number in range(30):
         sent((SETS[5], [number * 2 + 1, number * 2 + 2]))
-    assert page("fleur_officer").items == []
+    assert not page("fleur_officer").items
     Person.objects.filter(pk=fleur.pk).update(clearance="restricted")
     whole = page("fleur_officer").items
     assert len({each.moment for each in whole}) == len(whole) == 60 + 4

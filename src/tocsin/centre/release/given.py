@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
 from itertools import chain
@@ -71,7 +71,7 @@ def item_of(moment: int, batch: int, place: int, body: dict[str, Any]) -> Item:
 class Given:
     """A page, and the cursor of the next; empty on the last."""
 
-    items: Sequence[Item] = ()
+    items: Sequence[Item] = field(default_factory=Items)
     cursor: str = ""
 
 

@@ -151,6 +151,11 @@ class Items(Sequence[Item]):
     def __iter__(self) -> Iterator[Item]:
         return chain.from_iterable(self._parts)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def joined(self) -> bytes:
         """Their bytes, a comma between two."""
