@@ -42,7 +42,12 @@ ALL: tuple[str, ...] = ()
 
 def answer(body: dict[str, Any], status: int = 200) -> HttpResponse:
     """A TAXII resource."""
-    response = HttpResponse(orjson.dumps(body), content_type=MEDIA_TYPE, status=status)
+    return answer_of(orjson.dumps(body), status)
+
+
+def answer_of(body: bytes, status: int = 200) -> HttpResponse:
+    """The same of its bytes."""
+    response = HttpResponse(body, content_type=MEDIA_TYPE, status=status)
     response["Cache-Control"] = "private, no-store"
     return response
 

@@ -34,7 +34,7 @@ from tocsin.centre.release.given_items import Items
 from tocsin.core.errors import InputError, NotFound, Refused
 
 from . import cursors
-from .answers import answer, moment
+from .answers import answer, answer_of, moment
 from .filters import NO_VERSION, Asked
 from .media_types import FORMER_STIX, STIX
 from .selections import ALERTS, Selection, aliases, part_named, parts_for
@@ -222,7 +222,10 @@ def note_taken(person: Person, name: str, items: Sequence[Item], at: datetime) -
 
 def envelope(found: Given) -> HttpResponse:
     """The objects of a page."""
-    return _paged(found, {"objects": orjson.Fragment(b"[%b]" % Items.of(found.items).joined)})
+    if not found.items:
+        return _paged(found, {})
+    head, _end, tail = orjson.dumps({**_more(found), "objects": []}).rpartition(b"]")
+    return _dated_by(found, answer_of(b"".join([head, *Items.of(found.items).pieces(), _end, tail])))
 
 
 def manifest(found: Given) -> HttpResponse:
@@ -246,8 +249,14 @@ def _version(item: Item) -> str:
 
 def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:
     """Empty lists are not written: a page with nothing on it is an empty object."""
-    more = {"more": True, "next": found.cursor} if found.cursor else {}
-    response = answer({**more, **listed} if found.items else {})
+    return _dated_by(found, answer({**_more(found), **listed} if found.items else {}))
+
+
+def _more(found: Given) -> dict[str, Any]:
+    return {"more": True, "next": found.cursor} if found.cursor else {}
+
+
+def _dated_by(found: Given, response: HttpResponse) -> HttpResponse:
     if found.items:
         response["X-TAXII-Date-Added-First"] = moment(found.items[0].added_at)
         response["X-TAXII-Date-Added-Last"] = moment(found.items[-1].added_at)

@@ -63,7 +63,7 @@ def test_items_are_the_list_of_all_their_parts(parts):
     assert found == plain
     assert not found or (found[0] == plain[0] and found[-1] == plain[-1])
     assert list(found[1:3]) == plain[1:3]
-    assert found.joined == b",".join(each.raw for each in plain)
+    assert b"".join(found.pieces()) == b",".join(each.raw for each in plain)
     theirs = [each for each in plain if not each.is_shared]
     assert found.taken() == ({each.batch for each in theirs}, len(theirs))
     assert Items.of(plain).taken() == found.taken()

@@ -247,6 +247,7 @@ class _Walk:
         return answer
 
 
+@lru_cache(maxsize=4_096)
 def _stated(viewer: Viewer) -> dict[str, object]:
     """The viewer as JSON has it."""
     values = asdict(viewer)

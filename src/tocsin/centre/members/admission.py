@@ -17,6 +17,8 @@ from .models import Organisation, Person
 
 CONFIRMED_FOR = timedelta(days=365)
 """How long a confirmation of somebody's access holds."""
+OF_ORGANISATION = frozenset({"organisation-closed", "authorisation-withdrawn", "country-suspended"})
+"""What `refusal_of_organisation` says."""
 GRACE = timedelta(days=30)
 """How long access goes on after that, so that the manager can catch up."""
 

@@ -193,10 +193,13 @@ def _refusal(key: Key, at: datetime, address: str | None, certificate: str) -> R
     """Why the key opens nothing; without an address, where it is used from is not asked."""
     at = judged_at(at)
     person = key.person
-    organisation_is_open = not admission.refusal_of_organisation(person.organisation, at)
+    word = admission.refusal_of(person, at)
+    organisation_is_open = word not in admission.OF_ORGANISATION
+    if word and organisation_is_open:  # What is the matter with the organisation is said before.
+        organisation_is_open = not admission.refusal_of_organisation(person.organisation, at)
     bounds = Bounds(
         expires_at=key.expires_at, is_revoked=key.revoked_at is not None,
-        person_is_active=not organisation_is_open or admission.is_admitted(person, at),
+        person_is_active=not organisation_is_open or not word,
         organisation_is_active=organisation_is_open,
         has_moved=key.organisation_id != person.organisation_id,
         ranges=tuple(key.ranges) if address is not None else (),

@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -71,6 +72,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._rules.answer_bytes)
+        self._cork = _cork_of(transport.get_extra_info("socket"))
         self._client = _pair(transport.get_extra_info("peername"))
         self._server = _pair(transport.get_extra_info("sockname"))
         if not self._state.join(self):
@@ -283,9 +285,11 @@ class Wire(asyncio.Protocol):
         elif answer is None:
             self.refuse(503)
         elif answer.pieces is None:
+            self._hold_back(True)  # One packet for head and body: each would wake the client.
             self._start(answer)
             if answer.body and self._environ["REQUEST_METHOD"] != "HEAD":
                 self._say(h11.Data(data=answer.body))
+            self._hold_back(False)
             self._end()
         else:
             self._start(answer)
@@ -338,6 +342,11 @@ class Wire(asyncio.Protocol):
         if not self.is_closed and not self._transport.is_closing():
             self._written += len(data)
             self._transport.write(data)
+
+    def _hold_back(self, is_held: bool) -> None:
+        """Whether the system gathers what is written until there is a full packet."""
+        if self._cork is not None and not self.is_closed and not self._transport.is_closing():
+            self._cork(socket.IPPROTO_TCP, socket.TCP_CORK, int(is_held))
 
     def _end(self) -> None:
         if self.is_closed:
@@ -455,6 +464,12 @@ class Wire(asyncio.Protocol):
         if self._is_reading_paused and not self.is_closed and not self._transport.is_closing():
             self._is_reading_paused = False
             self._transport.resume_reading()
+
+
+def _cork_of(connection: Any) -> Callable[[int, int, int], None] | None:
+    """How the socket is told to gather packets, where its system can."""
+    is_one = hasattr(socket, "TCP_CORK") and connection.family in (socket.AF_INET, socket.AF_INET6)
+    return connection.setsockopt if is_one else None
 
 
 def _pair(address: Any) -> tuple[str, int]:
