@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import numpy as np
 from django.db import IntegrityError, connection, transaction
@@ -43,12 +44,18 @@ def took(person: Person, channel: str, batches: Batches | Iterable[int], at: dat
                 _note_first(key, _noted_again(key, new, at), at)
 
 
+@lru_cache(maxsize=16)
+def _unpacked(kept: bytes) -> Batches:
+    """Who follows a collection takes the same again and again; an array may have half a megabyte."""
+    return Batches.unpacked(kept)
+
+
 def _noted_again(key: _Key, parts: dict[int, Batches], at: datetime) -> dict[int, Batches]:
     """Add to the rows of the day that are there; give what none is there for."""
     # In their order, so that two who note at once wait for one another and never in a ring.
     held = [row for row in _HELD(*key, min(parts), max(parts)) if row.block in parts]
     for row in held:
-        had = Batches.unpacked(bytes(row.batches))
+        had = _unpacked(bytes(row.batches))
         if not parts[row.block] <= had:
             for name, value in _stored(had | parts[row.block]).items():
                 setattr(row, name, value)
@@ -105,6 +112,8 @@ def _parts(numbers: Batches, bits: int) -> dict[int, Batches]:
     """Block → those of the numbers that lie in it."""
     if not numbers:
         return {}
+    if (first := int(numbers.numbers[0]) >> bits) == int(numbers.numbers[-1]) >> bits:
+        return {first: numbers}
     blocks, starts = np.unique(numbers.numbers >> bits, return_index=True)
     return dict(zip(blocks.tolist(), map(Batches, np.split(numbers.numbers, starts[1:])), strict=True))
 
