@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -64,5 +65,9 @@ def opened_cursor(purpose: str, cursor: str) -> list[int]:
 
 
 def _seal(purpose: str) -> Fernet:
-    secret = hashlib.sha256(f"{purpose}:{settings.SECRET_KEY}".encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(secret))
+    return _seal_of(f"{purpose}:{settings.SECRET_KEY}")
+
+
+@lru_cache(maxsize=64)
+def _seal_of(secret: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -139,7 +140,9 @@ def collection_named(caller: Caller, organisation: Organisation, name: str) -> L
     """The collection, by its alias or identifier. Raises NotFound for what does not exist for the caller."""
     name = name.lower()
     for each in _for_everybody(caller):
-        if name in {each.alias, collection_id(organisation, each.alias), _former_id(organisation, each.alias)}:
+        if name in {each.alias, collection_id(organisation, each.alias)}:
+            return each
+        if name == _former_id(organisation, each.alias):
             return each
     if may(caller.person, "read") and _may_read(caller):
         for alias in aliases(caller.person):
@@ -152,9 +155,12 @@ def collection_named(caller: Caller, organisation: Organisation, name: str) -> L
 
 def collection_id(organisation: Organisation, name: str) -> str:
     """The identifier: the same for ever here, and another in every installation, as a version 4 UUID."""
-    key = f"taxii-collection:{settings.SECRET_KEY}".encode()
-    digest = hmac.digest(key, f"{organisation.slug}:{name}".encode(), "sha256")
-    return str(uuid.UUID(bytes=digest[:16], version=4))
+    return _identified(f"taxii-collection:{settings.SECRET_KEY}", f"{organisation.slug}:{name}")
+
+
+@lru_cache(maxsize=4_096)
+def _identified(key: str, said: str) -> str:
+    return str(uuid.UUID(bytes=hmac.digest(key.encode(), said.encode(), "sha256")[:16], version=4))
 
 
 def _former_id(organisation: Organisation, name: str) -> str:
