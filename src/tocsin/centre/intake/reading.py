@@ -168,7 +168,8 @@ class Reading:
             self.screening.is_machine = self.personal.is_machine = found.name in MACHINE_FORMATS
             self.personal.role_known = bool(profile.defaults.get("role"))
             self.context = dataclasses.replace(self.context, profile=profile)
-            for item in opening.read_source(source, profile, formats, self.order.limits):
+            known = found if profile is self.order.profile else None
+            for item in opening.read_source(source, profile, formats, self.order.limits, known):
                 self._take(item)
         except InputError as error:
             self._fail(error)

@@ -23,6 +23,7 @@ from tocsin.lake.objects import ROW_COLUMNS, Way, emptied, keys_of
 from .models import (
     OBJECTS_IN_DELIVERY,
     SEALED_COLUMNS,
+    STIX,
     Block,
     Copied,
     Document,
@@ -43,7 +44,6 @@ __all__ = [
     "sealed_frames",
     "take_out",
 ]
-STIX = "stix-2.1"
 
 
 def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
