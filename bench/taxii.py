@@ -185,6 +185,7 @@ def build(have: int, until: int, size: int) -> None:
 
 def keep(delivery: Any, bodies: list[dict[str, Any]]) -> None:
     """The objects of a delivery, as `knowledge.services.keep_objects` inserts them."""
+    import numpy as np
     import polars as pl
 
     from tocsin.centre import rows
@@ -206,8 +207,9 @@ def keep(delivery: Any, bodies: list[dict[str, Any]]) -> None:
         }
     )  # fmt: skip
     links = pl.DataFrame(schema=LINK_COLUMNS)
-    note_copies(first, frame)
-    note_types(first, frame)
+    numbers = np.arange(first, first + frame.height)
+    note_copies(numbers, frame)
+    note_types(numbers, frame)
     things = frame.select("standard", "type", "object_id", "version", "name", "revoked").with_columns(
         id=pl.Series(range(first, first + count)), delivery=pl.lit(delivery.pk),
         batch=pl.lit(delivery.pk * BATCHES_IN_DELIVERY),

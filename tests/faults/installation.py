@@ -196,8 +196,8 @@ def facts() -> dict[str, Any]:
 
 
 def _compared_as_ordered() -> bool:
-    """Whether STIX objects whose id another one has are compared with what came before them, once: several workers change
-    what comes before."""
+    """Whether STIX objects whose id another one has are compared with what came before them, once: several workers
+    change what comes before."""
     from tocsin.centre.audit.models import Entry
     from tocsin.centre.jobs.models import Job
     from tocsin.centre.knowledge.models import Object

@@ -91,6 +91,19 @@ def main() -> None:
 
         from . import bulk
         from .reading import Order, outcome_json, profile_from_json, read_delivery
+        from .together import read_together
+
+    def order_of(told: dict[str, Any]) -> Order:
+        return Order(
+            delivery=told["delivery"],
+            path=Path(told["path"]),
+            name=told["name"],
+            received_at=datetime.fromisoformat(told["received_at"]),
+            profile=profile_from_json(told["profile"]),
+            work=Path(told["work"]),
+            seal=Writer.of(told["seal"]) if told.get("seal") else None,
+            remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
+        )
 
     collect_seldom()
     for line in sys.stdin:
@@ -106,27 +119,19 @@ def main() -> None:
                 last[0] = time.monotonic()
                 answers.write(json.dumps({"rows": rows, "bytes": done_bytes}) + "\n")
 
-        order = Order(
-            delivery=told["delivery"],
-            path=Path(told["path"]),
-            name=told["name"],
-            received_at=datetime.fromisoformat(told["received_at"]),
-            profile=profile_from_json(told["profile"]),
-            work=Path(told["work"]),
-            seal=Writer.of(told["seal"]) if told.get("seal") else None,
-            remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
-        )
         started = time.process_time()
         try:
-            if "step" in told:
-                outcome = bulk.STEPS[told["step"]](order, told, installed)
+            if "together" in told:
+                outcome = read_together([order_of(each) for each in told["together"]], installed)
+            elif "step" in told:
+                outcome = bulk.STEPS[told["step"]](order_of(told), told, installed)
             else:
-                outcome = outcome_json(read_delivery(order, installed, progress))
+                outcome = outcome_json(read_delivery(order_of(told), installed, progress))
         except Exception as error:
             if isinstance(error, OSError) or is_fault_of_the_machine(error):
                 answers.write(json.dumps({"fault": str(error)[:400]}) + "\n")
                 continue
-            logging.getLogger(__name__).exception("delivery %s", order.delivery)
+            logging.getLogger(__name__).exception("delivery %s", told.get("delivery", "together with others"))
             answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:400]}) + "\n")
             continue
         outcome["cpu_seconds"] = time.process_time() - started

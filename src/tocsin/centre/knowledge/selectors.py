@@ -97,8 +97,8 @@ def identified(among: Objects, ids: Iterable[str]) -> Objects:
 
 
 def may_have_namesakes(delivery: Delivery) -> bool:
-    """Whether some object of a delivery may have the id of another one. Of STIX 2.1 it is known; of what is older nobody
-    kept it."""
+    """Whether some object of a delivery may have the id of another one. Of STIX 2.1 it is known; of what is older
+    nobody kept it."""
     first = delivery.pk * OBJECTS_IN_DELIVERY
     within = {"gte": first, "lt": first + OBJECTS_IN_DELIVERY}
     if Copied.objects.filter(**{f"number__{end}": number for end, number in within.items()}).exists():
