@@ -30,8 +30,11 @@ PAIR = re.compile(
     rb"(" + QUOTED + rb"|[^,\]\}\[\{\s\"]+|(?=[\[{]))|" + QUOTED + rb"|[{}\[\]]",
     re.DOTALL,
 )
-NEXT_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + QUOTED + rb")*+([{}\[\]])", re.DOTALL)
-"""As far as the next bracket that stands in no text."""
+WORDS = rb'[^"{}\[\]]++|' + QUOTED
+LIST = rb"\[(?:" + WORDS + rb")*+\]"
+FLAT = rb"\{(?:" + WORDS + rb"|" + LIST + rb")*+\}"
+NEXT_BRACKET = re.compile(rb"(?:" + WORDS + rb"|" + LIST + rb"|" + FLAT + rb")*+([{}\[\]])", re.DOTALL)
+"""As far as the next bracket in no text and in no plain list or record: a run of those is one step."""
 
 
 def outline(head: bytes, limit_tokens: int = 20_000) -> Outline:

@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError
 
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
+from tocsin.lake.keys import Writer
 
 from . import data_types, holding, originals, profiles, services, spreading
 from .lake_keys import all_keys, engine
@@ -36,7 +37,12 @@ ORIGINAL = "original"
 
 def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
     """What the reading process is told to read a delivery into a folder, and how much time it has."""
-    seal = all_keys().writer()
+    return _order(delivery, work, all_keys().writer(), profiles.remembered(delivery.organisation))
+
+
+def _order(
+    delivery: Delivery, work: Path, seal: Writer | None, remembered: Mapping[str, Any]
+) -> tuple[dict[str, Any], float]:
     told = {
         "delivery": delivery.pk,
         "path": str(originals.plain_copy(delivery_path(services.store_folder(), delivery.sha256), work / ORIGINAL)),
@@ -45,7 +51,7 @@ def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
         "profile": delivery.profile,
         "work": str(work),
         "seal": seal.told() if seal else None,
-        "remembered": profiles.remembered(delivery.organisation),
+        "remembered": remembered,
         "reference": str(settings.INSTALLATION.home / "reference"),
     }
     return told, PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6
@@ -116,7 +122,9 @@ class Reader:
                 shutil.rmtree(work, ignore_errors=True)
 
     def _read_together(self, left: Sequence[tuple[Delivery, jobs.Claim]], works: Sequence[Path]) -> None:
-        orders = [order_of(delivery, work) for (delivery, _), work in zip(left, works, strict=True)]
+        seal = all_keys().writer()
+        # Maps are remembered for tables, and a table is read alone.
+        orders = [_order(delivery, work, seal, {}) for (delivery, _), work in zip(left, works, strict=True)]
         claims = [claim for _, claim in left]
         told = {"reference": orders[0][0]["reference"], "together": [each for each, _ in orders]}
         try:

@@ -454,6 +454,20 @@ def fingerprint_of(guess: delimited.Guess) -> str:
     return hashlib.sha256("\x1f".join(names).encode()).hexdigest() if any(names) else ""
 
 
+def order_from_json(told: Mapping[str, Any]) -> Order:
+    """An order as it comes through the pipe."""
+    return Order(
+        delivery=told["delivery"],
+        path=Path(told["path"]),
+        name=told["name"],
+        received_at=datetime.fromisoformat(told["received_at"]),
+        profile=profile_from_json(told["profile"]),
+        work=Path(told["work"]),
+        seal=Writer.of(told["seal"]) if told.get("seal") else None,
+        remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
+    )
+
+
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
     """Plain values, for the pipe to the parent."""
     return dataclasses.asdict(outcome)

@@ -18,7 +18,6 @@ import select
 import sys
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,24 +85,11 @@ def main() -> None:
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
     with starting():
         from tocsin.core.errors import is_fault_of_the_machine
-        from tocsin.lake.keys import Writer
         from tocsin.reference import store
 
         from . import bulk
-        from .reading import Order, outcome_json, profile_from_json, read_delivery
+        from .reading import order_from_json, outcome_json, read_delivery
         from .together import read_together
-
-    def order_of(told: dict[str, Any]) -> Order:
-        return Order(
-            delivery=told["delivery"],
-            path=Path(told["path"]),
-            name=told["name"],
-            received_at=datetime.fromisoformat(told["received_at"]),
-            profile=profile_from_json(told["profile"]),
-            work=Path(told["work"]),
-            seal=Writer.of(told["seal"]) if told.get("seal") else None,
-            remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
-        )
 
     collect_seldom()
     for line in sys.stdin:
@@ -122,11 +108,11 @@ def main() -> None:
         started = time.process_time()
         try:
             if "together" in told:
-                outcome = read_together([order_of(each) for each in told["together"]], installed)
+                outcome = read_together([order_from_json(each) for each in told["together"]], installed)
             elif "step" in told:
-                outcome = bulk.STEPS[told["step"]](order_of(told), told, installed)
+                outcome = bulk.STEPS[told["step"]](order_from_json(told), told, installed)
             else:
-                outcome = outcome_json(read_delivery(order_of(told), installed, progress))
+                outcome = outcome_json(read_delivery(order_from_json(told), installed, progress))
         except Exception as error:
             if isinstance(error, OSError) or is_fault_of_the_machine(error):
                 answers.write(json.dumps({"fault": str(error)[:400]}) + "\n")

@@ -29,12 +29,12 @@ from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role, Tlp
 from tocsin.handling import HandlingSet as Handling
-from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, pressure, store, urgency, vault
-from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
+from .handlings import handling_of
+from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally, Terms
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
 from .terms import terms_row
@@ -276,6 +276,10 @@ def commit_together(
     """
     jobs.renew(claims[0], at, done=shared.outcome["rows"], beside=claims[1:])
     moved = _move_files(several[0][0], shared.outcome, shared.work)
+    with transaction.atomic():  # Keys are durable before anything is sealed by them: all of them at once.
+        for delivery, outcome, _ in several:
+            if outcome["parts"]:
+                originals.key_of_rejections(delivery)
     for delivery, outcome, work in several:
         _move_files(delivery, outcome, work)
     with transaction.atomic():
@@ -333,10 +337,11 @@ def _with_victims(outcome: dict[str, Any], work: Path) -> set[int]:
 def _insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims: set[int], at: datetime) -> None:
     """The batches, released to nobody yet."""
     batches: list[Batch] = []
+    known = _Interned()
     for delivery, outcome in several:
         # Its batches take so many moments (`models.moments_of`).
         Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
-        batches += _batches_of(delivery, outcome, victims, at)
+        batches += _batches_of(delivery, outcome, victims, at, known)
     Batch.objects.bulk_create(batches)
     ends: dict[int, datetime] = {}
     for each in batches:
@@ -345,7 +350,29 @@ def _insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims:
         delivery.ends_at = ends.get(delivery.pk, delivery.ends_at)
 
 
-def _batches_of(delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime) -> list[Batch]:
+class _Interned:
+    """Rows that many batches share, asked for once."""
+
+    def __init__(self) -> None:
+        self._sets: dict[str, HandlingSet] = {}
+        self._terms: dict[tuple[int, int, bool], Terms] = {}
+
+    def under(self, handling: Handling) -> HandlingSet:
+        if handling.digest not in self._sets:
+            self._sets[handling.digest] = handling_row(handling)
+        return self._sets[handling.digest]
+
+    def terms_of(self, delivery: Delivery, under: HandlingSet) -> Terms:
+        """Of what is released to nobody yet."""
+        key = (delivery.organisation_id, under.pk, delivery.is_private)
+        if key not in self._terms:
+            self._terms[key] = terms_row(delivery.organisation_id, under, None, is_private=delivery.is_private)
+        return self._terms[key]
+
+
+def _batches_of(
+    delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime, known: _Interned
+) -> list[Batch]:
     """Its batches, not written yet; the names of the defaults that were applied are noted at the delivery."""
     applied: set[str] = set()
     batches = []
@@ -353,13 +380,13 @@ def _batches_of(delivery: Delivery, outcome: dict[str, Any], victims: set[int], 
         handling, by_default = handling_of(delivery, outcome, made["marking"])
         grade, is_usual = grades.arriving(delivery, made["grade"])
         applied.update(by_default, ["grade"] if is_usual else [])
-        under = handling_row(handling)
+        under = known.under(handling)
         batch = Batch(
             pk=made["number"],
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, None, is_private=delivery.is_private),
+            terms=known.terms_of(delivery, under),
             received_at=delivery.received_at,
             grade=grade,
             rows=made["rows"],
@@ -369,30 +396,6 @@ def _batches_of(delivery: Delivery, outcome: dict[str, Any], victims: set[int], 
         batches.append(batch)
     delivery.defaults_applied = sorted(applied)
     return batches
-
-
-def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None) -> tuple[Handling, tuple[str, ...]]:
-    """What holds for the part of a delivery that bears this label, and the names of the defaults in it."""
-    if delivery.under is not None:
-        return Handling.from_json(delivery.under.body), ()
-    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
-    stated = tlp_of(marking or "") or _label_of(delivery, outcome, profile_label) or profile_label
-    said = {**delivery.organisation.defaults, **delivery.stated_handling}
-    handling, by_default = default_set(said, stated)
-    least = tlp_of(delivery.least_marking)
-    if least is not None and least.rank > handling.tlp.rank:
-        return default_set(said, least)
-    return handling, by_default
-
-
-def _label_of(delivery: Delivery, outcome: dict[str, Any], profile_label: Tlp | None) -> Tlp | None:
-    """The label of what bears none itself: of what was said when it was handed over and what its files say, the
-    narrower. A file that says nothing has what would hold without the others."""
-    stated, in_files = tlp_of(delivery.stated_marking or ""), tlp_of(outcome["marking"] or "")
-    if in_files is None:
-        return stated
-    unsaid = stated or default_set(delivery.organisation.defaults, profile_label)[0].tlp
-    return narrowest([in_files, *([unsaid] if stated or outcome["is_partly_labelled"] else [])])
 
 
 def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> None:

@@ -93,13 +93,15 @@ class Hands:
         self.held = [] if found is None else [found]
         return found
 
-    def claim_beside(self, handler: object) -> list[services.Claim]:
+    def claim_beside(self, handler: Joins) -> list[services.Claim]:
         """All that is held, with what can be done together with it."""
-        if isinstance(handler, Joins) and not self.held[0].is_deadly:
-            most_cost = min(handler.most_cost_together, self.most_cost or handler.most_cost_together)
-            self.held += services.claim_beside(
-                self.held[0], self.kinds, datetime.now(UTC), most=handler.most_together, most_cost=most_cost
-            )
+        self.held += services.claim_beside(
+            self.held[0],
+            self.kinds,
+            datetime.now(UTC),
+            most=handler.most_together,
+            most_cost=handler.most_cost_together,
+        )
         return self.held
 
 
@@ -118,12 +120,12 @@ def run_one(name: str, handlers: Mapping[str, Handler], hands: Hands | None = No
 
 
 def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
+    joins: object = handler
     try:
-        held = hands.claim_beside(handler)
         if claimed.is_deadly:
             _give_up(handler, claimed)
-        elif len(held) > 1 and isinstance(handler, Joins):
-            handler.together(held)
+        elif isinstance(joins, Joins) and len(held := hands.claim_beside(joins)) > 1:
+            joins.together(held)
         else:
             handler(claimed)
     except services.GivenBack:

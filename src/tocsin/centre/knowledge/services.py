@@ -37,6 +37,7 @@ from .selectors import FINDER, sealed_key
 
 __all__ = [
     "OBJECTS_IN_DELIVERY",
+    "STIX",
     "keep_documents",
     "keep_objects",
     "note_copies",
