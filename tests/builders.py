@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 from django.contrib.auth.hashers import make_password
@@ -160,8 +161,9 @@ def objects(of: Batch, bodies: Sequence[dict[str, Any]]) -> list[Object]:
         for place, body in enumerate(bodies)
     ]  # fmt: skip
     found = frame.select("object_id", standard=pl.lit("stix-2.1"), type=pl.Series([body["type"] for body in bodies]))
-    note_copies(first, found)
-    note_types(first, found)
+    numbers = np.arange(first, first + found.height)
+    note_copies(numbers, found)
+    note_types(numbers, found)
     Object.objects.bulk_create(made)
     Block.objects.bulk_create(Block(first=first + at, body=body) for at, body in blocks_of(frame, links).rows())
     Mention.objects.bulk_create(

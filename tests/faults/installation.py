@@ -196,16 +196,22 @@ def facts() -> dict[str, Any]:
 
 
 def _compared_as_ordered() -> bool:
-    """Whether STIX objects are compared with what came before them, once: several workers change what comes before."""
+    """Whether STIX objects whose id another one has are compared with what came before them, once: several workers
+    change what comes before."""
     from tocsin.centre.audit.models import Entry
-    from tocsin.centre.intake.models import Delivery
     from tocsin.centre.jobs.models import Job
+    from tocsin.centre.knowledge.models import Object
 
-    formats = {f"delivery:{each.pk}": each.format for each in Delivery.objects.filter(objects_count__gt=0)}
-    parsed = Entry.objects.filter(action="delivery.parsed", subject__in=formats).order_by("pk")
-    later = list(parsed.values_list("subject", flat=True))[1:]
+    parsed = Entry.objects.filter(action="delivery.parsed", subject__startswith="delivery:").order_by("pk")
+    place = {subject: number for number, subject in enumerate(parsed.values_list("subject", flat=True))}
+    having: dict[str, set[str]] = {}
+    for identifier, delivery in Object.objects.filter(standard__startswith="stix-2").values_list(
+        "object_id", "delivery"
+    ):
+        having.setdefault(identifier, set()).add(f"delivery:{delivery}")
+    later = {each for some in having.values() for each in some if place[each] > min(map(place.__getitem__, some))}
     compared = Job.objects.filter(kind="compare-versions").values_list("subject", flat=True)
-    return sorted(compared) == sorted(each for each in later if formats[each].startswith("stix2"))
+    return sorted(compared) == sorted(later)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -126,6 +127,18 @@ def test_outline_of_cut_text() -> None:
     assert seen.item_of == "objects"
     assert _json_outline.outline(b'[{"a":1},{"b":2}]').item_keys == {"a": b"1"}
     assert _json_outline.outline(b"a,b").kind == ""
+
+
+@given(objects, layouts)
+def test_an_outline_finds_every_key_of_the_top_whatever_stands_between(
+    tree: dict[str, object], layout: dict[str, Any]
+) -> None:
+    seen = _json_outline.outline(json.dumps(tree, **layout).encode())
+    assert list(seen.keys) == [json.dumps(name)[1:-1] for name in tree]
+    lists = {name: value for name, value in tree.items() if isinstance(value, list)}
+    first = next(((name, item) for name, each in lists.items() for item in each if isinstance(item, dict)), None)
+    assert seen.item_of == ("" if first is None else json.dumps(first[0])[1:-1])
+    assert list(seen.item_keys) == ([] if first is None else [json.dumps(name)[1:-1] for name in first[1]])
 
 
 @pytest.mark.shared

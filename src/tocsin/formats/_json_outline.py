@@ -30,6 +30,11 @@ PAIR = re.compile(
     rb"(" + QUOTED + rb"|[^,\]\}\[\{\s\"]+|(?=[\[{]))|" + QUOTED + rb"|[{}\[\]]",
     re.DOTALL,
 )
+WORDS = rb'[^"{}\[\]]++|' + QUOTED
+LIST = rb"\[(?:" + WORDS + rb")*+\]"
+FLAT = rb"\{(?:" + WORDS + rb"|" + LIST + rb")*+\}"
+NEXT_BRACKET = re.compile(rb"(?:" + WORDS + rb"|" + LIST + rb"|" + FLAT + rb")*+([{}\[\]])", re.DOTALL)
+"""As far as the next bracket in no text and in no plain list or record: a run of those is one step."""
 
 
 def outline(head: bytes, limit_tokens: int = 20_000) -> Outline:
@@ -51,9 +56,9 @@ def _outline(head: bytes, limit_tokens: int) -> Outline:
     item_keys: dict[str, bytes] = {}
     path: list[tuple[int, str]] = []
     key, item_of, item_depth = "", "", 0
-    for number, token in enumerate(PAIR.finditer(head)):
-        if number > limit_tokens:
-            break
+    place, number = 0, 0
+    while number <= limit_tokens and (token := PAIR.search(head, place)) is not None:
+        place, number = token.end(), number + 1
         mark = head[token.start()]
         if token.group(1) is not None:
             key = token.group(1)[1:-1].decode("utf-8", "replace")
@@ -78,4 +83,18 @@ def _outline(head: bytes, limit_tokens: int) -> Outline:
                 path.pop()
             if not path:
                 break
+        if item_depth < 0 and len(path) > 1:  # Of what stands deeper nothing is wanted any more but where it ends.
+            place, number = _end_of(head, place, len(path) - 1, number, limit_tokens)
+            del path[1:]
     return Outline("object" if first == b"{" else "array", keys, item_keys, item_of)
+
+
+def _end_of(head: bytes, place: int, depth: int, number: int, limit_tokens: int) -> tuple[int, int]:
+    """The place behind the bracket that closes so many that are open, or the end of what there is; and the tokens."""
+    while depth and number <= limit_tokens:
+        token = NEXT_BRACKET.match(head, place)
+        if token is None:
+            return len(head), number
+        place, number = token.end(), number + 1
+        depth += 1 if head[place - 1] in b"[{" else -1
+    return place, number

@@ -80,7 +80,7 @@ SEVERITIES = {
 
 def prepared(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """The draft with the profile's defaults, empty words made null, and `count` from repeats and statement."""
-    strange = set(frame.columns) - set(DRAFT) - {"times", "key"}
+    strange = set(frame.columns) - set(DRAFT) - {"times", "key", "part", "received_at"}
     if strange:
         raise ValueError(f"a reader yielded columns outside the contract: {sorted(strange)}")
     new: dict[str, pl.Expr | pl.Series] = {}

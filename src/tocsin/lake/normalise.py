@@ -30,6 +30,8 @@ REJECTION_SCHEMA: Table[type[pl.DataType]] = Table(
         "excerpt": pl.String,
     }
 )
+PART, RECEIVED = "part", "received_at"
+"""Columns of drafts of several deliveries: whose a row is, and when that came. Rows of two parts are never the same."""
 EARLIEST = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
 AHEAD = timedelta(days=1)
 """How far a source's clock may run ahead of the moment of receipt."""
@@ -67,7 +69,7 @@ class Draft:
                 reasons.alias("reason") if isinstance(reasons, pl.Expr) else pl.Series("reason", reasons),
                 pl.lit(name).alias("field"),
                 shown.fill_null("").alias("excerpt"),
-                *(["key"] if "key" in out.columns else []),
+                *(name for name in ("key", PART) if name in out.columns),
             )
         )
         self.frame = self.frame.filter(~mask)
@@ -90,6 +92,8 @@ class Normalised:
     """COUNT_COLUMNS: rows of earlier chunks that came again, and how often."""
     refused: pl.Series
     """The key of each row of `rejections`; empty where nobody remembers."""
+    parts: pl.Series | None = None
+    """PART of each row of `frame`, where drafts had it; `rejections` have it as a column then."""
 
 
 def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) -> Normalised:
@@ -110,10 +114,11 @@ def normalise(rows: Rows, context: Context, seen: repeats.Seen | None = None) ->
     standing = np.arange(len(keys)) if kept is None else kept[: len(keys)]
     rejections = pl.concat(draft.refused).sort("position") if draft.refused else pl.DataFrame(schema=REJECTION_SCHEMA)
     refused = rejections["key"] if "key" in rejections.columns else pl.Series("key", [], dtype=pl.UInt64)
-    rejections = rejections.select(list(REJECTION_SCHEMA))
+    parts = draft.frame[PART] if PART in draft.frame.columns else None
+    rejections = rejections.select(*REJECTION_SCHEMA, *([PART] if PART in rejections.columns else []))
     merged = draft.frame.height - observations.height
     told = pl.DataFrame({"key": keys, "row": pl.Series(standing, dtype=pl.UInt32)})
-    return Normalised(observations, rejections, repeated + merged, told, again, refused)
+    return Normalised(observations, rejections, repeated + merged, told, again, refused, parts)
 
 
 def _once_each(frame: pl.DataFrame, seen: repeats.Seen | None) -> tuple[pl.DataFrame, int, pl.DataFrame]:
@@ -151,14 +156,17 @@ def _times(draft: Draft, context: Context, *, day_first: bool) -> None:
     from .moments import moments, one_moment
 
     profile = context.profile
-    fallback = (one_moment(profile.source_time) if profile.source_time else None) or context.received_at
+    is_joint = RECEIVED in draft.frame.columns
+    stated = one_moment(profile.source_time) if profile.source_time else None
+    begin = pl.col(RECEIVED) if is_joint and stated is None else pl.lit(stated or context.received_at)
+    begin = begin.cast(SCHEMA["first_at"])
     for name in ("first_at", "last_at"):
         if name not in draft.frame.columns:
             continue
         given = draft.frame[name]
         read = moments(given, time_zone=profile.time_zone, day_first=day_first)
         bad = read.is_null() & given.is_not_null()
-        late = read > context.received_at + AHEAD
+        late = read > (draft.frame[RECEIVED] if is_joint else context.received_at) + AHEAD
         early = read < EARLIEST
         if bad.any() or late.any() or early.any():
             reason = pl.select(
@@ -174,12 +182,12 @@ def _times(draft: Draft, context: Context, *, day_first: bool) -> None:
         draft.set(**{name: read})
     have = draft.frame.columns
     if "first_at" in have and "last_at" not in have:
-        start = pl.col("first_at").fill_null(pl.lit(fallback, dtype=SCHEMA["first_at"]))
+        start = pl.col("first_at").fill_null(begin)
         draft.set(first_at=start, last_at=start)
         return
     first = pl.col("first_at") if "first_at" in have else pl.lit(None, dtype=SCHEMA["first_at"])
     last = pl.col("last_at") if "last_at" in have else pl.lit(None, dtype=SCHEMA["last_at"])
-    start = pl.coalesce(first, last, pl.lit(fallback, dtype=SCHEMA["first_at"]))
+    start = pl.coalesce(first, last, begin)
     draft.set(first_at=pl.min_horizontal(start, last), last_at=pl.max_horizontal(start, last))
 
 

@@ -46,12 +46,14 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     corrections.compare_later,
     circulars.send_on,
 )
+OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts)
+"""Of these, those that take the parts of several deliveries as they are."""
 
 
 def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
     """Kind of job → what does it. Each worker has its own."""
     return {
-        intake.READ: Reader(KEEPERS, on_rows),
+        intake.READ: Reader(KEEPERS, on_rows, OF_PARTS),
         standing.CHECK: standing.check,
         analysis.RECAST: analysis.recast_decided,
         analysis.RESLICE: reslicing.reslice,

@@ -51,7 +51,7 @@ def text_encoding(head: bytes) -> str:
     wide = _wide_encoding(head, head.rstrip(b"\0"))
     if wide:
         return wide
-    padded = PADDING.sub(b"", head)
+    padded = PADDING.sub(b"", head) if b"\0" in head else head
     if _odd_share(padded) > 0.02:
         return BINARY
     if first_wrong_byte(padded) is None:

@@ -123,13 +123,15 @@ def read_source(
     profile: Profile,
     formats: Formats,
     limits: Limits = LIMITS,
+    found: Format | None = None,
 ) -> Iterator[Item]:
-    """All that one opened file holds; files enclosed in it are opened and read by the same path.
+    """All that one opened file holds; files enclosed in it are opened and read by the same path. `found` is its format,
+    where somebody has looked already.
 
     Raises InputError: "unknown-format", "reader-failed" for an error that no reader foresaw (the log has
     it), or what the reader itself raises. The same inside an enclosed file is a Rejection of that part.
     """
-    yield from _read(source, profile, formats, limits, depth=0)
+    yield from _read(source, profile, formats, limits, 0, found)
 
 
 def format_of(source: Source, profile: Profile, formats: Formats) -> Format:
@@ -148,9 +150,11 @@ def format_of(source: Source, profile: Profile, formats: Formats) -> Format:
     return found
 
 
-def _read(source: Source, profile: Profile, formats: Formats, limits: Limits, depth: int) -> Iterator[Item]:
+def _read(
+    source: Source, profile: Profile, formats: Formats, limits: Limits, depth: int, found: Format | None = None
+) -> Iterator[Item]:
     heading = Heading()
-    items = _items(source, profile, formats)
+    items = _items(source, profile, formats, found)
     for item in items:
         if isinstance(item, Heading):
             heading = _merged(heading, item)
@@ -166,10 +170,10 @@ def _read(source: Source, profile: Profile, formats: Formats, limits: Limits, de
             yield item
 
 
-def _items(source: Source, profile: Profile, formats: Formats) -> Iterator[Item]:
+def _items(source: Source, profile: Profile, formats: Formats, found: Format | None) -> Iterator[Item]:
     """What the reader yields, its unforeseen errors turned into a reason."""
     try:
-        found = format_of(source, profile, formats)
+        found = found or format_of(source, profile, formats)
         yield from found.read(source, profile)
     except InputError:
         raise

@@ -29,8 +29,11 @@ def types_of(outcome: dict[str, Any], work: Path) -> set[str]:
     """Words of `agreement_states.DATA_TYPES` for what a reading made of a delivery."""
     if outcome["format"] in BY_FORMAT:
         return {BY_FORMAT[outcome["format"]]}
-    roles = {role for frame in parts_of(outcome, "tallies", work) for role in frame["role"].unique()}
-    objects = {kind for frame in parts_of(outcome, "things", work) for kind in frame["type"].unique()}
+    if "roles" in outcome:  # Read together with others: its parts are theirs, too.
+        roles, objects = set(outcome["roles"]), set(outcome["kinds"])
+    else:
+        roles = {role for frame in parts_of(outcome, "tallies", work) for role in frame["role"].unique()}
+        objects = {kind for frame in parts_of(outcome, "things", work) for kind in frame["type"].unique()}
     found = set()
     if roles & _AFFECTED:
         found.add("victim-data")

@@ -26,9 +26,10 @@ from tocsin.handling.neutrality import CHECKLIST, GROUNDS, LONGEST_NOTE, unanswe
 from tocsin.handling.personal import PersonalFind, must_be_asked
 
 from . import urgency
+from .handlings import handling_of
 from .models import Delivery, Hold
 from .secondees import known_to
-from .services import enqueue_reading, handling_of
+from .services import enqueue_reading
 
 DECIDED_WITHIN = timedelta(hours=72)
 """A hold that is older is shown as late. Nothing is ever cleared by the clock."""

@@ -88,8 +88,12 @@ def forget(path: Path) -> None:
 
 def seal_rejections(delivery: Delivery, part: Path, target: Path) -> None:
     """Write a part of what was refused, which repeats the delivery's words, sealed to `target`."""
-    key = vault.key_for(f"delivery:{delivery.pk}")
-    write_over(target, [key.sealed(part.read_bytes(), "rejections")])
+    write_over(target, [key_of_rejections(delivery).sealed(part.read_bytes(), "rejections")])
+
+
+def key_of_rejections(delivery: Delivery) -> content_keys.DataKey:
+    """What seals what was refused of it; made where there is none."""
+    return vault.key_for(f"delivery:{delivery.pk}")
 
 
 def read_rejections(path: Path) -> pl.DataFrame:

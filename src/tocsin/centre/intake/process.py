@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from django.db import InterfaceError, OperationalError
 
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
+from tocsin.lake.keys import Writer
 
-from . import holding, originals, profiles, services, spreading
+from . import data_types, holding, originals, profiles, services, spreading
 from .lake_keys import all_keys, engine
 from .models import Delivery
 from .reader_process import FailedError, KilledError, Sandbox
@@ -28,13 +29,20 @@ PROCESSOR_SECONDS_BASE = 300
 PROCESSOR_SECONDS_PER_MEGABYTE = 4
 GRACE_SECONDS = 2.0
 """For a reading that is nearly over when its worker is told to stop."""
+MOST_TOGETHER = 24
+"""So many deliveries are read together: beyond that, what each costs by itself is nearly all."""
 ORIGINAL = "original"
 """Name of the opened copy in the work folder, which goes with it."""
 
 
 def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
     """What the reading process is told to read a delivery into a folder, and how much time it has."""
-    seal = all_keys().writer()
+    return _order(delivery, work, all_keys().writer(), profiles.remembered(delivery.organisation))
+
+
+def _order(
+    delivery: Delivery, work: Path, seal: Writer | None, remembered: Mapping[str, Any]
+) -> tuple[dict[str, Any], float]:
     told = {
         "delivery": delivery.pk,
         "path": str(originals.plain_copy(delivery_path(services.store_folder(), delivery.sha256), work / ORIGINAL)),
@@ -43,7 +51,7 @@ def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
         "profile": delivery.profile,
         "work": str(work),
         "seal": seal.told() if seal else None,
-        "remembered": profiles.remembered(delivery.organisation),
+        "remembered": remembered,
         "reference": str(settings.INSTALLATION.home / "reference"),
     }
     return told, PROCESSOR_SECONDS_BASE + PROCESSOR_SECONDS_PER_MEGABYTE * delivery.size_bytes / 1e6
@@ -52,9 +60,17 @@ def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
 class Reader:
     """The handler of READ jobs: one sandbox, kept between deliveries."""
 
-    def __init__(self, keepers: Sequence[services.Keeper], on_rows: Callable[[int, int], None] | None = None) -> None:
+    most_cost_together = 12 << 20
+
+    def __init__(
+        self, keepers: Sequence[services.Keeper], on_rows: Callable[[int, int], None] | None = None,
+        of_parts: Sequence[services.Keeper] = (),
+    ) -> None:  # fmt: skip
         self.sandbox = Sandbox()
         self.keepers = keepers
+        self.of_parts = of_parts
+        """Of the keepers, those that take parts of several deliveries as they are; none: each is read alone."""
+        self.most_together = MOST_TOGETHER if of_parts else 1
         self.on_rows = on_rows
         """Called with (delivery, rows so far), for progress bars."""
         self.told = threading.Event()
@@ -82,6 +98,58 @@ class Reader:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def together(self, claims: Sequence[jobs.Claim]) -> None:
+        """Read small deliveries in one go. Whatever is odd about one of them leaves it, or all of them, to be read
+        alone: nothing of the neighbours is harmed by it."""
+        found = Delivery.objects.select_related("organisation").in_bulk([claim.payload["delivery"] for claim in claims])
+        waiting = [(found[claim.payload["delivery"]], claim) for claim in claims]
+        day = waiting[0][0].received_at.date()
+        left = [(delivery, claim) for delivery, claim in waiting
+                if delivery.state == Delivery.State.RECEIVED and delivery.received_at.date() == day]  # fmt: skip
+        jobs.part([claim for delivery, claim in waiting if (delivery, claim) not in left], datetime.now(UTC))
+        folders = services.store_folder() / "work"
+        works = [folders / f"{delivery.pk}-{claim.attempt}" for delivery, claim in left]
+        try:
+            for (delivery, _), work in zip(left, works, strict=True):
+                _sweep(delivery)
+                work.mkdir(parents=True)
+            if left:
+                self._read_together(left, works)
+        except OSError as error:
+            raise Unavailable(f"the store: {error}") from error
+        finally:
+            for work in works:
+                shutil.rmtree(work, ignore_errors=True)
+
+    def _read_together(self, left: Sequence[tuple[Delivery, jobs.Claim]], works: Sequence[Path]) -> None:
+        seal = all_keys().writer()
+        # Maps are remembered for tables, and a table is read alone.
+        orders = [_order(delivery, work, seal, {}) for (delivery, _), work in zip(left, works, strict=True)]
+        claims = [claim for _, claim in left]
+        told = {"reference": orders[0][0]["reference"], "together": [each for each, _ in orders]}
+        try:
+            outcome = self.sandbox.read(
+                told, sum(seconds for _, seconds in orders), self._renewing(claims[0], beside=claims[1:])
+            )
+        except (KilledError, FailedError) as error:
+            log.error("deliveries %s: %s", ", ".join(str(delivery.pk) for delivery, _ in left), error)
+            jobs.part(claims, datetime.now(UTC))
+            return
+        share = {"cpu_seconds": outcome["cpu_seconds"] / len(left)}
+        read = [(delivery, made | share, work, claim)
+                for (delivery, claim), made, work in zip(left, outcome["members"], works, strict=True)
+                if made]  # fmt: skip
+        now = datetime.now(UTC)
+        if any(holding.question_of(delivery, made) or data_types.not_agreed(delivery, made, work)
+               for delivery, made, work, _ in read):  # fmt: skip
+            read = []  # Their rows lie in one file: what is not wanted of one of them cannot be left out of it.
+        mine = {claim.job for *_, claim in read}
+        jobs.part([claim for claim in claims if claim.job not in mine], now)
+        if read:
+            shared = services.Shared(outcome["joint"], works[0], self.of_parts)
+            several = [(delivery, made, work) for delivery, made, work, _ in read]
+            services.commit_together(several, shared, [claim for *_, claim in read], now, self.keepers)
+
     def give_up(self, claim: jobs.Claim, why: str) -> None:
         """Set the delivery aside that ended one worker after another: a person may have it read again."""
         delivery = Delivery.objects.get(pk=claim.payload["delivery"])
@@ -93,18 +161,7 @@ class Reader:
 
     def _read(self, delivery: Delivery, claim: jobs.Claim, work: Path) -> None:
         told, seconds = order_of(delivery, work)
-
-        told_at: list[float] = []
-
-        def on_progress(rows: int) -> None:
-            if self.told.is_set():
-                told_at.append(time.monotonic())
-                if told_at[-1] - told_at[0] >= GRACE_SECONDS:
-                    raise jobs.GivenBack
-            jobs.renew(claim, datetime.now(UTC), done=rows)
-            if self.on_rows is not None:
-                self.on_rows(delivery.pk, rows)
-
+        on_progress = self._renewing(claim, delivery)
         try:
             outcome = self._spread(delivery, claim, told, on_progress)
             if outcome is None:
@@ -124,6 +181,23 @@ class Reader:
             holding.hold(delivery, *question, outcome, claim, datetime.now(UTC))
             return
         services.commit(delivery, outcome, work, claim, datetime.now(UTC), self.keepers)
+
+    def _renewing(
+        self, claim: jobs.Claim, delivery: Delivery | None = None, beside: Sequence[jobs.Claim] = ()
+    ) -> Callable[[int], None]:
+        """Keeps leases while rows are read, and gives a reading back that is not over soon after the word to stop."""
+        told_at: list[float] = []
+
+        def on_progress(rows: int) -> None:
+            if self.told.is_set():
+                told_at.append(time.monotonic())
+                if told_at[-1] - told_at[0] >= GRACE_SECONDS:
+                    raise jobs.GivenBack
+            jobs.renew(claim, datetime.now(UTC), done=rows, beside=beside)
+            if self.on_rows is not None and delivery is not None:
+                self.on_rows(delivery.pk, rows)
+
+        return on_progress
 
     def _spread(
         self, delivery: Delivery, claim: jobs.Claim, told: dict[str, Any], on_progress: Callable[[int], None]

@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tocsin import formats
@@ -34,6 +36,7 @@ from tocsin.transport import opening
 from .graded import GRADES_IN_DELIVERY, grades_of_things, parts_by_grade
 from .personal_scan import PersonalScan
 from .screening import MACHINE_FORMATS, Screening, worth_a_look
+from .tallying import NAME_KEYS, TALLY_KEYS, alone, conflicts_of, names_of, tallied, tallies_of
 from .thing_frames import storable, thing_frames
 
 log = logging.getLogger(__name__)
@@ -44,8 +47,6 @@ THINGS_IN_PART = 20_000
 PACKED = frozenset({"blocks", "mentions"})
 """Parts that are compressed already, or cannot be."""
 REJECTIONS_IN_PART = 200_000
-CONFLICTS_HELD = 100_000
-NAME_KEYS = ("batch", "country", "malware")
 PARTS_HELD = 4
 """Files after which what they told is put together."""
 CONFLICTS_KEPT = 5_000
@@ -54,7 +55,6 @@ WHOLE_FILE_REASONS = frozenset(
     | {reason for reason in REASONS if reason.startswith(("archive-", "document-"))}
 )
 """Reasons that concern a file as a whole: when nothing else came of a delivery, it is set aside for the first."""
-TALLY_KEYS = ("batch", "day", "country", "type", "role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,7 @@ class Reading:
         self.tallies: list[pl.DataFrame] = []
         self.name_tallies: list[pl.DataFrame] = []
         self.conflicts: list[pl.DataFrame] = []
+        self.conflicts_kept = CONFLICTS_KEPT
         self.countries: set[str] = set()
         self.screening, self.personal = Screening(), PersonalScan()
         self.first_error: InputError | None = None
@@ -145,6 +146,14 @@ class Reading:
         self.file_label: Tlp | None = None
 
     def run(self) -> Outcome:
+        self.gather()
+        self._write_rows()
+        self._write_things()
+        self.conclude()
+        return self.outcome
+
+    def gather(self) -> None:
+        """Open all files of it and take what they hold."""
         unpacked = self.order.work / "unpacked"
         try:
             for opened in opening.open_delivery(self.order.path, self.order.name, unpacked, self.order.limits):
@@ -154,10 +163,6 @@ class Reading:
                     self._read(opened.source, opened.inner_name if opened.depth else "")
         except InputError as error:
             self._fail(error)
-        self._write_rows()
-        self._write_things()
-        self.conclude()
-        return self.outcome
 
     def _read(self, source: Source, inner_name: str) -> None:
         self.file_name, self.file_label = inner_name, None
@@ -168,7 +173,8 @@ class Reading:
             self.screening.is_machine = self.personal.is_machine = found.name in MACHINE_FORMATS
             self.personal.role_known = bool(profile.defaults.get("role"))
             self.context = dataclasses.replace(self.context, profile=profile)
-            for item in opening.read_source(source, profile, formats, self.order.limits):
+            known = found if profile is self.order.profile else None
+            for item in opening.read_source(source, profile, formats, self.order.limits, known):
                 self._take(item)
         except InputError as error:
             self._fail(error)
@@ -289,7 +295,7 @@ class Reading:
     def keep_rejections(self, frame: pl.DataFrame) -> None:
         """Keep what was refused of the file at hand."""
         self.outcome.rejections += frame.height
-        self.refused.append(_alone(frame).with_columns(pl.lit(self.file_name).alias("file")))
+        self.refused.append(alone(frame).with_columns(pl.lit(self.file_name).alias("file")))
         self.refused_rows += frame.height
         if self.refused_rows >= REJECTIONS_IN_PART:
             self._write_rejections()
@@ -329,28 +335,31 @@ class Reading:
         self.seen = Seen()  # Nothing more is asked of it, and writing needs the room.
         for held in self.recount.settled(*self._waiting()):
             frame = files.whole(held)
-            path = self.order.work / f"{self.order.delivery}-{len(self.outcome.files)}.parquet"
-            written = files.write(frame, path, self.order.seal)
-            self.outcome.files.append({**dataclasses.asdict(written), "path": path.name})
-            self.tally(frame)
+            self.write_file(frame, f"{self.order.delivery}-{len(self.outcome.files)}.parquet")
             del frame  # Before the next one is read.
             self.join_parts(len(self.outcome.files))
             if self.progress is not None:
                 self.progress(self.outcome.rows, 0)
 
+    def write_file(self, frame: pl.DataFrame, name: str) -> None:
+        """Write rows as a file of the lake, and sum them up."""
+        written = files.write(frame, self.order.work / name, self.order.seal)
+        self.outcome.files.append({**dataclasses.asdict(written), "path": name})
+        self.tally(frame)
+
     def join_parts(self, files_made: int) -> None:
         """What many files of one delivery told, as one: memory grows with what differs, not with the files."""
         if files_made % PARTS_HELD:
             return
-        self.tallies = [_alone(_tallies_of(self.tallies))] if self.tallies else []
-        self.name_tallies = [_alone(_names_of(self.name_tallies))] if self.name_tallies else []
-        self.conflicts = [_alone(_conflicts_of(self.conflicts))] if self.conflicts else []
+        self.tallies = [alone(tallies_of(self.tallies))] if self.tallies else []
+        self.name_tallies = [alone(names_of(self.name_tallies))] if self.name_tallies else []
+        self.conflicts = [alone(conflicts_of(self.conflicts))] if self.conflicts else []
 
     def tally(self, frame: pl.DataFrame) -> None:
         """What maps and charts are drawn from, and the conflicts that wait for a person."""
         day = pl.col("first_at").dt.date().alias("day")
         days = frame.select("batch", day, pl.col("country").fill_null(""), "type", "role", "count")
-        self.tallies.append(_tallied(days))
+        self.tallies.append(tallied(days))
         named = frame.filter(pl.col("malware").is_not_null())
         if named.height:
             last = pl.col("last_at").max().dt.date().alias("last_day")
@@ -384,14 +393,23 @@ class Reading:
         if not self.things:
             return
         frame, links = map(storable, thing_frames(self.things))
-        under = list(zip(frame["marking"], grades_of_things(frame), strict=True))
+        self.write_objects(frame, links, self.batches_of(frame["marking"], grades_of_things(frame)))
+        self.things, self.things_waiting = [], 0
+
+    def batches_of(self, markings: Iterable[str | None], grades: Iterable[str]) -> list[int]:
+        """The number of the batch of each object, which is counted there."""
+        under = list(zip(markings, grades, strict=True))
         known = {each: self.batch(*each) for each in dict.fromkeys(under)}
-        numbers = pl.Series(list(map(known.__getitem__, under)), dtype=pl.Int64)
-        for number, things in numbers.value_counts().iter_rows():
-            self.outcome.batches[number - self.first_batch]["things"] += things
+        for each, things in Counter(under).items():
+            self.outcome.batches[known[each] - self.first_batch]["things"] += things
+        return list(map(known.__getitem__, under))
+
+    def write_objects(self, frame: pl.DataFrame, links: pl.DataFrame, batches: list[int]) -> None:
+        """Write parts of objects and their links, each of the batch with that number."""
+        numbers = pl.Series(batches, dtype=pl.Int64)
         # Three parts in step: rows, bodies, and keys that lead to them.
-        if numbers.n_unique() > 1:  # A block holds objects of one batch: what is sealed is sealed with its batch.
-            order = numbers.arg_sort()
+        if not numbers.is_sorted():  # A block holds objects of one batch: what is sealed is sealed with its batch.
+            order = pl.Series(np.argsort(numbers.to_numpy(), kind="stable"))
             places = pl.DataFrame({"thing": order, "at": range(len(order))}).cast(links.schema["thing"])
             frame, numbers = frame[order], numbers[order]
             links = links.join(places, on="thing", maintain_order="left").with_columns(thing="at").drop("at")
@@ -399,18 +417,17 @@ class Reading:
         self._part("things", frame.select(*objects.ROW_COLUMNS, numbers.alias("batch")))
         self._part("blocks", objects.blocks_of(frame, links, numbers))
         self._part("mentions", objects.mentions_of(frame, links))
-        self.things, self.things_waiting = [], 0
 
     def _write_rest(self) -> None:
         self._write_rejections()
         if self.proposals:
             self._part("proposals", pl.DataFrame(self.proposals, infer_schema_length=None))
         if self.tallies:
-            self._part("tallies", _tallies_of(self.tallies).sort(TALLY_KEYS))
+            self._part("tallies", tallies_of(self.tallies).sort(TALLY_KEYS))
         if self.name_tallies:
-            self._part("names", _names_of(self.name_tallies).sort(NAME_KEYS))
+            self._part("names", names_of(self.name_tallies).sort(NAME_KEYS))
         if self.conflicts:
-            self._part("conflicts", _conflicts_of(self.conflicts).head(CONFLICTS_KEPT))
+            self._part("conflicts", conflicts_of(self.conflicts).head(self.conflicts_kept))
         self.outcome.countries = len(self.countries)
 
     def conclude(self) -> None:
@@ -431,43 +448,24 @@ class Reading:
             outcome.where = " ".join(part for part in parts if part)[:200]
 
 
-def _alone(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with texts of its own: a few rows otherwise keep all texts of the rows they came from in memory."""
-    own = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    assert isinstance(own, pl.DataFrame)
-    return own
-
-
-def _tallies_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(parts).group_by(TALLY_KEYS).agg(pl.col("rows", "sightings").sum())
-
-
-def _names_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(parts).group_by(NAME_KEYS).agg(pl.col("rows").sum(), pl.col("last_day").max())
-
-
-def _conflicts_of(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    """One row for each subject and set of claims, the largest first."""
-    whole = pl.concat(parts)
-    keys = [name for name in whole.columns if name not in {"rows", "example"}]
-    joined = whole.group_by(keys).agg(pl.col("rows").sum(), pl.col("example").min()).select(whole.columns)
-    return joined.sort("rows", "subject", *keys, descending=[True] + [False] * (len(keys) + 1)).head(CONFLICTS_HELD)
-
-
-def _tallied(days: pl.DataFrame) -> pl.DataFrame:
-    """Rows and sightings by the keys of a tally. A key that is the same in all rows need not be grouped by."""
-    sums = (pl.len().cast(pl.Int64).alias("rows"), pl.col("count").sum().alias("sightings"))
-    same = {key: days[key][0] for key in TALLY_KEYS if (days[key] == days[key][0]).all()}
-    keys = [key for key in TALLY_KEYS if key not in same]
-    grouped = days.group_by(keys).agg(sums) if keys else days.select(sums)
-    fixed = [pl.lit(value, dtype=days.schema[key]).alias(key) for key, value in same.items()]
-    return grouped.with_columns(fixed).select(*TALLY_KEYS, "rows", "sightings")
-
-
 def fingerprint_of(guess: delimited.Guess) -> str:
     """What tells one partner's table from another: the names of its columns, in order; empty where it names none."""
     names = [column.name for column in guess.columns]
     return hashlib.sha256("\x1f".join(names).encode()).hexdigest() if any(names) else ""
+
+
+def order_from_json(told: Mapping[str, Any]) -> Order:
+    """An order as it comes through the pipe."""
+    return Order(
+        delivery=told["delivery"],
+        path=Path(told["path"]),
+        name=told["name"],
+        received_at=datetime.fromisoformat(told["received_at"]),
+        profile=profile_from_json(told["profile"]),
+        work=Path(told["work"]),
+        seal=Writer.of(told["seal"]) if told.get("seal") else None,
+        remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
+    )
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import select
 import sys
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +85,11 @@ def main() -> None:
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
     with starting():
         from tocsin.core.errors import is_fault_of_the_machine
-        from tocsin.lake.keys import Writer
         from tocsin.reference import store
 
         from . import bulk
-        from .reading import Order, outcome_json, profile_from_json, read_delivery
+        from .reading import order_from_json, outcome_json, read_delivery
+        from .together import read_together
 
     collect_seldom()
     for line in sys.stdin:
@@ -106,27 +105,19 @@ def main() -> None:
                 last[0] = time.monotonic()
                 answers.write(json.dumps({"rows": rows, "bytes": done_bytes}) + "\n")
 
-        order = Order(
-            delivery=told["delivery"],
-            path=Path(told["path"]),
-            name=told["name"],
-            received_at=datetime.fromisoformat(told["received_at"]),
-            profile=profile_from_json(told["profile"]),
-            work=Path(told["work"]),
-            seal=Writer.of(told["seal"]) if told.get("seal") else None,
-            remembered={key: profile_from_json(body) for key, body in told.get("remembered", {}).items()},
-        )
         started = time.process_time()
         try:
-            if "step" in told:
-                outcome = bulk.STEPS[told["step"]](order, told, installed)
+            if "together" in told:
+                outcome = read_together([order_from_json(each) for each in told["together"]], installed)
+            elif "step" in told:
+                outcome = bulk.STEPS[told["step"]](order_from_json(told), told, installed)
             else:
-                outcome = outcome_json(read_delivery(order, installed, progress))
+                outcome = outcome_json(read_delivery(order_from_json(told), installed, progress))
         except Exception as error:
             if isinstance(error, OSError) or is_fault_of_the_machine(error):
                 answers.write(json.dumps({"fault": str(error)[:400]}) + "\n")
                 continue
-            logging.getLogger(__name__).exception("delivery %s", order.delivery)
+            logging.getLogger(__name__).exception("delivery %s", told.get("delivery", "together with others"))
             answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:400]}) + "\n")
             continue
         outcome["cpu_seconds"] = time.process_time() - started

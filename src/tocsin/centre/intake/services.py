@@ -8,6 +8,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,12 @@ from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role, Tlp
 from tocsin.handling import HandlingSet as Handling
-from tocsin.handling import default_set, narrowest, tlp_of
 from tocsin.lake import files
 from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, pressure, store, urgency, vault
-from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
+from .handlings import handling_of
+from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally, Terms
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
 from .terms import terms_row
@@ -41,6 +42,8 @@ from .terms import terms_row
 log = logging.getLogger(__name__)
 READ = "read-delivery"
 """Kind of the job that reads a delivery."""
+SMALL_BYTES = 1 << 20
+"""Of a delivery that may be read together with others."""
 Keeper = Callable[[Delivery, dict[str, Any], Path, datetime], None]
 """Inserts its part of an outcome inside the commit: topics above intake keep objects, proposals, conflicts."""
 
@@ -141,10 +144,18 @@ def _enter(delivery: Delivery, actor: str, priority: int) -> None:
 
 def enqueue_reading(delivery: Delivery, at: datetime, priority: int = 0) -> None:
     """Its place in the queue: each organisation has its share of the work."""
+    payload = {"delivery": delivery.pk} | ({jobs.TOGETHER: True} if _may_be_read_with_others(delivery) else {})
     jobs.enqueue(
-        READ, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at, priority=priority,
+        READ, f"delivery:{delivery.pk}", payload, at=at, priority=priority,
         owner=delivery.organisation_id, cost=delivery.size_bytes,
     )  # fmt: skip
+
+
+def _may_be_read_with_others(delivery: Delivery) -> bool:
+    """A small envelope of a program, about which nothing was said that others are not under: most of what comes by
+    TAXII."""
+    is_odd = delivery.is_circular or delivery.under_id or delivery.passes or delivery.profile or delivery.urgent_at
+    return delivery.via == Delivery.Via.TAXII and delivery.size_bytes <= SMALL_BYTES and not is_odd
 
 
 def _require_still_open(organisation: Organisation, person: Person | None, at: datetime, *, is_drawn: bool) -> None:
@@ -237,18 +248,68 @@ def commit(
         jobs.finish(claim, at)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if outcome["state"] == "parsed":
-            applied = _insert_batches(delivery, outcome, _with_victims(outcome, work), at)
+            _insert_batches([(delivery, outcome)], _with_victims(outcome, work), at)
             _register(delivery, moved, at)
-            _insert_tallies(delivery, outcome, work)
+            _insert_tallies(outcome, work)
             for keep in keepers:
                 keep(delivery, outcome, work, at)
-            delivery.defaults_applied = applied
-        _fill(delivery, outcome, at)
-        delivery.save()
-        facts = {name: outcome[name] for name in ("rows", "repeats", "things", "rejections", "reason")}
-        record("system", f"delivery.{delivery.state}", f"delivery:{delivery.pk}", facts, at=at)
-        if outcome["rows"]:
-            jobs.enqueue("standing-queries", f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+        _conclude(delivery, outcome, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a reading of several deliveries left for all of them: the outcome that holds their files and parts, its work
+    folder, and the keepers that take parts as they are, whosever they are."""
+
+    outcome: dict[str, Any]
+    work: Path
+    keepers: Sequence[Keeper]
+
+
+def commit_together(
+    several: Sequence[tuple[Delivery, dict[str, Any], Path]], shared: Shared, claims: Sequence[jobs.Claim],
+    at: datetime, keepers: Sequence[Keeper],
+) -> None:  # fmt: skip
+    """The same for deliveries of one day that were read together, each by its claim: all of them or none.
+
+    The file of their rows has a name that no delivery read alone gives any. Raises Conflict when a lease was lost.
+    """
+    jobs.renew(claims[0], at, done=shared.outcome["rows"], beside=claims[1:])
+    moved = _move_files(several[0][0], shared.outcome, shared.work)
+    with transaction.atomic():  # Keys are durable before anything is sealed by them: all of them at once.
+        for delivery, outcome, _ in several:
+            if outcome["parts"]:
+                originals.key_of_rejections(delivery)
+    for delivery, outcome, work in several:
+        _move_files(delivery, outcome, work)
+    with transaction.atomic():
+        jobs.finish(claims[0], at, beside=claims[1:])
+        locked = {each.pk: each for each in Delivery.objects.select_for_update(of=("self",))
+                  .select_related("organisation", "under").filter(pk__in=[one.pk for one, _, _ in several])
+                  .order_by("pk")}  # fmt: skip
+        several = [(locked[delivery.pk], outcome, work) for delivery, outcome, work in several]
+        first = several[0][0]
+        victims = _with_victims(shared.outcome, shared.work)
+        _insert_batches([(delivery, outcome) for delivery, outcome, _ in several], victims, at)
+        _register(first, moved, at)
+        _insert_tallies(shared.outcome, shared.work)
+        for keep in keepers:
+            if keep in shared.keepers:
+                keep(first, shared.outcome, shared.work, at)
+                continue
+            for delivery, outcome, work in several:
+                keep(delivery, outcome, work, at)
+        for delivery, outcome, _ in several:
+            _conclude(delivery, outcome, at)
+
+
+def _conclude(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
+    _fill(delivery, outcome, at)
+    delivery.save()
+    facts = {name: outcome[name] for name in ("rows", "repeats", "things", "rejections", "reason")}
+    record("system", f"delivery.{delivery.state}", f"delivery:{delivery.pk}", facts, at=at)
+    if outcome["rows"]:
+        jobs.enqueue("standing-queries", f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
 
 
 def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list[dict[str, Any]]:
@@ -273,23 +334,59 @@ def _with_victims(outcome: dict[str, Any], work: Path) -> set[int]:
     return {number for frame in parts_of(outcome, "tallies", work) for number in frame.filter(is_victim)["batch"]}
 
 
-def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime) -> list[str]:
-    """The batches, released to nobody yet; returns the names of the defaults that were applied."""
+def _insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims: set[int], at: datetime) -> None:
+    """The batches, released to nobody yet."""
+    batches: list[Batch] = []
+    known = _Interned()
+    for delivery, outcome in several:
+        # Its batches take so many moments (`models.moments_of`).
+        Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
+        batches += _batches_of(delivery, outcome, victims, at, known)
+    Batch.objects.bulk_create(batches)
+    ends: dict[int, datetime] = {}
+    for each in batches:
+        ends[each.delivery_id] = max(each.expires_at, ends.get(each.delivery_id, each.expires_at))
+    for delivery, _ in several:
+        delivery.ends_at = ends.get(delivery.pk, delivery.ends_at)
+
+
+class _Interned:
+    """Rows that many batches share, asked for once."""
+
+    def __init__(self) -> None:
+        self._sets: dict[str, HandlingSet] = {}
+        self._terms: dict[tuple[int, int, bool], Terms] = {}
+
+    def under(self, handling: Handling) -> HandlingSet:
+        if handling.digest not in self._sets:
+            self._sets[handling.digest] = handling_row(handling)
+        return self._sets[handling.digest]
+
+    def terms_of(self, delivery: Delivery, under: HandlingSet) -> Terms:
+        """Of what is released to nobody yet."""
+        key = (delivery.organisation_id, under.pk, delivery.is_private)
+        if key not in self._terms:
+            self._terms[key] = terms_row(delivery.organisation_id, under, None, is_private=delivery.is_private)
+        return self._terms[key]
+
+
+def _batches_of(
+    delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime, known: _Interned
+) -> list[Batch]:
+    """Its batches, not written yet; the names of the defaults that were applied are noted at the delivery."""
     applied: set[str] = set()
     batches = []
-    # Its batches take so many moments (`models.moments_of`).
-    Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
     for made in outcome["batches"]:
         handling, by_default = handling_of(delivery, outcome, made["marking"])
         grade, is_usual = grades.arriving(delivery, made["grade"])
         applied.update(by_default, ["grade"] if is_usual else [])
-        under = handling_row(handling)
+        under = known.under(handling)
         batch = Batch(
             pk=made["number"],
             delivery=delivery,
             organisation=delivery.organisation,
             handling_set=under,
-            terms=terms_row(delivery.organisation_id, under, None, is_private=delivery.is_private),
+            terms=known.terms_of(delivery, under),
             received_at=delivery.received_at,
             grade=grade,
             rows=made["rows"],
@@ -297,33 +394,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[in
             sealed_at=at if handling.tlp == Tlp.RED or made["number"] in victims else None,
         )
         batches.append(batch)
-    Batch.objects.bulk_create(batches)
-    delivery.ends_at = max((each.expires_at for each in batches), default=delivery.ends_at)
-    return sorted(applied)
-
-
-def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None) -> tuple[Handling, tuple[str, ...]]:
-    """What holds for the part of a delivery that bears this label, and the names of the defaults in it."""
-    if delivery.under is not None:
-        return Handling.from_json(delivery.under.body), ()
-    profile_label = tlp_of(str(delivery.profile.get("marking", "")))
-    stated = tlp_of(marking or "") or _label_of(delivery, outcome, profile_label) or profile_label
-    said = {**delivery.organisation.defaults, **delivery.stated_handling}
-    handling, by_default = default_set(said, stated)
-    least = tlp_of(delivery.least_marking)
-    if least is not None and least.rank > handling.tlp.rank:
-        return default_set(said, least)
-    return handling, by_default
-
-
-def _label_of(delivery: Delivery, outcome: dict[str, Any], profile_label: Tlp | None) -> Tlp | None:
-    """The label of what bears none itself: of what was said when it was handed over and what its files say, the
-    narrower. A file that says nothing has what would hold without the others."""
-    stated, in_files = tlp_of(delivery.stated_marking or ""), tlp_of(outcome["marking"] or "")
-    if in_files is None:
-        return stated
-    unsaid = stated or default_set(delivery.organisation.defaults, profile_label)[0].tlp
-    return narrowest([in_files, *([unsaid] if stated or outcome["is_partly_labelled"] else [])])
+    delivery.defaults_applied = sorted(applied)
+    return batches
 
 
 def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> None:
@@ -343,12 +415,13 @@ def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> 
     )
 
 
-def _insert_tallies(delivery: Delivery, outcome: dict[str, Any], work: Path) -> None:
+def _insert_tallies(outcome: dict[str, Any], work: Path) -> None:
     for frame in parts_of(outcome, "tallies", work):
         rows.insert_frame(Tally, frame.select("batch", "day", "country", "type", "role", "rows", "sightings"))
     for frame in parts_of(outcome, "names", work):
         columns = ("batch", "country", "malware", "rows", "last_day")
-        red = list(red_batches(delivery).values_list("pk", flat=True))
+        of_these = Batch.objects.filter(pk__in=[made["number"] for made in outcome["batches"]])
+        red = list(of_these.filter(handling_set__tlp=Tlp.RED.value).values_list("pk", flat=True))
         if red:
             words = {word: vault.sealed_word(word) for word in frame.filter(pl.col("batch").is_in(red))["malware"]}
             sealed = pl.col("malware").replace_strict(words, default=None, return_dtype=pl.String)

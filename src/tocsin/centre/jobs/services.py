@@ -34,6 +34,10 @@ BACK_OFF = (
 )
 
 
+TOGETHER = "together"
+"""Stands in the payload of work that may be done together with what is beside it in the queue."""
+
+
 class GivenBack(Exception):  # noqa: N818 - named as the other answers of `core.errors` are.
     """A handler was told to stop and left its work undone: it is for another worker, at once."""
 
@@ -148,6 +152,32 @@ def claim(
     return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed, job.deaths)
 
 
+def claim_beside(first: Claim, kinds: Sequence[str], now: datetime, *, most: int, most_cost: int) -> list[Claim]:
+    """What may be done together with a claim: the work that stands next in the queue, in its order, up to the first
+    that is of another kind, was tried before or is too much. So nobody gets ahead of anybody by it."""
+    if first.attempt > 1 or first.deaths or not first.payload.get(TOGETHER):
+        return []
+    now = known_at(now)
+    with transaction.atomic():
+        waiting = Job.objects.filter(kind__in=kinds, state=Job.State.WAITING, run_at__lte=now)
+        waiting = waiting.order_by("-priority", "turn", "run_at", "pk")
+        if connection.features.has_select_for_update_skip_locked:
+            waiting = waiting.select_for_update(skip_locked=True)
+        found: list[Job] = []
+        left = most_cost
+        for job in waiting[: most - 1]:
+            left -= job.cost
+            if job.kind != first.kind or job.attempts or job.deaths or left < 0 or not job.payload.get(TOGETHER):
+                break
+            found.append(job)
+        Job.objects.filter(pk__in=[job.pk for job in found]).update(
+            state=Job.State.RUNNING, worker=first.worker, lease_until=now + LEASE, attempts=F("attempts") + 1
+        )
+    if found:
+        pass_on(found[-1].priority, found[-1].turn)
+    return [Claim(job.pk, job.kind, job.subject, job.payload, first.worker, 1, job.attempts_allowed) for job in found]
+
+
 def _first(found: QuerySet[Job]) -> Job | None:
     if connection.features.has_select_for_update_skip_locked:
         found = found.select_for_update(skip_locked=True)
@@ -165,20 +195,35 @@ def running(kind: str) -> set[tuple[str, int]]:
     return set(Job.objects.filter(kind=kind, state=Job.State.RUNNING).values_list("subject", "attempts"))
 
 
-def _held(claim: Claim) -> Any:
-    return Job.objects.filter(pk=claim.job, worker=claim.worker, attempts=claim.attempt, state=Job.State.RUNNING)
+def _held(claim: Claim, *beside: Claim) -> QuerySet[Job]:
+    """The rows of claims of one worker, all in the same attempt, as far as it holds them."""
+    numbers = [claim.job, *(each.job for each in beside)]
+    return Job.objects.filter(pk__in=numbers, worker=claim.worker, attempts=claim.attempt, state=Job.State.RUNNING)
 
 
-def renew(claim: Claim, now: datetime, *, done: int = 0, total: int = 0) -> None:
-    """Keep the lease, and say how far it is. Raises Conflict when another worker has it by now."""
-    if not _held(claim).update(lease_until=known_at(now) + LEASE, done_units=done, total_units=total):
+def renew(claim: Claim, now: datetime, *, done: int = 0, total: int = 0, beside: Sequence[Claim] = ()) -> None:
+    """Keep the lease, and say how far it is; and the leases of what is done beside it. Raises Conflict when another
+    worker has one of them by now."""
+    kept = _held(claim, *beside).update(lease_until=known_at(now) + LEASE, done_units=done, total_units=total)
+    if kept <= len(beside):
         raise Conflict("the lease was lost")
 
 
-def finish(claim: Claim, now: datetime) -> None:
-    """Mark as done, inside the transaction of the work itself. Raises Conflict when the lease was lost."""
-    if not _held(claim).update(state=Job.State.DONE, finished_at=now, lease_until=None, error=""):
+def finish(claim: Claim, now: datetime, *, beside: Sequence[Claim] = ()) -> None:
+    """Mark as done, with what was done beside it, inside the transaction of the work itself. Raises Conflict when a
+    lease was lost."""
+    done = _held(claim, *beside).update(state=Job.State.DONE, finished_at=now, lease_until=None, error="")
+    if done <= len(beside):
         raise Conflict("the lease was lost")
+
+
+def part(claims: Sequence[Claim], now: datetime) -> None:
+    """Give back at once and uncounted what cannot be done together: each is for whoever does it alone."""
+    for claim in claims:
+        alone = {name: said for name, said in claim.payload.items() if name != TOGETHER}
+        _held(claim).update(
+            state=Job.State.WAITING, lease_until=None, run_at=known_at(now), attempts=F("attempts") - 1, payload=alone
+        )
 
 
 def fail(claim: Claim, now: datetime, error: str, *, permanent: bool = False, forever: bool = False) -> bool:

@@ -51,6 +51,17 @@ class Stops(Protocol):
     told: threading.Event
 
 
+@runtime_checkable
+class Joins(Protocol):
+    """A handler that does several pieces of work at once, where they are such that it can (`services.TOGETHER`)."""
+
+    most_together: int
+    most_cost_together: int
+
+    def together(self, claims: Sequence[services.Claim]) -> None:
+        """Do them as the handler does each, or part them (`services.part`)."""
+
+
 Tick = Callable[[datetime], object]
 """Puts timed work that is due into the queue. Every worker calls it, so it must do no harm when called often."""
 
@@ -69,7 +80,7 @@ class Hands:
     most_cost: int | None = None
     """Of what it takes: who takes nothing long stays free for what is short."""
     claims: int = 0
-    held: services.Claim | None = None
+    held: list[services.Claim] = field(default_factory=list)
     unsaid: list[services.Claim] = field(default_factory=list)
     """What a lost database kept it from saying."""
 
@@ -79,8 +90,19 @@ class Hands:
         now = datetime.now(UTC)
         found = services.claim(self.name, self.kinds, now, most_cost=self.most_cost, is_patient=is_patient)
         self.claims += found is not None
-        self.held = found
+        self.held = [] if found is None else [found]
         return found
+
+    def claim_beside(self, handler: Joins) -> list[services.Claim]:
+        """All that is held, with what can be done together with it."""
+        self.held += services.claim_beside(
+            self.held[0],
+            self.kinds,
+            datetime.now(UTC),
+            most=handler.most_together,
+            most_cost=handler.most_cost_together,
+        )
+        return self.held
 
 
 def run_one(name: str, handlers: Mapping[str, Handler], hands: Hands | None = None) -> bool:
@@ -93,28 +115,36 @@ def run_one(name: str, handlers: Mapping[str, Handler], hands: Hands | None = No
     try:
         _do(claimed, handlers[claimed.kind], hands)
     finally:
-        hands.held = None
+        hands.held = []
     return True
 
 
 def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
+    joins: object = handler
     try:
         if claimed.is_deadly:
             _give_up(handler, claimed)
+        elif isinstance(joins, Joins) and len(held := hands.claim_beside(joins)) > 1:
+            joins.together(held)
         else:
             handler(claimed)
     except services.GivenBack:
-        services.release(claimed, datetime.now(UTC))
+        for each in hands.held:
+            services.release(each, datetime.now(UTC))
     except Conflict as error:
         log.warning("job %s: %s", claimed.job, error)
-        services.excuse(claimed, datetime.now(UTC), str(error))
+        for each in hands.held:
+            services.excuse(each, datetime.now(UTC), str(error))
     except (Unavailable, OperationalError, InterfaceError) as error:
         log.warning("job %s waits: %s", claimed.job, error)
         # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
-        _say_when_possible(claimed, str(error), hands)
+        _say_when_possible(str(error), hands)
     except Exception as error:
         log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
-        services.fail(claimed, datetime.now(UTC), f"{type(error).__name__}: {error}")
+        if len(hands.held) > 1:  # Whichever it was: each alone is told apart.
+            services.part(hands.held, datetime.now(UTC))
+        else:
+            services.fail(claimed, datetime.now(UTC), f"{type(error).__name__}: {error}")
 
 
 def _give_up(handler: object, claimed: services.Claim) -> None:
@@ -126,11 +156,14 @@ def _give_up(handler: object, claimed: services.Claim) -> None:
         services.fail(claimed, datetime.now(UTC), why, permanent=True)
 
 
-def _say_when_possible(claimed: services.Claim, why: str, hands: Hands) -> None:
+def _say_when_possible(why: str, hands: Hands) -> None:
+    unsaid = list(hands.held)
     try:
-        services.fail(claimed, datetime.now(UTC), why, forever=True)
+        while unsaid:
+            services.fail(unsaid[0], datetime.now(UTC), why, forever=True)
+            unsaid.pop(0)
     except (OperationalError, InterfaceError):
-        hands.unsaid.append(claimed)
+        hands.unsaid += unsaid
         raise
 
 
@@ -186,9 +219,8 @@ def _end_late(stop: threading.Event, hands: Hands) -> None:
     """What takes too long to finish is given back, and the process ends: its transaction is undone by that."""
     stop.wait()
     time.sleep(STOP_SECONDS)
-    held = hands.held
     try:
-        if held is not None:
+        for held in list(hands.held):
             log.warning("job %s of kind %s is given back undone", held.job, held.kind)
             services.release(held, datetime.now(UTC))
     finally:

@@ -86,6 +86,9 @@ class Mention(models.Model):
     )
 
 
+STIX = "stix-2.1"
+
+
 class Copied(models.Model):
     """A STIX object whose id another one has too: in another version, or handed over twice. All others are known to be
     the first and last of their kind without looking."""

@@ -13,10 +13,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from tocsin.centre.intake import vault
+from tocsin.centre.intake.models import Delivery
 from tocsin.credentials.content_keys import DataKey, KeyMissing
 from tocsin.lake.objects import Body, Way, bodies_in, body_at, key_of
 
-from .models import OBJECTS_IN_DELIVERY, Block, Object, Typed
+from .models import OBJECTS_IN_DELIVERY, STIX, Block, Copied, Object, Typed
 
 Objects = QuerySet[Object]
 IS_SEALED = Q(head__isnull=False)
@@ -93,6 +94,17 @@ def identified(among: Objects, ids: Iterable[str]) -> Objects:
     """Those with these ids, in any version."""
     ids = list(ids)
     return among.filter(IS_SEALED | Q(object_id__in=ids), mentions__key__in=_keys(Way.ID, ids))
+
+
+def may_have_namesakes(delivery: Delivery) -> bool:
+    """Whether some object of a delivery may have the id of another one. Of STIX 2.1 it is known; of what is older
+    nobody kept it."""
+    first = delivery.pk * OBJECTS_IN_DELIVERY
+    within = {"gte": first, "lt": first + OBJECTS_IN_DELIVERY}
+    if Copied.objects.filter(**{f"number__{end}": number for end, number in within.items()}).exists():
+        return True
+    every = Object.objects.filter(**{f"pk__{end}": number for end, number in within.items()})
+    return every.exclude(standard=STIX).exists()
 
 
 def referring(among: Objects, target: str) -> Objects:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from tocsin.centre import rows
 from tocsin.centre.intake import vault
-from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey
@@ -23,6 +23,7 @@ from tocsin.lake.objects import ROW_COLUMNS, Way, emptied, keys_of
 from .models import (
     OBJECTS_IN_DELIVERY,
     SEALED_COLUMNS,
+    STIX,
     Block,
     Copied,
     Document,
@@ -36,6 +37,7 @@ from .selectors import FINDER, sealed_key
 
 __all__ = [
     "OBJECTS_IN_DELIVERY",
+    "STIX",
     "keep_documents",
     "keep_objects",
     "note_copies",
@@ -43,34 +45,43 @@ __all__ = [
     "sealed_frames",
     "take_out",
 ]
-STIX = "stix-2.1"
 
 
 def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
-    """Insert objects, byte for byte, and the keys that lead to them."""
-    del at
-    first = delivery.pk * OBJECTS_IN_DELIVERY
-    sealed = delivery.batches.filter(sealed_at__isnull=False, objects_count__gt=0).values_list("pk", flat=True)
+    """Insert objects, byte for byte, and the keys that lead to them: of one delivery, or of several read together."""
+    del delivery, at
+    having = [made["number"] for made in outcome["batches"] if made["things"]]
+    sealed = Batch.objects.filter(pk__in=having, sealed_at__isnull=False).values_list("pk", flat=True) if having else ()
     keys = {batch: vault.key_for(f"batch:{batch}") for batch in sealed}
-    columns = (*ROW_COLUMNS, "batch", *(["head"] if keys else []))
+    columns = ("id", "delivery", *ROW_COLUMNS, "batch", *(["head"] if keys else []))
     kinds = ("things", "blocks", "mentions")
+    kept: Counter[int] = Counter()
     for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
-        numbers = range(first, first + things.height)
-        batches = things["batch"].to_list()
-        note_copies(numbers.start, things)
-        note_types(numbers.start, things)
+        things, numbers = _numbered(things, kept)
+        note_copies(numbers, things)
+        note_types(numbers, things)
         if keys:
-            things, blocks, mentions = sealed_frames(keys, batches, things, blocks, mentions)
-        frame = things.select(pl.Series("id", numbers), pl.lit(delivery.pk).alias("delivery"), *columns)
-        rows.insert_frame(Object, frame)
-        rows.insert_frame(Block, blocks.with_columns(pl.col("first") + first))
-        rows.insert_frame(Mention, mentions.select("key", object=pl.col("thing") + first))
-        first = numbers.stop
+            things, blocks, mentions = sealed_frames(keys, things["batch"].to_list(), things, blocks, mentions)
+        rows.insert_frame(Object, things.select(columns))
+        rows.insert_frame(Block, blocks.with_columns(pl.Series(numbers[blocks["first"].to_numpy()]).alias("first")))
+        found = pl.Series("object", numbers[mentions["thing"].to_numpy()])
+        rows.insert_frame(Mention, mentions.select("key", found))
 
 
-def note_copies(first: int, things: pl.DataFrame) -> None:
-    """Note which of these objects, that are about to be kept under numbers from the first on, share their id with one
-    another or with what is there. Whoever keeps others meanwhile waits, since their batches are in the database."""
+def _numbered(things: pl.DataFrame, kept: Counter[int]) -> tuple[pl.DataFrame, np.ndarray]:
+    """With the delivery and the number of each: its place in the delivery, behind those that were kept of it before."""
+    deliveries = things["batch"].to_numpy() // BATCHES_IN_DELIVERY
+    numbers = np.empty(len(deliveries), np.int64)
+    for delivery in np.unique(deliveries).tolist():
+        places = np.flatnonzero(deliveries == delivery)
+        numbers[places] = np.arange(len(places)) + delivery * OBJECTS_IN_DELIVERY + kept[delivery]
+        kept[delivery] += len(places)
+    return things.with_columns(pl.Series("id", numbers), pl.Series("delivery", deliveries)), numbers
+
+
+def note_copies(numbers: np.ndarray, things: pl.DataFrame) -> None:
+    """Note which of these objects, that are about to be kept under these numbers, share their id with one another or
+    with what is there. Whoever keeps others meanwhile waits, since their batches are in the database."""
     places = np.flatnonzero((things["standard"] == STIX).to_numpy())
     keys = keys_of(Way.ID, things["object_id"].gather(places))
     distinct, kinds, times = np.unique(keys, return_inverse=True, return_counts=True)
@@ -81,14 +92,14 @@ def note_copies(first: int, things: pl.DataFrame) -> None:
     held = Mention.objects.filter(key__in=rows.Numbers(asked)).values_list("key", "object_id")
     found = [(asked[key], number) for key, number in held]
     times[[kind for kind, _ in found]] += 1
-    copied = {number for _, number in found} | set((first + places[times[kinds] > 1]).tolist())
+    copied = {number for _, number in found} | set(numbers[places[times[kinds] > 1]].tolist())
     Copied.objects.bulk_create(map(Copied, sorted(copied)), ignore_conflicts=True, batch_size=500)
 
 
-def note_types(first: int, things: pl.DataFrame) -> None:
+def note_types(numbers: np.ndarray, things: pl.DataFrame) -> None:
     """Note where objects of which types will lie."""
-    numbers = pl.Series("places", np.arange(first, first + things.height) // Typed.PLACES)
-    found = things.select("type", "standard").with_columns(numbers).filter(pl.col("standard") == STIX)
+    places = pl.Series("places", numbers // Typed.PLACES)
+    found = things.select("type", "standard").with_columns(places).filter(pl.col("standard") == STIX)
     made = found.select("type", "places").unique(maintain_order=True).rows()
     Typed.objects.bulk_create(
         (Typed(type=kind, places=places) for kind, places in made), ignore_conflicts=True, batch_size=400

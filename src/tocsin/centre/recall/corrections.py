@@ -29,7 +29,7 @@ from tocsin.centre.intake.services import came_supervised
 from tocsin.centre.intake.terms import set_audience
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.knowledge.models import Object
-from tocsin.centre.knowledge.selectors import body_of, identified
+from tocsin.centre.knowledge.selectors import body_of, identified, may_have_namesakes
 from tocsin.centre.members.models import Person
 from tocsin.centre.release.models import Release
 from tocsin.centre.release.releasing import bureaus, refusal_of
@@ -226,8 +226,10 @@ def under_the_same_release(delivery: Delivery, recalls: Iterable[Recall], at: da
 
 
 def compare_later(delivery: Delivery, outcome: dict[str, Any], _work: Path, at: datetime) -> None:
-    """A keeper of the commit: STIX objects of a source that sent some before may be newer versions of these."""
-    if not outcome["things"] or not str(outcome["format"]).startswith("stix2"):
+    """A keeper of the commit: STIX objects of a source that sent some before may be newer versions of these. It comes
+    after what keeps them, which notes whose id another one has: most of what programs send is new, and no job needs to
+    find that out again."""
+    if not outcome["things"] or not str(outcome["format"]).startswith("stix2") or not may_have_namesakes(delivery):
         return
     earlier = Delivery.objects.filter(organisation=delivery.organisation, objects_count__gt=0).exclude(pk=delivery.pk)
     if earlier.exists() and not Recall.objects.filter(successor=delivery).exists():

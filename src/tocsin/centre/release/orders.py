@@ -117,12 +117,10 @@ def _locked(order: StandingOrder) -> StandingOrder:
 
 def release_under_orders(delivery: Delivery, outcome: dict[str, Any], _work: Path, at: datetime) -> None:
     """A keeper of the commit: what an order in force covers leaves with it, and cites it. The rest waits for people."""
-    if came_supervised(delivery) or delivery.under_id is not None or delivery.is_circular:
-        # Two people look at each of these (DOMAIN 2.1), and at whatever was redacted; a circular goes to whom its
-        # sender named.
-        return
     orders = list(orders_in_force(at).select_for_update(of=("self",)))
-    if not orders:
+    if not orders or came_supervised(delivery) or delivery.under_id is not None or delivery.is_circular:
+        # Two people look at what came supervised (DOMAIN 2.1), and at whatever was redacted; a circular goes to whom
+        # its sender named.
         return
     found: dict[str, list[Batch]] = {}
     for batch in Batch.objects.filter(delivery=delivery, hidden_at=None).select_related("handling_set"):

@@ -1,0 +1,163 @@
+"""Several small deliveries in one reading: each is opened, looked at and judged by itself, and what all of them hold
+goes through the kernel, into one file and into one set of parts at once. Knows no database; runs in the sandbox.
+
+What a reading costs beside its bytes is the same for ten objects as for ten thousand. Only what is plain is read so:
+whatever has to be asked about, set aside or counted over several parts is left to be read alone, by `reading`, and
+comes out as it ever did. Both ways give the same (tests/engines/test_together.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tocsin.core.reading import Rows, Thing, Things
+from tocsin.core.words import Basis
+from tocsin.lake import files
+from tocsin.lake.normalise import PART, RECEIVED, REJECTION_SCHEMA, Context, normalise
+from tocsin.reference.addresses import AddressTables
+
+from .graded import grades_of_things
+from .reading import CONFLICTS_KEPT, Order, Reading, outcome_json
+from .thing_frames import storable, thing_frames
+
+FORMAT = "stix2"
+MOST_ROWS = CONFLICTS_KEPT
+"""Of one delivery: larger ones gain nothing."""
+MOST_THINGS = 5_000
+
+
+class Member(Reading):
+    """One of them: takes everything in, and leaves what is written for all at once."""
+
+    def __init__(self, order: Order, tables: AddressTables) -> None:
+        super().__init__(order, tables, None)
+        self.drafts: list[tuple[Rows, str]] = []
+        self.roles: list[str] = []
+        self.kinds: list[str] = []
+
+    def _take_rows(self, rows: Rows, grade: str) -> None:
+        self.drafts.append((rows, grade))
+
+    def _keep_things(self, item: Thing | Things, count: int) -> None:
+        self.things.append(item)
+        self.outcome.things += count
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can be read with others, and comes out as if it were read alone."""
+        outcome = self.outcome
+        return (
+            outcome.format == FORMAT
+            and self.first_error is None
+            and not (outcome.documents or outcome.proposals or self.screening.finds or self.personal.finds)
+            and outcome.things <= MOST_THINGS
+            and len(self.drafts) <= 1  # What comes again under another label is a count of the first.
+            and sum(rows.frame.height for rows, _ in self.drafts) <= MOST_ROWS
+            and self.order.profile.window_minutes <= 0
+        )
+
+    def told(self) -> dict[str, Any]:
+        """What became of it, and what types of data it holds."""
+        self.outcome.countries = len(self.countries)
+        self._write_rest()
+        self._judge()
+        return outcome_json(self.outcome) | {"roles": self.roles, "kinds": self.kinds}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Rows of a member, as they go through the kernel with those of others."""
+
+    member: Member
+    rows: Rows
+    grade: str
+
+    @property
+    def like(self) -> tuple[object, ...]:
+        """What the kernel is told of a whole frame."""
+        return self.rows.unit, self.rows.day_first, self.rows.is_plain
+
+
+def read_together(orders: Sequence[Order], tables: AddressTables) -> dict[str, Any]:
+    """`members`: the outcome of each order, without the parts that all share; None where it is to be read alone.
+    `joint`: their shared files and parts, in the work folder of the first order. Never raises for what a sender did."""
+    members = [Member(order, tables) for order in orders]
+    for member in members:
+        member.gather()
+    first = orders[0].profile
+    plain = [each for each in members if each.is_plain and each.order.profile == first]
+    plain.sort(key=lambda each: each.order.delivery)  # Batches ascend, as a file has them.
+    joint = Reading(orders[0], tables, None)
+    joint.conflicts_kept *= len(orders)
+    if plain:
+        _write_rows(joint, plain)
+        _write_things(joint, plain)
+    told = {each.order.delivery: each.told() for each in plain}
+    joint.outcome.batches = [made for each in told.values() for made in each["batches"]]
+    joint.conclude()
+    return {"members": [told.get(order.delivery) for order in orders], "joint": outcome_json(joint.outcome)}
+
+
+def _write_rows(joint: Reading, members: Sequence[Member]) -> None:
+    waiting = [_Draft(member, *draft) for member in members for draft in member.drafts if draft[0].frame.height]
+    made = []
+    for like in dict.fromkeys(draft.like for draft in waiting):
+        made += _normalised([draft for draft in waiting if draft.like == like], joint.context)
+    if made:
+        whole = files.whole(pl.concat(made, how="diagonal").sort("batch", maintain_order=True))
+        joint.write_file(whole, f"together-{joint.order.delivery}.parquet")
+
+
+def _normalised(drafts: Sequence[_Draft], context: Context) -> list[pl.DataFrame]:
+    """The observations of all, each with its batch; what each counts is noted at its member."""
+    frames = [
+        draft.rows.frame.with_columns(
+            pl.lit(place, dtype=pl.Int32).alias(PART),
+            pl.lit(draft.member.order.received_at).dt.cast_time_unit("us").alias(RECEIVED),
+        )
+        for place, draft in enumerate(drafts)
+    ]
+    context = dataclasses.replace(context, profile=drafts[0].member.order.profile)
+    done = normalise(dataclasses.replace(drafts[0].rows, frame=pl.concat(frames, how="diagonal")), context)
+    assert done.parts is not None
+    for draft in drafts:
+        draft.member.outcome.repeats = draft.rows.frame.height
+    if done.rejections.height:
+        for (place,), refused in done.rejections.group_by(PART, maintain_order=True):
+            member = drafts[int(str(place))].member
+            member.keep_rejections(refused.select(list(REJECTION_SCHEMA)))
+            member.outcome.repeats -= refused.height
+    by_part = done.frame.with_columns(done.parts).group_by(PART, maintain_order=True)
+    return [_noted(drafts[int(str(place))], frame.drop(PART)) for (place,), frame in by_part]
+
+
+def _noted(draft: _Draft, frame: pl.DataFrame) -> pl.DataFrame:
+    member = draft.member
+    batch = member.batch(draft.rows.marking, draft.grade)
+    member.outcome.batches[batch - member.first_batch]["rows"] += frame.height
+    member.outcome.rows += frame.height
+    member.outcome.repeats -= frame.height
+    member.outcome.conflicts += frame.filter(pl.col("country_basis") == Basis.CONFLICT.value).height
+    member.countries.update(frame["country"].drop_nulls().unique())
+    member.roles = sorted(frame["role"].unique())
+    return files.narrow(frame).with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch"))
+
+
+def _write_things(joint: Reading, members: Sequence[Member]) -> None:
+    having = [each for each in members if each.things]
+    if not having:
+        return
+    frame, links = map(storable, thing_frames([item for each in having for item in each.things]))
+    grades, batches, start = grades_of_things(frame), [], 0
+    for member in having:
+        here = slice(start, start + member.outcome.things)
+        kinds = frame["type"][here]
+        member.kinds = sorted(kinds.unique())
+        batches += member.batches_of(frame["marking"][here], grades[here])
+        start = here.stop
+    joint.write_objects(frame, links, batches)
