@@ -25,7 +25,7 @@ from tocsin.centre.reach import chasing
 from tocsin.centre.recall import corrections, remaking, reslicing
 from tocsin.centre.recall import services as recall
 from tocsin.centre.redaction import services as redaction
-from tocsin.centre.release import orders
+from tocsin.centre.release import ahead, orders
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
@@ -57,6 +57,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         analysis.RESLICE: reslicing.reslice,
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
+        ahead.RENDER: ahead.Ahead(),
         recall.CORRECT: corrections.send_corrected,
         corrections.COMPARE: corrections.compare_versions,
         remaking.REMAKE: remaking.remake_package,
@@ -91,6 +92,7 @@ def tick(now: datetime) -> None:
     recall.tick(now)
     chasing.tick(now)
     partners.tick(now)
+    ahead.tick(now)
     sealing.tick(now)
     ending.tick(now)
     sealed.tick(now)

@@ -210,6 +210,14 @@ class BatchSet(models.QuerySet["Batch"]):
             models.QuerySet.update(Batch.objects.filter(pk__in=Numbers(numbers)), moved_at=since[delivery])
         return models.QuerySet.update(Batch.objects.filter(pk__in=Numbers(every)), **values, changed=change.pk)
 
+    def recast(self) -> None:
+        """Another country was written into some of their rows. Who follows what is of that country finds them there
+        from now on: each delivery takes its moments once more."""
+        with transaction.atomic():
+            change = Change.next()
+            for delivery, at in moments_of(change, set(self.order_by().values_list("delivery_id", flat=True))).items():
+                models.QuerySet.update(self.filter(delivery=delivery), recast_at=at, changed=change.pk)
+
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
         """As ever, for batches whose terms are set."""
         made = list(objs)
@@ -245,7 +253,8 @@ class Batch(models.Model):
     expires_at = models.DateTimeField()
     """24:00 UTC of the last day of its term: nobody sees anything of it from that moment, and it is purged after."""
     recast_at = models.DateTimeField(null=True)
-    """When a country that somebody decided was last written into its rows and tallies, which never change else."""
+    """When a country that somebody decided was last written into its rows and tallies, which never change else: where
+    the moments begin in which the batch is new to who follows that country (`BatchSet.recast`)."""
     parted_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
     """The batch that what is in it was taken out of, to be recalled or relabelled alone."""
     parted_at = models.DateTimeField(null=True)

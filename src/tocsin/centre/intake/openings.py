@@ -33,7 +33,7 @@ from tocsin.handling import Viewer, may_see
 from .ground_models import MICROSECOND
 from .models import Batch, Change, Former, Rights, widths_of
 from .register import Held, held_of, register
-from .selectors import visible_batches
+from .selectors import victim_countries, visible_batches
 
 Look = Callable[[Handling], object]
 """What a handling set looks like to recipients: what looks otherwise from a moment on is new from that moment."""
@@ -48,8 +48,8 @@ class Opening(NamedTuple):
     """Since when, without a break, and looking as it does now: where the moments of its delivery begin."""
     batch: int
     held: Held
-    is_relabelled: bool
-    """Whether it was open to them before under another look."""
+    relabelled_at: datetime | None
+    """Since when they have it otherwise than before; None where they never did."""
     delivery: int
 
 
@@ -87,16 +87,44 @@ def timeline_of(person: Person) -> Timeline:
     return Timeline(tuple((each.since_at, _viewer(each.viewer), each.pk) for each in rights))
 
 
+def known_timelines() -> list[Timeline]:
+    """Those of all programs that ever asked for what was released, as they are known: nobody's rights are looked at
+    anew."""
+    by_program: dict[tuple[int, str], list[Rights]] = defaultdict(list)
+    for each in Rights.objects.order_by("-since_at", "-pk").defer("opened"):
+        by_program[each.person_id, each.ceiling].append(each)
+    return [
+        Timeline(tuple((each.since_at, _viewer(each.viewer), each.pk) for each in rights))
+        for rights in by_program.values()
+    ]
+
+
 def _newly_open(old: Viewer, new: Viewer) -> dict[int, int]:
-    """The deliveries of which these rights open something that those did not, with how many moments each takes."""
+    """The deliveries of which these rights open something that those did not, with how many moments each takes; all
+    that are open, where other rows of victims are counted now: parts by country have other batches then."""
     known, now = register(), datetime.now(UTC)
+    is_counted_alike = counts_by(old) == counts_by(new)
     terms = [
         held.number
         for held in known.memory.held
-        if any(may(new, held, now) and not may(old, held, now) for may in (_may_see, _may_have))
+        if any(
+            may(new, held, now) and not (is_counted_alike and may(old, held, now))
+            for may in (_may_see, may_have, may_have_back)
+        )
     ]
     under = Batch.objects.filter(terms__in=Numbers(terms), objects_count__gt=0).order_by()
     return widths_of(set(under.values_list("delivery_id", flat=True))) if terms else {}
+
+
+def counts_by(viewer: Viewer) -> tuple[object, ...]:
+    """By what of a viewer rows of victims are counted (`selectors.countable`)."""
+    return viewer.is_victim_desk, victim_countries(viewer), viewer.organisation
+
+
+def begun_under(timeline: Timeline, place: int, delivery: int) -> datetime | None:
+    """Where the moments of a delivery begin of what these of the rights opened; None under those known first."""
+    since, _, row = timeline.rights[place]
+    return None if place == len(timeline.rights) - 1 else _opened_by(row, since).get(delivery, since)
 
 
 def packed(moments: Mapping[int, datetime], since: datetime) -> bytes:
@@ -124,14 +152,14 @@ def _opened_by(row: int, since: datetime) -> dict[int, datetime]:
 
 def openings(
     timeline: Timeline, among: Q, now: datetime, *, look: Look = lambda _: None, is_all: bool = False,
-    after: datetime | None = None,
+    is_own: bool = False, after: datetime | None = None,
 ) -> list[Opening]:  # fmt: skip
     """Of the batches that this picks those that the reader may have, the first to open first.
 
-    `is_all`: what it may see at all; else what was released to it: its own, and what only lies there, are left out.
-    With `after`, what opened before that moment is left out as well.
+    `is_all`: what it may see at all; `is_own`: what its organisation handed over; else what was released to it: its
+    own, and what only lies there, are left out. With `after`, what opened before that moment is left out as well.
     """
-    may_read = _may_see if is_all else _may_have
+    may_read = _may_see if is_all else may_have_back if is_own else may_have
     shown = visible_batches(timeline.viewer, now).filter(among)
     if after is not None and (len(timeline.rights) == 1 or timeline.rights[0][0] < after):
         shown = shown.filter(moved_at__gte=after)  # Nothing else can have opened, since rights did not change.
@@ -163,10 +191,15 @@ def _may_see(viewer: Viewer, held: Held, now: datetime) -> bool:
     return may_see(viewer, held.handling, held.facts, now)
 
 
-def _may_have(viewer: Viewer, held: Held, now: datetime) -> bool:
+def may_have(viewer: Viewer, held: Held, now: datetime) -> bool:
     """Whether it was released and the viewer may see it, who is not its source."""
     is_given = held.facts.released_to is not None and held.facts.source != viewer.organisation
     return is_given and _may_see(viewer, held, now)
+
+
+def may_have_back(viewer: Viewer, held: Held, now: datetime) -> bool:
+    """Whether the viewer is its source, and may see it."""
+    return held.facts.source == viewer.organisation and _may_see(viewer, held, now)
 
 
 class _Stretch(NamedTuple):
@@ -203,7 +236,7 @@ class _Walk:
         if opened is None:
             return None
         is_relabelled = any(self.looks[each.terms] != look and self._was_read(each) for each in stretches[1:])
-        return Opening(opened, batch, self.held[stretches[0].terms], is_relabelled, delivery)
+        return Opening(opened, batch, self.held[stretches[0].terms], opened if is_relabelled else None, delivery)
 
     def _back(self, stretch: _Stretch, delivery: int) -> tuple[datetime | None, bool]:
         """Since when it was read until the end of the stretch, and whether that was all through it."""

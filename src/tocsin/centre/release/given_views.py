@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from .services import issuer
 
 MOST_REMEMBERED = 250_000
 """So many batches, of all readers' views together."""
+MOST_VIEWS = 5_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 Key = tuple[int, int]
@@ -59,6 +61,25 @@ def conditions_of(handling: HandlingSet) -> Conditions:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which of the batches that are open to a reader; told apart by name alone."""
+
+    name: str
+    picks: Callable[[Timeline, Collection[int]], Mapping[int, datetime | None]] = field(compare=False)
+    """Of these batches the ones that belong to it; with since when, where that is later than they opened."""
+
+
+def _picks_all(_: Timeline, batches: Collection[int]) -> dict[int, datetime | None]:
+    return dict.fromkeys(batches)
+
+
+RELEASED = Part("", _picks_all)
+"""All that was released to the reader."""
+OWN = Part("own", _picks_all)
+"""What the reader's organisation handed over itself."""
+
+
 class View:
     """What is open to one reader, after one change. What follows becomes another view: who reads goes on with his."""
 
@@ -76,8 +97,10 @@ class View:
         """What is open, as it was when it last changed."""
         self.met: Met = {}
         """Where pieces of renderings of these were found."""
-        self.copied: dict[tuple[int, int], set[int]] = {}
-        """Batch and place of a piece → objects in it that share their id with others, after this change."""
+        self.copied: dict[tuple[int, int, int], set[int]] = {}
+        """Batch and places of a piece → objects in it that share their id with others, after this change."""
+        self.whole: View | None = None
+        """Of what it is a part."""
         self.centre: Centre
         self._conditions: dict[int, Conditions] = {}
         self.lock = lock
@@ -134,41 +157,70 @@ class View:
                 listed.sort()
 
 
-_views: OrderedDict[Timeline, View] = OrderedDict()
+_views: OrderedDict[tuple[Timeline, Part], View] = OrderedDict()
 _lock = threading.Lock()
 
 
-def view_of(timeline: Timeline, now: datetime) -> tuple[View, Register]:
+def view_of(timeline: Timeline, now: datetime, part: Part = RELEASED) -> tuple[View, Register]:
     """What is open, with all changes that the caller can see; and the register of them, which is the gate's answer
     about batches at this moment: each page asks it again."""
     known = register()
-    change = known.change
-    with _lock:
-        begun = _views.setdefault(timeline, View(timeline.viewer, threading.Lock()))
-    with begun.lock:
-        view = _views.get(timeline, begun)
-        if view.change != change:
-            _views[timeline] = view = _followed(view, timeline, change, now)
-    with _lock:
-        _views[timeline] = view
-        _views.move_to_end(timeline)
-        size = sum(len(each.by_batch) for each in _views.values())
-        while size > MOST_REMEMBERED and len(_views) > 1:
-            size -= len(_views.popitem(last=False)[1].by_batch)
+    view = _kept(timeline, part if part is OWN else RELEASED, known, now)
+    if part not in (OWN, RELEASED):
+        view = _kept(timeline, part, known, now, view)
     return view, known
 
 
-def _followed(old: View, timeline: Timeline, change: tuple[int, int], now: datetime) -> View:
+def _kept(timeline: Timeline, part: Part, known: Register, now: datetime, whole: View | None = None) -> View:
+    """The view that is kept, or the one that follows it."""
+    key = timeline, part
+    with _lock:
+        begun = _views.setdefault(key, View(timeline.viewer, threading.Lock()))
+    with begun.lock:
+        view = _views.get(key, begun)
+        if view.change != known.change or (whole is not None and view.whole is not whole):
+            view = _followed(view, timeline, part, known.change, now) if whole is None else _part_of(
+                view, whole, timeline, part
+            )  # fmt: skip
+            _views[key] = view
+    with _lock:
+        _views[key] = view
+        _views.move_to_end(key)
+        size = sum(len(each.by_batch) for each in _views.values())
+        while (size > MOST_REMEMBERED or len(_views) > MOST_VIEWS) and len(_views) > 2:
+            size -= len(_views.popitem(last=False)[1].by_batch)
+    return view
+
+
+def _changed_since(old: View) -> list[int] | None:
+    """The batches that changed since; None where it was never seen, is too long ago, or of a transaction that came to
+    nothing: then everything did."""
+    if not Change.objects.filter(pk=old.change[0], stamp=old.change[1]).exists():
+        return None
+    return list(Batch.objects.filter(changed__gt=old.change[0]).values_list("pk", flat=True))
+
+
+def with_objects(among: Collection[int] | None = None) -> Q:
+    """Whether there are objects of STIX in a batch; and whether it is one of these."""
     some = Object.objects.filter(delivery=OuterRef("delivery"), batch=OuterRef("pk"), standard=STIX)
-    among = Q(Exists(some), objects_count__gt=0)
-    if Change.objects.filter(pk=old.change[0], stamp=old.change[1]).exists():
-        view, since = old.copy(), Q(changed__gt=old.change[0])
-        gone = list(Batch.objects.filter(since).values_list("pk", flat=True))
-        among &= since
-    else:  # Never seen, too long ago, or of a transaction that came to nothing.
-        view, gone = View(old.viewer, old.lock), []
-    found = openings(timeline, among, now, look=conditions_of) if gone or not view.by_batch else []
-    view.replace(gone, found)
+    found = Q(Exists(some), objects_count__gt=0)
+    return found if among is None else found & Q(pk__in=Numbers(among))
+
+
+def _followed(old: View, timeline: Timeline, part: Part, change: tuple[int, int], now: datetime) -> View:
+    among = with_objects()
+    is_own = part is OWN
+    if is_own:
+        among &= Q(organisation__slug=timeline.viewer.organisation)
+    gone = _changed_since(old)
+    if gone is None:
+        view = View(old.viewer, old.lock)
+    else:
+        view = old.copy()
+        among &= Q(changed__gt=old.change[0])
+    look = (lambda _: None) if is_own else conditions_of
+    found = openings(timeline, among, now, look=look, is_own=is_own) if gone is None or gone else []
+    view.replace(gone or (), found)
     of_these = Batch.objects.filter(pk__in=Numbers(each.batch for each in found))
     for pk, delivery, count, changed, at in of_these.values_list(
         "pk", "delivery_id", "objects_count", "changed", "sealed_at"
@@ -176,4 +228,21 @@ def _followed(old: View, timeline: Timeline, change: tuple[int, int], now: datet
         view.sources[pk] = Source(pk, delivery, count, changed, at is not None)
     view.centre = centre_of(now)
     view.change = change
+    return view
+
+
+def _part_of(old: View, whole: View, timeline: Timeline, part: Part) -> View:
+    """Of the whole view the batches that belong to the part, whose cost is theirs alone from then on."""
+    gone = _changed_since(old)
+    view = View(old.viewer, old.lock) if gone is None else old.copy()
+    asked = whole.by_batch if gone is None else [each for each in gone if each in whole.by_batch]
+    picked = part.picks(timeline, asked) if asked else {}
+    found = []
+    for batch in sorted(picked):
+        opening, since = whole.by_batch[batch], picked[batch]
+        found.append(opening if since is None or since <= opening.at else opening._replace(at=since))
+    view.replace(gone or (), found)
+    view.sources |= {batch: whole.sources[batch] for batch in picked if batch in whole.sources}
+    view.met, view.copied, view.centre, view.change = whole.met, whole.copied, whole.centre, whole.change
+    view.whole = whole
     return view
