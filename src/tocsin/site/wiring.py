@@ -39,6 +39,8 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
+    intake.settle,  # What follows is short: from here on others wait.
+    knowledge.keep_copies,
     redaction.follow_origin,
     recall.hide_with_report,
     orders.release_under_orders,

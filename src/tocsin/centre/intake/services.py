@@ -16,7 +16,7 @@ import orjson
 import polars as pl
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -33,7 +33,7 @@ from tocsin.lake import files
 from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, pressure, store, urgency, vault
-from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally
+from .models import Batch, BatchSet, Change, Delivery, Hold, LakeFile, NameTally, Tally, set_terms
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
 from .terms import terms_row
@@ -227,21 +227,30 @@ def commit(
 
     The files get their names first. A crash before the transaction ends leaves files that nobody knows;
     reading again replaces them under the same names. Raises Conflict when the lease was lost.
+
+    From `settle` on, which is one of the keepers or follows them, nobody else changes batches: what takes long comes
+    before. `outcome["change"]` tells keepers how far things were when this began.
     """
     jobs.renew(claim, at, done=outcome["rows"])  # Who lost the lease leaves the other's files alone.
     if outcome["state"] == "parsed" and (foreign := data_types.not_agreed(delivery, outcome, work)):
         quarantine(delivery, data_types.REASON, " ".join(foreign), claim, at)
         return
     moved = _move_files(delivery, outcome, work)
+    outcome["change"] = Change.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    if outcome["state"] == "parsed":  # Rows that many share: who makes the first of a kind holds up nobody.
+        _batches_of(delivery, outcome, set(), at)
     with transaction.atomic():
         jobs.finish(claim, at)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if outcome["state"] == "parsed":
-            applied = _insert_batches(delivery, outcome, _with_victims(outcome, work), at)
+            batches, applied = _batches_of(delivery, outcome, _with_victims(outcome, work), at)
+            delivery.ends_at = max((each.expires_at for each in batches), default=delivery.ends_at)
+            Batch.objects.insert_unsettled(batches)
             _register(delivery, moved, at)
             _insert_tallies(delivery, outcome, work)
             for keep in keepers:
                 keep(delivery, outcome, work, at)
+            settle(delivery, outcome, work, at)
             delivery.defaults_applied = applied
         _fill(delivery, outcome, at)
         delivery.save()
@@ -273,12 +282,23 @@ def _with_victims(outcome: dict[str, Any], work: Path) -> set[int]:
     return {number for frame in parts_of(outcome, "tallies", work) for number in frame.filter(is_victim)["batch"]}
 
 
-def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime) -> list[str]:
-    """The batches, released to nobody yet; returns the names of the defaults that were applied."""
+def settle(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """A keeper of the commit: its batches take their place among all changes, and nobody else changes any until its
+    end. What does not need that comes before it."""
+    del work, at
+    unsettled = Batch.objects.filter(delivery=delivery, changed=0)
+    if unsettled.exists():
+        # Its batches take so many moments (`models.moments_of`).
+        Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
+        unsettled.settle()
+
+
+def _batches_of(
+    delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime
+) -> tuple[list[Batch], list[str]]:
+    """The batches, released to nobody yet, and the names of the defaults that were applied."""
     applied: set[str] = set()
     batches = []
-    # Its batches take so many moments (`models.moments_of`).
-    Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
     for made in outcome["batches"]:
         handling, by_default = handling_of(delivery, outcome, made["marking"])
         grade, is_usual = grades.arriving(delivery, made["grade"])
@@ -297,9 +317,8 @@ def _insert_batches(delivery: Delivery, outcome: dict[str, Any], victims: set[in
             sealed_at=at if handling.tlp == Tlp.RED or made["number"] in victims else None,
         )
         batches.append(batch)
-    Batch.objects.bulk_create(batches)
-    delivery.ends_at = max((each.expires_at for each in batches), default=delivery.ends_at)
-    return sorted(applied)
+    set_terms(batches)
+    return batches, sorted(applied)
 
 
 def handling_of(delivery: Delivery, outcome: dict[str, Any], marking: str | None) -> tuple[Handling, tuple[str, ...]]:

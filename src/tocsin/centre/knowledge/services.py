@@ -14,7 +14,7 @@ from django.db import transaction
 
 from tocsin.centre import rows
 from tocsin.centre.intake import vault
-from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey
@@ -36,6 +36,7 @@ from .selectors import FINDER, sealed_key
 
 __all__ = [
     "OBJECTS_IN_DELIVERY",
+    "keep_copies",
     "keep_documents",
     "keep_objects",
     "note_copies",
@@ -50,6 +51,7 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     """Insert objects, byte for byte, and the keys that lead to them."""
     del at
     first = delivery.pk * OBJECTS_IN_DELIVERY
+    copied: set[int] = set()
     sealed = delivery.batches.filter(sealed_at__isnull=False, objects_count__gt=0).values_list("pk", flat=True)
     keys = {batch: vault.key_for(f"batch:{batch}") for batch in sealed}
     columns = (*ROW_COLUMNS, "batch", *(["head"] if keys else []))
@@ -57,7 +59,7 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
         numbers = range(first, first + things.height)
         batches = things["batch"].to_list()
-        note_copies(numbers.start, things)
+        copied |= copies_of(numbers.start, things)
         note_types(numbers.start, things)
         if keys:
             things, blocks, mentions = sealed_frames(keys, batches, things, blocks, mentions)
@@ -66,11 +68,53 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
         rows.insert_frame(Block, blocks.with_columns(pl.col("first") + first))
         rows.insert_frame(Mention, mentions.select("key", object=pl.col("thing") + first))
         first = numbers.stop
+    outcome["copied"] = copied
+
+
+def keep_copies(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """Note which objects share their id with others: those found while they were inserted, and what others kept in that
+    time, who are waited for and wait from now on. After `intake.services.settle`."""
+    del at
+    copied: set[int] = outcome.get("copied", set())
+    first = delivery.pk * OBJECTS_IN_DELIVERY
+    since = Batch.objects.filter(changed__gt=outcome["change"], objects_count__gt=0).exclude(delivery=delivery)
+    late = sorted(set(since.order_by().values_list("delivery_id", flat=True)))
+    if late and outcome["things"]:
+        is_sealed = since.filter(sealed_at__isnull=False).exists()
+        count = sum(since.values_list("objects_count", flat=True))
+        for things in parts_of(outcome, "things", work):
+            if is_sealed or count > 2 * things.height:  # As many are looked up under their keys.
+                copied |= copies_of(first, things, has_own=True)
+            else:
+                copied |= _copies_in(late, first, things)
+            first += things.height
+    _note_copied(copied)
+
+
+def _copies_in(deliveries: list[int], first: int, things: pl.DataFrame) -> set[int]:
+    """Numbers of those that share their id with one in these deliveries, and of those there."""
+    places = np.flatnonzero((things["standard"] == STIX).to_numpy())
+    own = keys_of(Way.ID, things["object_id"].gather(places))
+    theirs = Object.objects.filter(delivery__in=deliveries, standard=STIX).values_list("pk", "object_id")
+    found = pl.DataFrame(list(theirs), schema={"number": pl.Int64, "id": pl.String}, orient="row")
+    keys = keys_of(Way.ID, found["id"])
+    both = np.intersect1d(own, keys)
+    return {*(first + places[np.isin(own, both)]).tolist(), *found["number"].to_numpy()[np.isin(keys, both)].tolist()}
 
 
 def note_copies(first: int, things: pl.DataFrame) -> None:
     """Note which of these objects, that are about to be kept under numbers from the first on, share their id with one
-    another or with what is there. Whoever keeps others meanwhile waits, since their batches are in the database."""
+    another or with what is there."""
+    _note_copied(copies_of(first, things))
+
+
+def _note_copied(numbers: set[int]) -> None:
+    Copied.objects.bulk_create(map(Copied, sorted(numbers)), ignore_conflicts=True, batch_size=500)
+
+
+def copies_of(first: int, things: pl.DataFrame, *, has_own: bool = False) -> set[int]:
+    """Which numbers share their id with one of these objects, and these with them; `has_own`: they are there already
+    themselves."""
     places = np.flatnonzero((things["standard"] == STIX).to_numpy())
     keys = keys_of(Way.ID, things["object_id"].gather(places))
     distinct, kinds, times = np.unique(keys, return_inverse=True, return_counts=True)
@@ -79,10 +123,10 @@ def note_copies(first: int, things: pl.DataFrame) -> None:
     if finder is not None:
         asked |= {sealed_key(finder, key): kind for key, kind in list(asked.items())}
     held = Mention.objects.filter(key__in=rows.Numbers(asked)).values_list("key", "object_id")
-    found = [(asked[key], number) for key, number in held]
+    own = range(first, first + things.height) if has_own else range(0)
+    found = [(asked[key], number) for key, number in held if number not in own]
     times[[kind for kind, _ in found]] += 1
-    copied = {number for _, number in found} | set((first + places[times[kinds] > 1]).tolist())
-    Copied.objects.bulk_create(map(Copied, sorted(copied)), ignore_conflicts=True, batch_size=500)
+    return {number for _, number in found} | set((first + places[times[kinds] > 1]).tolist())
 
 
 def note_types(first: int, things: pl.DataFrame) -> None:
