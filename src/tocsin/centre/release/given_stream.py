@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from heapq import merge
 from itertools import chain
 
@@ -14,18 +13,19 @@ from tocsin.centre.intake.openings import Opening
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.knowledge.models import Copied, Object, Typed
 from tocsin.centre.knowledge.rendering import FEW, PLACES, Piece, Renderings, Source
-from tocsin.centre.knowledge.selectors import identified, places_of_types
-from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
+from tocsin.centre.knowledge.selectors import places_of_types
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY
 from tocsin.centre.rows import Numbers
 from tocsin.core.words import Tlp
-from tocsin.products.given_pages import GivenLook, Look, OwnLook, Rendered
-from tocsin.products.stix_given import given_version, is_newer
+from tocsin.products.given_pages import Look, Rendered
 
-from .given_items import Item, Wanted, identifiers, is_wanted, item_of
+from .given_copies import Copies
+from .given_items import Item, Wanted, is_wanted, item_of
 from .given_views import Key, View, number_of
 
 GROUPS_AT_ONCE = (4, 16, 64, 100)
 GROUPS_AT_ONCE_BY_TYPE = (16, 100, 1_000)
+COPIED_AT_ONCE = 250
 LOOKED_AT_FOR_FEW = 500
 """To find a few objects by their type costs as much as to look at so many that are rendered."""
 MOST_LOOKED_AT, MOST_MADE = 10_000, 255
@@ -48,9 +48,8 @@ class Stream:
         self.wanted = wanted
         self.gate = shown
         """Which of some batches are open this moment."""
-        self.identifiers = identifiers()
         self.renderings = Renderings(view.met)
-        self.looks: dict[tuple[int, datetime | None], Look] = {}
+        self.copies = Copies(view, wanted, self.renderings, self._shown, is_own=is_own)
         self.typed: list[int] = []
         """Where in what is looked through objects of the types lie that are asked for, as `Typed.places`."""
         self.looked_at = 0
@@ -78,7 +77,7 @@ class Stream:
         heads = self._heads(begin, until)
         if self.wanted.ids:
             some = [each for items in heads.values() for each in items]
-            yield list(merge(some, self._named(begin, until), key=lambda each: each.moment))
+            yield sorted([*some, *self._named(begin, until)], key=lambda each: each.moment)
             return
         if self.wanted.types and not Typed.objects.filter(type__in=self.wanted.types).exists():
             yield [each for items in heads.values() for each in items]
@@ -111,7 +110,7 @@ class Stream:
             if left > 0 and begin < key[0] + HEAD + PLACES:
                 for source, opening in self._of_group(key, sources):
                     left -= source.objects_count
-                    first.append((source, self._look(opening)))
+                    first.append((source, self.copies.look(opening)))
         self.renderings.begin(first)
         known = self.view.copied
         at_hand = ((source, self.renderings.at_hand(source, look, 0)) for source, look in first)
@@ -139,6 +138,8 @@ class Stream:
 
     def _group(self, key: Key, sources: dict[int, Source], begin: int) -> Iterator[list[Item]]:
         parts = [self._batch(key[0], *each, begin - key[0] - HEAD) for each in self._of_group(key, sources)]
+        if key in self.view.closed:
+            parts.append(self._closed(key, begin))
         if len(parts) == 1:
             yield from parts[0]
         else:
@@ -147,7 +148,7 @@ class Stream:
 
     def _batch(self, at: int, source: Source, opening: Opening, after: int) -> Iterator[list[Item]]:
         """The objects of a batch behind that place."""
-        look, place = self._look(opening), max(0, after + 1)
+        look, place = self.copies.look(opening), max(0, after + 1)
         while place < OBJECTS_IN_DELIVERY:
             if self.wanted.types and (place := self._next_typed(source, place)) >= OBJECTS_IN_DELIVERY:
                 return
@@ -202,56 +203,44 @@ class Stream:
         takes_only = bool(versions & {"first", "last", "all"})
         if takes_only and not types and not doubtful:
             return [Item(start + n, batch, n, id_, kind, said, raw) for n, id_, kind, said, raw in made.rest(behind)]
-        allowed = self._allowed_in(source, made, doubtful) if doubtful else set[int]()
+        allowed = self._doubtful(at, source, doubtful) if doubtful else {}
         return [
-            Item(start + n, batch, n, made.ids[each], made.types[each], made.versions[each], made.raw(each))
+            allowed[n] if n in allowed
+            else Item(start + n, batch, n, made.ids[each], made.types[each], made.versions[each], made.raw(each))
             for each, n in enumerate(made.places[behind:], behind)
-            if (not types or made.types[each] in types)
-            and ((n in allowed) if n in doubtful else (takes_only or made.versions[each] in versions))
-        ]
+            if n in allowed
+            or (n not in doubtful and (not types or made.types[each] in types)
+                and (takes_only or made.versions[each] in versions))
+        ]  # fmt: skip
 
-    def _allowed_in(self, source: Source, made: Rendered, doubtful: set[int]) -> set[int]:
-        """Of these places, whose objects share their id with others, those of which an object is given."""
+    def _doubtful(self, at: int, source: Source, places: set[int]) -> dict[int, Item]:
+        """Of these places, whose objects share their id with others, those of which an object is given in its place."""
         base = source.delivery * OBJECTS_IN_DELIVERY
-        things = list(Object.objects.filter(pk__in=Numbers(base + each for each in doubtful)))
-        versions = {base + place: version for place, version in zip(made.places, made.versions, strict=True)}
-        return {number - base for number in self._allowed(things, versions)}
+        items = self.copies.of(base + each for each in places)
+        return {
+            each.place: each for each in items if each.batch == source.batch and each.moment == at + HEAD + each.place
+        }
 
-    def _allowed(self, things: Sequence[Object], versions: dict[int, str]) -> set[int]:
-        """Numbers of those that are wanted in this version, and of which the reader has no earlier copy."""
-        copies, shown = self._copies(things)
-        allowed = set()
-        for thing in things:
-            version, own = versions[thing.pk], self._served_id(thing)
-            alike = [each for each in copies[thing.object_id] if self._served_id(each) == own]
-            if self._is_version_wanted(version, [self._version(each) for each in alike]) and not any(
-                self._is_before(each, thing) and self._digest(each, shown) == self._digest(thing, shown)
-                for each in alike
-                if self._version(each) == version
-            ):
-                allowed.add(thing.pk)
-        return allowed
-
-    def _named(self, begin: int, until: int) -> Iterator[Item]:
+    def _named(self, begin: int, until: int) -> list[Item]:
         """Of the objects with the ids that are asked for those that come between the two."""
-        ids = {*self.wanted.ids, *map(self.identifiers.opened, self.wanted.ids)}
-        listed = identified(Object.objects.filter(standard=STIX), ids).order_by("pk").distinct()
-        things = [each for each in listed if each.batch_id in self.view.by_batch]
-        shown = self._shown(sorted({each.batch_id for each in things}))
-        found: dict[int, Item] = {}
-        for thing in things:
-            opening, source = self.view.by_batch[thing.batch_id], shown.get(thing.batch_id)
-            at, place = number_of(opening.at), thing.pk - thing.delivery_id * OBJECTS_IN_DELIVERY
-            if source is None or at > until or at + HEAD + place <= begin:
-                continue
-            one = self.renderings.ones(source, self._look(opening), [place]).get(place)
-            if one is None or one.id not in self.wanted.ids:
-                continue
-            if not self.wanted.types or one.type in self.wanted.types:
-                found[thing.pk] = Item(at + HEAD + place, source.batch, place, one.id, one.type, one.version, one.raw)
-        versions = {number: item.said for number, item in found.items()}
-        allowed = self._allowed([each for each in things if each.pk in found], versions)
-        yield from sorted((found[number] for number in allowed), key=lambda each: each.moment)
+        ending = self.view.keys_end(until)
+        return [each for each in self.copies.named(self.wanted.ids) if begin < each.moment < ending]
+
+    def _closed(self, key: Key, begin: int) -> Iterator[list[Item]]:
+        """What is given again since others with its id closed then, in their places."""
+        at, delivery = key
+        base = delivery * OBJECTS_IN_DELIVERY
+        first, end = base + max(0, begin + 1 - at - HEAD), base + OBJECTS_IN_DELIVERY
+        batches = self.view.closed[key]
+        while True:
+            some = Copied.objects.filter(number__gte=first, number__lt=end).order_by("number")
+            numbers = list(some.values_list("number", flat=True)[:COPIED_AT_ONCE])
+            if not numbers:
+                return
+            slots = {at + HEAD + each - base for each in numbers}
+            self.looked_at += len(numbers)
+            yield [each for each in self.copies.closed(delivery, batches, numbers) if each.moment in slots]
+            first = numbers[-1] + 1
 
     def _heads(self, begin: int, until: int) -> dict[Key, list[Item]]:
         """What is shared by objects of a group or of later ones, before the first that needs it."""
@@ -283,53 +272,3 @@ class Stream:
                     found.append(first)
                     break
         return sorted(found)
-
-    def _copies(self, things: Sequence[Object]) -> tuple[dict[str, list[Object]], dict[int, Source]]:
-        """Identifier → all objects with it that are open to the reader; and their batches."""
-        found: dict[str, list[Object]] = defaultdict(list)
-        every = Object.objects.filter(standard=STIX)
-        listed = identified(every, {thing.object_id for thing in things}).order_by("pk").distinct()
-        copies = [each for each in listed if each.batch_id in self.view.by_batch]
-        shown = self._shown(sorted({each.batch_id for each in copies}))
-        for each in copies:
-            if each.batch_id in shown:
-                found[each.object_id].append(each)
-        return found, shown
-
-    def _look(self, opening: Opening) -> Look:
-        key = (0, None) if self.is_own else (opening.held.number, opening.relabelled_at)
-        if key not in self.looks:
-            self.looks[key] = self._made_look(opening)
-        return self.looks[key]
-
-    def _made_look(self, opening: Opening) -> Look:
-        if self.is_own:
-            return OwnLook()
-        return GivenLook(self.view.conditions(opening), self.view.centre, self.identifiers, opening.relabelled_at)
-
-    def _digest(self, thing: Object, shown: dict[int, Source]) -> bytes | None:
-        """Of what the reader gets of it."""
-        source, place = shown.get(thing.batch_id), thing.pk - thing.delivery_id * OBJECTS_IN_DELIVERY
-        if source is None:
-            return None
-        one = self.renderings.ones(source, self._look(self.view.by_batch[thing.batch_id]), [place]).get(place)
-        return None if one is None else one.digest
-
-    def _served_id(self, thing: Object) -> str:
-        is_named = self.is_own or self.view.conditions(self.view.by_batch[thing.batch_id]).is_named
-        return thing.object_id if is_named else self.identifiers.sealed(thing.object_id)
-
-    def _version(self, thing: Object) -> str:
-        """The version of the object as it is given."""
-        return given_version(thing.version, None if self.is_own else self.view.by_batch[thing.batch_id].relabelled_at)
-
-    def _is_before(self, one: Object, other: Object) -> bool:
-        first, second = self.view.by_batch[one.batch_id], self.view.by_batch[other.batch_id]
-        return (first.at, one.pk) < (second.at, other.pk)
-
-    def _is_version_wanted(self, version: str, others: Sequence[str]) -> bool:
-        wanted = self.wanted.versions
-        if "all" in wanted or version in wanted:
-            return True
-        is_last = "last" in wanted and not any(is_newer(each, version) for each in others)
-        return is_last or ("first" in wanted and not any(is_newer(version, each) for each in others))

@@ -14,11 +14,12 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from tocsin.centre.intake.models import Batch, Change
-from tocsin.centre.intake.openings import Opening, Timeline, openings
+from tocsin.centre.intake.openings import Closing, Opening, Timeline, closings, openings
+from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.intake.register import Register, register
-from tocsin.centre.knowledge.models import Object
+from tocsin.centre.knowledge.models import Copied, Object
 from tocsin.centre.knowledge.rendering import Met, Source
-from tocsin.centre.knowledge.services import STIX
+from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
 from tocsin.centre.rows import Numbers
 from tocsin.credentials import load_or_make
 from tocsin.handling import HandlingSet, Viewer
@@ -91,6 +92,11 @@ class View:
         self.groups: dict[Key, tuple[int, ...]] = {}
         """The batches of each."""
         self.by_batch: dict[int, Opening] = {}
+        self.closed: dict[Key, tuple[int, ...]] = {}
+        """The batches that closed then, some of whose objects share their id with others."""
+        self.closings: dict[int, tuple[tuple[int, bool], ...]] = {}
+        """Batch → where the moments of each of its closings begin, and whether its objects had the versions then under
+        which they came."""
         self.firsts: dict[Conditions, list[Key]] = {}
         """(moment, batch) of all batches under these conditions, ascending."""
         self.sources: dict[int, Source] = {}
@@ -117,13 +123,50 @@ class View:
         """Place in `keys` of the first group that may have something after this moment."""
         return max(0, bisect_right(self.keys, (moment, 1 << 62)) - 1)
 
+    def keys_end(self, begin: int) -> int:
+        """The moment before which everything of the groups lies that begin at this one or before it."""
+        place = bisect_right(self.keys, (begin, 1 << 62))
+        return self.keys[place][0] if place < len(self.keys) else 1 << 62
+
+    def all_closings(self) -> list[Closing]:
+        """What is in `closed`."""
+        told = {(batch, at): is_so for batch, some in self.closings.items() for at, is_so in some}
+        return [
+            Closing(moment_of(at), batch, of, told[batch, at])
+            for (at, of), some in self.closed.items()
+            for batch in some
+        ]
+
     def copy(self) -> View:
         """The same once more, to be changed."""
         made = View(self.viewer, self.lock)
         made.keys, made.groups, made.by_batch = list(self.keys), dict(self.groups), dict(self.by_batch)
         made.firsts = {conditions: list(listed) for conditions, listed in self.firsts.items()}
+        made.closed, made.closings = dict(self.closed), dict(self.closings)
         made.sources, made.met, made._conditions = dict(self.sources), dict(self.met), self._conditions
         return made
+
+    def _leave(self, key: Key, groups: dict[Key, tuple[int, ...]], batch: int) -> None:
+        """Take the batch out of a group, and the group out of the keys where nothing is left of it."""
+        if left := tuple(each for each in groups.get(key, ()) if each != batch):
+            groups[key] = left
+            return
+        groups.pop(key, None)
+        if key not in self.groups and key not in self.closed:
+            del self.keys[bisect_left(self.keys, key)]
+
+    def replace_closings(self, gone: Sequence[int], new: Sequence[Closing]) -> None:
+        """The same of what closed."""
+        for batch in gone:
+            of = next((each.delivery for each in new if each.batch == batch), batch // BATCHES_IN_DELIVERY)
+            for at, _ in self.closings.pop(batch, ()):
+                self._leave((at, of), self.closed, batch)
+        for each in new:
+            key = number_of(each.at), each.delivery
+            if key not in self.groups and key not in self.closed:
+                insort(self.keys, key)
+            self.closed[key] = (*self.closed.get(key, ()), each.batch)
+            self.closings[each.batch] = (*self.closings.get(each.batch, ()), (key[0], each.is_as_it_came))
 
     def replace(self, gone: Sequence[int], new: Sequence[Opening]) -> None:
         """Leave out what was said of some batches, and enter these."""
@@ -135,17 +178,13 @@ class View:
             self.sources.pop(batch, None)
             self.met.pop(batch, None)
             key = number_of(old.at), old.delivery
-            if left := tuple(each for each in groups.get(key, ()) if each != batch):
-                groups[key] = left
-            else:
-                groups.pop(key, None)
-                del keys[bisect_left(keys, key)]
+            self._leave(key, groups, batch)
             listed = self.firsts[self.conditions(old)]
             del listed[bisect_left(listed, (key[0], batch))]
         is_few = len(new) * 8 < len(keys)
         for each in new:
             key = number_of(each.at), each.delivery
-            if key not in groups:
+            if key not in groups and key not in self.closed:
                 insort(keys, key) if is_few else keys.append(key)
             groups[key] = (*groups.get(key, ()), each.batch)
             self.by_batch[each.batch] = each
@@ -207,6 +246,12 @@ def with_objects(among: Collection[int] | None = None) -> Q:
     return found if among is None else found & Q(pk__in=Numbers(among))
 
 
+def with_copies() -> Q:
+    """Whether something in a batch's delivery shares its id with others."""
+    first = OuterRef("delivery") * OBJECTS_IN_DELIVERY
+    return Q(Exists(Copied.objects.filter(number__gte=first, number__lt=first + OBJECTS_IN_DELIVERY)))
+
+
 def _followed(old: View, timeline: Timeline, part: Part, change: tuple[int, int], now: datetime) -> View:
     among = with_objects()
     is_own = part is OWN
@@ -221,6 +266,9 @@ def _followed(old: View, timeline: Timeline, part: Part, change: tuple[int, int]
     look = (lambda _: None) if is_own else conditions_of
     found = openings(timeline, among, now, look=look, is_own=is_own) if gone is None or gone else []
     view.replace(gone or (), found)
+    if gone is None or gone:
+        among = with_copies() if gone is None else with_copies() & Q(changed__gt=old.change[0])
+        view.replace_closings(gone or (), closings(timeline, among, now, look=look, is_own=is_own))
     of_these = Batch.objects.filter(pk__in=Numbers(each.batch for each in found))
     for pk, delivery, count, changed, at in of_these.values_list(
         "pk", "delivery_id", "objects_count", "changed", "sealed_at"
@@ -243,6 +291,9 @@ def _part_of(old: View, whole: View, timeline: Timeline, part: Part) -> View:
         found.append(opening if since is None or since <= opening.at else opening._replace(at=since))
     view.replace(gone or (), found)
     view.sources |= {batch: whole.sources[batch] for batch in picked if batch in whole.sources}
+    # What closed elsewhere counts too: one object is the same in every part.
+    view.replace_closings(list(view.closings), [])
+    view.replace_closings((), whole.all_closings())
     view.met, view.copied, view.centre, view.change = whole.met, whole.copied, whole.centre, whole.change
     view.whole = whole
     return view
