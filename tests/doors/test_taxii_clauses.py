@@ -134,7 +134,7 @@ def test_3_1_answers_bear_media_type_and_version(fleur: Program, pia: Program) -
         assert isinstance(response.json(), dict)
     wrong = [
         fleur.get("none/"), fleur.get(RELEASED, {"limit": "0"}), fleur.get(f"{RELEASED}{NOBODY}/"), pia.post(b"{"),
-        fleur.get("collections/inbox/objects/"), fleur.ask("PUT", RELEASED), fleur.get("", Accept="text/html"),
+        fleur.post({"objects": []}, RELEASED), fleur.ask("PUT", RELEASED), fleur.get("", Accept="text/html"),
         pia.post(b"{}", **{"Content-Type": "text/plain"}), pia.post(b" " * ((1 << 20) + 1)),
     ]  # fmt: skip
     assert [each.status_code for each in wrong] == [404, 400, 404, 422, 403, 405, 406, 415, 413]

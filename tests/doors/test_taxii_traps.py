@@ -33,6 +33,15 @@ def fleur(give_key: GiveKey) -> Program:
     return Program(Client(raise_request_exception=False), give_key("fleur_officer"), "ncb-fr")
 
 
+def test_a_disk_that_fills_says_when_to_come_again(fleur: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.centre.intake.pressure.require_means", lambda: None)
+    monkeypatch.setattr("tocsin.centre.intake.store.RESERVE_BYTES", 1 << 62)
+    response = fleur.post(GOOD)
+    assert is_problem(response, 507)
+    assert int(response["Retry-After"]) > 0
+    assert not Delivery.objects.exists()
+
+
 BODIES = (
     b"", b"{}", b"[]", b"null", b'{"objects":[]}', b'{"objects":{}}', b'{"objects":null}', b'{"objects":[', b"\0",
     b"\xef\xbb\xbf" + GOOD, GOOD.decode().encode("utf-16"), b'{"objects":[{"id":"\xff"}]}',

@@ -24,7 +24,10 @@ from tocsin.site import wiring
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DELIVERY = zipped({"a.csv": table(3_000, seed=3), "b.json": bundle(40, seed=2)})
-STEPS = ("_move_files", "_insert_batches", "_register", "_insert_tallies", "_fill", "record", "the last keeper")
+STEPS = (
+    "_move_files", "_batches_of", "_register", "_insert_tallies", "set_terms", "_fill", "record", "settle",
+    "the last keeper",
+)  # fmt: skip
 
 
 class PowerCutError(BaseException):
@@ -79,8 +82,10 @@ def test_broken_off_and_done_again(step: str, reader: Reader, monkeypatch: pytes
     delivery = receive(DELIVERY, "both.zip", source=builders.organisation("stormy"))
     before = counted(delivery)
     with monkeypatch.context() as patch:
-        if step == "the last keeper":
-            patch.setattr(reader, "keepers", (*wiring.KEEPERS[:-1], broken_after(wiring.KEEPERS[-1])))
+        named = {"the last keeper": wiring.KEEPERS[-1], "settle": services.settle}
+        if step in named:
+            keepers = (broken_after(each) if each is named[step] else each for each in wiring.KEEPERS)
+            patch.setattr(reader, "keepers", tuple(keepers))
         else:
             patch.setattr(services, step, broken_after(getattr(services, step)))
         with pytest.raises(PowerCutError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import orjson
@@ -55,16 +56,40 @@ class Rendered:
         """The bytes of the object at this place of the list."""
         return self.body[self.ends[place - 1] + 1 if place else 0 : self.ends[place]]
 
-    def digest(self, number: int) -> bytes | None:
-        """Of the object with this place in its delivery; None where it is not given."""
+    def one(self, number: int) -> One | None:
+        """The object with this place in its delivery; None where it is not given."""
         at = bisect_left(self.places, number)
         if at == len(self.places) or self.places[at] != number:
             return None
-        return self.digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
+        digest = self.digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
+        return One(self.ids[at], self.types[at], self.versions[at], digest, self.raw(at))
+
+
+class One(NamedTuple):
+    """An object as a recipient gets it, by itself."""
+
+    id: str
+    type: str
+    version: str
+    """Empty for what has none."""
+    digest: bytes
+    """Of its content."""
+    raw: bytes
+
+
+class Look(Protocol):
+    """How objects look to somebody."""
+
+    @property
+    def mark(self) -> int:
+        """The same for what makes the same bytes."""
+
+    def rendered(self, objects: Iterable[tuple[int, bytes]]) -> Rendered:
+        """Objects, by their place in the delivery, as they look so."""
 
 
 @dataclass(frozen=True)
-class Look:
+class GivenLook:
     """All that decides how objects look to a recipient, but for the objects themselves."""
 
     conditions: Conditions
@@ -80,21 +105,49 @@ class Look:
 
     def rendered(self, objects: Iterable[tuple[int, bytes]]) -> Rendered:
         """Objects, by their place in the delivery, as they look so."""
-        places, ids, types, versions, ends, digests, raws = [], [], [], [], [], [], []
-        size = -1
-        for place, raw in objects:
-            body = given(raw, self.conditions, self.centre, self.identifiers, self.relabelled_at)
-            if body is None:
-                continue
-            raws.append(orjson.dumps(body))
-            size += len(raws[-1]) + 1
-            places.append(place)
-            ids.append(str(body["id"]))
-            types.append(str(body["type"]))
-            versions.append(version_of(body))
-            ends.append(size)
-            digests.append(digest_of(body))
-        return Rendered(places, ids, types, versions, ends, b"".join(digests), b",".join(raws))
+        made = (
+            (place, given(raw, self.conditions, self.centre, self.identifiers, self.relabelled_at))
+            for place, raw in objects
+        )
+        return _joined((place, body, orjson.dumps(body)) for place, body in made if body is not None)
+
+
+@dataclass(frozen=True)
+class OwnLook:
+    """How objects look to who handed them over: as they were."""
+
+    @cached_property
+    def mark(self) -> int:
+        """The same for what makes the same bytes."""
+        return int.from_bytes(blake2b(b"own:%d" % FORM, digest_size=8).digest(), "little", signed=True)
+
+    def rendered(self, objects: Iterable[tuple[int, bytes]]) -> Rendered:
+        """Objects, by their place in the delivery, byte for byte."""
+        return _joined(_as_it_came(place, raw) for place, raw in objects if raw)
+
+
+def _as_it_came(place: int, raw: bytes) -> tuple[int, dict[str, Any], bytes]:
+    body: dict[str, Any] = orjson.loads(raw)
+    if "spec_version" not in body:  # As in what is given to others.
+        body["spec_version"] = "2.1"
+        raw = orjson.dumps(body)
+    return place, body, raw
+
+
+def _joined(objects: Iterable[tuple[int, dict[str, Any], bytes]]) -> Rendered:
+    """Places, bodies and bytes of objects."""
+    places, ids, types, versions, ends, digests, raws = [], [], [], [], [], [], []
+    size = -1
+    for place, body, raw in objects:
+        raws.append(raw)
+        size += len(raw) + 1
+        places.append(place)
+        ids.append(str(body["id"]))
+        types.append(str(body["type"]))
+        versions.append(version_of(body))
+        ends.append(size)
+        digests.append(digest_of(body))
+    return Rendered(places, ids, types, versions, ends, b"".join(digests), b",".join(raws))
 
 
 def digest_of(body: object) -> bytes:

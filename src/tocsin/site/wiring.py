@@ -25,7 +25,7 @@ from tocsin.centre.reach import chasing
 from tocsin.centre.recall import corrections, remaking, reslicing
 from tocsin.centre.recall import services as recall
 from tocsin.centre.redaction import services as redaction
-from tocsin.centre.release import orders
+from tocsin.centre.release import ahead, orders
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
@@ -39,6 +39,8 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
+    intake.settle,  # What follows is short: from here on others wait.
+    knowledge.keep_copies,
     redaction.follow_origin,
     recall.hide_with_report,
     orders.release_under_orders,
@@ -46,7 +48,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     corrections.compare_later,
     circulars.send_on,
 )
-OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts)
+OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts, intake.settle, knowledge.keep_copies)
 """Of these, those that take the parts of several deliveries as they are."""
 
 
@@ -59,6 +61,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         analysis.RESLICE: reslicing.reslice,
         feeds.FETCH: feeds.fetch_feed,
         release.MAKE: release.run_job,
+        ahead.RENDER: ahead.Ahead(),
         recall.CORRECT: corrections.send_corrected,
         corrections.COMPARE: corrections.compare_versions,
         remaking.REMAKE: remaking.remake_package,
@@ -93,6 +96,7 @@ def tick(now: datetime) -> None:
     recall.tick(now)
     chasing.tick(now)
     partners.tick(now)
+    ahead.tick(now)
     sealing.tick(now)
     ending.tick(now)
     sealed.tick(now)

@@ -36,6 +36,8 @@ STATUS_OF_REASON = {
     "invalid-object": 400, "not-a-filter": 400, "said-twice": 400,
 }  # fmt: skip
 RETRY_SECONDS = 30
+FULL_RETRY_SECONDS = 300
+"""Room on a disk is made by hand."""
 ALL: tuple[str, ...] = ()
 """What a door says that answers every method alike."""
 
@@ -169,7 +171,9 @@ def _mapped(error: Exception) -> HttpResponse | None:
             return problem(403, _("You may not do this: %(rule)s.") % {"rule": error.rule})
         case InputError():
             where = " ".join(part for part in (error.position, error.field, error.excerpt[:200]) if part)
-            return problem(STATUS_OF_REASON.get(error.reason, 422), sentence(error.reason), where, error.reason)
+            status = STATUS_OF_REASON.get(error.reason, 422)
+            wait = {"Retry_After": str(FULL_RETRY_SECONDS)} if status == 507 else {}
+            return problem(status, sentence(error.reason), where, error.reason, **wait)
         case SuspiciousOperation():  # More parameters than any question has, among others.
             return problem(400, _("The request is not understood."))
         case Conflict():

@@ -1,4 +1,4 @@
-"""The collections of an API root: `inbox` takes, `released`, its parts and `recalls` give.
+"""The collections of an API root: `inbox` takes and gives back, `released`, its parts and `recalls` give.
 
 `released`, `alerts` and `recalls` exist for everybody who may read at all, so that it says nothing that they exist
 (W27); other parts of `released` exist for whoever has something of them.
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -61,10 +61,15 @@ class Listed:
     alias: str
     title: str
     description: str
-    page: Gives | None = None
+    page: Gives
 
 
-TAKES = Listed(INBOX, "Inbox", "Objects that the organisation hands over.")
+TAKES = Listed(
+    INBOX,
+    "Inbox",
+    "Objects that the organisation hands over, and reads as it handed them over.",
+    partial(given.page, part=given.OWN),
+)
 GIVE = (
     Listed(
         RELEASED, "Released", "Objects that were released to the organisation, each with when it opened to it.",
@@ -115,7 +120,7 @@ def _listed(part: Selection) -> Listed:
 def access(caller: Caller, organisation: Organisation, one: Listed) -> Access:
     """What the caller may do with it at this moment: exactly that the other addresses let it do."""
     is_open = not agreements.refusal_of(organisation, timezone.now())
-    return Access(one.page is not None and _may_read(caller), one is TAKES and is_open)
+    return Access(_may_read(caller), one is TAKES and is_open)
 
 
 def _may_read(caller: Caller) -> bool:
@@ -170,9 +175,7 @@ def _former_id(organisation: Organisation, name: str) -> str:
 
 
 def read(caller: Caller, organisation: Organisation, one: Listed, asked: Asked) -> Page:
-    """A page of the collection. Raises Refused for one that gives nothing out, InputError for a foreign `next`."""
-    if one.page is None:
-        raise Refused("this collection takes objects and gives none out")
+    """A page of the collection. Raises Refused where the caller may not read, InputError for a foreign `next`."""
     person, collection = caller.require("read", "read"), collection_id(organisation, one.alias)
     if not asked.cursor:
         found = _given(person, one.page, asked)
@@ -214,14 +217,14 @@ def read_one(caller: Caller, organisation: Organisation, one: Listed, asked: Ask
 
 
 def note_taken(person: Person, name: str, items: Sequence[Item], at: datetime) -> None:
-    """Write down what leaves: in the ledger by batch, in the log by number."""
+    """Write down what leaves: in the ledger by batch, in the log by number. What is one's own nobody is asked back."""
     batches, count = Items.of(items).taken()
     if not count:
         return
     with transaction.atomic():
-        if name != RECALLS:
+        if name not in (RECALLS, INBOX):
             took(person, Taking.Channel.API, batches, at, reference=TAKEN_BY)
-        else:
+        elif name == RECALLS:
             given_back.note_seen(person, batches, at)
         record(person.login, "taxii.read", f"collection:{name}", {"objects": count}, at=at)
 

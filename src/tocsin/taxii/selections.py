@@ -1,29 +1,30 @@
 """Parts of what was released to somebody, as collections of their own: alerts, by country, by source.
 
-A part picks from `released` and never shows more than it: the gate was asked there. That a part exists says no more
-than that the reader has something of it; what exists for others leaves no trace.
+A part is a view of its own over batches of `released`, and never shows more than it: the gate is asked as there. That
+a part exists says no more than that the reader has something of it; what exists for others leaves no trace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import pairwise
 
 from django.db.models import QuerySet
 
 from tocsin.centre.intake.models import Batch
+from tocsin.centre.intake.openings import Timeline, begun_under, counts_by
 from tocsin.centre.intake.register import Held, register
 from tocsin.centre.intake.selectors import countable, in_seen
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.release import given
-from tocsin.centre.release.given import Given, Item, Wanted
+from tocsin.centre.release.given import Given, Part, Wanted
 from tocsin.centre.rows import Numbers
 from tocsin.handling import Viewer
 from tocsin.reference.countries import all_countries, country
-
-from .filters import MOST
 
 COUNTRY, SOURCE = "country-", "from-"
 NAMED = frozenset({"may", "must"})
@@ -37,66 +38,75 @@ class Selection:
     alias: str
     title: str
     description: str
-    picks: Callable[[Viewer, Collection[int]], set[int]]
-    """Of these batches the ones that belong to it."""
+    part: Part
+    """The batches that belong to it."""
     types: frozenset[str] = frozenset()
     """Types of the objects that belong to it; empty: all, and what they refer to in common."""
 
     def page(
         self, person: Person, *, wanted: Wanted, after: datetime | None, cursor: str, limit: int, now: datetime
     ) -> Given:  # fmt: skip
-        """The same question as to `released`, of this part: as many as were asked for, as far as it has them."""
+        """The same question as to `released`, of this part."""
         wanted = replace(wanted, types=wanted.types & self.types if wanted.types else self.types)
         if self.types and not wanted.types:
             return Given()
+        return given.page(person, wanted=wanted, after=after, cursor=cursor, limit=limit, now=now, part=self.part)
 
-        def asked(cursor: str, limit: int) -> tuple[Given, list[int]]:
-            part = given.page(person, wanted=wanted, after=after, cursor=cursor, limit=limit, now=now)
-            part = replace(part, items=list(part.items))
-            return part, self._places(viewer, part.items)
 
-        viewer, found = viewer_of(person), list[Item]()
-        while True:
-            part, places = asked(cursor, MOST)
-            if len(places) > limit - len(found):
-                # The cursor behind the last one that is wanted is that of a page which ends there.
-                part, places = asked(cursor, places[limit - len(found) - 1] + 1)
-            found += [part.items[place] for place in places]
-            cursor = part.cursor
-            if not cursor or len(found) >= limit:
-                return Given(found, cursor if found else "")
-
-    def _places(self, viewer: Viewer, items: Sequence[Item]) -> list[int]:
-        picked = self.picks(viewer, {each.batch for each in items if not each.is_shared})
-        return [
-            place for place, each in enumerate(items) if (not self.types if each.is_shared else each.batch in picked)
-        ]
+def _of_the_centre(_: Timeline, batches: Collection[int]) -> dict[int, datetime | None]:
+    return dict.fromkeys(_sent_by(batches, organisation__is_centre=True))
 
 
 ALERTS = Selection(
     "alerts", "Alerts", "What the Centre itself reports: its reports that were released to the organisation.",
-    lambda _viewer, batches: _sent_by(batches, organisation__is_centre=True), frozenset({"report"}),
+    Part("alerts", _of_the_centre), frozenset({"report"}),
 )  # fmt: skip
 
 
 def of_country(code: str) -> Selection:
     """What has to do with a country, part of a delivery by part."""
     name = country(code).name("en")
+    alias = f"{COUNTRY}{code.lower()}"
     return Selection(
-        f"{COUNTRY}{code.lower()}", f"Released: {name}",
+        alias, f"Released: {name}",
         f"Parts of what was released to the organisation in which something lies in {name}.",
-        lambda viewer, batches: set(
-            countable(viewer).filter(batch__in=batches, country=code).values_list("batch_id", flat=True)
-        ),
+        Part(alias, partial(_in_country, code)),
     )  # fmt: skip
+
+
+def _in_country(code: str, timeline: Timeline, batches: Collection[int]) -> dict[int, datetime | None]:
+    """The batches in which something may be counted there, with since when that is so, by the rows or by the rights."""
+    among = Numbers(batches)
+
+    def counted(viewer: Viewer) -> set[int]:
+        return set(countable(viewer).filter(batch__in=among, country=code).values_list("batch_id", flat=True))
+
+    rights = [viewer for _, viewer, _ in timeline.rights]
+    found = counted(rights[0])
+    recast = Batch.objects.filter(pk__in=Numbers(found)).values_list("pk", "delivery_id", "recast_at")
+    since = {batch: at for batch, _, at in recast}
+    deliveries, left = {batch: delivery for batch, delivery, _ in recast}, found
+    for place, (new, old) in enumerate(pairwise(rights)):
+        if counts_by(new) != counts_by(old):
+            stayed = counted(old) & left
+            for batch in left - stayed:
+                begun = begun_under(timeline, place, deliveries[batch])
+                since[batch] = max((each for each in (since[batch], begun) if each is not None), default=None)
+            left = stayed
+    return since
 
 
 def of_source(source: Organisation) -> Selection:
     """What one organisation or feed sent, which may be named."""
+    alias = f"{SOURCE}{source.slug}"
+
+    def picks(timeline: Timeline, batches: Collection[int]) -> dict[int, datetime | None]:
+        return dict.fromkeys(_sent_by(batches, terms__in=Numbers(_terms(timeline.viewer, source.slug))))
+
     return Selection(
-        f"{SOURCE}{source.slug}", f"Released: from {source.name}",
+        alias, f"Released: from {source.name}",
         f"What {source.name} sent, and may be named for, of what was released to the organisation.",
-        lambda viewer, batches: _sent_by(batches, terms__in=Numbers(_terms(viewer, source.slug))),
+        Part(alias, picks),
     )  # fmt: skip
 
 
@@ -121,23 +131,22 @@ def aliases(person: Person) -> Iterator[str]:
 def part_named(person: Person, alias: str, now: datetime) -> Selection | None:
     """The part with this alias, if there is one for this reader."""
     viewer = viewer_of(person)
-    if alias.startswith(COUNTRY):
-        code = alias.removeprefix(COUNTRY).upper()
-        return of_country(code) if code in _countries(viewer, now, code) else None
+    part = None
+    if alias.startswith(COUNTRY) and _is_known(code := alias.removeprefix(COUNTRY).upper()):
+        part = of_country(code)
+        if code == viewer.country:
+            return part
     if alias.startswith(SOURCE):
-        slug = alias.removeprefix(SOURCE)
-        return next((of_source(each) for each in _sources(viewer, now, slug)), None)
-    return None
+        source = Organisation.objects.filter(slug=alias.removeprefix(SOURCE)).first()
+        part = None if source is None else of_source(source)
+    return part if part is not None and given.has_any(person, part.part, now) else None
 
 
-def _countries(viewer: Viewer, now: datetime, code: str = "") -> set[str]:
-    """The own country, and those of which something was released; only that one of them, where it is named."""
+def _countries(viewer: Viewer, now: datetime) -> set[str]:
+    """The own country, and those of which something was released."""
     tallies = countable(viewer).exclude(country="").filter(in_seen(_open_to(viewer, now)))
-    if code:
-        tallies = tallies.filter(country=code)
     found = set(tallies.order_by().values_list("country", flat=True).distinct())
-    known = {each for each in found | ({viewer.country} - {""}) if _is_known(each)}
-    return known & {code} if code else known
+    return {each for each in found | ({viewer.country} - {""}) if _is_known(each)}
 
 
 def _is_known(code: str) -> bool:
@@ -147,10 +156,9 @@ def _is_known(code: str) -> bool:
         return False
 
 
-def _sources(viewer: Viewer, now: datetime, slug: str = "") -> list[Organisation]:
+def _sources(viewer: Viewer, now: datetime) -> list[Organisation]:
     """Those that may be named, of which something is open to the reader."""
     slugs = {held.facts.source for held in _held(viewer) if held.handling.attribution in NAMED}
-    slugs = slugs & {slug} if slug else slugs
     return [
         each
         for each in Organisation.objects.filter(slug__in=slugs).order_by("slug")

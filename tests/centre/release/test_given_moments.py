@@ -28,7 +28,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.recall import given_back
 from tocsin.centre.recall import services as recall
-from tocsin.centre.release import given
+from tocsin.centre.release import given, given_stream
 from tocsin.centre.release.given import Item, Wanted
 from tocsin.core.words import Tlp
 from tocsin.handling import may_see
@@ -363,7 +363,7 @@ def test_a_large_delivery_is_read_from_anywhere(monkeypatch: pytest.MonkeyPatch)
     builders.objects(batches[0], [builders.indicator(6_000)])
     builders.objects(batches[0], [builders.indicator(7, version=2)])
     page("fleur_officer")
-    monkeypatch.setattr(given, "MOST_MADE", 10_000)
+    monkeypatch.setattr(given_stream, "MOST_MADE", 10_000)
     whole = page("fleur_officer", limit=5_000).items
     assert Object.objects.filter(delivery=delivery).count() == 3_003
     assert len(whole) == 3_003 + 2 + 2 + 2
@@ -388,8 +388,8 @@ def test_a_rare_type_is_found_and_a_page_may_be_short(monkeypatch: pytest.Monkey
     builders.objects(batch, [rare.get(place, builders.indicator(place)) for place in range(3_000)])
     sent((SETS[0], [5_001, 5_002]))
     for most in (10_000, 1):
-        monkeypatch.setattr(given, "MOST_LOOKED_AT", most)
-        monkeypatch.setattr(given, "MOST_MADE", 10_000)
+        monkeypatch.setattr(given_stream, "MOST_LOOKED_AT", most)
+        monkeypatch.setattr(given_stream, "MOST_MADE", 10_000)
         found: list[Item] = []
         pages, after = 0, None
         while True:

@@ -248,7 +248,7 @@ def recast(change: Recast, at: datetime, *, subject: str) -> int:
             swap([each], [(relative, written)], at, is_sorted=each.is_sorted)
             _move_tallies(change, changed)
             _move_names(change, changed.filter(pl.col("malware").is_not_null()))
-            Batch.objects.filter(pk=change.batch).update(recast_at=at)
+            Batch.objects.filter(pk=change.batch).recast()
             facts = {"rows": changed.height, "from": each.path, "to": relative}
             record("system", "country.recast", subject, facts, at=at)
         rows += changed.height

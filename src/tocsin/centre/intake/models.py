@@ -210,18 +210,38 @@ class BatchSet(models.QuerySet["Batch"]):
             models.QuerySet.update(Batch.objects.filter(pk__in=Numbers(numbers)), moved_at=since[delivery])
         return models.QuerySet.update(Batch.objects.filter(pk__in=Numbers(every)), **values, changed=change.pk)
 
+    def recast(self) -> None:
+        """Another country was written into some of their rows. Who follows what is of that country finds them there
+        from now on: each delivery takes its moments once more."""
+        with transaction.atomic():
+            change = Change.next()
+            for delivery, at in moments_of(change, set(self.order_by().values_list("delivery_id", flat=True))).items():
+                models.QuerySet.update(self.filter(delivery=delivery), recast_at=at, changed=change.pk)
+
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
         """As ever, for batches whose terms are set."""
         made = list(objs)
         with transaction.atomic():
             change = Change.next()
             since = moments_of(change, {each.delivery_id for each in made})
-            sets = HandlingSet.objects.in_bulk({each.handling_set_id for each in made if is_unset(each.expires_at)})
+            set_terms(made)
             for each in made:
                 each.changed, each.moved_at = change.pk, since[each.delivery_id]
-                if is_unset(each.expires_at):
-                    each.set_term(sets[each.handling_set_id])
             return super().bulk_create(made, *args, **options)
+
+    def insert_unsettled(self, batches: list[Batch]) -> None:
+        """The same for who has more to write before others have to wait: `settle` follows in this transaction, before
+        anybody sees them."""
+        for each in batches:
+            each.changed, each.moved_at = 0, each.received_at
+        super().bulk_create(batches)
+
+    def settle(self) -> None:
+        """Give these their place among all changes, and their moments."""
+        with transaction.atomic():
+            change = Change.next()
+            for delivery, at in moments_of(change, set(self.order_by().values_list("delivery_id", flat=True))).items():
+                models.QuerySet.update(self.filter(delivery=delivery), moved_at=at, changed=change.pk)
 
 
 class Batch(models.Model):
@@ -245,7 +265,8 @@ class Batch(models.Model):
     expires_at = models.DateTimeField()
     """24:00 UTC of the last day of its term: nobody sees anything of it from that moment, and it is purged after."""
     recast_at = models.DateTimeField(null=True)
-    """When a country that somebody decided was last written into its rows and tallies, which never change else."""
+    """When a country that somebody decided was last written into its rows and tallies, which never change else: where
+    the moments begin in which the batch is new to who follows that country (`BatchSet.recast`)."""
     parted_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
     """The batch that what is in it was taken out of, to be recalled or relabelled alone."""
     parted_at = models.DateTimeField(null=True)
@@ -371,6 +392,14 @@ class Grading(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["batch", "kind", "-at"])]
+
+
+def set_terms(batches: Collection[Batch]) -> None:
+    """Give each the end that follows from its handling set, where it has none."""
+    unset = [each for each in batches if is_unset(each.expires_at)]
+    sets = HandlingSet.objects.in_bulk({each.handling_set_id for each in unset})
+    for each in unset:
+        each.set_term(sets[each.handling_set_id])
 
 
 _FEW_DELIVERIES = 20

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
@@ -34,7 +35,7 @@ from tocsin.handling import Viewer, may_see
 from .ground_models import MICROSECOND
 from .models import Batch, Change, Former, Rights, widths_of
 from .register import Held, held_of, register
-from .selectors import visible_batches
+from .selectors import victim_countries, visible_batches
 
 Look = Callable[[Handling], object]
 """What a handling set looks like to recipients: what looks otherwise from a moment on is new from that moment."""
@@ -49,9 +50,20 @@ class Opening(NamedTuple):
     """Since when, without a break, and looking as it does now: where the moments of its delivery begin."""
     batch: int
     held: Held
-    is_relabelled: bool
-    """Whether it was open to them before under another look."""
+    relabelled_at: datetime | None
+    """Since when they have it otherwise than before; None where they never did."""
     delivery: int
+
+
+class Closing(NamedTuple):
+    """A batch that somebody could have, until then."""
+
+    at: datetime
+    """Where the moments of its delivery begin that nothing else has."""
+    batch: int
+    delivery: int
+    is_as_it_came: bool
+    """Whether it never looked otherwise to them, nor closed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +108,44 @@ def _rights(person: int, ceiling: str) -> QuerySet[Rights]:
 _RIGHTS = Question(_rights, 1, "ceiling")
 
 
+def known_timelines() -> list[Timeline]:
+    """Those of all programs that ever asked for what was released, as they are known: nobody's rights are looked at
+    anew."""
+    by_program: dict[tuple[int, str], list[Rights]] = defaultdict(list)
+    for each in Rights.objects.order_by("-since_at", "-pk").defer("opened"):
+        by_program[each.person_id, each.ceiling].append(each)
+    return [
+        Timeline(tuple((each.since_at, _viewer(each.viewer), each.pk) for each in rights))
+        for rights in by_program.values()
+    ]
+
+
 def _newly_open(old: Viewer, new: Viewer) -> dict[int, int]:
-    """The deliveries of which these rights open something that those did not, with how many moments each takes."""
+    """The deliveries of which these rights open something that those did not, or close it, with how many moments each
+    takes; all that are open, where other rows of victims are counted now: parts by country have other batches then."""
     known, now = register(), datetime.now(UTC)
+    is_counted_alike = counts_by(old) == counts_by(new)
     terms = [
         held.number
         for held in known.memory.held
-        if any(may(new, held, now) and not may(old, held, now) for may in (_may_see, _may_have))
+        if any(
+            (may(new, held, now) and not is_counted_alike) or may(new, held, now) != may(old, held, now)
+            for may in (_may_see, may_have, may_have_back)
+        )
     ]
     under = Batch.objects.filter(terms__in=Numbers(terms), objects_count__gt=0).order_by()
     return widths_of(set(under.values_list("delivery_id", flat=True))) if terms else {}
+
+
+def counts_by(viewer: Viewer) -> tuple[object, ...]:
+    """By what of a viewer rows of victims are counted (`selectors.countable`)."""
+    return viewer.is_victim_desk, victim_countries(viewer), viewer.organisation
+
+
+def begun_under(timeline: Timeline, place: int, delivery: int) -> datetime | None:
+    """Where the moments of a delivery begin of what these of the rights opened; None under those known first."""
+    since, _, row = timeline.rights[place]
+    return None if place == len(timeline.rights) - 1 else _opened_by(row, since).get(delivery, since)
 
 
 def packed(moments: Mapping[int, datetime], since: datetime) -> bytes:
@@ -133,14 +173,14 @@ def _opened_by(row: int, since: datetime) -> dict[int, datetime]:
 
 def openings(
     timeline: Timeline, among: Q, now: datetime, *, look: Look = lambda _: None, is_all: bool = False,
-    after: datetime | None = None,
+    is_own: bool = False, after: datetime | None = None,
 ) -> list[Opening]:  # fmt: skip
     """Of the batches that this picks those that the reader may have, the first to open first.
 
-    `is_all`: what it may see at all; else what was released to it: its own, and what only lies there, are left out.
-    With `after`, what opened before that moment is left out as well.
+    `is_all`: what it may see at all; `is_own`: what its organisation handed over; else what was released to it: its
+    own, and what only lies there, are left out. With `after`, what opened before that moment is left out as well.
     """
-    may_read = _may_see if is_all else _may_have
+    may_read = _may_see if is_all else may_have_back if is_own else may_have
     shown = visible_batches(timeline.viewer, now).filter(among)
     if after is not None and (len(timeline.rights) == 1 or timeline.rights[0][0] < after):
         shown = shown.filter(moved_at__gte=after)  # Nothing else can have opened, since rights did not change.
@@ -159,6 +199,46 @@ def openings(
     return sorted(found_open, key=lambda each: (each.at, each.batch))
 
 
+def closings(
+    timeline: Timeline, among: Q, now: datetime, *, look: Look = lambda _: None, is_own: bool = False
+) -> list[Closing]:
+    """When those of the batches that this picks closed to the reader, who could have them until then."""
+    may_read = may_have_back if is_own else may_have
+    left = Former.objects.filter(batch=OuterRef("pk"))
+    if not is_own:
+        left = left.filter(terms__audience__entries__isnull=False)
+    told = Q(Exists(left))
+    if len(timeline.rights) > 1:
+        told |= Q(terms__in=Numbers(_closed_by_rights(timeline, may_read, now)))
+    columns = ("pk", "delivery_id", "terms_id", "moved_at", "hidden_at")
+    found = list(Batch.objects.filter(among & told).values_list(*columns))
+    formers: dict[int, list[_Stretch]] = defaultdict(list)
+    listed = Former.objects.filter(batch__in=Numbers(pk for pk, *_ in found)).order_by("-until_at", "-pk")
+    for batch, number, since, until in listed.values_list("batch_id", "terms_id", "since_at", "until_at").iterator():
+        formers[batch].append(_Stretch(number, since, until))
+    numbers = {terms for _, _, terms, *_ in found} | {each.terms for some in formers.values() for each in some}
+    walk = _Walk(timeline, held_of(numbers), lambda viewer, held: may_read(viewer, held, now), look)
+    made = []
+    for batch, delivery, terms, since, hidden in found:
+        stretches = [_Stretch(terms, since, None), *formers[batch]]
+        moments = list(walk.closings(delivery, stretches, is_hidden=hidden is not None))
+        is_as_it_came = len(moments) == 1 and walk.looked_alike(stretches)
+        made += [Closing(at, batch, delivery, is_as_it_came) for at in moments]
+    return made
+
+
+def _closed_by_rights(
+    timeline: Timeline, may_read: Callable[[Viewer, Held, datetime], bool], now: datetime
+) -> list[int]:
+    """Terms under which some change of the rights closed what was open."""
+    pairs = [(new, old) for (_, new, _), (_, old, _) in pairwise(timeline.rights)]
+    return [
+        held.number
+        for held in register().memory.held
+        if any(may_read(old, held, now) and not may_read(new, held, now) for new, old in pairs)
+    ]
+
+
 def opened_by(timeline: Timeline, now: datetime) -> datetime:
     """The moment by which all that the reader may see now had opened, and after which all that opens later will have.
 
@@ -172,10 +252,15 @@ def _may_see(viewer: Viewer, held: Held, now: datetime) -> bool:
     return may_see(viewer, held.handling, held.facts, now)
 
 
-def _may_have(viewer: Viewer, held: Held, now: datetime) -> bool:
+def may_have(viewer: Viewer, held: Held, now: datetime) -> bool:
     """Whether it was released and the viewer may see it, who is not its source."""
     is_given = held.facts.released_to is not None and held.facts.source != viewer.organisation
     return is_given and _may_see(viewer, held, now)
+
+
+def may_have_back(viewer: Viewer, held: Held, now: datetime) -> bool:
+    """Whether the viewer is its source, and may see it."""
+    return held.facts.source == viewer.organisation and _may_see(viewer, held, now)
 
 
 class _Stretch(NamedTuple):
@@ -200,19 +285,51 @@ class _Walk:
 
     def opening(self, batch: int, delivery: int, stretches: Sequence[_Stretch]) -> Opening | None:
         """Since when it is open without a break; None when it is not. `stretches` begin with that of now."""
-        look = self.looks[stretches[0].terms]
+        look, before = self.looks[stretches[0].terms], 0
         opened: datetime | None = None
         for stretch in stretches:
             if self.looks[stretch.terms] != look or stretch.until != opened:
                 break
             begun, is_whole = self._back(stretch, delivery)
-            opened = begun or opened
+            opened, before = begun or opened, before + 1
             if not is_whole:
                 break
         if opened is None:
             return None
-        is_relabelled = any(self.looks[each.terms] != look and self._was_read(each) for each in stretches[1:])
-        return Opening(opened, batch, self.held[stretches[0].terms], is_relabelled, delivery)
+        is_relabelled = any(self._was_read(each) for each in stretches[before:])
+        return Opening(opened, batch, self.held[stretches[0].terms], opened if is_relabelled else None, delivery)
+
+    def closings(self, delivery: int, stretches: Sequence[_Stretch], *, is_hidden: bool) -> Iterator[datetime]:
+        """Where the moments begin in which it closed. `stretches` as in `opening`; it is hidden now, or is not."""
+        later: _Stretch | None = None
+        for place, stretch in enumerate(stretches):
+            if place or not is_hidden:
+                if later is not None and stretch.until is not None and self._read_at(stretch, stretch.until):
+                    stays = later.since == stretch.until and not (place == 1 and is_hidden)
+                    if not (stays and self._read_at(later, later.since, is_after=True)):
+                        yield later.since if place == 1 else stretch.until
+                yield from self._closed_by_rights(delivery, stretch)
+            later = stretch
+
+    def looked_alike(self, stretches: Sequence[_Stretch]) -> bool:
+        """Whether it had one look whenever it was read."""
+        return len({self.looks[each.terms] for each in stretches if self._was_read(each)}) < 2
+
+    def _read_at(self, stretch: _Stretch, at: datetime, *, is_after: bool = False) -> bool:
+        """Whether it was read just before that moment, or just after it."""
+        for place, (since, *_) in enumerate(self.rights):
+            if since < at or (is_after and since == at) or self._is_first(place):
+                return self._reads(place, stretch.terms)
+        return False
+
+    def _closed_by_rights(self, delivery: int, stretch: _Stretch) -> Iterator[datetime]:
+        """The rights that closed it while it lay under these terms."""
+        for place, (since, *_) in enumerate(self.rights[:-1]):
+            is_within = stretch.since < since and (stretch.until is None or since < stretch.until)
+            if is_within and self._reads(place + 1, stretch.terms) and not self._reads(place, stretch.terms):
+                begun = begun_under(Timeline(self.rights), place, delivery)
+                if begun is not None:
+                    yield begun
 
     def _back(self, stretch: _Stretch, delivery: int) -> tuple[datetime | None, bool]:
         """Since when it was read until the end of the stretch, and whether that was all through it."""

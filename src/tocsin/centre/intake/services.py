@@ -7,6 +7,7 @@ import hashlib
 import logging
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ import orjson
 import polars as pl
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -34,8 +35,8 @@ from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, pressure, store, urgency, vault
 from .handlings import handling_of
-from .models import Batch, BatchSet, Delivery, Hold, LakeFile, NameTally, Tally, Terms
-from .reading import parts_of, profile_to_json
+from .models import Batch, BatchSet, Change, Delivery, Hold, LakeFile, NameTally, Tally, Terms, set_terms
+from .reading import BATCHES_IN_DELIVERY, parts_of, profile_to_json
 from .sealed_fields import Opened
 from .terms import terms_row
 
@@ -238,12 +239,18 @@ def commit(
 
     The files get their names first. A crash before the transaction ends leaves files that nobody knows;
     reading again replaces them under the same names. Raises Conflict when the lease was lost.
+
+    From `settle` on, which is one of the keepers or follows them, nobody else changes batches: what takes long comes
+    before. `outcome["change"]` tells keepers how far things were when this began.
     """
     jobs.renew(claim, at, done=outcome["rows"])  # Who lost the lease leaves the other's files alone.
     if outcome["state"] == "parsed" and (foreign := data_types.not_agreed(delivery, outcome, work)):
         quarantine(delivery, data_types.REASON, " ".join(foreign), claim, at)
         return
     moved = _move_files(delivery, outcome, work)
+    outcome["change"] = _newest_change()
+    if outcome["state"] == "parsed":  # Rows that many share: who makes the first of a kind holds up nobody.
+        _batches_of(delivery, outcome, set(), at, _Interned())
     with transaction.atomic():
         jobs.finish(claim, at)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
@@ -253,7 +260,12 @@ def commit(
             _insert_tallies(outcome, work)
             for keep in keepers:
                 keep(delivery, outcome, work, at)
+            settle(delivery, outcome, work, at)
         _conclude(delivery, outcome, at)
+
+
+def _newest_change() -> int:
+    return int(Change.objects.aggregate(newest=Max("pk"))["newest"] or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +292,11 @@ def commit_together(
         for delivery, outcome, _ in several:
             if outcome["parts"]:
                 originals.key_of_rejections(delivery)
+    interned = _Interned()
     for delivery, outcome, work in several:
         _move_files(delivery, outcome, work)
+        _batches_of(delivery, outcome, set(), at, interned)
+    shared.outcome["change"] = _newest_change()
     with transaction.atomic():
         jobs.finish(claims[0], at, beside=claims[1:])
         locked = {each.pk: each for each in Delivery.objects.select_for_update(of=("self",))
@@ -299,6 +314,7 @@ def commit_together(
                 continue
             for delivery, outcome, work in several:
                 keep(delivery, outcome, work, at)
+        settle(first, shared.outcome, shared.work, at)
         for delivery, outcome, _ in several:
             _conclude(delivery, outcome, at)
 
@@ -335,19 +351,32 @@ def _with_victims(outcome: dict[str, Any], work: Path) -> set[int]:
 
 
 def _insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims: set[int], at: datetime) -> None:
-    """The batches, released to nobody yet."""
+    """The batches, released to nobody yet, and without their place among changes (`settle`)."""
     batches: list[Batch] = []
     known = _Interned()
     for delivery, outcome in several:
-        # Its batches take so many moments (`models.moments_of`).
-        Delivery.objects.filter(pk=delivery.pk).update(objects_count=outcome["things"])
         batches += _batches_of(delivery, outcome, victims, at, known)
-    Batch.objects.bulk_create(batches)
+    set_terms(batches)
+    Batch.objects.insert_unsettled(batches)
     ends: dict[int, datetime] = {}
     for each in batches:
         ends[each.delivery_id] = max(each.expires_at, ends.get(each.delivery_id, each.expires_at))
     for delivery, _ in several:
         delivery.ends_at = ends.get(delivery.pk, delivery.ends_at)
+
+
+def settle(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """A keeper of the commit, of one delivery or of several read together: their batches take their place among all
+    changes, and nobody else changes any until its end. What does not need that comes before it."""
+    del delivery, work, at
+    things: Counter[int] = Counter()
+    for made in outcome["batches"]:
+        things[made["number"] // BATCHES_IN_DELIVERY] += made["things"]
+    unsettled = Batch.objects.filter(pk__in=rows.Numbers(made["number"] for made in outcome["batches"]), changed=0)
+    if unsettled.exists():
+        for number, count in things.items():  # Its batches take so many moments (`models.moments_of`).
+            Delivery.objects.filter(pk=number).update(objects_count=count)
+        unsettled.settle()
 
 
 class _Interned:

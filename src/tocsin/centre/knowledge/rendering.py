@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from django.db import OperationalError, transaction
 
 from tocsin.centre.intake import vault
-from tocsin.products.given_pages import Look, Rendered, packed, unpacked
+from tocsin.products.given_pages import Look, One, Rendered, packed, unpacked
 
 from .models import Object, Rendering
 from .selectors import bodies_at
@@ -23,6 +23,10 @@ from .services import OBJECTS_IN_DELIVERY, STIX
 
 PLACES = 1_024
 """One rendering ends with the last of so many places at the latest, so that any can be made without those before."""
+PLACES_AT_ONCE = 256
+"""The same of what is rendered while somebody waits for it."""
+FEW = 12
+"""So many objects of one rendering are found by themselves rather than in it."""
 MOST_BYTES = 4 << 20
 """It also ends where it has so much."""
 MOST_REMEMBERED_BYTES = 64 << 20
@@ -57,8 +61,10 @@ as it is, so that the database need not be asked where they are."""
 class Renderings:
     """What one answer needs of them; `keep` at its end."""
 
-    def __init__(self, met: Met) -> None:
+    def __init__(self, met: Met, most: int = PLACES_AT_ONCE) -> None:
         self._met = met
+        self._most = most
+        """Places in what is rendered now."""
         self._pieces: dict[tuple[int, int], list[Piece]] = {}
         self._fresh: list[Rendering] = []
         self.made = 0
@@ -109,13 +115,57 @@ class Renderings:
                 here.append(self._found(kept[0], found[0][1]))
                 continue
             begins = [each.until for each in here if each.until <= place]
-            here.append(self._made(source, look, max([place // PLACES * PLACES, *begins])))
+            here.append(self._made(source, look, max([place // self._most * self._most, *begins])))
+
+    def fill(self, source: Source, look: Look, kept: Sequence[tuple[int, int]]) -> Iterator[int]:
+        """Render what there is of the batch, but for the pieces that are kept, given by where they begin and end; says
+        after each piece how much."""
+        place = 0
+        while place < OBJECTS_IN_DELIVERY:
+            until = next((until for first, until in kept if first <= place < until), None)
+            if until is None:
+                piece = self._made(source, look, place)
+                yield len(piece.rendered.places)
+                until = piece.until
+            place = until
+
+    def ones(self, source: Source, look: Look, places: Iterable[int]) -> dict[int, One]:
+        """The objects of the batch at these places, as far as they are given: where they are few, nothing else of it is
+        read or rendered for them."""
+        found: dict[int, One | None] = {}
+        left: dict[int, list[int]] = defaultdict(list)
+        for place in places:
+            piece = self.at_hand(source, look, place)
+            if piece is None:
+                left[place // PLACES].append(place)
+            else:
+                found[place] = piece.rendered.one(place)
+        for some in left.values():
+            if len(some) > FEW:
+                found |= {place: self.at(source, look, place).rendered.one(place) for place in some}
+                continue
+            made = self.alone(source, look, some)
+            found |= {place: made.one(place) for place in some}
+        return {place: one for place, one in found.items() if one is not None}
+
+    def alone(self, source: Source, look: Look, places: Iterable[int]) -> Rendered:
+        """A few objects of the batch without their neighbours, which is not kept."""
+        base = source.delivery * OBJECTS_IN_DELIVERY
+        bodies = bodies_at(base + place for place in places)
+        return look.rendered((number - base, body.raw) for number, body in sorted(bodies.items()))
+
+    def at_hand(self, source: Source, look: Look, place: int) -> Piece | None:
+        """The piece with this place in it, if it was opened already."""
+        for piece in self._pieces.get((source.batch, look.mark), ()):
+            if piece.first <= place < piece.until:
+                return piece
+        return self._remembered(source, look, place)
 
     def _made(self, source: Source, look: Look, first: int) -> Piece:
         base = source.delivery * OBJECTS_IN_DELIVERY
         of_batch = Object.objects.filter(batch=source.batch, standard=STIX).order_by("pk")
         numbers = of_batch.filter(pk__gte=base + first, pk__lt=base + OBJECTS_IN_DELIVERY).values_list("pk", flat=True)
-        last = (base + first) // PLACES * PLACES + PLACES
+        last = base + first // self._most * self._most + self._most
         listed = list(numbers.filter(pk__lt=last)) or list(numbers[:1])
         raws: list[tuple[int, bytes]] = []
         size, rest = 0, iter(listed)
@@ -147,6 +197,10 @@ class Renderings:
             with transaction.atomic():
                 for each in {each.batch_id: each for each in made}.values():
                     Rendering.objects.filter(batch=each.batch_id).exclude(changed=each.changed).delete()
+                if self._most == PLACES:  # What was made of some of it while somebody waited is in it.
+                    for each in made:
+                        within = {"first__gt": each.first, "first__lt": each.until}
+                        Rendering.objects.filter(batch=each.batch_id, look=each.look, **within).delete()
                 Rendering.objects.bulk_create(
                     made, batch_size=50, update_conflicts=True, unique_fields=["batch", "look", "first"],
                     update_fields=["until", "changed", "stamp", "body"],

@@ -38,6 +38,7 @@ from .selectors import FINDER, sealed_key
 __all__ = [
     "OBJECTS_IN_DELIVERY",
     "STIX",
+    "keep_copies",
     "keep_documents",
     "keep_objects",
     "note_copies",
@@ -52,13 +53,14 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     del delivery, at
     having = [made["number"] for made in outcome["batches"] if made["things"]]
     sealed = Batch.objects.filter(pk__in=having, sealed_at__isnull=False).values_list("pk", flat=True) if having else ()
+    copied: set[int] = set()
     keys = {batch: vault.key_for(f"batch:{batch}") for batch in sealed}
     columns = ("id", "delivery", *ROW_COLUMNS, "batch", *(["head"] if keys else []))
     kinds = ("things", "blocks", "mentions")
     kept: Counter[int] = Counter()
     for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
         things, numbers = _numbered(things, kept)
-        note_copies(numbers, things)
+        copied |= copies_of(numbers, things)
         note_types(numbers, things)
         if keys:
             things, blocks, mentions = sealed_frames(keys, things["batch"].to_list(), things, blocks, mentions)
@@ -66,6 +68,7 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
         rows.insert_frame(Block, blocks.with_columns(pl.Series(numbers[blocks["first"].to_numpy()]).alias("first")))
         found = pl.Series("object", numbers[mentions["thing"].to_numpy()])
         rows.insert_frame(Mention, mentions.select("key", found))
+    outcome["copied"] = copied
 
 
 def _numbered(things: pl.DataFrame, kept: Counter[int]) -> tuple[pl.DataFrame, np.ndarray]:
@@ -79,9 +82,51 @@ def _numbered(things: pl.DataFrame, kept: Counter[int]) -> tuple[pl.DataFrame, n
     return things.with_columns(pl.Series("id", numbers), pl.Series("delivery", deliveries)), numbers
 
 
+def keep_copies(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
+    """Note which objects share their id with others: those found while they were inserted, and what others kept in that
+    time, who are waited for and wait from now on. After `intake.services.settle`."""
+    del delivery, at
+    copied: set[int] = outcome.get("copied", set())
+    own = {made["number"] // BATCHES_IN_DELIVERY for made in outcome["batches"]}
+    since = Batch.objects.filter(changed__gt=outcome["change"], objects_count__gt=0).exclude(delivery__in=own)
+    late = sorted(set(since.order_by().values_list("delivery_id", flat=True)))
+    if late and any(made["things"] for made in outcome["batches"]):
+        is_sealed = since.filter(sealed_at__isnull=False).exists()
+        count = sum(since.values_list("objects_count", flat=True))
+        kept: Counter[int] = Counter()
+        for things in parts_of(outcome, "things", work):
+            things, numbers = _numbered(things, kept)
+            if is_sealed or count > 2 * things.height:  # As many are looked up under their keys.
+                copied |= copies_of(numbers, things, has_own=True)
+            else:
+                copied |= _copies_in(late, numbers, things)
+    _note_copied(copied)
+
+
+def _copies_in(deliveries: list[int], numbers: np.ndarray, things: pl.DataFrame) -> set[int]:
+    """Numbers of those that share their id with one in these deliveries, and of those there."""
+    places = np.flatnonzero((things["standard"] == STIX).to_numpy())
+    own = keys_of(Way.ID, things["object_id"].gather(places))
+    theirs = Object.objects.filter(delivery__in=deliveries, standard=STIX).values_list("pk", "object_id")
+    found = pl.DataFrame(list(theirs), schema={"number": pl.Int64, "id": pl.String}, orient="row")
+    keys = keys_of(Way.ID, found["id"])
+    both = np.intersect1d(own, keys)
+    return {*numbers[places[np.isin(own, both)]].tolist(), *found["number"].to_numpy()[np.isin(keys, both)].tolist()}
+
+
 def note_copies(numbers: np.ndarray, things: pl.DataFrame) -> None:
     """Note which of these objects, that are about to be kept under these numbers, share their id with one another or
-    with what is there. Whoever keeps others meanwhile waits, since their batches are in the database."""
+    with what is there."""
+    _note_copied(copies_of(numbers, things))
+
+
+def _note_copied(numbers: set[int]) -> None:
+    Copied.objects.bulk_create(map(Copied, sorted(numbers)), ignore_conflicts=True, batch_size=500)
+
+
+def copies_of(numbers: np.ndarray, things: pl.DataFrame, *, has_own: bool = False) -> set[int]:
+    """Which numbers share their id with one of these objects, and these with them; `has_own`: they are there already
+    themselves."""
     places = np.flatnonzero((things["standard"] == STIX).to_numpy())
     keys = keys_of(Way.ID, things["object_id"].gather(places))
     distinct, kinds, times = np.unique(keys, return_inverse=True, return_counts=True)
@@ -90,10 +135,10 @@ def note_copies(numbers: np.ndarray, things: pl.DataFrame) -> None:
     if finder is not None:
         asked |= {sealed_key(finder, key): kind for key, kind in list(asked.items())}
     held = Mention.objects.filter(key__in=rows.Numbers(asked)).values_list("key", "object_id")
-    found = [(asked[key], number) for key, number in held]
+    own = set(numbers.tolist()) if has_own else set()
+    found = [(asked[key], number) for key, number in held if number not in own]
     times[[kind for kind, _ in found]] += 1
-    copied = {number for _, number in found} | set(numbers[places[times[kinds] > 1]].tolist())
-    Copied.objects.bulk_create(map(Copied, sorted(copied)), ignore_conflicts=True, batch_size=500)
+    return {number for _, number in found} | set(numbers[places[times[kinds] > 1]].tolist())
 
 
 def note_types(numbers: np.ndarray, things: pl.DataFrame) -> None:

@@ -1,4 +1,5 @@
-"""Objects as a reader gets them, and many of them in the order in which they opened.
+"""What is asked for of what was released, an object of it as the reader gets it, and many in the order in which they
+opened.
 
 Most of a page is cut out of renderings whole: such a stretch stays one until somebody asks for its objects.
 """
@@ -6,20 +7,29 @@ Most of a page is cut out of renderings whole: such a stretch stays one until so
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, NamedTuple, overload
 
 import orjson
+from django.conf import settings
 
 from tocsin.products.given_pages import Rendered
+from tocsin.products.stix_given import Identifiers, version_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from .given_views import moment_of
 
 
-def moment_of(number: int) -> datetime:
-    """The moment with this number: in microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=number)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which objects are asked for; empty: all."""
+
+    ids: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    versions: frozenset[str] = frozenset({"last"})
+    """first, last, all, or moments."""
+    spec_versions: frozenset[str] = frozenset()
 
 
 class Item(NamedTuple):
@@ -56,6 +66,11 @@ class Item(NamedTuple):
     def version(self) -> str:
         """The version, as TAXII names it; what has none is named by when it was added."""
         return self.said or self.added_at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def item_of(moment: int, batch: int, place: int, body: dict[str, Any]) -> Item:
+    """An object that is not rendered before."""
+    return Item(moment, batch, place, body["id"], body["type"], version_of(body), orjson.dumps(body))
 
 
 class Run(Sequence[Item]):
@@ -192,3 +207,23 @@ def fitting(part: Sequence[Item], most_bytes: int) -> int:
             return count
         left -= len(each.raw)
     return len(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A page, and the cursor of the next; empty on the last."""
+
+    items: Sequence[Item] = field(default_factory=Items)
+    cursor: str = ""
+
+
+def is_wanted(body: dict[str, Any], wanted: Wanted) -> bool:
+    """Whether it is asked for, being the only version of itself."""
+    if (wanted.ids and body["id"] not in wanted.ids) or (wanted.types and body["type"] not in wanted.types):
+        return False
+    return bool({"first", "last", "all", version_of(body)} & wanted.versions)
+
+
+def identifiers() -> Identifiers:
+    """The exchange of identifiers of this installation."""
+    return Identifiers(settings.SECRET_KEY)
