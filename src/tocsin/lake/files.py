@@ -12,7 +12,7 @@ import polars as pl
 
 from tocsin.core.observations import SCHEMA
 
-from . import index, parquet
+from . import buckets, index, parquet
 from .keys import PLAIN, Keys, Writer, prefix_in
 
 ROW_GROUP = 8_192
@@ -82,12 +82,16 @@ def write(frame: pl.DataFrame, path: Path, seal: Writer | None = None, *, row_gr
 def index_anew(path: Path, keys: Keys) -> None:
     """Make the index of a file again, covered where the file is sealed; with a key that sealed nothing before."""
     seal = None if prefix_in(path) is None else replace(keys, seals=True).writer()
-    index.write(parquet.read(path, keys), index.index_path(path), None if seal is None else seal.fresh())
+    copy = buckets.copy_of(path)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    index.write(parquet.read(path, keys), index.index_path(copy), None if seal is None else seal.fresh())
+    for each in index.beside(path):
+        buckets.hand_over(each)
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
+    with buckets.opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -111,11 +115,10 @@ def is_older(path: Path, seconds: float) -> bool:
 def move_into(written: Written, store: Path, relative: str) -> None:
     """Give a finished file its name in the store, with its index; durable when this returns."""
     target = store / relative
-    target.parent.mkdir(parents=True, exist_ok=True)
     # What took hours to read must not look like a leftover of hours ago before it is registered.
     os.utime(written.path)
-    index_from, index_to = index.index_path(written.path), index.index_path(target)
-    index_from.replace(index_to)
-    index_from.with_suffix(".facts").replace(index_to.with_suffix(".facts"))
-    written.path.replace(target)
-    sync(target.parent)
+    for made, named in zip(index.beside(written.path), index.beside(target), strict=True):
+        buckets.keep(made, named, with_copy=True)
+    buckets.keep(written.path, target)
+    if buckets.mount_of(target) is None:
+        sync(target.parent)

@@ -31,6 +31,7 @@ import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
 from tocsin.credentials.content_keys import KeyMissing
+from tocsin.lake import buckets
 from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
 from tocsin.lake.repeats import order_of
 from tocsin.lake.scope import is_guarded
@@ -58,6 +59,8 @@ ADDRESS_STREAM, GUARDED_STREAM = 1, 3
 """Of the numbers; the rows are in the stream that follows."""
 PAGE = 1_024
 """Covered addresses that are opened together; of so many each the first is remembered."""
+HEAD_BYTES = 1 << 16
+HEADS_KNOWN = 65_536
 NEVER = (1 << 32) - 1
 """Seconds since 1970 that no row reaches."""
 FACT = np.dtype(
@@ -74,6 +77,12 @@ Facts = npt.NDArray[np.void]
 def index_path(parquet: Path) -> Path:
     """Where the index of a Parquet file lies."""
     return parquet.with_suffix(".index")
+
+
+def beside(parquet: Path) -> tuple[Path, Path]:
+    """Both files that lie beside a Parquet file."""
+    path = index_path(parquet)
+    return path, path.with_suffix(".facts")
 
 
 def text_hash(texts: pl.Series) -> UINT64:
@@ -292,9 +301,11 @@ def write(frame: pl.DataFrame, path: Path, key: FileKey | None = None) -> None:
 
 def is_of(frame: pl.DataFrame, parquet: Path, keys: Keys) -> bool:
     """Whether what lies beside a file is what its rows make, to the last byte of every column."""
-    path = index_path(parquet)
+    where, what = beside(parquet)
+    for each in (where, what):
+        buckets.forget_copy(each)  # It is the bucket that is asked.
     try:
-        lying = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
+        lying = _tables(where, 5), _tables(what, 3)
     except (pa.ArrowInvalid, OSError):
         return False
     if lying[0] is None or lying[1] is None:
@@ -422,8 +433,7 @@ def load(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
 
 def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     """The same for who reads a file once. Raises KeyMissing where it is covered and the key is not here."""
-    path = index_path(parquet)
-    where, what = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
+    where, what = (_tables(path, count) for path, count in zip(beside(parquet), (5, 3), strict=True))
     if where is None or what is None:
         return None
     entries, addresses, frequent, sums, guarded = where
@@ -447,6 +457,23 @@ def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     )
 
 
+def is_current(parquet: Path, keys: Keys = PLAIN) -> bool:
+    """Whether a file has an index of this version. One in a bucket is not fetched for it: its head says so."""
+    if buckets.mount_of(parquet) is None:
+        return opened(parquet, keys) is not None
+    return all(map(_head_is_current, beside(parquet)))
+
+
+@lru_cache(maxsize=HEADS_KNOWN)
+def _head_is_current(path: Path) -> bool:
+    try:
+        with buckets.opened(path) as stream:
+            schema = pa.ipc.open_stream(pa.py_buffer(stream.read(HEAD_BYTES))).schema
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    return bool((schema.metadata or {}).get(b"version") == VERSION)
+
+
 def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
     """What covers the file of this table; None where it lies open."""
     prefix = (table.schema.metadata or {}).get(_SEALED_BY)
@@ -455,9 +482,10 @@ def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
 
 def _tables(path: Path, count: int) -> Sequence[pa.Table] | None:
     """The tables of a file that this version wrote, where they lie."""
-    if not path.exists():
+    try:
+        source = pa.memory_map(str(buckets.here(path)))
+    except FileNotFoundError:
         return None
-    source = pa.memory_map(str(path))
     tables = []
     try:
         for _ in range(count):
