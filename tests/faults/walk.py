@@ -15,9 +15,11 @@ import os
 import re
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
@@ -40,6 +42,8 @@ MACHINE = (
     "/api/v1/observations", "/api/v1/countries/FR/packages", "/api/v1/feeds", "/api/v1/recalls", "/taxii2/",
 )  # fmt: skip
 """Where a program begins; what TAXII names from there on is followed."""
+PACKED = ("FR", "DE", "BR", "KE", "US")
+"""Countries whose packages are made anew."""
 
 
 def main(at: str, *logins: str) -> None:
@@ -57,7 +61,19 @@ def main(at: str, *logins: str) -> None:
     for login in logins:
         for address, said in (*walked(login, moment), *asked(login, moment)):
             found[f"{login} {address}"] = said
+    found |= packed(moment)
     print(json.dumps(found))
+
+
+def packed(at: datetime) -> dict[str, Any]:
+    """Country → its package, made now, as it opens."""
+    from tocsin.centre.release import archives
+    from tocsin.centre.release.services import make_packages
+
+    made = make_packages(PACKED, at - timedelta(days=90), at, None, at, processes=1)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {each: archives.copy_out(each, Path(folder), at) for each in made}
+        return {f"package of {each.country}": [each.rows, *told(path.read_bytes())] for each, path in copies.items()}
 
 
 def walked(login: str, at: datetime) -> Iterator[tuple[str, Any]]:

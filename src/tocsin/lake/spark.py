@@ -76,6 +76,10 @@ class Spark:
             return int(self._options.get("spark.default.parallelism", USUAL_WIDTH))
         return int(self._begun().sparkContext.defaultParallelism)
 
+    @property
+    def least_bytes(self) -> int:
+        return self._least.bytes_read
+
     def ask(
         self, part: Callable[[Path], T], files: Sequence[Path], *, is_search: bool = False, alive: Alive = silent
     ) -> Iterator[T]:

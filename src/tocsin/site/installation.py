@@ -82,6 +82,8 @@ class Installation:
     """File of the key that seals what a cluster is told; default: `engine-key` in the folder of the keys."""
     engine_options: Mapping[str, str] = field(default_factory=dict)
     """Settings of Spark, handed on as they are."""
+    engine_least_megabytes: int = 256
+    """Below so much of the lake a question is answered here although a cluster is set; 0: never."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
@@ -170,6 +172,7 @@ def load(home: Path | None = None) -> Installation:
         engine=_engine(os.environ.get("TOCSIN_ENGINE", said.get("engine", ""))),
         engine_key=str(said.get("engine_key", "")),
         engine_options=_options(said.get("engine_options", {})),
+        engine_least_megabytes=int(said.get("engine_least_megabytes", 256)),
         limits=_limits(said.get("limits", {})),
     )
 

@@ -60,8 +60,6 @@ PURPOSE = "PROTECT"
 REVIEW_MONTHS = 6
 _MANY_ROWS = 300_000
 _MANY_BYTES = 16 << 20
-_BYTES_SPREAD = 256 << 20
-"""Below it a cluster is not worth asking."""
 _OBJECTS_BETWEEN_SEARCHES = 200_000
 _ATTEMPTS = 5
 _PATIENCE_SECONDS = 5
@@ -327,7 +325,7 @@ def _dealt(
 ) -> dict[str, Share]:
     """The shares, dealt in processes of their own where there is much: their memory is kept while they work, and given
     back before packages are composed."""
-    if snapshot.engine.is_spread and buckets.hold(snapshot.files, _BYTES_SPREAD):
+    if snapshot.engine.is_spread and buckets.hold(snapshot.files, snapshot.engine.least_bytes):
         return spread_shares(snapshot, scopes, codes, folder, partial(alive, 0))
     if processes < 2 or not buckets.hold(snapshot.files, _MANY_BYTES):
         return deal_shares(snapshot, scopes, codes, folder, on_rows=alive)

@@ -3,8 +3,8 @@ million pairs, and none is left out for being common.
 
 Only what the asker may see exists: rows are held against the scope before anything is counted, so that a source that
 may not be seen makes no value shared. Values are compared by a number of 64 bits and sorted into parts on disk, a part
-at a time; those that are told are compared letter by letter. Memory is bounded by a part and by the largest file. Files, and then parts,
-can be spread over machines that reach the same folders.
+at a time; those that are told are compared letter by letter. Memory is bounded by a part and by the largest file. Both
+passes can be spread over machines that reach the same folders.
 """
 
 from __future__ import annotations
@@ -186,9 +186,7 @@ def _first_of(candidates: list[Candidate], most: int) -> list[Candidate]:
     return sorted(candidates, key=lambda one: (-one[0], -one[1], one[2]))[:most]
 
 
-def _rows_behind(
-    path: Path, keys: Keys, scope: Scope, sources: pl.DataFrame, wanted: pl.Series
-) -> pl.DataFrame | None:
+def _rows_behind(path: Path, keys: Keys, scope: Scope, sources: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame | None:
     """The rows of a file whose values have these numbers, as far as they may be seen."""
     is_mine = parquet.read(path, keys, _LETTERS).select(_code().is_in(wanted.implode())).to_series()
     if not is_mine.any():
