@@ -63,7 +63,7 @@ def test_a_file_is_read_as_one_of_this_machine(folder: Path, keys: Keys) -> None
         each.unlink()
     found = index.opened(path, keys)
     assert found is not None
-    assert index.is_current(path, keys)
+    assert files.has_index(path, keys)
     assert index.is_of(parquet.read(path, keys), path, keys)
     assert buckets.size(path) > 10_000
     joined = compaction.join(compaction.Joining((path,), folder.parent / "work", "a-"), keys)

@@ -101,6 +101,9 @@ def test_carried_there_and_back(store: object_store.Store, on_disk: Installation
     assert told(installation, *asked) == answer
     assert "joined" in told(installation, "lake", "compact")
     told(installation, "lake", "verify")
+    store.stop()
+    assert "does not answer" in told(installation, *asked, status=1)
+    store.start()
     joined = installation.told()
     assert len(joined["registered"]) < len(expected["registered"])
     assert joined["rows digest"] == expected["rows digest"]

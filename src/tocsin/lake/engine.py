@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, Unavailable
+
+from . import buckets
 
 I = TypeVar("I")  # noqa: E741 - one item.
 T = TypeVar("T")
@@ -66,7 +68,14 @@ class Embedded:
 
     def make(self, step: Callable[[I], T], items: Iterable[I], *, alive: Alive = silent) -> Iterator[T]:
         for item in items:
-            yield step(item)
+            try:
+                found = step(item)
+            except Exception as error:
+                # What reads a bucket for us has errors of its own where the store goes away in the middle.
+                if not buckets.mounts() or not type(error).__module__.startswith("polars"):
+                    raise
+                raise Unavailable("the object store stopped answering in the middle of a question") from error
+            yield found
             alive()
 
     def stop(self) -> None:

@@ -6,9 +6,11 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from tocsin.core.observations import SCHEMA
 
@@ -22,6 +24,8 @@ SORTED_ROW_GROUP = 4_096
 ROWS_IN_FILE = 250_000
 """Rows of one file at ingest: what is held in memory at once."""
 COMPRESSION_LEVEL = 1
+HEAD_BYTES = 1 << 16
+HEADS_KNOWN = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,23 @@ def index_anew(path: Path, keys: Keys) -> None:
     index.write(parquet.read(path, keys), index.index_path(copy), None if seal is None else seal.fresh())
     for each in index.beside(path):
         buckets.hand_over(each)
+
+
+def has_index(path: Path, keys: Keys) -> bool:
+    """Whether a file has an index of this version. One in a bucket is not fetched for it: its head says so."""
+    if buckets.mount_of(path) is None:
+        return index.opened(path, keys) is not None
+    return all(map(_is_of_this_version, index.beside(path)))
+
+
+@lru_cache(maxsize=HEADS_KNOWN)
+def _is_of_this_version(path: Path) -> bool:
+    try:
+        with buckets.opened(path) as stream:
+            schema = pa.ipc.open_stream(pa.py_buffer(stream.read(HEAD_BYTES))).schema
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    return bool((schema.metadata or {}).get(b"version") == index.VERSION)
 
 
 def file_digest(path: Path) -> str:

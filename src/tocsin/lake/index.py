@@ -59,8 +59,6 @@ ADDRESS_STREAM, GUARDED_STREAM = 1, 3
 """Of the numbers; the rows are in the stream that follows."""
 PAGE = 1_024
 """Covered addresses that are opened together; of so many each the first is remembered."""
-HEAD_BYTES = 1 << 16
-HEADS_KNOWN = 65_536
 NEVER = (1 << 32) - 1
 """Seconds since 1970 that no row reaches."""
 FACT = np.dtype(
@@ -455,23 +453,6 @@ def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
         shown=Shown(shown, other),
         veil=veil,
     )
-
-
-def is_current(parquet: Path, keys: Keys = PLAIN) -> bool:
-    """Whether a file has an index of this version. One in a bucket is not fetched for it: its head says so."""
-    if buckets.mount_of(parquet) is None:
-        return opened(parquet, keys) is not None
-    return all(map(_head_is_current, beside(parquet)))
-
-
-@lru_cache(maxsize=HEADS_KNOWN)
-def _head_is_current(path: Path) -> bool:
-    try:
-        with buckets.opened(path) as stream:
-            schema = pa.ipc.open_stream(pa.py_buffer(stream.read(HEAD_BYTES))).schema
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return False
-    return bool((schema.metadata or {}).get(b"version") == VERSION)
 
 
 def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:

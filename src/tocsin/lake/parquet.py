@@ -25,7 +25,12 @@ def _far_prefix(path: Path, mount: buckets.Mount) -> bytes | None:
 
 def _key_of(path: Path, keys: Keys) -> bytes | None:
     mount = buckets.mount_of(path)
-    prefix = prefix_in(path) if mount is None else _far_prefix(path, mount)
+    if mount is None:
+        prefix = prefix_in(path)
+    else:
+        # Where the store does not answer, or has lost the file, it is said plainly here; Polars has words of its own.
+        mount.bucket.size(mount.name_of(path))
+        prefix = _far_prefix(path, mount)
     return None if prefix is None else keys.of(prefix).parquet
 
 

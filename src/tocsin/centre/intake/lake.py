@@ -89,7 +89,7 @@ def reindex(progress: Callable[[], None] = lambda: None) -> int:
     made, keys = 0, all_keys()
     for path in LakeFile.objects.filter(retired_at=None).order_by("pk").values_list("path", flat=True):
         parquet = store_folder() / path
-        if not index.is_current(parquet, keys) and buckets.exists(parquet):
+        if not files.has_index(parquet, keys) and buckets.exists(parquet):
             files.index_anew(parquet, keys)
             made += 1
             progress()
