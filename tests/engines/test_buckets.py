@@ -129,13 +129,36 @@ def test_an_upload_in_parts_that_nobody_finished_is_given_up(folder: Path, store
 def test_copies_are_bounded(folder: Path, store: object_store.Store) -> None:
     bucket = store.at(folder.parent.name)
     buckets.mount(buckets.Mount(folder, bucket, "observations", copies_bytes=25_000))
+    folder.mkdir()
+    others = [folder / "lies-in.txt", folder / "1-0.parquet"]
+    for path in others:
+        path.write_bytes(bytes(30_000))
     for number in range(6):
-        bucket.put_bytes(f"observations/{number}", bytes(10_000))
-        assert buckets.here(folder / str(number)).read_bytes() == bytes(10_000)
-    held = sorted(path.name for path in folder.iterdir())
+        bucket.put_bytes(f"observations/{number}.index", bytes(10_000))
+        assert buckets.here(folder / f"{number}.index").read_bytes() == bytes(10_000)
+    held = sorted(path.name for path in folder.glob("*.index"))
     assert len(held) <= 3
-    assert "5" in held
-    assert buckets.here(folder / "0").stat().st_size == 10_000
+    assert "5.index" in held
+    assert all(path.exists() for path in others), "what is no copy is left alone"
+    assert buckets.here(folder / "0.index").stat().st_size == 10_000
+
+
+def test_copies_of_what_is_gone_go_everywhere(folder: Path, store: object_store.Store) -> None:
+    """Rows that were purged leave other machines, too: here another one has removed the file."""
+    paths = [written(folder, f"day=2026-11-{day}/{day}-0.parquet") for day in (21, 22)]
+    bucket = store.at(folder.parent.name)
+    for name, _ in list(bucket.listed("observations/day=2026-11-21")):
+        bucket.remove(name)
+    assert buckets.forget_gone() == 2
+    assert not any(each.exists() for each in index.beside(paths[0]))
+    assert all(each.exists() for each in index.beside(paths[1]))
+
+
+def test_an_index_that_another_machine_made_anew_is_taken(folder: Path) -> None:
+    path = written(folder)
+    for each in index.beside(path):
+        each.write_bytes(b"of another version")
+    assert index.opened(path, KEYS) is not None
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,20 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
+T = TypeVar("T")
 COPIES_VARIABLE = "TOCSIN_LAKE_COPIES"
 """On a machine of a cluster: where copies lie, if not where they lie for who asks."""
 COPIES_BYTES = 20 << 30
 LOOKED_EVERY = 1 << 30
 """After so many bytes were copied it is looked how much lies there in all."""
+GONE_EVERY_SECONDS = 3_600
+COPIED = (".index", ".facts")
 READ_AHEAD = 1 << 20
 KNOWN = 65_536
 """Sizes that are remembered: a file never changes."""
@@ -87,6 +90,8 @@ class _Standing:
 
     mounts: tuple[Mount, ...] = ()
     copied = 0
+    looked_at = float("-inf")
+    """When it was looked for copies of what is gone."""
 
 
 def mount(*mounts: Mount) -> None:
@@ -128,6 +133,8 @@ def here(path: Path) -> Path:
     try:
         with fresh.open("xb") as target:
             found.bucket.get(found.name_of(path), target)
+            target.flush()
+            os.fsync(target.fileno())  # Half a copy would be believed after the power was cut.
         size = fresh.stat().st_size
         fresh.replace(copy)
     finally:
@@ -136,10 +143,19 @@ def here(path: Path) -> Path:
     return copy
 
 
-def forget_copy(path: Path) -> None:
-    """Let go of this machine's copy: the next who asks gets the file as it lies in the bucket."""
-    if mount_of(path) is not None:
-        copy_of(path).unlink(missing_ok=True)
+def used_here(path: Path, use: Callable[[Path], T]) -> T:
+    """What somebody makes of the file or its copy, which may go just when it is opened. Raises FileNotFoundError."""
+    try:
+        return use(here(path))
+    except FileNotFoundError:
+        return use(here(path))
+
+
+def forget_copies(paths: Iterable[Path]) -> None:
+    """Let go of this machine's copies: the next who asks gets the files as they lie in the bucket."""
+    for path in paths:
+        if mount_of(path) is not None:
+            copy_of(path).unlink(missing_ok=True)
 
 
 def keep(made: Path, path: Path, *, with_copy: bool = False) -> None:
@@ -270,8 +286,33 @@ class _Ranges(io.RawIOBase):
         return len(body)
 
 
+def forget_gone() -> int:
+    """Let this machine's copies go of what is in the bucket no more, such as rows that were purged; how many."""
+    gone = 0
+    _Standing.looked_at = time.monotonic()
+    for each in _Standing.mounts:
+        copies = list(_copies_below(copy_of(each.folder)))
+        if copies:
+            held = {copy_of(path) for path, _ in listed(each.folder)}
+            for path in copies:
+                if path not in held and not path.name.startswith("."):
+                    path.unlink(missing_ok=True)
+                    gone += 1
+    return gone
+
+
+def _copies_below(folder: Path) -> Iterator[Path]:
+    """What was copied, or is just being: other files that lie there are none of ours to remove."""
+    for path in folder.rglob("*"):
+        if path.suffix in COPIED or (path.name.startswith(".") and any(each in path.name for each in COPIED)):
+            yield path
+
+
 def _bound(found: Mount, copy: Path, size_bytes: int) -> None:
-    """Let the copies go that were not touched for longest, when there are too many bytes of them."""
+    """Let the copies go that were not touched for longest, when there are too many bytes of them; now and then those
+    of what is gone."""
+    if time.monotonic() - _Standing.looked_at > GONE_EVERY_SECONDS:
+        forget_gone()
     is_first = not _Standing.copied
     _Standing.copied += size_bytes
     if _Standing.copied < min(LOOKED_EVERY, found.copies_bytes // 8) and not is_first:
@@ -279,12 +320,12 @@ def _bound(found: Mount, copy: Path, size_bytes: int) -> None:
     _Standing.copied = 1
     folder = copy_of(found.folder)
     held = []
-    for path in folder.rglob("*"):
+    for path in _copies_below(folder):
         try:
             said = path.stat()
         except FileNotFoundError:
             continue
-        if path.is_file() and path != copy:
+        if path != copy:
             held.append((max(said.st_atime, said.st_mtime), said.st_size, path))
     left = found.copies_bytes - size_bytes
     now = time.time()

@@ -299,11 +299,9 @@ def write(frame: pl.DataFrame, path: Path, key: FileKey | None = None) -> None:
 
 def is_of(frame: pl.DataFrame, parquet: Path, keys: Keys) -> bool:
     """Whether what lies beside a file is what its rows make, to the last byte of every column."""
-    where, what = beside(parquet)
-    for each in (where, what):
-        buckets.forget_copy(each)  # It is the bucket that is asked.
+    buckets.forget_copies(beside(parquet))  # It is the bucket that is asked.
     try:
-        lying = _tables(where, 5), _tables(what, 3)
+        lying = _lying(parquet)
     except (pa.ArrowInvalid, OSError):
         return False
     if lying[0] is None or lying[1] is None:
@@ -431,7 +429,10 @@ def load(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
 
 def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     """The same for who reads a file once. Raises KeyMissing where it is covered and the key is not here."""
-    where, what = (_tables(path, count) for path, count in zip(beside(parquet), (5, 3), strict=True))
+    where, what = _lying(parquet)
+    if (where is None or what is None) and buckets.mount_of(parquet) is not None:
+        buckets.forget_copies(beside(parquet))  # Another machine may have made a newer one.
+        where, what = _lying(parquet)
     if where is None or what is None:
         return None
     entries, addresses, frequent, sums, guarded = where
@@ -455,6 +456,11 @@ def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     )
 
 
+def _lying(parquet: Path) -> tuple[Sequence[pa.Table] | None, Sequence[pa.Table] | None]:
+    where, what = beside(parquet)
+    return _tables(where, 5), _tables(what, 3)
+
+
 def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
     """What covers the file of this table; None where it lies open."""
     prefix = (table.schema.metadata or {}).get(_SEALED_BY)
@@ -464,7 +470,7 @@ def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
 def _tables(path: Path, count: int) -> Sequence[pa.Table] | None:
     """The tables of a file that this version wrote, where they lie."""
     try:
-        source = pa.memory_map(str(buckets.here(path)))
+        source = buckets.used_here(path, lambda copy: pa.memory_map(str(copy)))
     except FileNotFoundError:
         return None
     tables = []

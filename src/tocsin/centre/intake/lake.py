@@ -307,10 +307,21 @@ def sweep(at: datetime) -> int:
     return gone + _sweep_leftovers(store, at)
 
 
+def _sweep_buckets(oldest: float) -> int:
+    """Uploads in parts that nobody finished; and copies here of what is in the bucket no more."""
+    buckets.forget_gone()
+    try:
+        return sum(each.bucket.forget_unfinished(oldest) for each in buckets.mounts())
+    except Unavailable as error:
+        # Not every store can say so, and not every key may ask.
+        log.warning("unfinished uploads are left as they are: %s", error)
+        return 0
+
+
 def _sweep_leftovers(store: Path, at: datetime) -> int:
     """Halves of uploads, fetches, rewritten files and indexes whose process was killed."""
     oldest = (at - LEFT_AFTER).timestamp()
-    unfinished = sum(each.bucket.forget_unfinished(oldest) for each in buckets.mounts())
+    unfinished = _sweep_buckets(oldest)
     places = ("incoming/*", f"work/{PREFIX}*", "observations/*/*.index-*", "observations/*/*.facts-*")
     found = [path for place in places for path in store.glob(place)]
     left = [path for path in found if files.is_older(path, oldest)]
