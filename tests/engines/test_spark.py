@@ -340,8 +340,12 @@ def facts_of(delivery: Delivery) -> dict[str, object]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_killed_in_the_middle_of_a_delivery(
-    cluster: spark_cluster.Cluster, on_the_cluster: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    cluster: spark_cluster.Cluster, on_the_cluster: None, store: object_store.Store, request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """What is read comes to lie in a bucket, and is joined from there."""
+    buckets.mount(buckets.Mount(services.store_folder() / "observations", store.at("killed"), "observations"))
+    request.addfinalizer(buckets.mount)
     reader = Reader(wiring.KEEPERS)
     handlers = {services.READ: reader}
     content = delivered(45_000)

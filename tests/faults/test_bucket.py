@@ -121,7 +121,7 @@ def test_carried_there_and_back(
     back = installation.told()
     assert back["rows digest"] == expected["rows digest"]
     assert all(back["files as registered"])
-    assert {path for path, _ in back["registered"]} <= set(back["files"])
+    assert {path for path, _ in back["registered"]} <= {f"observations/{name}" for name in back["files"]}
 
 
 def test_what_is_wrong_is_said(store: object_store.Store, waiting: Installation, tmp_path: Path) -> None:
