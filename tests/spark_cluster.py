@@ -91,6 +91,7 @@ class Cluster:
             "spark.executorEnv.PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "spark.eventLog.enabled": "true",
             "spark.eventLog.dir": self.events.as_uri(),
+            "spark.eventLog.compress": "false",  # Tests look into it.
         }
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,14 +19,13 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from tests import builders, spark_cluster
-from tests.engines import on_machines
+from tests import builders, object_store, spark_cluster
+from tests.engines import in_sql, on_machines
 from tests.engines.test_contributions import plainly
 from tests.engines.test_lookup import blanked, is_about, sees, sees_peer
 from tests.engines.test_shares import reference
 from tests.faults.house import handed_over, rejections_of, rows_of, work
 from tests.faults.house import table as delivered
-from tests.generated_lake import rows
 
 from tocsin.centre.intake import lake as intake_lake
 from tocsin.centre.intake import process, services, spreading
@@ -33,9 +33,11 @@ from tocsin.centre.intake.models import Delivery, LakeFile, Tally
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Unavailable
-from tocsin.lake import compaction, files, index, orders
+from tocsin.core.observations import SCHEMA
+from tocsin.lake import buckets, compaction, files, index, orders
 from tocsin.lake.engine import EMBEDDED, Engine
 from tocsin.lake.keys import Keys, prefix_in
+from tocsin.lake.questions import shared_values
 from tocsin.lake.questions.contributions import BATCHES, contributions
 from tocsin.lake.questions.extract import rows_under, values_under
 from tocsin.lake.questions.lookup import Asked, Sight, asked_for, lookup
@@ -75,8 +77,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[spark_cluster.
 
 
 @pytest.fixture(scope="module")
-def spark(cluster: spark_cluster.Cluster) -> Iterator[Spark]:
-    engine = Spark(cluster.address, cluster.key, cluster.options(), least=EVERYTHING)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
+    if why_not := object_store.missing():
+        pytest.skip(f"in a bucket: {why_not}")
+    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def spark(cluster: spark_cluster.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
+    copies = {f"spark.executorEnv.{buckets.COPIES_VARIABLE}": str(tmp_path_factory.mktemp("copies"))}
+    engine = Spark(cluster.address, cluster.key, cluster.options() | copies, least=EVERYTHING)
     yield engine
     engine.stop()
 
@@ -85,9 +97,7 @@ def spark(cluster: spark_cluster.Cluster) -> Iterator[Spark]:
 def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[Path, ...], list[dict[str, Any]]]:
     """Three sealed files and one in the clear, of rows that need not lie in the file of their batch."""
     folder = tmp_path_factory.mktemp("lake")
-    table = rows(2_400, COUNTRIES, seed=11, batches=max(BATCH_NUMBERS)).with_columns(
-        asn=pl.when(pl.col("position") % 11 > 0).then(pl.lit(64_500, pl.UInt32) + pl.col("asn") % 5)
-    )
+    table = in_sql.world(11, COUNTRIES, max(BATCH_NUMBERS), 2_400)
     paths = []
     for number in range(4):
         part = table.filter(pl.col("position") % 4 == number)
@@ -198,6 +208,31 @@ def test_packages(
         assert made.height
 
 
+def test_every_question_in_sql_and_of_a_bucket(
+    spark: Spark, lake: tuple[tuple[Path, ...], list[dict[str, Any]]], store: object_store.Store, tmp_path: Path,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The machines of the cluster have none of its files, and copies of indexes in a folder of their own."""
+    monkeypatch.setattr(shared_values, "PAIRS_IN_PART", 1_000)
+    stands = tmp_path / "far"
+    buckets.mount(buckets.Mount(stands, store.at("spark"), "observations"))
+    request.addfinalizer(buckets.mount)
+    for path in lake[0]:
+        for each in (path, *index.beside(path)):
+            shutil.copy(each, tmp_path / each.name)
+            buckets.keep(tmp_path / each.name, stands / each.name)
+    paths = tuple(stands / path.name for path in lake[0])
+    snapshot = Snapshot(paths, KEYS, spark)
+    world = in_sql.World(pl.DataFrame(lake[1], schema=SCHEMA), datetime(2026, 11, 22, tzinfo=UTC))
+    in_sql.agree(snapshot, world, SCOPES["own victims"], tmp_path / "one")
+    bureaus = {code: Scope(Batches(BATCH_NUMBERS), victim_countries=frozenset({code})) for code in COUNTRIES[:2]}
+    in_sql.agree_without_scope(snapshot, world, bureaus, tmp_path / "all")
+    assert not list(stands.rglob("*.parquet")), "rows were read where they lie"
+    (joined,) = spark.make(partial(compaction.join, keys=KEYS), [compaction.Joining(paths, tmp_path, "a-")])
+    assert joined is not None
+    assert joined.rows == len(lake[1])
+
+
 @pytest.mark.parametrize("engine", ["in this process", "on a cluster"])
 def test_small_files_become_one(
     engine: str, lake: tuple[tuple[Path, ...], list[dict[str, Any]]], tmp_path: Path, request: pytest.FixtureRequest
@@ -267,7 +302,12 @@ def test_nothing_of_it_is_in_what_the_cluster_keeps(
     kept = [path for path in cluster.folder.rglob("*") if path.is_file() and path != cluster.key]
     assert [path for path in kept if path.is_relative_to(cluster.events)], "what happens is logged here"
     key = orders.key_in(cluster.key)
-    shapes = [SECRET, key, *(shape for each in (SECRET, key) for shape in (each.hex().encode(), repr(each).encode()))]
+    shapes = [
+        object_store.KEYS[1].encode(),
+        SECRET,
+        key,
+        *(shape for each in (SECRET, key) for shape in (each.hex().encode(), repr(each).encode())),
+    ]
     for path in kept:
         held = path.read_bytes()
         assert row["value"].encode() not in held, path
@@ -300,8 +340,12 @@ def facts_of(delivery: Delivery) -> dict[str, object]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_killed_in_the_middle_of_a_delivery(
-    cluster: spark_cluster.Cluster, on_the_cluster: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    cluster: spark_cluster.Cluster, on_the_cluster: None, store: object_store.Store, request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """What is read comes to lie in a bucket, and is joined from there."""
+    buckets.mount(buckets.Mount(services.store_folder() / "observations", store.at("killed"), "observations"))
+    request.addfinalizer(buckets.mount)
     reader = Reader(wiring.KEEPERS)
     handlers = {services.READ: reader}
     content = delivered(45_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import UTC, datetime
 from functools import cache
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from tocsin.centre.intake import bulk
 from tocsin.centre.intake.reading import Order, Outcome, outcome_json, read_delivery
 from tocsin.core.profiles import Profile
-from tocsin.formats import _tables, delimited
+from tocsin.formats import _tables, delimited, plain_list
 from tocsin.lake.keys import Keys
 from tocsin.reference.addresses import AddressTables, shipped
 
@@ -45,8 +46,8 @@ def tables() -> AddressTables:
     return shipped()
 
 
-def order(work: Path, lines: list[str], profile: Profile) -> Order:
-    path = work / "list.csv"
+def order(work: Path, lines: list[str], profile: Profile, name: str = "list.csv") -> Order:
+    path = work / name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     seal = Keys(((3, b"k" * 32),)).writer()
     return Order(7, path, path.name, RECEIVED, profile, work, seal=seal)
@@ -83,16 +84,19 @@ def frames(work: Path, outcome: dict[str, Any]) -> pl.DataFrame:
 
 def part_of(work: Path, outcome: dict[str, Any], kind: str) -> list[tuple[object, ...]]:
     found = [pl.read_parquet(work / name) for name in outcome["parts"].get(kind, ())]
-    return pl.concat(found).rows() if found else []
+    return sorted(pl.concat(found).rows(), key=str) if found else []
 
 
-def require_alike(lines: list[str], block_bytes: int, profile: Profile = PROFILE) -> int:
+def require_alike(lines: list[str], block_bytes: int, profile: Profile = PROFILE, name: str = "list.csv") -> int:
     """Both ways agree; says in how many files the second left its rows."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        with mock.patch.object(delimited.read, "__defaults__", (block_bytes,)):
-            whole: Outcome = read_delivery(order(Path(one), lines, profile), tables())
+        with (
+            mock.patch.object(delimited.read, "__defaults__", (block_bytes,)),
+            mock.patch.object(plain_list.read, "__defaults__", (block_bytes,)),
+        ):
+            whole: Outcome = read_delivery(order(Path(one), lines, profile, name), tables())
         expected = outcome_json(whole)
-        found = read_in_parts(order(Path(other), lines, profile), block_bytes)
+        found = read_in_parts(order(Path(other), lines, profile, name), block_bytes)
         if "whole" in found:
             return 0
         assert {**found, "files": [], "parts": {}} == {**expected, "files": [], "parts": {}}
@@ -129,6 +133,78 @@ def test_a_header_and_a_guessed_map(monkeypatch: pytest.MonkeyPatch) -> None:
 ])  # fmt: skip
 def test_what_cannot_be_told_apart_is_read_whole(lines: list[str], tmp_path: Path) -> None:
     assert "whole" in bulk.cut(order(tmp_path, lines, PROFILE), {"block_bytes": 700}, tables())
+
+
+LISTED = st.one_of(
+    st.sampled_from(["198.51.100.1", "198.51.100.2", "192.0.2.7:443", "203.0.113.0/24", "evil.example", "AS64500"]),
+    st.sampled_from(["198.51.100.9 # Emotet", "198.51.100.9\t12", "10.0.0.1", "# a remark", "", "  ", "abc.example;"]),
+    st.integers(1, 40).map(lambda number: f"203.0.113.{number}"),
+)  # fmt: skip
+RECORD = st.fixed_dictionaries(
+    {"ip": st.integers(1, 9).map(lambda number: f"198.51.100.{number}")},
+    optional={
+        "timestamp": st.sampled_from(["2026-11-20T10:00:00Z", "later"]),
+        "malware": st.sampled_from(["Emotet", "Mirai"]),
+        "country": st.sampled_from(["FR", "nowhere"]), "port": st.sampled_from([443, 70_000]),
+    },
+).map(json.dumps)  # fmt: skip
+EVENT = st.builds(
+    lambda number, type_: json.dumps(
+        {"source.ip": f"198.51.100.{number}", "classification.type": type_, "feed.name": "x",
+         "time.source": "2026-11-20T10:00:00+00:00"}
+    ),
+    st.integers(1, 9), st.sampled_from(["infected-system", "scanner"]),
+)  # fmt: skip
+BROKEN = st.sampled_from(['{"ip": "198.51.100.1"', "[1]", "not json", "", '{"ip": 7} {"ip": 8}'])
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(LISTED, min_size=8, max_size=60), st.integers(60, 300))
+def test_parts_of_a_list_are_the_whole(lines: list[str], block_bytes: int) -> None:
+    require_alike(["192.0.2.1", "192.0.2.2", *lines], block_bytes, Profile(), "list.txt")
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.one_of(RECORD, RECORD, RECORD, BROKEN), min_size=8, max_size=40), st.integers(120, 600))
+def test_parts_of_a_record_a_line_are_the_whole(lines: list[str], block_bytes: int) -> None:
+    first = '{"ip": "192.0.2.1", "timestamp": "2026-11-20T10:00:00Z", "malware": "Emotet"}'
+    require_alike([first, first.replace("2.1", "2.2"), *lines], block_bytes, Profile(), "rows.jsonl")
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(EVENT, min_size=12, max_size=40), st.integers(200, 600))
+def test_parts_of_a_known_format_are_the_whole(lines: list[str], block_bytes: int) -> None:
+    require_alike(lines, block_bytes, Profile(), "events.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("list.txt", [f"203.0.113.{number % 250}" for number in range(400)]),
+        ("rows.jsonl", [json.dumps({"ip": f"203.0.113.{number % 250}", "port": number}) for number in range(400)]),
+        ("marked.jsonl", [json.dumps({"ip": f"203.0.113.{number % 250}", "port": number, "tlp": "green"})
+                          for number in range(400)]),
+        ("events.jsonl", [json.dumps({"source.ip": f"203.0.113.{number % 250}", "classification.type": "scanner",
+                                      "feed.name": "x", "time.source": "2026-11-20T10:00:00+00:00"})
+                          for number in range(400)]),
+    ],
+)  # fmt: skip
+def test_what_has_a_record_a_line_is_read_in_many_parts(name: str, lines: list[str]) -> None:
+    assert require_alike(lines, 800, Profile(), name) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("one.json", json.dumps([{"ip": f"203.0.113.{number}"} for number in range(200)])),
+        ("pretty.json", json.dumps([{"ip": f"203.0.113.{number}"} for number in range(200)], indent=1)),
+        ("inside.json", json.dumps({"data": [{"ip": f"203.0.113.{number}"} for number in range(200)]}, indent=1)),
+        ("row.json", " ".join(json.dumps({"ip": f"203.0.113.{number}"}) for number in range(200))),
+        ("told.txt", "\n".join(["# Reference: https://x.example", *(f"203.0.113.{n}" for n in range(200))])),
+    ],
+)  # fmt: skip
+def test_what_is_one_document_is_read_whole(name: str, text: str, tmp_path: Path) -> None:
+    assert "whole" in bulk.cut(order(tmp_path, [text], Profile(), name), {"block_bytes": 300}, tables())
 
 
 def test_another_machines_tables_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tocsin.centre.jobs import worker
 from tocsin.centre.jobs.worker import Handler
 from tocsin.centre.members.models import Organisation
 from tocsin.core.profiles import Profile
+from tocsin.lake import buckets
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
@@ -51,8 +52,9 @@ def handed_over(content: bytes, handlers: Mapping[str, Handler], name: str = "de
 def rows_of(delivery: Delivery) -> pl.DataFrame:
     """All its registered rows, in order of position."""
     batches = list(delivery.batches.values_list("pk", flat=True))
-    files = [services.store_folder() / path for path in LakeFile.objects.values_list("path", flat=True)]
-    frames = [builders.rows_in(path).filter(pl.col("batch").is_in(batches)) for path in files if path.exists()]
+    live = LakeFile.objects.filter(retired_at=None)
+    files = [services.store_folder() / path for path in live.values_list("path", flat=True)]
+    frames = [builders.rows_in(path).filter(pl.col("batch").is_in(batches)) for path in files if buckets.exists(path)]
     return pl.concat(frames).sort("position") if frames else pl.DataFrame()
 
 

@@ -1,6 +1,8 @@
-"""The demonstration is moved from SQLite to PostgreSQL: every page, download, answer and package stays what it was.
+"""The demonstration is moved from SQLite, a folder and one process to PostgreSQL, a bucket and a cluster of Spark.
 
-People of five kinds walk through both and are shown the same, line by line; so are their programs.
+Every page, download, answer and package stays what it was. People of five kinds walk through both and are shown the
+same, line by line; so are their programs. Packages that are made anew are the same, and every question of the lake is
+answered by the machines of the cluster.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import object_store, spark_cluster
 from tests.faults.installation import Installation
 from tests.faults.movable import Server, step, told
 from tests.faults.test_lost_database import NEEDS_SERVER
@@ -45,13 +48,58 @@ def walk(installation: Installation, at: datetime) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def test_all_stays_equal(tmp_path: Path, server: Server) -> None:
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[spark_cluster.Cluster]:
+    if why_not := spark_cluster.missing():
+        pytest.skip(f"on a cluster: {why_not}")
+    made = spark_cluster.Cluster(tmp_path / "cluster")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[object_store.Store]:
+    if why_not := object_store.missing():
+        pytest.skip(f"in a bucket: {why_not}")
+    made = object_store.Store(tmp_path / "objects")
+    yield made
+    made.stop()
+
+
+def carry(installation: Installation, store: object_store.Store) -> None:
+    """Its observations, into a bucket."""
+    settings = installation.home / "tocsin.toml"
+    settings.write_text(f'lake = "{store.address("moved")}"\n' + settings.read_text())
+    (installation.home / "keys" / "lake-access").write_text("\n".join(object_store.KEYS))
+    told(installation, "lake", "carry")
+
+
+def spread(installation: Installation, cluster: spark_cluster.Cluster) -> None:
+    """From now on the cluster is asked, for whatever little there is."""
+    settings = installation.home / "tocsin.toml"
+    lines = [f'engine = "{cluster.address}"', "engine_least_megabytes = 0", f'engine_key = "{cluster.key}"']
+    options_lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in cluster.options().items()]
+    settings.write_text("\n".join([*lines, settings.read_text(), "[engine_options]", *options_lines]) + "\n")
+
+
+def jobs_of(cluster: spark_cluster.Cluster) -> int:
+    """How many the cluster has begun."""
+    return sum(
+        path.read_bytes().count(b"SparkListenerJobStart") for path in cluster.events.rglob("*") if path.is_file()
+    )
+
+
+def test_all_stays_equal(
+    tmp_path: Path, server: Server, cluster: spark_cluster.Cluster, store: object_store.Store
+) -> None:
     before = Installation(tmp_path / "before")
     told(before, "demo", "--no-serve", "--observations", "2000")
     after = before.copy(tmp_path / "after")
     told(after, "move", server.database())
-    # That it was moved is an act of its own: the one that was not moved gets it, too.
-    moved = json.loads(f"[{','.join(told(after, 'audit', 'search', '--limit', '3', '--json').splitlines())}]")
+    carry(after, store)
+    spread(after, cluster)
+    # That it was moved and carried are acts of their own: the one that stayed gets them, too.
+    moved = json.loads(f"[{','.join(told(after, 'audit', 'search', '--limit', '5', '--json').splitlines())}]")
     for each in reversed(moved):
         note = json.dumps([each[name] for name in ("at", "actor", "action", "subject", "detail")])
         step(before, "note", note)
@@ -64,7 +112,9 @@ def test_all_stays_equal(tmp_path: Path, server: Server) -> None:
     was, is_now = found
     assert list(is_now) == list(was)
     assert len(was) > 350
-    statuses = {said[0] for said in was.values()}
+    packed = {name: said[0] for name, said in was.items() if name.startswith("package of ")}
+    assert sum(rows > 0 for rows in packed.values()) > 2, packed
+    statuses = {said[0] for name, said in was.items() if name not in packed}
     assert statuses <= {200, 302, 403, 404, 405, 422}, statuses
     differ = {
         address: list(difflib.unified_diff(one, other, lineterm="", n=0))[2:12]
@@ -73,3 +123,7 @@ def test_all_stays_equal(tmp_path: Path, server: Server) -> None:
         != (other := shown("\n".join(map(str, is_now[address])), after))
     }
     assert differ == {}
+    assert not list((after.home / "store" / "observations").rglob("*.parquet"))
+    assert jobs_of(cluster) > 10, "it was the cluster that was asked"
+    verified = [json.loads(told(each, "lake", "verify", "--json")) for each in (before, after)]
+    assert verified[0] == verified[1]

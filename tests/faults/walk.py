@@ -13,11 +13,15 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
@@ -40,6 +44,8 @@ MACHINE = (
     "/api/v1/observations", "/api/v1/countries/FR/packages", "/api/v1/feeds", "/api/v1/recalls", "/taxii2/",
 )  # fmt: skip
 """Where a program begins; what TAXII names from there on is followed."""
+PACKED = ("FR", "DE", "BR", "KE", "US")
+"""Countries whose packages are made anew."""
 
 
 def main(at: str, *logins: str) -> None:
@@ -49,6 +55,8 @@ def main(at: str, *logins: str) -> None:
 
     moment = datetime.fromisoformat(at)
     timezone.now = lambda: moment
+    # What else lies on this disk comes and goes while people walk.
+    shutil.disk_usage = lambda path: SimpleNamespace(total=10**12, used=10**11, free=9 * 10**11)
     django.setup()
     from django.conf import settings
 
@@ -57,7 +65,19 @@ def main(at: str, *logins: str) -> None:
     for login in logins:
         for address, said in (*walked(login, moment), *asked(login, moment)):
             found[f"{login} {address}"] = said
+    found |= packed(moment)
     print(json.dumps(found))
+
+
+def packed(at: datetime) -> dict[str, Any]:
+    """Country → its package, made now, as it opens."""
+    from tocsin.centre.release import archives
+    from tocsin.centre.release.services import make_packages
+
+    made = make_packages(PACKED, at - timedelta(days=90), at, None, at, processes=1)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {each: archives.copy_out(each, Path(folder), at) for each in made}
+        return {f"package of {each.country}": [each.rows, *told(path.read_bytes())] for each, path in copies.items()}
 
 
 def walked(login: str, at: datetime) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tocsin import __version__
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, Unavailable
 from tocsin.core.reasons import REASONS
 from tocsin.core.starting import starting
 
@@ -67,6 +67,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             raise click.ClickException(told(error)) from error
+        except Unavailable as error:
+            raise click.ClickException(str(error)) from error
         except Exception as error:
             if type(error).__module__ == "django.db.utils" and OLD_DATABASE.search(str(error)):
                 raise click.ClickException(

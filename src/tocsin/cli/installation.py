@@ -39,12 +39,13 @@ def make(organisation: str = "Tocsin", *, home: Path | None = None) -> None:
     call_command("migrate", verbosity=0, interactive=False)
     from tocsin.centre.members import services
     from tocsin.credentials.content_keys import KeyMissing
-    from tocsin.site import own_keys, store_mark
+    from tocsin.site import lake_bucket, own_keys, store_mark
 
     at = datetime.now(UTC)
     services.found(organisation, at=at)
     try:
         store_mark.require(at)
+        lake_bucket.require(at)
         own_keys.require(organisation, at)
     except (KeyMissing, store_mark.Foreign) as error:
         raise click.ClickException(str(error)) from error

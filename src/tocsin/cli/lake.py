@@ -255,12 +255,53 @@ def shared(login: str, by: str, most: int, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 def take(yes: bool) -> None:
     """Say that the store belongs to this database from now on, and not to the one that used it before."""
-    from tocsin.site import store_mark
+    from tocsin.site import lake_bucket, store_mark
 
-    if store_mark.is_ours():
+    if store_mark.is_ours() and lake_bucket.is_ours():
         click.echo("The store belongs to this database already.")
         return
     if not yes:
         click.confirm("Is the other one gone for good? Both on one store would destroy each other's files", abort=True)
-    store_mark.adopt(datetime.now(UTC))
+    for mark in (store_mark, lake_bucket):
+        if not mark.is_ours():
+            mark.adopt(datetime.now(UTC))
     click.echo("The store belongs to this database now. What used it before does not start on it any more.")
+
+
+@lake.command("carry")
+@click.option("--back", is_flag=True, help="From the bucket to this machine.")
+def carry(back: bool) -> None:
+    """Bring the observations into the bucket that `lake` in tocsin.toml names.
+
+    The portal and the workers are stopped. Each file is compared with its digest; what was stopped goes on where it was
+    when it is called again. Afterwards the files are in the bucket alone, or, with --back, in both: take the line out
+    of tocsin.toml then.
+    """
+    from django.conf import settings
+
+    from tocsin.lake import buckets
+    from tocsin.site import lake_bucket, occupancy, store_mark
+
+    if not buckets.mounts():
+        raise click.ClickException("tocsin.toml names no bucket: a line `lake`.")
+    try:
+        occupancy.take_alone(settings.INSTALLATION.home)
+    except occupancy.Occupied as error:
+        raise click.ClickException(
+            "The portal, a worker or a command has this installation open. Stop them first (systemctl stop tocsin), on "
+            "every machine that works on it."
+        ) from error
+    try:
+        with _bar("Carrying") as progress:
+            act = lake_bucket.carry_back if back else lake_bucket.carry
+            count, missing = act(progress, datetime.now(UTC))
+    except store_mark.Foreign as error:
+        raise click.ClickException(str(error)) from error
+    if missing:
+        listed = "\n".join(f"  {path}" for path in missing[:20])
+        raise click.ClickException(
+            f"{len(missing)} of {count} files are missing or are not what was registered, the others are carried:\n"
+            f"{listed}"
+        )
+    where = "on this machine too. Take the line `lake` out of tocsin.toml" if back else "in the bucket"
+    click.echo(f"{count} files lie {where}.")

@@ -104,11 +104,12 @@ def _recall_again() -> None:
     from tocsin.centre.recall.services import replay
     from tocsin.centre.retention.purging import replay as end_again
     from tocsin.credentials.content_keys import KeyMissing
-    from tocsin.site import own_keys, store_mark
+    from tocsin.site import lake_bucket, own_keys, store_mark
 
     now = datetime.now(UTC)
     try:
         store_mark.require(now)
+        lake_bucket.require(now)
     except store_mark.Foreign as error:
         raise click.ClickException(str(error)) from error
     try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from io import BytesIO
 from ipaddress import ip_address, ip_network
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ import polars as pl
 
 from tocsin.core.errors import InputError
 from tocsin.core.observations import DRAFT
-from tocsin.core.reading import Heading, Item, Rejection, Rows, Source, Thing, draft_frame
+from tocsin.core.reading import Heading, Item, Rejection, Rows, Source, Stretch, Thing, draft_frame
 from tocsin.core.words import Unit
 
 from . import _json, _json_outline
@@ -69,8 +70,48 @@ def whole(data: bytes) -> bool:
     return True
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes] | Rejection]:
-    number = 0
+def cut_lines(source: Source, block_bytes: int, wrappers: tuple[str, ...] = ()) -> list[Stretch] | None:
+    """The stretches of a file with a record on each line; None where `records` would not read it line by line."""
+    with source.open() as stream:
+        head = stream.read(HEAD_BYTES)
+    seen = outline(_json.text_of(head))
+    if seen.kind == "array" or any(seen.keys.get(name) == b"[" for name in wrappers) or not is_lines(head):
+        return None
+    found: list[Stretch] = []
+    at = number = 0
+    with source.open() as stream:
+        left = b""
+        while more := stream.read(block_bytes):
+            data = left + more
+            end = len(data) if len(more) < block_bytes else data.rfind(b"\n") + 1
+            if not end:
+                if len(data) > LINE_LIMIT_BYTES:
+                    return None
+                left = data
+                continue
+            found.append(Stretch(at, at + end, number, is_first=not found))
+            number += sum(1 for line in data[:end].split(b"\n") if line.removeprefix(b"\xef\xbb\xbf").strip())
+            left, at = data[end:], at + end
+        if left:
+            found.append(Stretch(at, at + len(left), number, is_first=not found))
+    return found
+
+
+def converted_cut(
+    source: Source, convert: Convert, stretches: Sequence[Stretch], unit: Unit = Unit.OBJECT
+) -> Iterator[Item]:
+    """The records of these stretches, as `converted` reads those of the whole."""
+
+    def held() -> Iterator[tuple[int, bytes] | Rejection]:
+        with source.open() as stream:
+            for each in stretches:
+                stream.seek(each.start)
+                yield from _lines(BytesIO(stream.read(each.end - each.start)), each.line)
+
+    yield from gathered((_made(found, convert, unit) for found in held()), unit)
+
+
+def _lines(stream: BinaryIO, number: int = 0) -> Iterator[tuple[int, bytes] | Rejection]:
     while line := stream.readline(LINE_LIMIT_BYTES):
         if len(line) == LINE_LIMIT_BYTES and not line.endswith(b"\n"):
             raise InputError("line-too-long", position=f"line {number + 1}")

@@ -5,10 +5,10 @@ Source: the IDEA definition of CESNET, format IDEA0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Item, Rejection, Sample, Source
+from tocsin.core.reading import Format, Item, Rejection, Sample, Source, Stretch
 from tocsin.core.roles import peer_role, source_role
 from tocsin.core.words import EventType, Role, Unit
 
@@ -44,6 +44,16 @@ _VALUES = (
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """A row for each address or name of the sources; of the targets where an alert names no source."""
     return _records.converted(source, _alert)
+
+
+def cut(source: Source, profile: Profile, block_bytes: int) -> list[Stretch] | None:
+    """The stretches of a file with a record on each line."""
+    return _records.cut_lines(source, block_bytes)
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    return _records.converted_cut(source, _alert, stretches)
 
 
 def _alert(record: dict[str, object], number: int, raw: bytes) -> Iterator[Made]:
@@ -151,4 +161,6 @@ FORMAT = Format(
     read=read,
     media_types=("application/json", "application/x-ndjson"),
     extensions=(".json", ".jsonl", ".idea"),
+    cut=cut,
+    read_cut=read_cut,
 )

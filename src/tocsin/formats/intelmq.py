@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Item, Rejection, Sample, Source
+from tocsin.core.reading import Format, Item, Rejection, Sample, Source, Stretch
 from tocsin.core.roles import event_type, peer_role, source_role
 from tocsin.core.words import EventType, Unit
 
@@ -51,10 +51,23 @@ COLUMNS = {
 HASHES = ("md5", "sha1", "sha256")
 _DROPPED = ("source.", "destination.", "time.", "feed.", "malware.", "protocol.", "event_description.")
 
+WRAPPERS = ("data", "events", "reports")
+"""Members that hold the list where it is not one record a line."""
+
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Rows of the events; a record that names no source and no hash is refused."""
-    return _records.converted(source, _messages, ("data", "events", "reports"))
+    return _records.converted(source, _messages, WRAPPERS)
+
+
+def cut(source: Source, profile: Profile, block_bytes: int) -> list[Stretch] | None:
+    """The stretches of a file with a record on each line."""
+    return _records.cut_lines(source, block_bytes, WRAPPERS)
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    return _records.converted_cut(source, _messages, stretches)
 
 
 def _messages(record: dict[str, object], number: int, raw: bytes) -> Iterator[Made]:
@@ -188,4 +201,6 @@ FORMAT = Format(
     read=read,
     media_types=("application/json", "application/x-ndjson"),
     extensions=(".json", ".jsonl", ".dump"),
+    cut=cut,
+    read_cut=read_cut,
 )

@@ -7,14 +7,14 @@ are data: which keys tell them, which path fills which column. Lists of plain st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from tocsin.core.errors import InputError
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source
+from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source, Stretch
 from tocsin.core.typed import recognise_value
 from tocsin.core.wallets import canonical_wallet
 from tocsin.core.words import Unit
@@ -249,21 +249,44 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """Rows of the records, or of the strings, and why a record gave none."""
-    with source.open() as stream:
-        head = _json.text_of(stream.read(_records.HEAD_BYTES))
+    head = _head_of(source)
     seen = _records.outline(head)
     if _is_list_of_texts(head):
         yield from _texts(source, profile)
         return
-    wrappers = tuple(
+    yield from _headings(seen)
+    yield from _records.converted(source, _converter(profile), _wrappers(seen))
+
+
+def cut(source: Source, profile: Profile, block_bytes: int) -> list[Stretch] | None:
+    """The stretches of a file with a record on each line."""
+    return _records.cut_lines(source, block_bytes, _wrappers(_records.outline(_head_of(source))))
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    if any(each.is_first for each in stretches):
+        yield from _headings(_records.outline(_head_of(source)))
+    yield from _records.converted_cut(source, _converter(profile), stretches)
+
+
+def _head_of(source: Source) -> bytes:
+    with source.open() as stream:
+        return _json.text_of(stream.read(_records.HEAD_BYTES))
+
+
+def _wrappers(seen: _json_outline.Outline) -> tuple[str, ...]:
+    return tuple(
         name
         for name in (seen.item_of, *seen.keys)
         if name and seen.keys.get(name) == b"[" and (name == seen.item_of or name == "data")
     )[:1]
+
+
+def _headings(seen: _json_outline.Outline) -> Iterator[Heading]:
     title = seen.keys.get("title")
     if title and title[:1] == b'"':
         yield Heading(title=str(orjson.loads(title)) if _records.whole(title) else "")
-    yield from _records.converted(source, _converter(profile), wrappers)
 
 
 def _converter(profile: Profile) -> Callable[[dict[str, object], int, bytes], Iterator[Made]]:
@@ -465,4 +488,6 @@ FORMAT = Format(
     read=read,
     media_types=("application/json", "application/x-ndjson"),
     extensions=(".json", ".jsonl", ".log"),
+    cut=cut,
+    read_cut=read_cut,
 )

@@ -5,10 +5,10 @@ Source: the n6 data specification (categories and fields of the REST and stream 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Item, Rejection, Sample, Source
+from tocsin.core.reading import Format, Item, Rejection, Sample, Source, Stretch
 from tocsin.core.words import EventType, Role, Unit
 
 from . import _records
@@ -57,10 +57,23 @@ _USED = frozenset(
     }
 )
 
+WRAPPERS = ("events", "data")
+"""Members that hold the list where it is not one record a line."""
+
 
 def read(source: Source, profile: Profile) -> Iterator[Item]:
     """A row for each address, or for the name, web address or digest of an incident."""
-    return _records.converted(source, _incident, ("events", "data"))
+    return _records.converted(source, _incident, WRAPPERS)
+
+
+def cut(source: Source, profile: Profile, block_bytes: int) -> list[Stretch] | None:
+    """The stretches of a file with a record on each line."""
+    return _records.cut_lines(source, block_bytes, WRAPPERS)
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    return _records.converted_cut(source, _incident, stretches)
 
 
 def _incident(record: dict[str, object], number: int, raw: bytes) -> Iterator[Made]:
@@ -167,4 +180,6 @@ FORMAT = Format(
     read=read,
     media_types=("application/json", "application/x-ndjson"),
     extensions=(".json", ".jsonl"),
+    cut=cut,
+    read_cut=read_cut,
 )

@@ -8,7 +8,7 @@ of lines that are values decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import polars as pl
@@ -16,7 +16,7 @@ from dateutil import parser as dateutil
 
 from tocsin.core.observations import DRAFT
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source
+from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source, Stretch
 from tocsin.core.words import Kind, Unit
 
 from ._banners import feed_of
@@ -26,6 +26,7 @@ from ._tables import BLOCK_BYTES, LINE_LIMIT_BYTES, Feed
 
 SAMPLE_BYTES = 256 << 10
 SAMPLE_LINES = 2_000
+BOM = b"\xef\xbb\xbf"
 
 _HOSTS = r"^(?:0\.0\.0\.0|127\.0\.0\.1|255\.255\.255\.255|::1?|fe80::1%lo0)\s+(\S+)"
 _FILTER = r"^(?:@@)?\|\|?([^\^/$|]+)\^?(?:\$.*)?$"
@@ -129,11 +130,11 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
     yield heading
     constants = _said_of_all(head, source.name)
     reference: str | None = None
-    marks = (profile.comment,) if profile.comment else ("#", ";", "//", "!")
+    marks = _marks(profile)
     with source.open() as stream:
         feed = Feed(stream)
-        if head.startswith(b"\xef\xbb\xbf"):
-            stream.seek(3)
+        if head.startswith(BOM):
+            stream.seek(len(BOM))
         while data := feed.block(block_bytes):
             end = len(data) if feed.ended else data.rfind(b"\n") + 1
             if not end:
@@ -145,11 +146,53 @@ def read(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> It
                 continue
             feed.put_back(data[end:])
             frame, reference = _rows(data[:end], feed.line, marks, reference)
-            feed.line += data.count(b"\n", 0, end) + (data[end - 1 : end] != b"\n")
-            if frame.height:
-                frame = frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items())
-            if frame.height:
-                yield Rows(frame, unit=Unit.LINE)
+            feed.line += _lines_in(data, end)
+            yield from _told(frame, constants)
+
+
+def cut(source: Source, profile: Profile, block_bytes: int = BLOCK_BYTES) -> list[Stretch] | None:
+    """The blocks of the list. None where remarks name references, which hold for what follows them, or a line is too
+    long."""
+    found: list[Stretch] = []
+    with source.open() as stream:
+        at = len(BOM) if stream.read(len(BOM)) == BOM else 0
+        stream.seek(at)
+        feed = Feed(stream)
+        while data := feed.block(block_bytes):
+            end = len(data) if feed.ended else data.rfind(b"\n") + 1
+            if not end or b"eference:" in data:
+                return None
+            found.append(Stretch(at, at + end, feed.line, is_first=not found))
+            feed.put_back(data[end:])
+            feed.line += _lines_in(data, end)
+            at += end
+    return found
+
+
+def read_cut(source: Source, profile: Profile, stretches: Sequence[Stretch]) -> Iterator[Item]:
+    """What stands in some of them."""
+    with source.open() as stream:
+        head = stream.read(SAMPLE_BYTES)
+        constants, marks = _said_of_all(head, source.name), _marks(profile)
+        for each in stretches:
+            if each.is_first:
+                yield _heading(head, source.name)
+            stream.seek(each.start)
+            frame, _ = _rows(stream.read(each.end - each.start), each.line, marks, None)
+            yield from _told(frame, constants)
+
+
+def _lines_in(data: bytes, end: int) -> int:
+    return data.count(b"\n", 0, end) + (data[end - 1 : end] != b"\n")
+
+
+def _marks(profile: Profile) -> tuple[str, ...]:
+    return (profile.comment,) if profile.comment else ("#", ";", "//", "!")
+
+
+def _told(frame: pl.DataFrame, constants: Mapping[str, str]) -> Iterator[Rows]:
+    if frame.height:
+        yield Rows(frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items()), unit=Unit.LINE)
 
 
 def _rows(block: bytes, line: int, marks: tuple[str, ...], reference: str | None) -> tuple[pl.DataFrame, str | None]:
@@ -271,6 +314,8 @@ FORMAT = Format(
     read=read,
     media_types=("text/plain",),
     extensions=(".txt", ".list", ".ipset", ".netset", ".hosts", ".md5", ".sha1", ".sha256"),
+    cut=cut,
+    read_cut=read_cut,
 )
 
 __all__ = ["FORMAT", "is_value_line", "read", "recognise"]

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tocsin.core.errors import InputError
+from tocsin.core.errors import InputError, Unavailable
+
+from . import buckets
 
 I = TypeVar("I")  # noqa: E741 - one item.
 T = TypeVar("T")
@@ -35,6 +37,10 @@ class Engine(Protocol):
     def width(self) -> int:
         """How many run at once."""
 
+    @property
+    def least_bytes(self) -> int:
+        """Below so many bytes of files nothing is gained by asking it."""
+
     def ask(
         self, part: Callable[[Path], T], files: Sequence[Path], *, is_search: bool = False, alive: Alive = silent
     ) -> Iterator[T]:
@@ -53,6 +59,7 @@ class Embedded:
 
     is_spread = False
     width = 1
+    least_bytes = 0
 
     def ask(
         self, part: Callable[[Path], T], files: Sequence[Path], *, is_search: bool = False, alive: Alive = silent
@@ -61,7 +68,14 @@ class Embedded:
 
     def make(self, step: Callable[[I], T], items: Iterable[I], *, alive: Alive = silent) -> Iterator[T]:
         for item in items:
-            yield step(item)
+            try:
+                found = step(item)
+            except Exception as error:
+                # What reads a bucket for us has errors of its own where the store goes away in the middle.
+                if not buckets.mounts() or not type(error).__module__.startswith("polars"):
+                    raise
+                raise Unavailable("the object store stopped answering in the middle of a question, or a file there is damaged") from error
+            yield found
             alive()
 
     def stop(self) -> None:
@@ -71,14 +85,19 @@ class Embedded:
 EMBEDDED = Embedded()
 
 
-def engine_at(address: str, key: Path, options: Mapping[str, str]) -> Engine:
-    """The engine that a line of the settings names: empty for this process. Nothing is started before it is asked."""
+def engine_at(address: str, key: Path, options: Mapping[str, str], least_bytes: int | None = None) -> Engine:
+    """The engine that a line of the settings names: empty for this process. Nothing is started before it is asked.
+
+    `least_bytes`: what reads less is answered here all the same; 0 for nothing."""
     require_address(address)
     if not address:
         return EMBEDDED
-    from .spark import Spark
+    from .spark import Least, Spark
 
-    return Spark(address, key, options)
+    usual = Least()
+    bytes_read = usual.bytes_read if least_bytes is None else least_bytes
+    least = Least(bytes_read=bytes_read, files_searched=usual.files_searched if bytes_read else 0)
+    return Spark(address, key, options, least=least)
 
 
 def require_address(address: str) -> None:

@@ -6,13 +6,15 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from tocsin.core.observations import SCHEMA
 
-from . import index, parquet
+from . import buckets, index, parquet
 from .keys import PLAIN, Keys, Writer, prefix_in
 
 ROW_GROUP = 8_192
@@ -22,6 +24,8 @@ SORTED_ROW_GROUP = 4_096
 ROWS_IN_FILE = 250_000
 """Rows of one file at ingest: what is held in memory at once."""
 COMPRESSION_LEVEL = 1
+HEAD_BYTES = 1 << 16
+HEADS_KNOWN = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +86,33 @@ def write(frame: pl.DataFrame, path: Path, seal: Writer | None = None, *, row_gr
 def index_anew(path: Path, keys: Keys) -> None:
     """Make the index of a file again, covered where the file is sealed; with a key that sealed nothing before."""
     seal = None if prefix_in(path) is None else replace(keys, seals=True).writer()
-    index.write(parquet.read(path, keys), index.index_path(path), None if seal is None else seal.fresh())
+    copy = buckets.copy_of(path)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    index.write(parquet.read(path, keys), index.index_path(copy), None if seal is None else seal.fresh())
+    for each in index.beside(path):
+        buckets.hand_over(each)
+
+
+def has_index(path: Path, keys: Keys) -> bool:
+    """Whether a file has an index of this version. One in a bucket is not fetched for it: its head says so."""
+    if buckets.mount_of(path) is None:
+        return index.opened(path, keys) is not None
+    return all(map(_is_of_this_version, index.beside(path)))
+
+
+@lru_cache(maxsize=HEADS_KNOWN)
+def _is_of_this_version(path: Path) -> bool:
+    try:
+        with buckets.opened(path) as stream:
+            schema = pa.ipc.open_stream(pa.py_buffer(stream.read(HEAD_BYTES))).schema
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    return bool((schema.metadata or {}).get(b"version") == index.VERSION)
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
+    with buckets.opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -111,11 +136,10 @@ def is_older(path: Path, seconds: float) -> bool:
 def move_into(written: Written, store: Path, relative: str) -> None:
     """Give a finished file its name in the store, with its index; durable when this returns."""
     target = store / relative
-    target.parent.mkdir(parents=True, exist_ok=True)
     # What took hours to read must not look like a leftover of hours ago before it is registered.
     os.utime(written.path)
-    index_from, index_to = index.index_path(written.path), index.index_path(target)
-    index_from.replace(index_to)
-    index_from.with_suffix(".facts").replace(index_to.with_suffix(".facts"))
-    written.path.replace(target)
-    sync(target.parent)
+    for made, named in zip(index.beside(written.path), index.beside(target), strict=True):
+        buckets.keep(made, named, with_copy=True)
+    buckets.keep(written.path, target)
+    if buckets.mount_of(target) is None:
+        sync(target.parent)

@@ -31,6 +31,7 @@ import pyarrow as pa
 
 from tocsin.core.words import Kind, Role
 from tocsin.credentials.content_keys import KeyMissing
+from tocsin.lake import buckets
 from tocsin.lake.keys import PLAIN, FileKey, Keys, Veil
 from tocsin.lake.repeats import order_of
 from tocsin.lake.scope import is_guarded
@@ -74,6 +75,12 @@ Facts = npt.NDArray[np.void]
 def index_path(parquet: Path) -> Path:
     """Where the index of a Parquet file lies."""
     return parquet.with_suffix(".index")
+
+
+def beside(parquet: Path) -> tuple[Path, Path]:
+    """Both files that lie beside a Parquet file."""
+    path = index_path(parquet)
+    return path, path.with_suffix(".facts")
 
 
 def text_hash(texts: pl.Series) -> UINT64:
@@ -292,9 +299,9 @@ def write(frame: pl.DataFrame, path: Path, key: FileKey | None = None) -> None:
 
 def is_of(frame: pl.DataFrame, parquet: Path, keys: Keys) -> bool:
     """Whether what lies beside a file is what its rows make, to the last byte of every column."""
-    path = index_path(parquet)
+    buckets.forget_copies(beside(parquet))  # It is the bucket that is asked.
     try:
-        lying = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
+        lying = _lying(parquet)
     except (pa.ArrowInvalid, OSError):
         return False
     if lying[0] is None or lying[1] is None:
@@ -422,8 +429,10 @@ def load(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
 
 def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     """The same for who reads a file once. Raises KeyMissing where it is covered and the key is not here."""
-    path = index_path(parquet)
-    where, what = _tables(path, 5), _tables(path.with_suffix(".facts"), 3)
+    where, what = _lying(parquet)
+    if (where is None or what is None) and buckets.mount_of(parquet) is not None:
+        buckets.forget_copies(beside(parquet))  # Another machine may have made a newer one.
+        where, what = _lying(parquet)
     if where is None or what is None:
         return None
     entries, addresses, frequent, sums, guarded = where
@@ -447,6 +456,11 @@ def opened(parquet: Path, keys: Keys = PLAIN) -> FileIndex | None:
     )
 
 
+def _lying(parquet: Path) -> tuple[Sequence[pa.Table] | None, Sequence[pa.Table] | None]:
+    where, what = beside(parquet)
+    return _tables(where, 5), _tables(what, 3)
+
+
 def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
     """What covers the file of this table; None where it lies open."""
     prefix = (table.schema.metadata or {}).get(_SEALED_BY)
@@ -455,9 +469,10 @@ def _veil_of(table: pa.Table, keys: Keys) -> Veil | None:
 
 def _tables(path: Path, count: int) -> Sequence[pa.Table] | None:
     """The tables of a file that this version wrote, where they lie."""
-    if not path.exists():
+    try:
+        source = buckets.used_here(path, lambda copy: pa.memory_map(str(copy)))
+    except FileNotFoundError:
         return None
-    source = pa.memory_map(str(path))
     tables = []
     try:
         for _ in range(count):

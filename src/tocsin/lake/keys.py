@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algori
 
 from tocsin.credentials.content_keys import KeyMissing
 
+from . import buckets
+
 MARK: Final = b"TLAKE1"
 KEY_BYTES, NUMBER_BYTES, PART_BYTES, BLOCK_BYTES = 32, 8, 12, 16
 WRITER_BYTES = len(MARK) + NUMBER_BYTES + PART_BYTES
@@ -119,7 +121,7 @@ def number_of(prefix: bytes) -> int:
 
 def prefix_in(path: Path) -> bytes | None:
     """How a Parquet file begins that is sealed; None for one in the clear."""
-    with path.open("rb") as stream:
+    with buckets.opened(path) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(size - _TAIL_BYTES, 0))
         tail = stream.read()

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as parquet_encryption
 
+from . import buckets
 from .keys import FileKey, Keys, prefix_in
+
+PREFIXES_KEPT = 65_536
+
+
+@lru_cache(maxsize=PREFIXES_KEPT)
+def _far_prefix(path: Path, mount: buckets.Mount) -> bytes | None:
+    """Of a file in a bucket, where looking costs a request: files never change."""
+    return prefix_in(path)
 
 
 def _key_of(path: Path, keys: Keys) -> bytes | None:
-    prefix = prefix_in(path)
+    mount = buckets.mount_of(path)
+    if mount is None:
+        prefix = prefix_in(path)
+    else:
+        # Where the store does not answer, or has lost the file, it is said plainly here; Polars has words of its own.
+        mount.bucket.size(mount.name_of(path))
+        prefix = _far_prefix(path, mount)
     return None if prefix is None else keys.of(prefix).parquet
 
 
@@ -24,13 +41,17 @@ def _decryption(path: Path, keys: Keys) -> pl.ParquetDecryptionProperties | None
 
 def scan(path: Path, keys: Keys) -> pl.LazyFrame:
     """Its rows, to be asked. Raises KeyMissing, as do all of these."""
-    return pl.scan_parquet(path, decryption=_decryption(path, keys))
+    decryption = _decryption(path, keys)
+    source, how = buckets.for_polars(path)
+    return pl.scan_parquet(source, decryption=decryption, **how)
 
 
 def read(path: Path, keys: Keys, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Its rows, or some columns of them."""
     wanted = None if columns is None else list(columns)
-    return pl.read_parquet(path, columns=wanted, decryption=_decryption(path, keys))
+    decryption = _decryption(path, keys)
+    source, how = buckets.for_polars(path)
+    return pl.read_parquet(source, columns=wanted, decryption=decryption, **how)
 
 
 def opened(
@@ -39,9 +60,11 @@ def opened(
     """The file, for whoever reads single row groups."""
     key = _key_of(path, keys)
     properties = None if key is None else parquet_encryption.create_decryption_properties(key)
+    is_far = buckets.mount_of(path) is not None
     return pq.ParquetFile(
-        path, read_dictionary=list(read_dictionary), pre_buffer=pre_buffer, memory_map=memory_map,
-        decryption_properties=properties,
+        pa.PythonFile(buckets.opened(path), mode="r") if is_far else path, read_dictionary=list(read_dictionary),
+        # Each column of a group would be a request of its own.
+        pre_buffer=pre_buffer or is_far, memory_map=memory_map and not is_far, decryption_properties=properties,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from tocsin.core.errors import Unavailable
 
-from . import orders
+from . import buckets, orders
 from .engine import EMBEDDED, Alive, silent
 
 I = TypeVar("I")  # noqa: E741 - one item.
@@ -76,6 +76,10 @@ class Spark:
             return int(self._options.get("spark.default.parallelism", USUAL_WIDTH))
         return int(self._begun().sparkContext.defaultParallelism)
 
+    @property
+    def least_bytes(self) -> int:
+        return self._least.bytes_read
+
     def ask(
         self, part: Callable[[Path], T], files: Sequence[Path], *, is_search: bool = False, alive: Alive = silent
     ) -> Iterator[T]:
@@ -95,14 +99,14 @@ class Spark:
     def _is_little(self, files: Sequence[Path], is_search: bool) -> bool:
         if is_search:
             return len(files) < self._least.files_searched
-        return sum(path.stat().st_size for path in files) < self._least.bytes_read
+        return not buckets.hold(files, self._least.bytes_read)
 
     def _done(self, step: Callable[[Any], T], items: Sequence[Any], alive: Alive) -> list[T]:
         """The answers for all items. Raises Unavailable where the cluster gives none."""
         if not items:
             return []
         key = orders.made_key(self._key)
-        order = orders.sealed((step, list(items)), key, orders.ORDER)
+        order = orders.sealed((step, list(items), buckets.mounts()), key, orders.ORDER)
         told = str(self._key)
 
         def over(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tocsin.lake import orders
+from tocsin.lake import buckets, orders
 
 ANSWERS = pa.schema([("item", pa.int64()), ("body", pa.binary())])
 ORDERS_KEPT = 4
@@ -39,7 +39,8 @@ def run(order: bytes, key_told: str, numbers: Iterator[pa.RecordBatch]) -> Itera
 
 @lru_cache(maxsize=ORDERS_KEPT)
 def _opened(order: bytes, key: bytes) -> tuple[Callable[[Any], Any], Sequence[Any]]:
-    step, items = orders.opened(order, key, orders.ORDER)
+    step, items, mounts = orders.opened(order, key, orders.ORDER)
+    buckets.mount(*mounts)
     return step, items
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from tocsin.core.errors import InputError
 from tocsin.credentials import leaked
+from tocsin.lake.buckets import Mount
 from tocsin.lake.engine import require_address
+from tocsin.transport.objects import object_store
 
 SECRET_SIGNS = 43
 """256 bits, as `tocsin init` writes them and more."""
@@ -42,6 +44,12 @@ class Installation:
     """`sqlite:` (default: the file beside the settings) or a `postgresql://user@host/name` address."""
     store: str = ""
     """Folder of deliveries and observations; default: `store` beside the settings."""
+    lake: str = ""
+    """Where observations lie: empty, in the store; else a bucket, `s3://bucket/prefix?endpoint=https://host`."""
+    lake_access: str = ""
+    """File with the access key and the secret key of the bucket; default: `lake-access` in the folder of the keys."""
+    lake_copies_megabytes: int = 20_480
+    """How much of what lies in a bucket may be copied to this machine, in all."""
     secret: str = "not-installed"  # noqa: S105 - replaced by `tocsin init` with a random one.
     organisation: str = "Tocsin"
     public_origin: str = "http://127.0.0.1:8000"
@@ -74,6 +82,8 @@ class Installation:
     """File of the key that seals what a cluster is told; default: `engine-key` in the folder of the keys."""
     engine_options: Mapping[str, str] = field(default_factory=dict)
     """Settings of Spark, handed on as they are."""
+    engine_least_megabytes: int = 256
+    """Below so much of the lake a question is answered here although a cluster is set; 0: never."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     extra: dict[str, object] = field(default_factory=dict)
 
@@ -95,6 +105,20 @@ class Installation:
     @property
     def engine_key_file(self) -> Path:
         return Path(os.path.expandvars(self.engine_key)) if self.engine_key else self.keys_folder / "engine-key"
+
+    @property
+    def lake_mount(self) -> Mount | None:
+        """What stands behind the folder of observations. Raises InputError where its keys cannot be read."""
+        if not self.lake:
+            return None
+        path = Path(os.path.expandvars(self.lake_access)) if self.lake_access else self.keys_folder / "lake-access"
+        try:
+            found = path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            excerpt = f"{path} cannot be read: two lines, the access key and the secret key of the bucket"
+            raise InputError("invalid-object", position="tocsin.toml", field="lake_access", excerpt=excerpt) from error
+        bucket = object_store(self.lake, found)
+        return Mount(self.store_folder / "observations", bucket, "observations", self.lake_copies_megabytes << 20)
 
     @property
     def leaked_list(self) -> Path | None:
@@ -127,6 +151,9 @@ def load(home: Path | None = None) -> Installation:
         home=folder,
         database=database,
         store=said.get("store", ""),
+        lake=os.environ.get("TOCSIN_LAKE", str(said.get("lake", ""))),
+        lake_access=str(said.get("lake_access", "")),
+        lake_copies_megabytes=int(said.get("lake_copies_megabytes", 20_480)),
         secret=_secret(said, folder),
         organisation=said.get("organisation", "Tocsin"),
         public_origin=said.get("public_origin", "http://127.0.0.1:8000"),
@@ -145,6 +172,7 @@ def load(home: Path | None = None) -> Installation:
         engine=_engine(os.environ.get("TOCSIN_ENGINE", said.get("engine", ""))),
         engine_key=str(said.get("engine_key", "")),
         engine_options=_options(said.get("engine_options", {})),
+        engine_least_megabytes=int(said.get("engine_least_megabytes", 256)),
         limits=_limits(said.get("limits", {})),
     )
 
@@ -229,6 +257,7 @@ def make(home: Path, *, organisation: str = "Tocsin") -> Installation:
             f'secret = "{secrets.token_urlsafe(48)}"\n'
             '# database = "postgresql://tocsin@/tocsin"   # default: SQLite beside this file\n'
             '# store = "/srv/tocsin"                      # default: the folder "store" beside this file\n'
+            '# lake = "s3://bucket/prefix?endpoint=https://host"  # observations; default: the folder of the store\n'
             '# second_place = "/mnt/other/tocsin"         # gets the signed checkpoints of the log\n'
             '# second_factor = "everyone"                 # must have one; or "centre", "offered"\n'
             '# engine = "spark://master:7077"            # asks the lake; default: this machine\n'

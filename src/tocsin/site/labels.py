@@ -166,6 +166,7 @@ ACTIONS: dict[str, str | Promise] = {
     "key.revoked": _("Revoked a key"),
     "lake.compacted": _("Tidied the observation files"),
     "lake.indexed": _("Made the index of an observation file anew"),
+    "lake.carried": _("Carried the observations to another store"),
     "lake.joined": _("Joined observation files"),
     "lake.mended": _("Made lost observation files again from their deliveries"),
     "lake.sealed": _("Sealed an observation file"),

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.lake import buckets
+
 from .databases import database_of
 from .installation import load
 
 INSTALLATION = load()
+buckets.mount(*filter(None, [INSTALLATION.lake_mount]))
 HERE = Path(__file__).resolve().parent
 
 SECRET_KEY = INSTALLATION.secret

@@ -39,7 +39,7 @@ def require(at: datetime) -> None:
         return
     if is_ours():
         return
-    is_known = said["number"] in _known()
+    is_known = said["number"] in known()
     kind = "a copy of this database, or this one in a former place" if is_known else "another database"
     raise Foreign(
         f"The store {_folder()} belongs to {kind}: {said['told']}, since {said['at']}. Two of them on one store would "
@@ -51,7 +51,7 @@ def require(at: datetime) -> None:
 def is_ours() -> bool:
     """Whether there is a mark, and it names this database."""
     said = _mark()
-    return said is not None and said["number"] in _known() and bool(set(said["places"]) & set(_places()))
+    return said is not None and said["number"] in known() and bool(set(said["places"]) & set(places()))
 
 
 def adopt(at: datetime) -> None:
@@ -61,7 +61,7 @@ def adopt(at: datetime) -> None:
     number = secrets.token_hex(16)
     fresh = folder / f"{FILE}.{os.getpid()}"
     with fresh.open("wb") as file:
-        told = {"number": number, "places": _places(), "told": _told(), "at": at.isoformat(timespec="seconds")}
+        told = {"number": number, "places": places(), "told": named(), "at": at.isoformat(timespec="seconds")}
         file.write(orjson.dumps({**told, "own": os.fstat(file.fileno()).st_ino}))
         file.flush()
         os.fsync(file.fileno())
@@ -86,13 +86,13 @@ def _mark() -> dict[str, Any] | None:
     return None
 
 
-def _known() -> set[str]:
+def known() -> set[str]:
     """The numbers of all marks that this database made."""
     found = Entry.objects.filter(subject=SUBJECT, action=ADOPTED).values_list("detail", flat=True)
     return {str(orjson.loads(detail)["number"]) for detail in found}
 
 
-def _places() -> list[str]:
+def places() -> list[str]:
     """Where this database lies; one of them must agree. A file may be renamed, or put back from a backup."""
     if connection.vendor == "sqlite":
         path = Path(connection.settings_dict["NAME"]).resolve()
@@ -105,7 +105,7 @@ def _places() -> list[str]:
         return ["server {} database {}".format(*cursor.fetchone())]
 
 
-def _told() -> str:
+def named() -> str:
     """The database, for a person."""
     said = connection.settings_dict
     if connection.vendor == "sqlite":

@@ -21,7 +21,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
 from tocsin.core.words import Tlp
-from tocsin.lake import compaction, files, index
+from tocsin.lake import buckets, compaction, files, index
 from tocsin.lake.compaction import Joining, Recast, join
 from tocsin.lake.keys import sealed_by
 from tocsin.lake.scope import Batches
@@ -41,6 +41,7 @@ KEPT_AFTER = timedelta(hours=1)
 """How long a retired file stays for readers that hold an older snapshot."""
 LEFT_AFTER = timedelta(days=1)
 """How long a half-written file may rest before it is taken for that of a killed process."""
+OF_A_FILE = (".parquet", ".index", ".facts")
 PREFIX = "lake-"
 HOUSEKEEPING = "keep-house"
 """Kind of the job that joins small files, removes replaced ones and forgets jobs that are done."""
@@ -88,7 +89,7 @@ def reindex(progress: Callable[[], None] = lambda: None) -> int:
     made, keys = 0, all_keys()
     for path in LakeFile.objects.filter(retired_at=None).order_by("pk").values_list("path", flat=True):
         parquet = store_folder() / path
-        if parquet.exists() and index.opened(parquet, keys) is None:
+        if not files.has_index(parquet, keys) and buckets.exists(parquet):
             files.index_anew(parquet, keys)
             made += 1
             progress()
@@ -202,7 +203,7 @@ def still_holds(batches: Batches) -> bool:
     # What was sealed by a key that was given up, nobody has open.
     known = _openable(_with_any_of(batches))
     paths = (store_folder() / path for path in known.values_list("path", flat=True))
-    return any(path.exists() and compaction.holds(path, batches, keys) for path in paths)
+    return any(buckets.exists(path) and compaction.holds(path, batches, keys) for path in paths)
 
 
 def _openable(found: QuerySet[LakeFile]) -> QuerySet[LakeFile]:
@@ -294,16 +295,33 @@ def sweep(at: datetime) -> int:
         gone += 1
     known = set(LakeFile.objects.values_list("path", flat=True))
     oldest = (at - KEPT_AFTER).timestamp()
-    for path in (store / "observations").rglob("*.parquet"):
-        if str(path.relative_to(store)) not in known and files.is_older(path, oldest):
+    newest: dict[Path, float] = {}
+    for path, written_at in buckets.listed(store / "observations"):
+        if path.suffix in OF_A_FILE:
+            whole = path.with_suffix(".parquet")
+            newest[whole] = max(written_at, newest.get(whole, 0.0))
+    for path, written_at in newest.items():
+        if written_at < oldest and str(path.relative_to(store)) not in known:
             remove(path)
             gone += 1
     return gone + _sweep_leftovers(store, at)
 
 
+def _sweep_buckets(oldest: float) -> int:
+    """Uploads in parts that nobody finished; and copies here of what is in the bucket no more."""
+    buckets.forget_gone()
+    try:
+        return sum(each.bucket.forget_unfinished(oldest) for each in buckets.mounts())
+    except Unavailable as error:
+        # Not every store can say so, and not every key may ask.
+        log.warning("unfinished uploads are left as they are: %s", error)
+        return 0
+
+
 def _sweep_leftovers(store: Path, at: datetime) -> int:
     """Halves of uploads, fetches, rewritten files and indexes whose process was killed."""
     oldest = (at - LEFT_AFTER).timestamp()
+    unfinished = _sweep_buckets(oldest)
     places = ("incoming/*", f"work/{PREFIX}*", "observations/*/*.index-*", "observations/*/*.facts-*")
     found = [path for place in places for path in store.glob(place)]
     left = [path for path in found if files.is_older(path, oldest)]
@@ -312,7 +330,7 @@ def _sweep_leftovers(store: Path, at: datetime) -> int:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    return len(left)
+    return len(left) + unfinished
 
 
 def seal_plain(at: datetime, progress: Callable[[int], None] = lambda done: None) -> int:
@@ -325,7 +343,7 @@ def seal_plain(at: datetime, progress: Callable[[int], None] = lambda done: None
         return 0
     store = store_folder()
     for each in in_the_clear():
-        if not (store / each.path).exists():
+        if not buckets.exists(store / each.path):
             continue  # What is lost is for the verification to tell.
         written = compaction.sealed(store / each.path, _temporary(), keys)
         relative = f"{files.day_folder(each.day)}/sealed-{each.pk}-{secrets.token_hex(4)}.parquet"
@@ -363,8 +381,8 @@ def in_the_clear() -> QuerySet[LakeFile]:
 
 
 def remove(path: Path) -> None:
-    for each in (path, index.index_path(path), index.index_path(path).with_suffix(".facts")):
-        each.unlink(missing_ok=True)
+    for each in (path, *index.beside(path)):
+        buckets.remove(each)
 
 
 def verify(progress: Callable[[int], None] | None = None) -> list[tuple[str, str]]:
@@ -373,10 +391,11 @@ def verify(progress: Callable[[int], None] | None = None) -> list[tuple[str, str
     wrong = []
     for number, each in enumerate(LakeFile.objects.filter(retired_at__isnull=True), start=1):
         path = store / each.path
-        if not path.exists():
+        try:
+            if files.file_digest(path) != each.digest:
+                wrong.append((each.path, "changed"))
+        except FileNotFoundError:
             wrong.append((each.path, "missing"))
-        elif files.file_digest(path) != each.digest:
-            wrong.append((each.path, "changed"))
         if progress is not None:
             progress(number)
     return wrong

@@ -36,7 +36,10 @@ def snapshot_of(found: QuerySet[LakeFile]) -> Snapshot:
 def engine() -> Engine:
     """What asks the lake, by the settings. One for all: a cluster is not begun for each question."""
     installation = settings.INSTALLATION
-    return engine_at(installation.engine, installation.engine_key_file, installation.engine_options)
+    return engine_at(
+        installation.engine, installation.engine_key_file, installation.engine_options,
+        installation.engine_least_megabytes << 20,
+    )  # fmt: skip
 
 
 def all_keys() -> Keys:

@@ -23,7 +23,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict
 from tocsin.credentials.content_keys import KeyMissing
-from tocsin.lake import files, index, parquet
+from tocsin.lake import buckets, files, index, parquet
 from tocsin.lake.keys import Keys
 
 from . import lake, originals
@@ -282,9 +282,9 @@ def unregistered(at: datetime) -> Iterator[Found]:
     store = store_folder()
     oldest = (at - lake.KEPT_AFTER).timestamp()
     known = set(LakeFile.objects.values_list("path", flat=True))
-    for path in sorted((store / "observations").glob("*/*.parquet")):
+    for path, written_at in sorted(buckets.listed(store / "observations")):
         relative = str(path.relative_to(store))
-        if relative not in known and files.is_older(path, oldest):
+        if path.suffix == ".parquet" and relative not in known and written_at < oldest:
             yield Found(Kind.OBSERVATIONS, relative, Fault.UNREGISTERED)
     for folder in sorted((store / "deliveries").glob("*")):
         asked = Delivery.objects.filter(sha256__startswith=folder.name).values_list("sha256", flat=True)
@@ -318,7 +318,7 @@ def _is_sound(known: StoreFault) -> bool:
         each = _live().filter(path=known.path).first()
         return each is None or fault_of_file(store_folder() / each.path, each.digest, all_keys()) is None
     if known.fault == Fault.UNREGISTERED:
-        return not (store_folder() / known.path).exists()
+        return not buckets.exists(store_folder() / known.path)
     return False
 
 

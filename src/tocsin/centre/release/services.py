@@ -39,6 +39,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, narrowest, retention
 from tocsin.handling.sets import PAP
+from tocsin.lake import buckets
 from tocsin.lake.engine import EMBEDDED
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares, spread_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
@@ -59,8 +60,6 @@ PURPOSE = "PROTECT"
 REVIEW_MONTHS = 6
 _MANY_ROWS = 300_000
 _MANY_BYTES = 16 << 20
-_BYTES_SPREAD = 256 << 20
-"""Below it a cluster is not worth asking."""
 _OBJECTS_BETWEEN_SEARCHES = 200_000
 _ATTEMPTS = 5
 _PATIENCE_SECONDS = 5
@@ -326,13 +325,15 @@ def _dealt(
 ) -> dict[str, Share]:
     """The shares, dealt in processes of their own where there is much: their memory is kept while they work, and given
     back before packages are composed."""
-    if snapshot.engine.is_spread and sum(path.stat().st_size for path in snapshot.files) >= _BYTES_SPREAD:
+    if snapshot.engine.is_spread and buckets.hold(snapshot.files, snapshot.engine.least_bytes):
         return spread_shares(snapshot, scopes, codes, folder, partial(alive, 0))
-    if processes < 2 or sum(path.stat().st_size for path in snapshot.files) < _MANY_BYTES:
+    if processes < 2 or not buckets.hold(snapshot.files, _MANY_BYTES):
         return deal_shares(snapshot, scopes, codes, folder, on_rows=alive)
     # Every so many-th file: neighbours are of one day and of like size.
     files = [found for start in range(processes) if (found := snapshot.files[start::processes])]
-    with _one_thread_each(), ProcessPoolExecutor(len(files), mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    told = buckets.mounts()
+    with _one_thread_each(), ProcessPoolExecutor(len(files), context, buckets.mount, told) as pool:
         dealing = [
             pool.submit(deal_shares, replace(snapshot, files=some, engine=EMBEDDED), scopes, codes, folder / str(place))
             for place, some in enumerate(files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from tocsin.centre.intake.models import Delivery, LakeFile
 from tocsin.centre.intake.originals import digest_of
 from tocsin.centre.intake.services import store_folder
 from tocsin.centre.intake.store import delivery_path
+from tocsin.lake import buckets
 from tocsin.lake.files import file_digest
 from tocsin.site.databases import database_of
 
@@ -122,9 +122,9 @@ def _tell(told: Callable[[int, int], None], done: int, whole: int) -> int:
 
 def _fault(path: Path, size: int | None, digest: str, digest_of_file: Callable[[Path], str]) -> list[str]:
     try:
-        found = os.stat(path)  # noqa: PTH116 - one call for each of a million files.
+        found = buckets.size(path)
     except OSError:
         return [f"{path} is missing"]
-    if size is not None and found.st_size != size:
-        return [f"{path} has {found.st_size:,} bytes, where {size:,} were registered"]
+    if size is not None and found != size:
+        return [f"{path} has {found:,} bytes, where {size:,} were registered"]
     return [f"{path} is not what was registered"] if digest and digest_of_file(path) != digest else []

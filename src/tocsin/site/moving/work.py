@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from tocsin.centre.audit import tree
 from tocsin.centre.audit.services import record
-from tocsin.site import own_keys, second_wall, store_mark
+from tocsin.site import lake_bucket, own_keys, second_wall, store_mark
 from tocsin.site.act_log import log_of_acts
 
 from . import notes, places
@@ -293,6 +293,8 @@ class Move:
         with self.target.as_our_own():
             if not store_mark.is_ours():
                 store_mark.adopt(datetime.now(UTC))
+            if not lake_bucket.is_ours():
+                lake_bucket.adopt(datetime.now(UTC))
 
 
 def give_up() -> Note | None:

@@ -1,0 +1,134 @@
+"""An installation whose observations lie in a real bucket, worked by real processes: the same as one on a disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import object_store
+from tests.faults.installation import Installation, kill, made
+from tests.faults.movable import told
+
+NO_SERVER = pytest.mark.skipif(
+    bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="on its own SQLite: in the first pass"
+)
+pytestmark = [NO_SERVER, pytest.mark.slow, pytest.mark.timeout(600)]
+ELSEWHERE = ("files",)
+"""What lies in the folder of observations."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
+    if why_not := object_store.missing():
+        pytest.skip(f"in a bucket: {why_not}")
+    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return made(tmp_path_factory.mktemp("bucket") / "waiting")
+
+
+@pytest.fixture(scope="module")
+def on_disk(waiting: Installation) -> Installation:
+    """What all is compared with."""
+    installation = waiting.copy(waiting.home.parent / "on-disk")
+    installation.finish()
+    return installation
+
+
+@pytest.fixture(scope="module")
+def expected(on_disk: Installation) -> dict[str, Any]:
+    return on_disk.told()
+
+
+def in_bucket(
+    installation: Installation, store: object_store.Store, prefix: str, keys: tuple[str, str] = object_store.KEYS
+) -> Installation:
+    (installation.home / "keys" / "lake-access").write_text("\n".join(keys) + "\n")
+    installation.environment |= {"TOCSIN_LAKE": store.address(prefix)}
+    return installation
+
+
+def held(store: object_store.Store, prefix: str) -> set[str]:
+    return {name for name, _ in store.at(prefix).listed("observations/")}
+
+
+def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    for what in expected.keys() - {*ELSEWHERE}:
+        assert found[what] == expected[what], what
+
+
+def test_killed_in_the_middle_of_an_ingest(
+    store: object_store.Store, waiting: Installation, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    installation = in_bucket(waiting.copy(tmp_path / "killed"), store, "killed")
+    kills = 0
+    while kills < 2 and installation.open_jobs():
+        before = held(store, "killed")
+        installation.let_leases_run_out()
+        worker = installation.worker()
+        until = time.monotonic() + 60
+        # The first object of a file is there and the others are not, or are and nobody knows of them.
+        while worker.poll() is None and held(store, "killed") == before and time.monotonic() < until:
+            time.sleep(0.002)
+        kill(worker)
+        kills += 1
+    installation.finish()
+    found = installation.told()
+    same(found, expected)
+    assert kills == 2
+    assert found["files"] == [], "Parquet lies in the bucket alone"
+    parquet = {name for name in held(store, "killed") if name.endswith(".parquet")}
+    assert {path for path, _ in found["registered"]} <= parquet
+
+
+def test_carried_there_and_back(
+    store: object_store.Store, on_disk: Installation, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    installation = on_disk.copy(tmp_path / "carried")
+    asked = ("lookup", "h17.phish.example", "--json")
+    answer = told(installation, *asked)
+    in_bucket(installation, store, "carried")
+    assert "tocsin lake carry" in told(installation, "work", "--until-idle", status=1)
+    assert held(store, "carried") == set()
+    assert "lie in the bucket" in told(installation, "lake", "carry")
+    assert "joined" in told(installation, "lake", "compact")
+    told(installation, "lake", "verify")
+    store.stop()
+    assert "does not answer" in told(installation, *asked, status=1)
+    store.start()
+    joined = installation.told()
+    assert len(joined["registered"]) < len(expected["registered"])
+    assert joined["files"] == [], "Parquet lies in the bucket alone"
+    assert all(joined["files as registered"])
+    assert joined["rows digest"] == expected["rows digest"]
+    assert told(installation, *asked) == answer
+    # Another installation on the same bucket is refused, and so is this one without its line.
+    other = in_bucket(on_disk.copy(tmp_path / "other"), store, "carried")
+    assert "belongs to another database" in told(other, "work", "--until-idle", status=1)
+    line = installation.environment.pop("TOCSIN_LAKE")
+    assert "The observations lie in s3://tocsin/carried" in told(installation, "work", "--until-idle", status=1)
+    installation.environment["TOCSIN_LAKE"] = line
+    assert "on this machine too" in told(installation, "lake", "carry", "--back")
+    del installation.environment["TOCSIN_LAKE"]
+    back = installation.told()
+    assert back["rows digest"] == expected["rows digest"]
+    assert all(back["files as registered"])
+    assert {path for path, _ in back["registered"]} <= {f"observations/{name}" for name in back["files"]}
+
+
+def test_what_is_wrong_is_said(store: object_store.Store, waiting: Installation, tmp_path: Path) -> None:
+    installation = in_bucket(waiting.copy(tmp_path / "wrong"), store, "wrong", ("nobody", "secret-of-nobody"))
+    said = told(installation, "work", "--until-idle", status=1)
+    assert "does not know the access key" in said
+    assert "Traceback" not in said
+    assert "secret-of-nobody" not in said
+    (installation.home / "keys" / "lake-access").unlink()
+    assert "lake-access" in told(installation, "work", "--until-idle", status=1)
