@@ -22,6 +22,7 @@ from django.utils.translation import get_language, gettext
 
 from tocsin.centre.members import rules
 from tocsin.centre.members.models import Person
+from tocsin.centre.pages import Page
 from tocsin.products.text_safety import DECEIVING
 from tocsin.reference.countries import country as country_of_code
 
@@ -357,6 +358,12 @@ def address_with(context: RequestContext, **changes: object) -> str:
             query[name] = str(value)
     address: str = query.urlencode()
     return "?" + address
+
+
+@register.simple_tag(takes_context=True)
+def page_at(context: RequestContext, page: Page[object], cursor: str = "") -> str:
+    """The present address with the list at this cursor; without one at its beginning. Other lists of the page stay."""
+    return address_with(context, **{page.name: cursor})
 
 
 @register.simple_tag
