@@ -6,8 +6,10 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.core.errors import InputError
+
 from .databases import database_of
-from .installation import load
+from .installation import load, located
 
 INSTALLATION = load()
 HERE = Path(__file__).resolve().parent
@@ -88,7 +90,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
+try:
+    DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
+except InputError as _error:
+    raise located(_error, INSTALLATION.home) from _error
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
