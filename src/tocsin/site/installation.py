@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -138,10 +137,9 @@ def located(error: InputError, folder: Path) -> InputError:
     if variable in FROM_ENVIRONMENT and variable in os.environ:
         return replace(error, position=f"{variable} in the environment,")
     with contextlib.suppress(OSError):
-        name = re.escape(error.field.rpartition(".")[2])
-        begins = re.compile(rf"""\s*(["']?){name}\1\s*=|\s*\[\s*{name}\s*\]""")
+        name = error.field.rpartition(".")[2]
         for number, line in enumerate((folder / "tocsin.toml").read_text(encoding="utf-8").splitlines(), start=1):
-            if begins.match(line):
+            if name in {line.partition("=")[0].strip(" \t\"'"), line.strip(" \t[]")}:
                 return replace(error, position=f"tocsin.toml, line {number},")
     return error
 
