@@ -66,6 +66,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "map-columns-table": lambda shown, person: ("no-such-table",),
     "organisation": lambda shown, person: ("northwind",),
     "organisation-edit": lambda shown, person: ("northwind",),
+    "organisation-limits": lambda shown, person: ("northwind",),
     "agreement": lambda shown, person: ("northwind",),
     "agreement-prepare": lambda shown, person: ("northwind",),
     "agreement-of": lambda shown, person: ("northwind", shown.agreement.pk),

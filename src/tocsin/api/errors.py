@@ -9,11 +9,13 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tocsin.centre import refusals
+from tocsin.centre.members import allowances
 from tocsin.centre.members.doors import KeyEnded, note_refused
 from tocsin.centre.members.limits import TooOften
 from tocsin.centre.reasons import sentence
@@ -41,8 +43,9 @@ def _refusals(answer: Callable[..., HttpResponse]) -> dict[type[Exception], Any]
 
     def too_often(request: HttpRequest, limit: TooOften) -> HttpResponse:
         refusals.note(request, "too-often")
+        allowances.note(limit, request, timezone.now())
         response = answer(request, 429, "too-often", _("A limit was reached. Try again after the time given."))
-        response["Retry-After"] = str(limit.seconds)
+        limit.tell(response)
         return response
 
     def refused(request: HttpRequest, error: Refused) -> HttpResponse:

@@ -32,6 +32,24 @@ class Numbers(RawSQL):
         return "(SELECT value FROM json_each(%s))", (orjson.dumps(self.numbers).decode(),)
 
 
+class InTurn(models.Exists):
+    """Whether there is such a row, asked of each row of a list when it is its turn. PostgreSQL would else see fit to
+    gather all such rows first, and to sort the list after; where there is an offset, it does not."""
+
+    template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
+class Unindexed(models.Func):
+    """A column by which SQLite is not to look for rows: without statistics it takes an index that nearly all rows pass,
+    and then sorts them all. PostgreSQL counts for itself."""
+
+    arity = 1
+    template = "+%(expressions)s"
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        return compiler.compile(self.get_source_expressions()[0])
+
+
 def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Insert plain values (already as the database wants them), all or none; joins the caller's transaction.
 

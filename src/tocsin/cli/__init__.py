@@ -45,7 +45,11 @@ OLD_DATABASE = re.compile(r"no such (table|column)|(relation|column) .* does not
 def told(error: InputError) -> str:
     """What was wrong with an input and what to do, and where."""
     where = " ".join(part for part in (error.position, error.field, error.excerpt) if part)
-    return REASONS.get(error.reason, error.reason) + (f" ({where})" if where else "")
+    sentence = REASONS.get(error.reason, error.reason)
+    if error.reason == "not-a-setting":
+        place = " ".join(part for part in (error.position, error.field) if part)
+        return f"{sentence}\n{place}: {error.excerpt}"
+    return sentence + (f" ({where})" if where else "")
 
 
 class Commands(click.Group):

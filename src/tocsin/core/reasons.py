@@ -119,6 +119,7 @@ REASONS: dict[str, str] = {
     "boolean-tree-kept-whole": "The conditions must hold together: the object is kept, no single row was made from it.",
     "duplicate-key": "The object holds the same key twice.",
     "invalid-object": "The object breaks a rule of its standard.",
+    "not-a-setting": "A line of the settings cannot be used as it stands.",
     "not-a-marking": "This sharing label is not known: the label of the agreement is used.",
     "attachment-kept": "The attachment is kept with the delivery and is not opened.",
     "unsupported-record": "Records of this kind are not used yet. The original is kept with the delivery.",

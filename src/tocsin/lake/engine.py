@@ -104,4 +104,4 @@ def require_address(address: str) -> None:
     """Raises InputError for what names no engine: a misspelt one must not quietly mean another."""
     if address and not address.startswith(MASTERS):
         excerpt = f"{address}, not one of {', '.join(MASTERS)}"
-        raise InputError("invalid-object", position="tocsin.toml", field="engine", excerpt=excerpt)
+        raise InputError("not-a-setting", position="tocsin.toml", field="engine", excerpt=excerpt)

@@ -83,4 +83,4 @@ def _is_here(host: str) -> bool:
 
 
 def _refused(excerpt: str) -> InputError:
-    return InputError("invalid-object", position="tocsin.toml", field="database", excerpt=excerpt)
+    return InputError("not-a-setting", position="tocsin.toml", field="database", excerpt=excerpt)

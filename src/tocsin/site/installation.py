@@ -6,12 +6,14 @@ SQLite database, the store and the keys. Every line of the settings file can be 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tocsin.core.errors import InputError
 from tocsin.credentials import leaked
@@ -24,6 +26,8 @@ SECRET_SIGNS = 43
 DEFAULT_FOLDER = "tocsin-data"
 SECOND_FACTOR = ("offered", "centre", "everyone")
 """Who must have a second factor: nobody, the people of the Centre, everybody."""
+FROM_ENVIRONMENT = ("TOCSIN_DATABASE", "TOCSIN_ENGINE")
+"""Variables that stand before the lines of the same name."""
 LIMITS = {
     "person_lookups": 3_000, "person_downloads": 600, "person_requests": 9_000,
     "key_lookups": 100_000, "key_downloads": 6_000, "key_requests": 90_000,
@@ -99,7 +103,7 @@ class Installation:
         folder = Path(os.path.expandvars(self.keys))
         if not folder.is_absolute() or not folder.is_dir():
             excerpt = f"{self.keys} is no folder here"
-            raise InputError("invalid-object", position="tocsin.toml", field="keys", excerpt=excerpt)
+            raise InputError("not-a-setting", position="tocsin.toml", field="keys", excerpt=excerpt)
         return folder
 
     @property
@@ -142,8 +146,37 @@ def home_folder() -> Path:
 def load(home: Path | None = None) -> Installation:
     """The installation at `home`; one with default settings where none was made yet."""
     folder = home or home_folder()
-    path = folder / "tocsin.toml"
-    said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    said = _said_in(folder / "tocsin.toml")
+    try:
+        return _made_of(folder, said)
+    except InputError as error:
+        raise located(error, folder) from error
+
+
+def located(error: InputError, folder: Path) -> InputError:
+    """The same with the line of the settings that it is about, or the variable that stands before it."""
+    variable = f"TOCSIN_{error.field.upper()}"
+    if error.position != "tocsin.toml":
+        return error
+    if variable in FROM_ENVIRONMENT and variable in os.environ:
+        return replace(error, position=f"{variable} in the environment,")
+    with contextlib.suppress(OSError):
+        name = error.field.rpartition(".")[2]
+        for number, line in enumerate((folder / "tocsin.toml").read_text(encoding="utf-8").splitlines(), start=1):
+            if name in {line.partition("=")[0].strip(" \t\"'"), line.strip(" \t[]")}:
+                return replace(error, position=f"tocsin.toml, line {number},")
+    return error
+
+
+def _said_in(path: Path) -> dict[str, Any]:
+    """What the file says. Raises InputError for what is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("not-a-setting", position="tocsin.toml", excerpt=f"it is not TOML: {error}") from error
+
+
+def _made_of(folder: Path, said: dict[str, Any]) -> Installation:
     database = os.environ.get("TOCSIN_DATABASE", said.get("database", ""))
     if said.get("leaked_passwords"):
         leaked.require_list(folder / str(said["leaked_passwords"]))
@@ -158,12 +191,12 @@ def load(home: Path | None = None) -> Installation:
         organisation=said.get("organisation", "Tocsin"),
         public_origin=said.get("public_origin", "http://127.0.0.1:8000"),
         allowed_hosts=tuple(said.get("allowed_hosts", ("127.0.0.1", "localhost", "[::1]"))),
-        upload_limit_bytes=int(said.get("upload_limit_bytes", 4 << 30)),
-        workers=int(said.get("workers", 2)),
+        upload_limit_bytes=_count("upload_limit_bytes", said.get("upload_limit_bytes", 4 << 30), least=1),
+        workers=_count("workers", said.get("workers", 2)),
         second_place=said.get("second_place", ""),
         second_factor=_one_of(SECOND_FACTOR, "second_factor", said.get("second_factor", _usual_factor(said))),
         client_certificate_header=str(said.get("client_certificate_header", "")),
-        key_days=int(said.get("key_days", 365)),
+        key_days=_count("key_days", said.get("key_days", 365), least=1),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
         scanner=str(said.get("scanner", "")),
         keys=str(said.get("keys", "")),
@@ -186,23 +219,28 @@ def _secret(said: Mapping[str, object], folder: Path) -> str:
     try:
         found = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("invalid-object", position="tocsin.toml", field="secret_file", excerpt=named) from error
+        raise InputError("not-a-setting", position="tocsin.toml", field="secret_file", excerpt=named) from error
     if len(found) < SECRET_SIGNS:
         excerpt = f"fewer than {SECRET_SIGNS} signs"
-        raise InputError("invalid-object", position="tocsin.toml", field="secret_file", excerpt=excerpt)
+        raise InputError("not-a-setting", position="tocsin.toml", field="secret_file", excerpt=excerpt)
     return found
 
 
 def _limits(said: object) -> dict[str, int]:
     """All limits; a misspelt one must not quietly be none. Raises InputError."""
     if not isinstance(said, dict):
-        raise InputError("invalid-object", position="tocsin.toml", field="limits", excerpt=f"{said}, not a table")
+        raise InputError("not-a-setting", position="tocsin.toml", field="limits", excerpt=f"{said}, not a table")
     for name, number in said.items():
         if name not in LIMITS:
-            raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt="unknown")
+            raise InputError(
+                "not-a-setting",
+                position="tocsin.toml",
+                field=f"limits.{name}",
+                excerpt=f"unknown; there are {', '.join(LIMITS)}",
+            )
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
             excerpt = f"{number}, not a whole number"
-            raise InputError("invalid-object", position="tocsin.toml", field=f"limits.{name}", excerpt=excerpt)
+            raise InputError("not-a-setting", position="tocsin.toml", field=f"limits.{name}", excerpt=excerpt)
     return LIMITS | said
 
 
@@ -217,11 +255,11 @@ def _options(said: object) -> dict[str, str]:
     """What Spark is to be told, as it writes it itself. Raises InputError."""
     if not isinstance(said, dict):
         excerpt = f"{said}, not a table"
-        raise InputError("invalid-object", position="tocsin.toml", field="engine_options", excerpt=excerpt)
+        raise InputError("not-a-setting", position="tocsin.toml", field="engine_options", excerpt=excerpt)
     for name in said:
         if not name.startswith("spark."):
             excerpt = "not a setting of Spark"
-            raise InputError("invalid-object", position="tocsin.toml", field=f"engine_options.{name}", excerpt=excerpt)
+            raise InputError("not-a-setting", position="tocsin.toml", field=f"engine_options.{name}", excerpt=excerpt)
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in said.items()}
 
 
@@ -234,15 +272,23 @@ def _one_of(words: tuple[str, ...], name: str, said: object) -> str:
     """The word; a misspelt rule must not quietly mean that there is none. Raises InputError."""
     if said not in words:
         raise InputError(
-            "invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not {' or '.join(words)}"
+            "not-a-setting", position="tocsin.toml", field=name, excerpt=f"{said}, not {' or '.join(words)}"
         )
     return str(said)
+
+
+def _count(name: str, said: object, least: int = 0) -> int:
+    """The number. Raises InputError."""
+    if not isinstance(said, int) or isinstance(said, bool) or said < least:
+        excerpt = f"{said}, not a whole number from {least} on"
+        raise InputError("not-a-setting", position="tocsin.toml", field=name, excerpt=excerpt)
+    return said
 
 
 def _yes_or_no(name: str, said: object) -> bool:
     """The answer; "false" in quotes must not quietly mean yes. Raises InputError."""
     if not isinstance(said, bool):
-        raise InputError("invalid-object", position="tocsin.toml", field=name, excerpt=f"{said}, not true or false")
+        raise InputError("not-a-setting", position="tocsin.toml", field=name, excerpt=f"{said}, not true or false")
     return said
 
 

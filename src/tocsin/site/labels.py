@@ -207,6 +207,7 @@ ACTIONS: dict[str, str | Promise] = {
     "taxii.read": _("Read a collection by program"),
     "organisation.added": _("Added an organisation"),
     "organisation.changed": _("Changed an organisation"),
+    "organisation.limits-changed": _("Changed the limits of an organisation"),
     "order.drawn-up": _("Drew up a standing order and signed it first"),
     "order.signed": _("Signed a standing order as the second person"),
     "order.stopped": _("Stopped a standing order"),

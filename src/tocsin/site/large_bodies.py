@@ -10,10 +10,12 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tocsin.centre import refusals
 from tocsin.centre.intake import pressure
+from tocsin.centre.members import allowances
 from tocsin.centre.members.limits import TooOften
 from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
@@ -46,8 +48,11 @@ class LargeBodies:
             if not _wants_json(request):
                 return too_often(request, limit)
             refusals.note(request, "too-often")
+            allowances.note(limit, request, timezone.now())
             text = _("A limit was reached. Try again after the time given.")
-            return _refused(request, 429, text, limit.seconds)
+            response = _refused(request, 429, text)
+            limit.tell(response)
+            return response
         except Unavailable as short:
             return _refused(request, 503, _("Not now. Try again in a moment."), short.retry_after_seconds)
 

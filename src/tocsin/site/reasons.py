@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("A line of the settings cannot be used as it stands."),
     gettext_noop("This filter is not known, or its value is none that it can have."),
     gettext_noop("This may be said once only."),
     gettext_noop("Who asked for a sealed copy cannot open it: another legal officer has to."),

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tocsin.centre import refusals
-from tocsin.centre.members import admission, browsers, limits
+from tocsin.centre.members import admission, allowances, browsers, limits
 from tocsin.centre.members.labels import NOT_ADMITTED
 from tocsin.centre.members.models import Person
 from tocsin.core.errors import Unavailable
@@ -193,8 +193,9 @@ def not_now(request: HttpRequest, why: Unavailable) -> HttpResponse:
 def too_often(request: HttpRequest, limit: limits.TooOften) -> HttpResponse:
     """429, in the reader's language, with the moment to come again."""
     refusals.note(request, "too-often")
+    allowances.note(limit, request, timezone.now())
     response = render(request, "site/error.html", {"code": 429, "minutes": limit.minutes}, status=429)
-    response["Retry-After"] = str(limit.seconds)
+    limit.tell(response)
     return response
 
 

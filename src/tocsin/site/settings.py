@@ -6,10 +6,11 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.core.errors import InputError
 from tocsin.lake import buckets
 
 from .databases import database_of
-from .installation import load
+from .installation import load, located
 
 INSTALLATION = load()
 buckets.mount(*filter(None, [INSTALLATION.lake_mount]))
@@ -91,7 +92,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
+try:
+    DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
+except InputError as _error:
+    raise located(_error, INSTALLATION.home) from _error
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

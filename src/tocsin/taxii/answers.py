@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from tocsin.centre import refusals
 from tocsin.centre.intake import wall
+from tocsin.centre.members import allowances
 from tocsin.centre.members.doors import Caller, KeyEnded, ScopeLacking, note_refused
 from tocsin.centre.members.limits import Kind, TooOften, spend
 from tocsin.centre.members.sessions import TooManyFailures
@@ -115,6 +116,8 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
                     note_refused(request, error)
                 elif isinstance(error, TooOften):
                     refusals.note(request, "too-often")
+                    allowances.note(error, request, timezone.now())
+                    error.tell(said)
                 return said
 
         return cast(Door[P], guarded)

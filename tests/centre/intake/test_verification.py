@@ -352,6 +352,19 @@ def test_growth_says_until_when_there_is_room(held: list[Delivery], monkeypatch:
     assert state(now).lag.waiting == 0
 
 
+def test_lag_is_counted_from_receipt_and_an_exercise_says_nothing_of_it(held: list[Delivery]) -> None:
+    now = house.AT + timedelta(hours=1)
+    Delivery.objects.update(received_at=house.AT, finished_at=house.AT + timedelta(seconds=8))
+    lag = state(now).lag
+    assert (lag.read, lag.median_seconds, lag.has_made_up) == (len(held), 8.0, False)
+    played = builders.organisation("played", is_exercise=True)
+    builders.delivery(played, at=house.AT - timedelta(hours=20), finished_at=house.AT)
+    builders.delivery(played, at=house.AT - timedelta(days=80), state="received")
+    lag = state(now).lag
+    assert (lag.read, lag.p95_seconds, lag.has_made_up) == (len(held), 8.0, True)
+    assert (lag.waiting, lag.oldest_at) == (1, None)
+
+
 def rebuilt_free(daily: float) -> int:
     """As much room as thirty days and a bit need."""
     return int(daily * 30.5) + (256 << 20)

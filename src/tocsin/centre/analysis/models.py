@@ -57,7 +57,13 @@ class CountryConflict(models.Model):
     decided_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "batch"])]
+        indexes = [
+            models.Index(fields=["state", "batch"]),
+            models.Index(fields=["-rows", "id"], condition=models.Q(state="open"), name="conflict_open"),
+            models.Index(
+                fields=["decided_at", "id"], condition=models.Q(decided_at__isnull=False), name="conflict_decided"
+            ),
+        ]
 
 
 class StandingQuery(models.Model):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from tocsin.centre.intake.models import Delivery
-from tocsin.centre.intake.selectors import in_seen, visible_batches
+from tocsin.centre.intake.selectors import in_seen, in_turn, visible_batches
 from tocsin.centre.knowledge.models import Document
-from tocsin.centre.pages import Page
+from tocsin.centre.pages import Page, Part, page_of
 from tocsin.handling import Viewer
 from tocsin.products.text_safety import DECEIVING, visible
 from tocsin.reference import warnings
@@ -24,8 +22,10 @@ from .models import CountryConflict, Proposal
 PROPOSALS_SHOWN = 50
 CONFLICTS_SHOWN = 30
 TEXT_CHARACTERS = 200_000
+DECIDED_LAST = (Part(("-decided_at", "-pk"), Q(decided_at__isnull=False)),)
+IN_ORDER = (Part(("page", "offset", "pk")),)
+MOST_ROWS = (Part(("-rows", "pk")),)
 _DECEIVING_IN_LINES = re.compile(rf"(?![\n\r\t]){DECEIVING}")
-Row = TypeVar("Row", bound=Model)
 CLAIM_NAMES = ("stated", "registry", "geo", "tld")
 
 
@@ -37,13 +37,14 @@ def open_proposals(viewer: Viewer) -> QuerySet[Proposal]:
 def open_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
     """Conflicts that wait, those with most rows first."""
     found = CountryConflict.objects.filter(in_seen(visible_batches(viewer)), state=CountryConflict.State.OPEN)
-    return found.select_related("batch__organisation").order_by("-rows", "pk")
+    return found.select_related("batch__organisation").order_by(*MOST_ROWS[0].by)
 
 
 def decided_conflicts(viewer: Viewer) -> QuerySet[CountryConflict]:
     """Conflicts that somebody decided, the last first."""
-    found = CountryConflict.objects.filter(in_seen(visible_batches(viewer)), state=CountryConflict.State.DECIDED)
-    return found.select_related("batch__organisation", "decided_by").order_by("-decided_at", "-pk")
+    seen = in_turn(visible_batches(viewer).filter(pk=OuterRef("batch")), viewer)
+    found = CountryConflict.objects.filter(seen, state=CountryConflict.State.DECIDED)
+    return found.select_related("batch__organisation", "decided_by").order_by(*DECIDED_LAST[0].by)
 
 
 def rows_waiting(viewer: Viewer) -> int:
@@ -70,42 +71,17 @@ class Marked:
 
 def proposals_of(report: Delivery, viewer: Viewer) -> QuerySet[Proposal]:
     """The open proposals of a report in the order in which they stand in it."""
-    return open_proposals(viewer).filter(delivery=report).order_by("page", "offset", "pk")
+    return open_proposals(viewer).filter(delivery=report).order_by(*IN_ORDER[0].by)
 
 
 def proposals_page(report: Delivery, viewer: Viewer, after: str) -> Page[Proposal]:
     """Those after the cursor; an unreadable cursor starts anew. What is decided meanwhile moves no page."""
-    found = proposals_of(report, viewer)
-    cursor = _cursor(after, 3)
-    if cursor is not None:
-        page, offset, key = cursor
-        later = Q(page=page, offset__gt=offset) | Q(page=page, offset=offset, pk__gt=key)
-        found = found.filter(Q(page__gt=page) | later)
-    return _page(found, PROPOSALS_SHOWN, cursor is not None, lambda row: (row.page, row.offset, row.pk))
+    return page_of(proposals_of(report, viewer), IN_ORDER, after, PROPOSALS_SHOWN)
 
 
 def conflicts_page(viewer: Viewer, after: str) -> Page[CountryConflict]:
     """Conflicts after the cursor, those with most rows first."""
-    found = open_conflicts(viewer)
-    cursor = _cursor(after, 2)
-    if cursor is not None:
-        rows, key = cursor
-        found = found.filter(Q(rows__lt=rows) | Q(rows=rows, pk__gt=key))
-    return _page(found, CONFLICTS_SHOWN, cursor is not None, lambda row: (row.rows, row.pk))
-
-
-def _page(found: QuerySet[Row], most: int, is_later: bool, key: Callable[[Row], tuple[int, ...]]) -> Page[Row]:
-    rows = list(found[: most + 1])
-    following = "~".join(map(str, key(rows[most - 1]))) if len(rows) > most else ""
-    return Page(rows[:most], is_later, following)
-
-
-def _cursor(text: str, parts: int) -> tuple[int, ...] | None:
-    """Numbers of a cursor; each fits a column, so that no database stumbles over it."""
-    words = text.split("~")
-    if len(words) != parts or not all(word.isascii() and word.isdigit() and len(word) <= 18 for word in words):
-        return None
-    return tuple(int(word) for word in words)
+    return page_of(open_conflicts(viewer), MOST_ROWS, after, CONFLICTS_SHOWN)
 
 
 def marked(proposals: list[Proposal], text: str) -> list[Marked]:

@@ -33,7 +33,7 @@ class Circular(models.Model):
     """When its sender opened it to the Centre as well."""
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["-sent_at"], name="circulars_sent_at")]
+        indexes: ClassVar = [models.Index(fields=["sent_at", "id"], name="circular_sent")]
 
     def __str__(self) -> str:
         return self.number

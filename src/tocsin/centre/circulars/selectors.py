@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet
 
 from tocsin.centre.intake import wall
 from tocsin.centre.intake.deliveries import shown_whole
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.intake.selectors import in_seen, visible_batches
+from tocsin.centre.intake.selectors import in_seen, in_turn, visible_batches
 from tocsin.centre.knowledge.models import Document, Object
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import Part
 from tocsin.centre.release.preview import preview
 from tocsin.core.errors import NotFound
 from tocsin.handling import HandlingSet
@@ -25,6 +26,10 @@ _STATES = {
     Delivery.State.RECEIVED: "being-read", Delivery.State.HELD: "held", Delivery.State.REFUSED: "refused",
     Delivery.State.WITHDRAWN: "withdrawn", Delivery.State.QUARANTINED: "unreadable",
 }  # fmt: skip
+
+
+LAST_SENT = (Part(("-sent_at", "-pk")),)
+LAST_HANDED_OVER = (Part(("-delivery__received_at", "-delivery_id")),)
 
 
 def may_send(person: Person) -> bool:
@@ -38,16 +43,17 @@ def _all() -> QuerySet[Circular]:
 
 def received_by(person: Person) -> QuerySet[Circular]:
     """What came to the person, the newest first: what the gate shows and the own organisation did not send."""
-    seen = visible_batches(viewer_of(person))
-    found = _all().filter(Exists(seen.filter(delivery=OuterRef("delivery"))), sent_at__isnull=False)
-    return found.exclude(delivery__organisation=person.organisation).order_by("-sent_at", "-pk")
+    viewer = viewer_of(person)
+    seen = visible_batches(viewer)
+    found = _all().filter(in_turn(seen.filter(delivery=OuterRef("delivery")), viewer), sent_at__isnull=False)
+    return found.exclude(delivery__organisation=person.organisation).order_by(*LAST_SENT[0].by)
 
 
 def sent_by(person: Person) -> QuerySet[Circular]:
     """What the person's own bureau sent, the newest first."""
     if not may_send(person):
         return Circular.objects.none()
-    return _all().filter(delivery__organisation=person.organisation).order_by("-delivery__received_at", "-pk")
+    return _all().filter(delivery__organisation=person.organisation).order_by(*LAST_HANDED_OVER[0].by)
 
 
 def to_check(person: Person) -> QuerySet[Circular]:

@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -34,6 +33,7 @@ from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import page_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 from tocsin.products import copies
@@ -70,18 +70,19 @@ def of_number(
 def circular_list(request: HttpRequest) -> HttpResponse:
     """What came, what one's own bureau sent, and what waits for a check."""
     person = person_of(request)
-    received = Paginator(selectors.received_by(person), PER_PAGE).get_page(request.GET.get("page"))
-    sent = Paginator(selectors.sent_by(person), PER_PAGE).get_page(request.GET.get("sent"))
+    received = page_of(selectors.received_by(person), selectors.LAST_SENT, request.GET.get("after", ""), PER_PAGE)
+    own, after = selectors.sent_by(person), request.GET.get("sent", "")
+    sent = page_of(own, selectors.LAST_HANDED_OVER, after, PER_PAGE, name="sent")
     readings = {
         each.circular_id: each
-        for circular in received
+        for circular in received.rows
         for each in circular.readings.filter(organisation=person.organisation)
     }
     context = {
         "page": received,
-        "received": [(each, readings.get(each.pk)) for each in received],
+        "received": [(each, readings.get(each.pk)) for each in received.rows],
         "sent_page": sent,
-        "sent": [(each, labels.STATES[selectors.state_of(each)]) for each in sent],
+        "sent": [(each, labels.STATES[selectors.state_of(each)]) for each in sent.rows],
         "to_check": list(selectors.to_check(person)[:PER_PAGE]),
         "may_send": selectors.may_send(person),
     }

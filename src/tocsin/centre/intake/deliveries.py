@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import polars as pl
-from django.db.models import QuerySet, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
+from tocsin.centre import pages
 from tocsin.centre.clock.services import judged_at
 from tocsin.centre.jobs.models import Job
-from tocsin.centre.members.models import Person
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
-from tocsin.centre.pages import Page, seal, unseal
+from tocsin.centre.pages import Page, Part
+from tocsin.centre.rows import Unindexed
 from tocsin.core.errors import NotFound
 from tocsin.core.words import Tlp
 from tocsin.handling import Viewer, may_see, narrowest
@@ -33,6 +35,8 @@ from .terms import unread_handling
 
 PER_PAGE = 50
 SAMPLES_PER_REASON = 5
+FORMATS_FROM = 200
+LAST_RECEIVED = (Part(("-received_at", "-pk")),)
 
 
 def deliveries_for(person: Person) -> QuerySet[Delivery]:
@@ -40,10 +44,23 @@ def deliveries_for(person: Person) -> QuerySet[Delivery]:
     nobody's any more."""
     if not may(person, "read"):
         return Delivery.objects.none()
-    found = Delivery.objects.filter(ends_at__gt=judged_at(timezone.now())).select_related("organisation", "person")
+    found = Delivery.objects.alias(over_at=Unindexed("ends_at")).filter(over_at__gt=judged_at(timezone.now()))
+    found = found.select_related("organisation", "person")
     if not may(person, "read-all-deliveries"):
         found = found.filter(organisation=person.organisation)
     return known_to(person, holding.without_sealed(found, person), "pk")
+
+
+def sources_in(found: QuerySet[Delivery]) -> QuerySet[Organisation]:
+    """Who handed over some of these; one step into the index for each organisation there is."""
+    last = found.filter(organisation=OuterRef("pk")).order_by("-received_at").values("pk")[:1]
+    return Organisation.objects.alias(last=Subquery(last)).filter(last__isnull=False)
+
+
+def formats_in(found: QuerySet[Delivery], chosen: str) -> list[str]:
+    """Formats of the last of these, to choose from, and what was chosen."""
+    last = found.order_by(*LAST_RECEIVED[0].by).values_list("format", flat=True)[:FORMATS_FROM]
+    return sorted({name for name in (*last, chosen[:40]) if name})
 
 
 def delivery_for(person: Person, receipt: str) -> Delivery:
@@ -134,24 +151,7 @@ def _may_see_unread(viewer: Viewer, delivery: Delivery) -> bool:
 
 def page_of(found: QuerySet[Delivery], after: str, per_page: int = PER_PAGE) -> Page[Delivery]:
     """Newest first, after the cursor; an unreadable cursor starts anew."""
-    ordered = found.order_by("-received_at", "-pk")
-    cursor = _cursor(after)
-    if cursor is not None:
-        at, key = cursor
-        ordered = ordered.filter(received_at__lte=at).exclude(received_at=at, pk__gte=key)
-    rows = list(ordered[: per_page + 1])
-    more = len(rows) > per_page
-    rows = rows[:per_page]
-    return Page(rows, cursor is not None, seal(f"{rows[-1].received_at.isoformat()}~{rows[-1].pk}") if more else "")
-
-
-def _cursor(text: str) -> tuple[datetime, int] | None:
-    at, _, key = (unseal(text) or "").partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-        return (moment.astimezone(UTC), int(key)) if moment.tzinfo else None
-    except (ValueError, OverflowError):  # The first and last days of all lie outside the calendar in UTC.
-        return None
+    return pages.page_of(found, LAST_RECEIVED, after, per_page)
 
 
 def progress_of(deliveries: list[Delivery]) -> dict[int, Job]:

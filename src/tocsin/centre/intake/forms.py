@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django import forms
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from tocsin.centre.members import allowances
 from tocsin.centre.members.forms import Name
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import side_of
@@ -19,6 +21,7 @@ from tocsin.core.words import Tlp
 from tocsin.reference.countries import all_countries
 
 from . import grades, labels, urgency
+from .allowance_lines import WORDS
 from .models import Delivery
 
 SPANS = {"": _("At any time"), "1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
@@ -193,3 +196,19 @@ def _choices(form: forms.Form, name: str, choices: Sequence[tuple[str, object]])
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)
     field.choices = choices
+
+
+class LimitsForm(forms.Form):
+    """Limits of one organisation; what is left empty is as for everybody."""
+
+    def __init__(self, data: object, *, organisation: Organisation) -> None:
+        super().__init__(data)  # type: ignore[arg-type]
+        for name in allowances.NAMES:
+            usual, least = int(settings.INSTALLATION.limits[name]), allowances.least_of(name)
+            field = forms.IntegerField(
+                label=str(WORDS[name][0]), required=False, min_value=least, max_value=allowances.MOST,
+                initial=organisation.limits.get(name), help_text=str(WORDS[name][1]),
+            )  # fmt: skip
+            field.widget.attrs |= {"dir": "ltr", "inputmode": "numeric", "placeholder": str(usual or "")}
+            field.group = name.partition("_")[0]  # type: ignore[attr-defined]
+            self.fields[name] = field

@@ -49,6 +49,8 @@ class Lag:
     """In the last day."""
     median_seconds: float | None
     p95_seconds: float | None
+    has_made_up: bool = False
+    """Whether exercises were read too, which are left out: when they came is part of their story, and made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,14 @@ def _index_bytes(parquet_bytes: int) -> int:
 
 
 def _lag(now: datetime) -> Lag:
-    waiting = Delivery.objects.filter(state=Delivery.State.RECEIVED).aggregate(n=Count("pk"), oldest=Min("received_at"))
+    came = Q(organisation__is_exercise=False)
+    waiting = Delivery.objects.filter(state=Delivery.State.RECEIVED).aggregate(
+        n=Count("pk"), oldest=Min("received_at", filter=came)
+    )
     since = now - timedelta(days=1)
     done = Delivery.objects.filter(state__in=READ, received_at__gte=since, finished_at__gte=since).order_by("-pk")
+    has_made_up = done.exclude(came).exists()
+    done = done.filter(came)
     times = sorted(
         (finished - received).total_seconds()
         for received, finished in done.values_list("received_at", "finished_at")[:TIMES_MEASURED]
@@ -161,7 +168,7 @@ def _lag(now: datetime) -> Lag:
     )
     return Lag(
         waiting["n"], waiting["oldest"], len(times), median(times) if times else None,
-        times[min(len(times) - 1, int(len(times) * 0.95))] if times else None,
+        times[min(len(times) - 1, int(len(times) * 0.95))] if times else None, has_made_up,
     )  # fmt: skip
 
 

@@ -88,10 +88,10 @@ def admit(organisation: Organisation, at: datetime) -> None:
 @contextlib.contextmanager
 def under_way(organisation: Organisation) -> Iterator[None]:
     """While something large of an organisation comes in. Raises limits.TooOften for one too many."""
-    most = limit("organisation_uploads")
+    most = limits.allowed(organisation, "organisation_uploads")
     with _lock:
         if most and _under_way[organisation.pk] >= most:
-            raise limits.TooOften(AGAIN_SECONDS)
+            raise limits.TooOften(AGAIN_SECONDS, "organisation_uploads", organisation.pk, most)
         _under_way[organisation.pk] += 1
     try:
         yield
@@ -136,10 +136,19 @@ def _require_short_queues(organisation: Organisation) -> None:
     most = limit("machine_waiting")
     if most and waiting_of(None).deliveries >= most:
         raise Unavailable("too much waits to be read", WAITING_SECONDS)
-    mine, deliveries = waiting_of(organisation), limit("organisation_waiting")
-    megabytes = limit("organisation_waiting_megabytes")
-    if (deliveries and mine.deliveries >= deliveries) or (megabytes and mine.size_bytes >= megabytes * MEGABYTE):
-        raise limits.TooOften(WAITING_SECONDS)
+    mine = waiting_of(organisation)
+    for name, waits in (
+        ("organisation_waiting", mine.deliveries), ("organisation_waiting_megabytes", mine.size_bytes // MEGABYTE),
+    ):  # fmt: skip
+        most = limits.allowed(organisation, name)
+        if most and waits >= most:
+            raise limits.TooOften(WAITING_SECONDS, name, organisation.pk, most)
+
+
+def uploads_of(organisation: Organisation) -> int:
+    """How much of an organisation is coming in at this process."""
+    with _lock:
+        return _under_way[organisation.pk]
 
 
 def waiting_of(organisation: Organisation | None) -> Waiting:

@@ -120,6 +120,14 @@ class Register:
         flags = self.memory.seen_by(viewer)[rows["terms"]] & (rows["hidden_at"] > judged_at(now).timestamp())
         return set(asked[flags & (rows["batch"] == asked)].tolist())
 
+    def unreleased_to(self, viewer: Viewer, now: datetime) -> list[tuple[Held, int]]:
+        """Under which terms lies what was released to nobody, and how many batches of it the viewer may see then."""
+        if not viewer.class_name:
+            return []
+        counts = np.bincount(self.rows["terms"][self.shown_to(viewer, now)])
+        found = [(self.memory.held[place], int(counts[place])) for place in np.flatnonzero(counts).tolist()]
+        return [(held, count) for held, count in found if held.facts.released_to is None]
+
     def shown_to(self, viewer: Viewer, now: datetime) -> _Flags:
         """Which of the batches the viewer may see at that moment."""
         flags: _Flags = self.memory.seen_by(viewer)[self.rows["terms"]]

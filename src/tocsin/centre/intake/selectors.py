@@ -13,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tocsin.centre.rows import Numbers
+from tocsin.centre.rows import InTurn, Numbers
 from tocsin.core.words import VICTIM_LIKE
 from tocsin.handling import Viewer
 from tocsin.lake.scope import Batches, Scope
@@ -46,6 +46,12 @@ def in_seen(batches: QuerySet[Batch], of: str = "batch") -> Exists:
     `batch__in` would first list all that somebody sees, however few the rows are.
     """
     return Exists(batches.filter(pk=OuterRef(of)))
+
+
+def in_turn(of_row: QuerySet[Batch], viewer: Viewer) -> Exists:
+    """Whether there is such a batch for a row of a list, asked row by row in the order of the list, so that a page
+    costs what it shows. Of whoever sees few of all batches the database finds out by those few."""
+    return Exists(of_row) if register().share_of(viewer) < _FEW else InTurn(of_row)
 
 
 def scope_of(viewer: Viewer, now: datetime | None = None) -> Scope:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import deliveries, emergency, feeds, grades, holds, lake_page, organisations, restrictions, upload
+from .views import (
+    allowances,
+    deliveries,
+    emergency,
+    feeds,
+    grades,
+    holds,
+    lake_page,
+    organisations,
+    restrictions,
+    upload,
+)
 
 urlpatterns = [
     path("deliveries/", deliveries.delivery_list, name="deliveries"),
@@ -36,5 +47,6 @@ urlpatterns = [
     path("organisations/", organisations.organisation_list, name="organisations"),
     path("organisations/new/", organisations.organisation_add, name="organisation-add"),
     path("organisations/<slug:slug>/", organisations.organisation, name="organisation"),
+    path("organisations/<slug:slug>/limits/", allowances.organisation_limits, name="organisation-limits"),
     path("organisations/<slug:slug>/edit/", organisations.organisation_edit, name="organisation-edit"),
 ]

@@ -39,8 +39,9 @@ $$ SELECT decode(coalesce(nullif(current_setting('{TERMS}', true), ''), '00'), '
 """
 _OF_BATCH = (
     "EXISTS (SELECT 1 FROM intake_batch AS held WHERE held.id = batch_id"
-    " AND tocsin_opens((SELECT tocsin_told()), held.terms_id))"
+    " AND tocsin_opens((SELECT tocsin_told()), held.terms_id) OFFSET 0)"
 )
+"""With an offset it is asked of the rows that are looked at; without, the server may first go through all batches."""
 _OF_BLOCK = "EXISTS (SELECT 1 FROM knowledge_object AS held WHERE held.id >= first AND held.id < first + "
 
 

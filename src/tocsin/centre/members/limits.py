@@ -7,12 +7,14 @@ page costs no row written. Beside one another, processes may therefore together 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
 from django.db.models import F
+from django.http import HttpResponse
 
 from .models import Guesses, Organisation, Person
 from .sessions import WINDOW_MINUTES
@@ -20,6 +22,8 @@ from .sessions import WINDOW_MINUTES
 SETTLED_PARTS = 20
 COUNTS_MOST = 20_000
 _WINDOW_SECONDS = WINDOW_MINUTES * 60
+AT_ONCE = ("organisation_uploads", "organisation_waiting", "organisation_waiting_megabytes")
+"""Limits on what is under way or waits, whenever it came."""
 
 
 class Kind(StrEnum):
@@ -37,10 +41,23 @@ class TooOften(Exception):  # noqa: N818 - named as the other answers of `core.e
     """The limit is reached until so many seconds have passed."""
 
     seconds: int
+    name: str = ""
+    """Which, as below `[limits]`; with whose it is and how much it lets."""
+    organisation: int = 0
+    most: int = 0
 
     @property
     def minutes(self) -> int:
         return -(-self.seconds // 60)
+
+    def tell(self, response: HttpResponse) -> None:
+        """Say in headers when to come again, and what the limit is (draft-ietf-httpapi-ratelimit-headers)."""
+        response["Retry-After"] = str(self.seconds)
+        if self.name:
+            policy = self.name.replace("_", "-")
+            within = "" if self.name in AT_ONCE else f";w={_WINDOW_SECONDS}"
+            response["RateLimit-Policy"] = f'"{policy}";q={self.most}{within}'
+            response["RateLimit"] = f'"{policy}";r=0;t={self.seconds}'
 
 
 @dataclass(slots=True)
@@ -61,17 +78,44 @@ _lock = threading.Lock()
 def spend(person: Person, kind: Kind, at: datetime, cost: int = 1) -> None:
     """Count what is about to be done; all of it or nothing. Raises TooOften where the limit does not hold so much."""
     who = "person" if person.through is None else "key"
-    _spend(who, person.pk if person.through is None else person.through.pk, kind, at, cost)
+    number = person.pk if person.through is None else person.through.pk
+    _spend(who, number, person.organisation, kind, at, cost)
 
 
 def spend_of(organisation: Organisation, kind: Kind, at: datetime, cost: int = 1) -> None:
     """The same for all who act for an organisation together; with a cost of 0, whether anything is left."""
-    _spend("organisation", organisation.pk, kind, at, cost)
+    _spend("organisation", organisation.pk, organisation, kind, at, cost)
 
 
-def _spend(who: str, number: int, kind: Kind, at: datetime, cost: int) -> None:
-    allowed = int(settings.INSTALLATION.limits[f"{who}_{kind}"])
-    if not allowed:
+def allowed(organisation: Organisation, name: str) -> int:
+    """How much the limit lets this organisation, or each of its people and keys: what was set for it, or what the
+    settings say. 0: there is none."""
+    own = organisation.limits.get(name)
+    return int(settings.INSTALLATION.limits[name]) if own is None else int(own)
+
+
+def used(kind: Kind, who: str, numbers: Iterable[int], at: datetime) -> dict[int, int]:
+    """How much of it each has asked for in this quarter of an hour, as far as processes have told one another; those
+    that asked for nothing are left out."""
+    window = int(at.timestamp()) // _WINDOW_SECONDS
+    subjects = {f"limit:{kind}:{who}:{number}": number for number in numbers}
+    said = {f"{subject}:{window}": number for subject, number in subjects.items()}
+    found = {
+        said[subject]: tries
+        for subject, tries in Guesses.objects.filter(subject__in=said).values_list("subject", "tries")
+    }
+    with _lock:
+        for subject, number in subjects.items():
+            count = _counts.get(subject)
+            if count is not None and count.window == window and count.settled + count.waiting:
+                found[number] = max(found.get(number, 0), count.settled) + count.waiting
+    return found
+
+
+def _spend(who: str, number: int, organisation: Organisation, kind: Kind, at: datetime, cost: int) -> None:
+    name = f"{who}_{kind}"
+    most = allowed(organisation, name)
+    if not most:
         return
     window = int(at.timestamp()) // _WINDOW_SECONDS
     subject = f"limit:{kind}:{who}:{number}"
@@ -81,18 +125,18 @@ def _spend(who: str, number: int, kind: Kind, at: datetime, cost: int) -> None:
             if len(_counts) >= COUNTS_MOST:
                 _counts.clear()  # What was not settled is lost, in favour of who asks.
             count = _counts[subject] = _Count(window)
-        if count.settled + count.waiting + max(1, cost) > allowed and not _is_first(count, kind):
-            raise TooOften((window + 1) * _WINDOW_SECONDS - int(at.timestamp()))
+        if count.settled + count.waiting + max(1, cost) > most and not _is_first(count, kind):
+            raise TooOften((window + 1) * _WINDOW_SECONDS - int(at.timestamp()), name, organisation.pk, most)
         count.waiting += cost
-        if count.waiting < max(1, allowed // SETTLED_PARTS):
+        if count.waiting < max(1, most // SETTLED_PARTS):
             return
         owed, count.waiting = count.waiting, 0
         count.settled += owed  # Until the database says how much it is.
     total = _settled(f"{subject}:{window}", owed, window)
     with _lock:
         count.settled = max(count.settled, total)
-    if total - owed >= allowed:  # Others have spent it all already.
-        raise TooOften((window + 1) * _WINDOW_SECONDS - int(at.timestamp()))
+    if total - owed >= most:  # Others have spent it all already.
+        raise TooOften((window + 1) * _WINDOW_SECONDS - int(at.timestamp()), name, organisation.pk, most)
 
 
 def _is_first(count: _Count, kind: Kind) -> bool:

@@ -50,6 +50,8 @@ class Organisation(models.Model):
     """When the bureau took the authorisation of this unit away, which holds whatever a clock says; None: it has it."""
     defaults = models.JSONField(default=dict)
     """What holds for whatever a delivery does not say: fields of `handling.HandlingSet`. Nowhere else is it kept."""
+    limits = models.JSONField(default=dict)
+    """Limits that the Centre's administrator set for it alone (`limits`): name as below `[limits]` → how much."""
     created_at = models.DateTimeField()
 
     class Meta:
@@ -273,6 +275,23 @@ class Guesses(models.Model):
     """A hash for tries, since who tried what is in the log of acts; of limits kind, number and window."""
     tries = models.PositiveIntegerField(default=0)
     began_at = models.DateTimeField(db_index=True)
+
+
+class LimitRefusal(models.Model):
+    """How often within an hour a limit of an organisation, or of one of its people or keys, turned something away."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="limit_refusals")
+    name = models.CharField(max_length=40)
+    """As below `[limits]`."""
+    door = models.CharField(max_length=8)
+    """pages, api or taxii."""
+    hour_at = models.DateTimeField(db_index=True)
+    times = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organisation", "name", "door", "hour_at"], name="limit_refusal_once"),
+        ]
 
 
 class CodeApp(models.Model):

@@ -77,6 +77,10 @@ class Permission(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["source", "state"]),
             models.Index(fields=["state", "asked_at"]),
+            # Lists: of a source, of a bureau, of a state.
+            models.Index(fields=["source", "id"], name="permission_of_source"),
+            models.Index(fields=["asked_for", "id"], name="permission_for_bureau"),
+            models.Index(fields=["state", "id"], name="permission_in_state"),
         ]
 
     def __str__(self) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 
 from tocsin.centre.clock.services import judged_on
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.intake.selectors import visible_batches
+from tocsin.centre.intake.selectors import in_turn, visible_batches
 from tocsin.centre.members.models import HandlingSet as HandlingRow
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
@@ -71,8 +71,9 @@ def asked_by(person: Person, now: datetime) -> QuerySet[Permission]:
     found = found.order_by("-pk")
     if not person.organisation.is_centre:
         return found.filter(asked_for=person.organisation)
-    seen = visible_batches(viewer_of(person), now)
-    return found.filter(Exists(seen.filter(delivery=OuterRef("delivery"))))
+    viewer = viewer_of(person)
+    seen = visible_batches(viewer, now)
+    return found.filter(in_turn(seen.filter(delivery=OuterRef("delivery")), viewer))
 
 
 def parts_of(asked: Permission) -> QuerySet[Batch]:

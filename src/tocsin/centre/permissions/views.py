@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -23,6 +22,7 @@ from tocsin.centre.members.access import is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.members.units import units_below
+from tocsin.centre.pages import newest_first
 from tocsin.core.errors import Conflict, NotFound, Refused
 
 from . import passing, rules, services
@@ -41,11 +41,11 @@ def permissions_asked(request: HttpRequest) -> HttpResponse:
     """What one's own organisation is asked as a source: what waits for an answer first."""
     person, today = person_of(request), day_of(timezone.now())
     found = answerable_by(person)
-    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    page = newest_first(found, request.GET.get("after", ""), PER_PAGE)
     context = {
         "page": page,
-        "rows": [(each, _ends_soon(each, today)) for each in page],
-        "waiting": found.filter(state=State.ASKED),
+        "rows": [(each, _ends_soon(each, today)) for each in page.rows],
+        "waiting": found.filter(state=State.ASKED).count(),
     }
     return render(request, "permissions/asked_of_us.html", context)
 
@@ -58,10 +58,10 @@ def permission_list(request: HttpRequest) -> HttpResponse:
     found, chosen = asked_by(person, now), request.GET.get("state", "")
     if chosen in set(State):
         found = found.filter(state=chosen)
-    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    page = newest_first(found, request.GET.get("after", ""), PER_PAGE)
     context = {
         "page": page,
-        "rows": [(each, _ends_soon(each, day_of(now))) for each in page],
+        "rows": [(each, _ends_soon(each, day_of(now))) for each in page.rows],
         "states": list(State),
         "chosen": chosen,
         "is_centre": person.organisation.is_centre,

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from tocsin.centre.intake import parting
 from tocsin.centre.intake.models import Batch, Delivery
@@ -54,13 +55,14 @@ def reads_all(person: Person, delivery: Delivery) -> bool:
 
 def recalls_for(person: Person) -> QuerySet[Recall]:
     """Recalls that the person may follow: the Centre's people all, a source's people those of its own deliveries."""
-    found = Recall.objects.select_related("delivery", "organisation").order_by("-asked_at", "-pk")
-    found = found.annotate(
-        told=Count("notices", distinct=True),
-        open=Count("notices", filter=Q(notices__state=Notice.State.INFORMED), distinct=True),
-        asked_undos=Count("undos", distinct=True),
-        open_undos=Count("undos", filter=Q(undos__state=Undo.State.OPEN), distinct=True),
-    )
+    notices, undos = Notice.objects.filter(recall=OuterRef("pk")), Undo.objects.filter(recall=OuterRef("pk"))
+    # Each counted for itself: joined, all of them would be grouped before the first page is cut.
+    found = Recall.objects.select_related("delivery", "organisation").order_by("-pk").annotate(
+        told=_count_of(notices),
+        open=_count_of(notices.filter(state=Notice.State.INFORMED)),
+        asked_undos=_count_of(undos),
+        open_undos=_count_of(undos.filter(state=Undo.State.OPEN)),
+    )  # fmt: skip
     if person.organisation.is_centre:
         found = known_to(person, found.filter(delivery__is_private=False))
         return found if may(person, "read-all-deliveries") else found.none()
@@ -70,15 +72,21 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
 def overdue_for(person: Person, now: datetime) -> QuerySet[Recall]:
     """Of those that the person may follow, the open ones where an answer or an undoing is late."""
     late = Undo.objects.filter(recall=OuterRef("pk"), state=Undo.State.OPEN, due_at__lte=now)
+    unanswered = Notice.objects.filter(recall=OuterRef("pk"), state=Notice.State.INFORMED)
     found = recalls_for(person).filter(closed_at=None)
-    return found.filter(Q(open__gt=0, confirm_by__lte=now) | Exists(late))
+    return found.filter(Exists(unanswered) & Q(confirm_by__lte=now) | Exists(late))
+
+
+def _count_of(rows: QuerySet[Any]) -> Coalesce:
+    counted = rows.order_by().values("recall").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted), 0)
 
 
 def notices_for(person: Person) -> QuerySet[Notice]:
     """What the person's organisation was told, the newest first."""
     if not may(person, "read") or person.organisation.is_centre:
         return Notice.objects.none()
-    return person.organisation.recall_notices.select_related("recall__delivery").order_by("-informed_at", "-pk")
+    return person.organisation.recall_notices.select_related("recall__delivery").order_by("-pk")
 
 
 def reference_of(notice: Notice) -> str:

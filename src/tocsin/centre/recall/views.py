@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -18,6 +17,7 @@ from tocsin.centre.intake.views.deliveries import of_receipt
 from tocsin.centre.ledger.labels import CHANNELS
 from tocsin.centre.ledger.rules import FEW, told_to_source
 from tocsin.centre.members.access import fresh_proof, person_of, requires
+from tocsin.centre.pages import newest_first
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, Refused
 
@@ -40,14 +40,14 @@ def recall_list(request: HttpRequest) -> HttpResponse:
     notices = notices_for(person)
     is_late = request.GET.get("state") == "overdue"
     followed = overdue_for(person, now) if is_late else recalls_for(person)
-    page = Paginator(followed, PER_PAGE).get_page(request.GET.get("page"))
-    told = Paginator(notices, PER_PAGE).get_page(request.GET.get("told"))
+    page = newest_first(followed, request.GET.get("after", ""), PER_PAGE)
+    told = newest_first(notices, request.GET.get("told", ""), PER_PAGE, name="told")
     context = {
         "page": page,
-        "rows": [_shown(each, now) for each in page],
+        "rows": [_shown(each, now) for each in page.rows],
         "told": told,
         "is_late": is_late,
-        "notices": [_notice(each, now) for each in told],
+        "notices": [_notice(each, now) for each in told.rows],
         "is_centre": person.organisation.is_centre,
         "undos": undoing.undos_for(person).filter(state="open"),
         "relabellings": waiting_for(person),

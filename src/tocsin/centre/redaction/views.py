@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.intake.models import Batch, Delivery, Origin
 from tocsin.centre.intake.register import register
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.intake.views.deliveries import of_receipt
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import newest_first
 from tocsin.centre.rows import Numbers
 from tocsin.core.errors import Conflict, Refused
 
@@ -36,9 +36,10 @@ OBJECTS_LISTED = 200
 def _redactions_for(person: Person) -> QuerySet[Redaction]:
     """Those made of nothing that is kept from the person. Of what is hidden by now, its terms say that."""
     terms = Numbers(held.number for held in register().held_by(viewer_of(person)))
-    kept_from = Batch.objects.filter(drawn__isnull=False).exclude(terms__in=terms)
+    # From each version to what it was drawn from: a list of all that is kept from somebody grows with the years.
+    kept_from = Origin.objects.filter(delivery=OuterRef("delivery")).exclude(batch__terms__in=terms)
     found = Redaction.objects.select_related("delivery__organisation", "of__organisation", "made_by").order_by("-pk")
-    return found.exclude(delivery__origins__batch__in=kept_from.values("pk"))
+    return found.filter(~Exists(kept_from))
 
 
 @requires(services.ABILITY)
@@ -46,8 +47,8 @@ def _redactions_for(person: Person) -> QuerySet[Redaction]:
 def redaction_list(request: HttpRequest) -> HttpResponse:
     """All redacted versions; those that closed with what they were made of are to be looked at."""
     now = timezone.now()
-    page = Paginator(_redactions_for(person_of(request)), PER_PAGE).get_page(request.GET.get("page"))
-    rows = [(each, services.closed(each, now)) for each in page]
+    page = newest_first(_redactions_for(person_of(request)), request.GET.get("after", ""), PER_PAGE)
+    rows = [(each, services.closed(each, now)) for each in page.rows]
     return render(request, "redaction/list.html", {"page": page, "rows": rows})
 
 

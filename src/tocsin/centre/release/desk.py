@@ -7,28 +7,59 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from tocsin.centre.intake import urgency
 from tocsin.centre.intake.concern import countries_in, together
 from tocsin.centre.intake.models import Batch, Delivery
-from tocsin.centre.intake.selectors import visible_batches
-from tocsin.centre.members.models import Person
+from tocsin.centre.intake.register import register
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import Page, Part, page_of
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.permissions.rules import day_of
 from tocsin.centre.permissions.selectors import grants_for
+from tocsin.centre.rows import InTurn, Numbers
 from tocsin.handling import Grant, HandlingSet
 
 from . import rules
 from .models import Release
 from .preview import Preview, preview
-from .releasing import bureaus, waiting_batches, widened_batches
+from .releasing import bureaus, widened_batches
+
+_URGENT = Part(("urgent_at", "pk"), Q(urgent_at__isnull=False))
+LAST_FIRST = (_URGENT, Part(("-received_at", "-pk"), Q(urgent_at=None)))
+OLDEST_FIRST = (_URGENT, Part(("received_at", "pk"), Q(urgent_at=None)))
+FEW = 2_000
+"""So many batches are sorted for each page and counted; more are not."""
 
 
 def waiting_for(person: Person, now: datetime) -> QuerySet[Batch]:
     """The batches that wait, of those that the person may see: RED is shown only to whom it names."""
-    return visible_batches(viewer_of(person), now).filter(pk__in=waiting_batches().values("pk"))
+    unreleased = Numbers(held.number for held, _ in register().unreleased_to(viewer_of(person), now))
+    return Batch.objects.alive(now).filter(terms__in=unreleased, hidden_at=None, delivery__state=Delivery.State.PARSED)
+
+
+def sources_for(person: Person, now: datetime) -> QuerySet[Organisation]:
+    """Whose deliveries may wait, by name."""
+    sources = {held.organisation for held, _ in register().unreleased_to(viewer_of(person), now)}
+    return Organisation.objects.filter(pk__in=sources).order_by("name", "pk")
+
+
+def page_for(
+    person: Person, now: datetime, chosen: QuerySet[Batch], cursor: str, size: int, *, is_oldest: bool
+) -> tuple[Page[Delivery], int | None]:
+    """What is urgent before all else, and of that, what is due first; with how many there are, where few wait.
+
+    Few are picked out by their terms. Where many wait, the deliveries are gone through in their order and each is asked
+    whether it waits, so that a page costs what it shows.
+    """
+    parts = OLDEST_FIRST if is_oldest else LAST_FIRST
+    if sum(count for _, count in register().unreleased_to(viewer_of(person), now)) <= FEW:
+        found = deliveries_of(chosen)
+        return page_of(found, parts, cursor, size), found.count()
+    found = Delivery.objects.filter(InTurn(chosen.filter(delivery=OuterRef("pk")))).select_related("organisation")
+    return page_of(found, parts, cursor, size), None
 
 
 def deliveries_of(batches: QuerySet[Batch]) -> QuerySet[Delivery]:
@@ -48,7 +79,8 @@ def urgent_among(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 
 def _not_taken_up(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return deliveries.filter(releases=None).exclude(pk__in=Permission.objects.values("delivery"))
+    asked = Permission.objects.filter(delivery=OuterRef("pk"))
+    return deliveries.filter(~Exists(asked), releases=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -19,7 +18,7 @@ from tocsin.centre.intake.deliveries import deliveries_for, delivery_for, urgenc
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
-from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.permissions.selectors import permissions_about
@@ -28,7 +27,7 @@ from tocsin.core.words import Tlp
 from tocsin.handling import Derived, Parent, derive
 
 from . import releasing, rules
-from .desk import Group, deliveries_of, groups_of, rows_of, urgent_among, waiting_for
+from .desk import Group, groups_of, page_for, rows_of, sources_for, urgent_among, waiting_for
 from .labels import REFUSALS
 from .models import Release
 from .orders import orders_in_force
@@ -42,22 +41,19 @@ PER_PAGE = 25
 def release_desk(request: HttpRequest) -> HttpResponse:
     """What waits to leave the Centre."""
     person, now = person_of(request), timezone.now()
-    waiting = waiting_for(person, now)
     source, label = request.GET.get("source", ""), request.GET.get("label", "")
     is_oldest = request.GET.get("order") == "oldest"
-    chosen = waiting
+    chosen = waiting_for(person, now)
     if source:
         chosen = chosen.filter(organisation__slug=source)
     if label:
         chosen = chosen.filter(handling_set__tlp=label)
-    order = ["received_at", "pk"] if is_oldest else ["-received_at", "-pk"]
-    ordered = deliveries_of(chosen).order_by(urgency.first(), *order)
-    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
-    sources = Organisation.objects.filter(pk__in=waiting.order_by().values("organisation"))
+    page, count = page_for(person, now, chosen, request.GET.get("after", ""), PER_PAGE, is_oldest=is_oldest)
     context = {
         "page": page,
-        "rows": rows_of(page, chosen, now),
-        "sources": sources.values_list("slug", "name"),
+        "count": count,
+        "rows": rows_of(page.rows, chosen, now),
+        "sources": sources_for(person, now).values_list("slug", "name"),
         "labels": [tlp.value for tlp in Tlp],
         "source": source,
         "label": label,

@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.secondees import known_to
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.pages import Part
 from tocsin.core.errors import Conflict, InputError, NotFound
 
 from .models import LegalHold
+
+IN_FORCE_FIRST = (
+    Part(("-placed_at", "-pk"), Q(lifted_at=None)), Part(("-lifted_at", "-pk"), Q(lifted_at__isnull=False)),
+)  # fmt: skip
+"""What is in force, the newest first; then what was lifted, the last first."""
 
 
 def holds_for(person: Person) -> QuerySet[LegalHold]:
@@ -22,7 +28,7 @@ def holds_for(person: Person) -> QuerySet[LegalHold]:
     if not may(person, "hold-legally"):
         return LegalHold.objects.none()
     found = LegalHold.objects.select_related("delivery__organisation", "delivery__sealed_copy")
-    return known_to(person, found).order_by("lifted_at", "-placed_at", "-pk")
+    return known_to(person, found)
 
 
 @transaction.atomic

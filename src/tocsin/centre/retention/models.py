@@ -112,7 +112,10 @@ class LegalHold(models.Model):
     lifted_why = SealedWordsField(default="", blank=True)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["lifted_at", "until"])]
+        indexes: ClassVar = [
+            models.Index(fields=["placed_at", "id"], condition=models.Q(lifted_at=None), name="hold_in_force"),
+            models.Index(fields=["lifted_at", "id"], condition=models.Q(lifted_at__isnull=False), name="hold_lifted"),
+        ]
 
 
 class SealedCopy(models.Model):

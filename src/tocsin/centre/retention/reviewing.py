@@ -16,6 +16,8 @@ from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.pages import Part
+from tocsin.centre.rows import InTurn
 from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.handling import retention
 from tocsin.reference.retention import retention as said
@@ -24,24 +26,36 @@ from . import journal
 from .models import Review
 
 LONGEST_REASON = 2000
+FIRST_TO_END = (Part(("expires_at", "pk")),)
 
 
 def due_for(person: Person, now: datetime, within: timedelta | None = None) -> QuerySet[Delivery]:
-    """Deliveries of which a part that the person sees ends soon, the first to end first; `first_end` says when.
+    """Deliveries of which a part that the person sees ends soon, in no particular order."""
+    ending = ending_for(person, now, within)
+    return Delivery.objects.filter(pk__in=ending.order_by().values("delivery"))
+
+
+def ending_for(person: Person, now: datetime, within: timedelta | None = None) -> QuerySet[Batch]:
+    """The first part to end of each delivery of which the person sees one that ends soon, the nearest end first.
 
     What somebody decided to let end is no longer asked about.
     """
     if not may(person, "review-terms"):
-        return Delivery.objects.none()
+        return Batch.objects.none()
     until = now + (within or said().reminders[0])
-    ending = visible_batches(viewer_of(person), now).filter(expires_at__lte=until)
-    decided = Review.objects.filter(delivery=OuterRef("pk"), state=Review.State.IN_FORCE).order_by("-pk")
-    found = deliveries_for(person).filter(pk__in=ending.order_by().values("delivery"))
+    seen = visible_batches(viewer_of(person), now)
+    of_same = seen.filter(delivery=OuterRef("delivery"))
+    sooner = of_same.filter(
+        Q(expires_at__lt=OuterRef("expires_at")) | Q(expires_at=OuterRef("expires_at"), pk__lt=OuterRef("pk"))
+    )
+    found = seen.filter(~InTurn(sooner), InTurn(deliveries_for(person).filter(pk=OuterRef("delivery"))))
     if not person.organisation.is_centre:
-        found = found.filter(organisation=person.organisation)
-    found = found.annotate(first_end=Min("batches__expires_at"), decided=Subquery(decided.values("kind")[:1]))
-    found = found.filter(Q(decided=None) | ~Q(decided=Review.Kind.LET_END))
-    return found.order_by("first_end", "pk")
+        found = found.filter(delivery__organisation=person.organisation)
+    reviews = Review.objects.filter(delivery=OuterRef("delivery"), state=Review.State.IN_FORCE).order_by("-pk")
+    found = found.annotate(decided=Subquery(reviews.values("kind")[:1])).filter(
+        Q(decided=None) | ~Q(decided=Review.Kind.LET_END)
+    )
+    return found.filter(expires_at__lte=until).order_by(*FIRST_TO_END[0].by)
 
 
 def may_review(person: Person, delivery: Delivery) -> bool:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.certificates import signed
-from tocsin.centre.intake.models import Delivery
+from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.intake.views.deliveries import of_receipt
 from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.centre.pages import newest_first
+from tocsin.centre.pages import newest_first, page_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound
 from tocsin.handling import retention
@@ -43,12 +42,12 @@ def term_list(request: HttpRequest) -> HttpResponse:
     terms = [before.days for before in said().reminders]
     asked = request.GET.get("days", "")
     days = int(asked) if asked in map(str, terms) else terms[0]
-    found = reviewing.due_for(person, now, timedelta(days=days)).select_related("organisation")
-    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    found = reviewing.ending_for(person, now, timedelta(days=days)).select_related("delivery__organisation")
+    page = page_of(found, reviewing.FIRST_TO_END, request.GET.get("after", ""), PER_PAGE)
     waiting = Review.objects.filter(state=Review.State.ASKED, delivery__organisation=person.organisation)
     context = {
         "page": page,
-        "rows": [_near(each, now) for each in page],
+        "rows": [_near(each, now) for each in page.rows],
         "terms": sorted(terms),
         "days": days,
         "asked": waiting.filter(delivery__ends_at__gt=now).select_related("delivery", "organisation").order_by("pk"),
@@ -57,11 +56,11 @@ def term_list(request: HttpRequest) -> HttpResponse:
     return render(request, "retention/term_list.html", context)
 
 
-def _near(delivery: Delivery, now: datetime) -> dict[str, Any]:
-    end: datetime = delivery.first_end  # type: ignore[attr-defined]
+def _near(first: Batch, now: datetime) -> dict[str, Any]:
+    end = first.expires_at
     before = retention.reminder_at(end, now)
     return {
-        "delivery": delivery,
+        "delivery": first.delivery,
         "last_day": retention.last_day_of(end),
         "days_left": (end - now).days,
         "is_near": before is not None and before <= said().reminders[1],
@@ -203,11 +202,11 @@ def hold_list(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("The hold is in force. The delivery ends for everybody as ever."))
             return redirect("legal-holds")
-    page = Paginator(legal_holds.holds_for(person), PER_PAGE).get_page(request.GET.get("page"))
+    page = page_of(legal_holds.holds_for(person), legal_holds.IN_FORCE_FIRST, request.GET.get("after", ""), PER_PAGE)
     rows = [
         {"hold": each, "is_over": each.until is not None and retention.end_of(each.until) <= now,
          "copy": getattr(each.delivery, "sealed_copy", None)}
-        for each in page
+        for each in page.rows
     ]  # fmt: skip
     context = {"page": page, "rows": rows, "form": form}
     return render(request, "retention/hold_list.html", context, status=422 if form.errors else 200)

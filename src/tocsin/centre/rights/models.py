@@ -44,7 +44,13 @@ class SubjectRequest(models.Model):
     answered_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["state", "received_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "received_at"]),
+            models.Index(fields=["received_at", "id"], condition=models.Q(answered_at=None), name="request_waits"),
+            models.Index(
+                fields=["answered_at", "id"], condition=models.Q(answered_at__isnull=False), name="request_answered"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.number

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members import sessions
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.pages import Part
 from tocsin.centre.recall import services as recall
 from tocsin.centre.retention import purging
 from tocsin.core.errors import Conflict, InputError, NotFound
@@ -31,6 +32,10 @@ PERSON = "person"
 """Who acts on the public page."""
 SYSTEM = "system"
 Request = SubjectRequest
+ORDER = (
+    Part(("received_at", "pk"), Q(answered_at=None)), Part(("-answered_at", "-pk"), Q(answered_at__isnull=False)),
+)  # fmt: skip
+"""Those that wait, the oldest first; then what was answered, the last first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,10 @@ def take(said: Asked, *, kind: str, language: str, by: str, at: datetime, addres
 
 
 def requests_for(person: Person) -> QuerySet[Request]:
-    """All of them, for the commission, those that wait first; for everybody else there are none."""
+    """All of them, for the commission; for everybody else there are none."""
     if not may(person, "decide-rights"):
         return Request.objects.none()
-    return Request.objects.order_by("answered_at", "received_at", "pk")
+    return Request.objects.all()
 
 
 def said_in(request: Request) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from tocsin.centre.members.access import fresh_proof, person_of, requires
 from tocsin.centre.members.sessions import TooManyFailures
+from tocsin.centre.pages import page_of
 from tocsin.centre.reasons import sentence
 from tocsin.centre.recall.parts import lines_of
 from tocsin.core.errors import Conflict, InputError, NotFound
@@ -64,8 +64,9 @@ def ask(request: HttpRequest) -> HttpResponse:
 def request_list(request: HttpRequest) -> HttpResponse:
     """Every request, those that wait first."""
     now = timezone.now()
-    page = Paginator(services.requests_for(person_of(request)), PER_PAGE).get_page(request.GET.get("page"))
-    rows = [_shown(each, now) for each in page]
+    found = services.requests_for(person_of(request))
+    page = page_of(found, services.ORDER, request.GET.get("after", ""), PER_PAGE)
+    rows = [_shown(each, now) for each in page.rows]
     return render(request, "rights/request_list.html", {"page": page, "rows": rows})
 
 

@@ -22,6 +22,7 @@ from django.utils.translation import get_language, gettext
 
 from tocsin.centre.members import rules
 from tocsin.centre.members.models import Person
+from tocsin.centre.pages import Page
 from tocsin.products.text_safety import DECEIVING
 from tocsin.reference.countries import country as country_of_code
 
@@ -92,13 +93,17 @@ def percent(value: float | None) -> str:
 @register.filter
 def size(value: int | None) -> SafeString:
     """Bytes in the unit that reads best."""
+    return format_html('<bdi dir="ltr" class="nowrap">{}</bdi>', _size_text(value))
+
+
+def _size_text(value: int | None) -> str:
     amount = float(value or 0)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if amount < 1000 or unit == "TB":
             break
         amount /= 1000
     shown = numbers.format_decimal(round(amount, 1 if amount < 100 and unit != "B" else 0), locale=_locale())
-    return format_html('<bdi dir="ltr" class="nowrap">{} {}</bdi>', shown, unit)
+    return f"{shown} {unit}"
 
 
 @register.filter
@@ -249,9 +254,11 @@ def sparkline(values: Sequence[float], label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def columns(points: Sequence[tuple[date, int]], label: str) -> SafeString:
-    """One column per day."""
-    return drawing.columns([(day(on), value, number(value)) for on, value in points], label)
+def columns(points: Sequence[tuple[date, int]], label: str, *, in_bytes: bool = False) -> SafeString:
+    """One column per day; of sizes, with their unit."""
+    # The mark keeps number and unit in their order where everything else runs from the right.
+    shown = [f"\N{LEFT-TO-RIGHT MARK}{_size_text(value)}" if in_bytes else number(value) for _, value in points]
+    return drawing.columns([(day(on), value, text) for (on, value), text in zip(points, shown, strict=True)], label)
 
 
 @register.inclusion_tag("components/bars.html")
@@ -357,6 +364,12 @@ def address_with(context: RequestContext, **changes: object) -> str:
             query[name] = str(value)
     address: str = query.urlencode()
     return "?" + address
+
+
+@register.simple_tag(takes_context=True)
+def page_at(context: RequestContext, page: Page[object], cursor: str = "") -> str:
+    """The present address with the list at this cursor; without one at its beginning. Other lists of the page stay."""
+    return address_with(context, **{page.name: cursor})
 
 
 @register.simple_tag

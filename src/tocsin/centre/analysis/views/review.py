@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +16,7 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from tocsin.centre import pages
 from tocsin.centre.intake.deliveries import deliveries_for, may_read_contents, page_of
 from tocsin.centre.intake.models import Delivery, SavedProfile
 from tocsin.centre.members.access import person_of, requires
@@ -226,13 +226,13 @@ def decide_countries(request: HttpRequest) -> HttpResponse:
 def decided_countries(request: HttpRequest) -> HttpResponse:
     """What was decided, to correct what was decided wrongly."""
     found = reviewing.decided_conflicts(viewer_of(person_of(request)))
-    page = Paginator(found, DECIDED_PER_PAGE).get_page(request.GET.get("page"))
+    page = pages.page_of(found, reviewing.DECIDED_LAST, request.GET.get("after", ""), DECIDED_PER_PAGE)
     language = get_language() or "en"
     lands = sorted((countries.country(each.code) for each in members(timezone.now().date())),
                    key=lambda each: each.name(language))  # fmt: skip
     context = {
         "page": page,
-        "decided": [reviewing.claims_of(each) for each in page],
+        "decided": [reviewing.claims_of(each) for each in page.rows],
         "lands": [(each.code, each.name(language)) for each in lands],
     }
     return render(request, "analysis/decided.html", context)

@@ -27,7 +27,7 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requires
 from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
-from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
@@ -70,8 +70,8 @@ def delivery_list(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     mine = selectors.deliveries_for(person)
     sees_all = may(person, "read-all-deliveries")
-    organisations = Organisation.objects.filter(pk__in=mine.order_by().values("organisation")) if sees_all else []
-    formats = [name for name in mine.order_by("format").values_list("format", flat=True).distinct() if name]
+    organisations = selectors.sources_in(mine) if sees_all else []
+    formats = selectors.formats_in(mine, request.GET.get("format", ""))
     form = FilterForm(request.GET, organisations=organisations, formats=formats)
     page = selectors.page_of(form.narrowed(mine, timezone.now()), request.GET.get("after", ""))
     running = selectors.progress_of(page.rows)

@@ -23,7 +23,7 @@ def lake_page(request: HttpRequest) -> HttpResponse:
         "found": found,
         "rows_by_day": [(day.on, day.rows) for day in found.days],
         "deliveries_by_day": [(day.on, day.deliveries) for day in found.days],
-        "megabytes_by_day": [(day.on, -(-day.size_bytes // 1_000_000)) for day in found.days],
+        "size_by_day": [(day.on, day.size_bytes) for day in found.days],
         "rows_in_all": sum(day.rows for day in found.days),
         "deliveries_in_all": sum(day.deliveries for day in found.days),
         "bytes_in_all": sum(day.size_bytes for day in found.days),

@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tocsin.centre.members import agreements, applications
+from tocsin.centre.members import agreements, allowances, applications
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Organisation
 from tocsin.centre.members.rules import may, side_of
@@ -21,6 +21,7 @@ from tocsin.core.words import Tlp
 
 from .. import deliveries as selectors
 from .. import organisations
+from ..allowance_lines import groups_of
 from ..forms import OrganisationForm
 from ..models import SavedProfile
 
@@ -60,6 +61,7 @@ def organisation(request: HttpRequest, slug: str) -> HttpResponse:
     person = person_of(request)
     last = selectors.deliveries_for(person).filter(organisation=found).order_by("-received_at", "-pk")[:SHOWN]
     row = organisations.partner(person, found, timezone.now())
+    sees_limits = allowances.may_look(person, found)
     shows_agreement = side_of(person.organisation) == "centre" and agreements.needs_agreement(found)
     context = {
         "organisation": found,
@@ -70,6 +72,8 @@ def organisation(request: HttpRequest, slug: str) -> HttpResponse:
         "held": agreements.held_by(found, timezone.now()) if shows_agreement else None,
         "can_edit": may(person, "edit-organisations"),
         "can_administer": may(person, "administer"),
+        "sees_limits": sees_limits,
+        "limits": groups_of(found, timezone.now()) if sees_limits else [],
     }
     return render(request, "intake/organisation.html", context)
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tocsin.centre.members import agreements
+from tocsin.centre.members import agreements, allowances
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.limits import TooOften
 from tocsin.centre.members.models import Organisation, Person
@@ -49,6 +49,8 @@ class Result:
     status: int = 200
     again_seconds: int = 0
     """After which the file may be sent again; 0: it is of no use."""
+    limit: TooOften | None = None
+    """Which turned it away, if any did."""
 
 
 def organisations_of(person: Person) -> QuerySet[Organisation]:
@@ -86,6 +88,9 @@ def upload(request: HttpRequest) -> HttpResponse:
         files = request.FILES.getlist("files")[:MANY_FILES]
         if form.is_valid() and files:
             results = [_receive(person, form.cleaned_data, file) for file in files]
+            for each in results:
+                if each.limit is not None:
+                    allowances.note(each.limit, request, timezone.now())
         elif not files:
             form.add_error(None, _("Choose at least one file."))
         if wants_json:
@@ -106,6 +111,8 @@ def _later(response: HttpResponse, results: list[Result]) -> HttpResponse:
         if each.again_seconds:
             response.status_code = each.status
             response["Retry-After"] = str(each.again_seconds)
+        if each.limit is not None:
+            each.limit.tell(response)
     return response
 
 
@@ -131,7 +138,7 @@ def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> R
             "Send it again in %(minutes)d minutes.",
             limit.minutes,
         ) % {"minutes": limit.minutes}  # fmt: skip
-        return Result(name, message=text, status=429, again_seconds=limit.seconds)
+        return Result(name, message=text, status=429, again_seconds=limit.seconds, limit=limit)
     except Unavailable as short:
         text = _("Not now. Try again in a moment.")
         return Result(name, message=text, status=503, again_seconds=short.retry_after_seconds)
