@@ -37,8 +37,8 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
 
-    def line(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=LATEST)
+    def line(self, source: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=LATEST, source_address=(source, 0))
 
     def heard(self, line: socket.socket) -> bytes:
         """All that comes until the server closes the connection."""

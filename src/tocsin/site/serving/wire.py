@@ -52,6 +52,7 @@ class Wire(asyncio.Protocol):
         self._small_bytes = 0
         self._incoming: Incoming | None = None
         self._environ: dict[str, Any] = {}
+        self._turn: Future[Answer | None] | None = None
         self._number = 0
         """Of the request: what a thread still makes of an earlier one is not wanted any more."""
         self._is_answered = False
@@ -218,7 +219,7 @@ class Wire(asyncio.Protocol):
                 return
             self._environ["wsgi.input"] = io.BytesIO(b"".join(self._small))
             self._forget_small()
-            self._ask(self._state.lanes.pages)
+            self._ask(self._state.lanes.of(self._environ["PATH_INFO"]))
         elif isinstance(event, h11.ConnectionClosed):
             self._break_off("the client left")
 
@@ -231,12 +232,10 @@ class Wire(asyncio.Protocol):
         """Give it to a thread."""
         if self.is_closed or self._is_answered:
             return
-        if lane.is_full:
-            self.refuse(503)
-            return
         self.stage = Stage.ANSWER
         number = self._number
-        waits = lane.run(partial(self._answer_of, self._environ, number))
+        asker = self._state.lanes.askers.of(self._environ)
+        self._turn = waits = lane.run(partial(self._answer_of, self._environ, number), asker)
         waits.add_done_callback(lambda done: self._tell(partial(self._answered, lane, number, done)))
 
     def _answer_of(self, environ: dict[str, Any], number: int) -> Answer | None:
@@ -257,6 +256,7 @@ class Wire(asyncio.Protocol):
 
     def _continue(self) -> None:
         """Somebody wants the body."""
+        self._state.lanes.bodies.reads_on(self._turn)
         if self.is_closed or self._is_answered:
             return
         if self._http is not None and self._http.they_are_waiting_for_100_continue:
@@ -269,7 +269,7 @@ class Wire(asyncio.Protocol):
     # An answer goes out.
 
     def _answered(self, lane: Lane, number: int, done: Future[Answer | None]) -> None:
-        lane.done()
+        lane.done(done)
         error = None if done.cancelled() else done.exception()
         answer = None if done.cancelled() or error is not None else done.result()
         if self.is_closed or number != self._number or self._is_answered:
