@@ -12,6 +12,7 @@ import click
 
 from tocsin import __version__
 from tocsin.core.errors import InputError
+from tocsin.core.machine_faults import SENTENCES, fault_of, said_by
 from tocsin.core.reasons import REASONS
 from tocsin.core.starting import starting
 
@@ -72,6 +73,9 @@ class Commands(click.Group):
                 raise click.ClickException(
                     "The database was made by another version. Bring it up to date with: tocsin init"
                 ) from error
+            fault = fault_of(error)
+            if fault is not None:
+                raise click.ClickException(f"{SENTENCES[fault]}\n({said_by(error)})") from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

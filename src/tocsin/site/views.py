@@ -27,6 +27,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.people_views import people_page
 from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.machine_faults import fault_of
 from tocsin.formats import all_formats
 from tocsin.reference.countries import country
 from tocsin.taxii import answers as taxii
@@ -173,9 +174,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """500: our fault; 503 where the database does not answer, in words that ask nothing of it."""
-    if unanswered.is_lost(sys.exc_info()[1]):
-        return unanswered.answer(request)
+    """500: our fault; 503 where the database or a disk does not do its part, in words that ask nothing of it."""
+    fault = fault_of(sys.exc_info()[1])
+    if fault is not None:
+        return unanswered.answer(request, fault)
     if taxii.is_spoken(request):
         return taxii.refusal(request, 500)
     return render(request, "site/error.html", {"code": 500}, status=500)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from tocsin.core.errors import Conflict, Unavailable
+from tocsin.core.machine_faults import fault_of
 
 from . import services
 
@@ -108,11 +109,12 @@ def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
     except Conflict as error:
         log.warning("job %s: %s", claimed.job, error)
         services.excuse(claimed, datetime.now(UTC), str(error))
-    except (Unavailable, OperationalError, InterfaceError) as error:
-        log.warning("job %s waits: %s", claimed.job, error)
-        # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
-        _say_when_possible(claimed, str(error), hands)
     except Exception as error:
+        if isinstance(error, Unavailable) or fault_of(error) is not None:
+            log.warning("job %s waits: %s", claimed.job, error)
+            # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
+            _say_when_possible(claimed, str(error), hands)
+            return
         log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
         services.fail(claimed, datetime.now(UTC), f"{type(error).__name__}: {error}")
 
@@ -129,7 +131,7 @@ def _give_up(handler: object, claimed: services.Claim) -> None:
 def _say_when_possible(claimed: services.Claim, why: str, hands: Hands) -> None:
     try:
         services.fail(claimed, datetime.now(UTC), why, forever=True)
-    except (OperationalError, InterfaceError):
+    except DatabaseError:
         hands.unsaid.append(claimed)
         raise
 
@@ -165,8 +167,11 @@ def work(
             if rest is not None and time.monotonic() - worked > REST_SECONDS:
                 worked = time.monotonic()
                 rest()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("the database is not there: %s", error)
+        except Exception as error:
+            if fault_of(error) is None:
+                raise
+            # A database that is away, full or read-only, or a full disk: who waits is there when it is over.
+            log.warning("the worker waits: %s", error)
             connection.close()
             tries += 1
             if until_idle and tries < TRIES_UNTIL_IDLE:
