@@ -164,7 +164,7 @@ class Wire(asyncio.Protocol):
         if not isinstance(request, h11.Request) or request.http_version not in (b"1.0", b"1.1"):
             raise NotUnderstood(400)
         headers = list(request.headers)
-        length = length_of(headers)
+        length = length_of(headers, request.http_version)
         is_small = length is not None and length <= self._rules.small_bytes
         self._incoming = None if is_small else Incoming(self._rules.held_bytes, self._ask_for_more)
         self._environ = environ_of(
@@ -352,6 +352,7 @@ class Wire(asyncio.Protocol):
             self._leave()
             return
         self._http, self._incoming, self._environ, self.stage = None, None, {}, Stage.HEAD
+        self._is_answered = False  # Or what is no request, or comes too slowly, could not be refused any more.
         self._state.idles(self)
         self._resume_reading()
         if self._came:
