@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -85,7 +86,11 @@ def test_what_postgresql_lacks(state: str, fault: Fault | None) -> None:
 
 
 def test_a_server_that_refuses_a_connection_says_it_in_words_alone() -> None:
-    for words, fault in (("FATAL:  sorry, too many clients already", Fault.CROWDED), ("refused", Fault.AWAY)):
+    for words, fault in (
+        ("FATAL:  sorry, too many clients already", Fault.CROWDED),
+        ("FATAL:  could not write init file", Fault.FULL),
+        ("Connection refused", Fault.AWAY),
+    ):
         assert fault_of(_raised(OperationalError, psycopg.OperationalError(words))) is fault
     assert fault_of(_raised(ProgrammingError, ValueError("no such thing"))) is None
     assert fault_of(ValueError("53100")) is None
@@ -184,3 +189,16 @@ def test_the_command_line_says_it_in_a_sentence(tmp_path: Path) -> None:
     ran = subprocess.run(program, env=made.environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert "Error: The database cannot be read" in ran.stderr
+
+
+FOREIGN_CLOCK = re.compile(
+    r"CURRENT_TIMESTAMP|clock_timestamp|statement_timestamp|db_default|functions import .*\bNow\b|(?<![\w.])now\(\)",
+    re.I,
+)
+
+
+def test_no_moment_is_taken_from_the_server_of_the_database() -> None:
+    """Its clock may be another's: what lies in the database was judged by one clock, this machine's."""
+    files = sorted((Path(__file__).parents[2] / "src" / "tocsin").rglob("*.py"))
+    assert len(files) > 300
+    assert [path.name for path in files if FOREIGN_CLOCK.search(path.read_text(encoding="utf-8"))] == []

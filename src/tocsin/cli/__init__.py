@@ -66,6 +66,8 @@ class Commands(click.Group):
         """Run the command; what a person can mend is told in a sentence, and only our own faults as a traceback."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # Who raised it has found words already, nearer to the matter.
         except InputError as error:
             raise click.ClickException(told(error)) from error
         except Exception as error:

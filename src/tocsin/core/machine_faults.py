@@ -83,8 +83,12 @@ _OF_THE_MACHINE = {
     errno.ENOSPC: Fault.NO_ROOM, errno.EDQUOT: Fault.NO_ROOM, errno.EIO: Fault.DISK, errno.EROFS: Fault.DISK,
     errno.ESTALE: Fault.DISK,
 }  # fmt: skip
-_NO_MORE = ("too many clients", "remaining connection slots", "too many connections")
-"""A connection that is refused carries no code, only these words."""
+_WORDS = {
+    "too many clients": Fault.CROWDED, "remaining connection slots": Fault.CROWDED,
+    "too many connections": Fault.CROWDED, "No space left on device": Fault.FULL,
+    "could not write init file": Fault.FULL,
+}  # fmt: skip
+"""A connection that is refused carries no code, only these words; the last ones where its disk is full."""
 
 
 def fault_of(error: BaseException | None) -> Fault | None:
@@ -121,7 +125,7 @@ def _of_database(error: BaseException) -> Fault | None:
     elif name:
         found = next((fault for start, fault in _SQLITE.items() if name.startswith(start)), None)
     else:
-        found = Fault.CROWDED if any(word in str(error) for word in _NO_MORE) else None
+        found = next((fault for words, fault in _WORDS.items() if words in str(error)), None)
     # Of these two classes all others are a connection that was lost or never came to be; but for an old table.
     is_old = name == "SQLITE_ERROR"
     return found or (Fault.AWAY if kind.__name__ in {"OperationalError", "InterfaceError"} and not is_old else None)
