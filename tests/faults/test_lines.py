@@ -117,13 +117,15 @@ def test_programs_have_half_of_their_threads_while_pages_are_asked_for(held: Hel
     programs = Lane(4, 100, "program", behind=pages)
     page = Held()
     asked = pages.run(page.task("page"), "officer")
-    for number in range(4):
-        programs.run(held.task("call"), f"organisation:{number}")
-    assert held.until(2) == ["call"] * 2
+    for _ in range(3):
+        programs.run(held.task("call"), "organisation:0")
+    assert held.until(1) == ["call"]  # Nor has one organisation both of them.
+    programs.run(held.task("other"), "organisation:1")
+    assert held.until(2) == ["call", "other"]
     page.end.set()
     asked.result(LATEST)
     pages.done(asked)
-    assert held.until(4) == ["call"] * 4
+    assert held.until(4) == ["call", "call", "call", "other"]
     for lane in (pages, programs):
         lane.shut()
 

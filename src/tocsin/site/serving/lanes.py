@@ -32,7 +32,7 @@ class Answer:
 class Lane:
     """Some threads, and the requests that wait for one of them; called by the loop alone.
 
-    `most_each` is how many of the threads one asker may have at once. A lane that is `behind` others has half of its
+    One asker has at most three quarters of them at once. A lane that is `behind` others has half of its
     threads while those have work: the interpreter runs one thread at a time, and the more there are that compute, the
     longer each of them waits.
     """
@@ -40,7 +40,6 @@ class Lane:
     def __init__(self, threads: int, waiting: int, name: str, behind: Lane | None = None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._threads = threads
-        self._most_each = max(1, threads * 3 // 4)
         self._turns: Turns[tuple[Future[Any], Callable[[], Any]]] = Turns(waiting)
         self._held: dict[Future[Any], str] = {}
         self._by_asker = Counter[str]()
@@ -83,12 +82,17 @@ class Lane:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def _may_go_on(self) -> bool:
+    def _most(self) -> int:
+        """How many may be answered at once, as things stand."""
         is_second = self._behind is not None and self._behind.is_busy
-        return len(self._held) < (max(1, self._threads // 2) if is_second else self._threads)
+        return max(1, self._threads // 2) if is_second else self._threads
+
+    @property
+    def _may_go_on(self) -> bool:
+        return len(self._held) < self._most
 
     def _may_have_another(self, asker: str) -> bool:
-        return self._by_asker[asker] < self._most_each
+        return self._by_asker[asker] < max(1, self._most * 3 // 4)
 
     def _go_on(self) -> None:
         while self._may_go_on and (found := self._turns.next(self._may_have_another)) is not None:
@@ -122,6 +126,10 @@ class BodyLane(Lane):
         if task in self._beginning:
             self._beginning.discard(task)
             self._go_on()
+
+    @property
+    def _most(self) -> int:
+        return self._threads
 
     @property
     def _may_go_on(self) -> bool:
