@@ -89,3 +89,22 @@ def test_no_name_holds_the_character_zero(client: Client) -> None:
     answer = client.post("/api/v1/deliveries", b"ip\n", content_type="application/octet-stream", headers=headers)
     assert answer.status_code == 202
     assert Delivery.objects.get().name == "ab.csv"
+
+
+@pytest.mark.any_database
+def test_who_comes_by_another_name_is_told_so(client: Client) -> None:
+    """An operator's first mistake behind a proxy: a page without a word told nobody what to do."""
+    answer = client.get("/sign-in/", headers={"host": "other.example"})
+    assert answer.status_code == 400
+    assert "does not have the name that stands in the address" in answer.content.decode()
+    said = client.get("/api/v1/deliveries", headers={"host": "other.example"})
+    assert (said.status_code, said.json()["reason"]) == (400, "not-understood")
+    client.raise_request_exception = False
+    many = client.post("/sign-in/", {f"field{number}": "" for number in range(3_000)})
+    assert many.status_code == 400
+    assert "The request is not understood." in many.content.decode()
+
+
+@pytest.mark.any_database
+def test_the_host_that_was_refused_stands_nowhere_in_the_answer(client: Client) -> None:
+    assert "other.example" not in client.get("/", headers={"host": "other.example"}).content.decode()

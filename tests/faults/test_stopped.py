@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from tests.faults.installation import Installation
 
-from tocsin.site import crew, state
+from tocsin.site import crew, occupancy, state
 
 TOCSIN = (sys.executable, "-c", "from tocsin.cli import main; main(prog_name='tocsin')")
 START_SECONDS = 60
@@ -92,14 +93,17 @@ def _half_sent(port: int) -> socket.socket:
     return waiting
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_first_process_ends_all(
     number: signal.Signals, served: subprocess.Popen[bytes], port: int, tmp_path: Path
 ) -> None:
     # The command, two workers and the portal.
     assert len(_group(served.pid)) >= 4
     with _half_sent(port):
-        served.send_signal(number)
+        if number is signal.SIGHUP:  # A terminal that is closed tells the whole group.
+            os.killpg(served.pid, number)
+        else:
+            served.send_signal(number)
         until = time.monotonic() + STOP_SECONDS
         while (left := _group(served.pid)) and time.monotonic() < until:
             served.poll()
@@ -159,7 +163,7 @@ def test_nothing_goes_on_where_the_first_process_was_killed(served: subprocess.P
 @pytest.mark.parametrize("served", [40], indirect=True)
 def test_a_second_word_ends_all_at_once(served: subprocess.Popen[bytes], port: int) -> None:
     with _half_sent(port):
-        served.send_signal(signal.SIGTERM)
+        os.killpg(served.pid, signal.SIGINT)  # As Ctrl+C does.
         time.sleep(0.5)
         served.send_signal(signal.SIGTERM)
         assert served.wait(STOP_SECONDS) == 0  # Not the forty seconds that what is half sent would get.
@@ -205,5 +209,11 @@ def test_a_portal_that_cannot_start_says_so_and_leaves_no_worker(installation: I
         other.bind(("127.0.0.1", port))
         other.listen()
         assert f"Another program listens at 127.0.0.1:{port}." in _refused(installation, "--port", str(port))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        other_port = str(free.getsockname()[1])
+    with (Path(installation.environment["TOCSIN_HOME"]) / occupancy.SERVING).open("w") as served:
+        fcntl.flock(served, fcntl.LOCK_EX)
+        assert "This installation is served already" in _refused(installation, "--port", other_port)
     # An address that is not this machine's.
     assert "The portal ended by itself" in _refused(installation, "--host", "192.0.2.1", "--port", str(port))

@@ -37,8 +37,8 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
 
-    def line(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=LATEST)
+    def line(self, source: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=LATEST, source_address=(source, 0))
 
     def heard(self, line: socket.socket) -> bytes:
         """All that comes until the server closes the connection."""
@@ -196,6 +196,8 @@ def _until(is_so: Callable[[], bool]) -> None:
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1e3\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\n01234", 400),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"a" * (1 << 20) + b"\r\n\r\n", 431),
         (b"GET /" + b"a" * (1 << 20), 431),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 secret things to say", 400),  # TLS, where there is none.
@@ -214,6 +216,21 @@ def test_names_with_underscores_bytes_of_headers_and_whole_addresses(server: Ser
     [told] = _bodies(server.asked(b"GET http://other.example/%C3%A9?a=%20 HTTP/1.1\r\n" + HOST + said + b"\r\n"))
     assert (told["path"], told["query"], told["host"]) == ("/Ã©", "a=%20", "other.example")
     assert told["header"] == "Ã©,b"
+
+
+def test_no_other_protocol_is_spoken_on_a_connection(server: Server) -> None:
+    """Who asks for another, such as h2c or WebSocket, is answered in this one; what follows is a request or refused."""
+    for name in (b"h2c", b"websocket"):
+        asked = b"GET /a HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: " + name + b"\r\n\r\n"
+        with server.line() as line:
+            line.sendall(asked + b"\x81\x05hello")
+            assert re.findall(rb"HTTP/1\.1 (\d{3}) ", server.heard(line)) == [b"200", b"400"]
+
+
+def test_a_second_head_that_comes_too_slowly_is_given_up_as_a_first_one_is(strict: Server) -> None:
+    with strict.line() as line:
+        line.sendall(_request("/a") + b"GET /b HTT")
+        assert re.findall(rb"HTTP/1\.1 (\d{3}) ", strict.heard(line)) == [b"200", b"408"]
 
 
 def test_head_and_expectations(server: Server) -> None:

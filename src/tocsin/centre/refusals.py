@@ -52,6 +52,8 @@ BY_STATUS = {
     507: "busy",
 }  # fmt: skip
 _KIND, _ACTOR = "tocsin.refused", "tocsin.actor"
+ASKER = "tocsin.asker"
+"""Where the portal's server finds, in the environment of a request, for whom it was made (`serving/askers`)."""
 
 
 def note(request: HttpRequest, kind: str) -> None:
@@ -62,6 +64,11 @@ def note(request: HttpRequest, kind: str) -> None:
 def name_actor(request: HttpRequest, actor: str) -> None:
     """Say who stands at the door: person:NUMBER or key:NUMBER."""
     request.META[_ACTOR] = actor
+
+
+def name_asker(request: HttpRequest, asker: str) -> None:
+    """Say for whom it is done: organisation:NUMBER at doors for programs, person:NUMBER on pages."""
+    request.META[ASKER] = asker
 
 
 def tell(request: HttpRequest, status: int) -> None:

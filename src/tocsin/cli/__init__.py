@@ -12,6 +12,7 @@ import click
 
 from tocsin import __version__
 from tocsin.core.errors import InputError, Unavailable
+from tocsin.core.machine_faults import SENTENCES, fault_of, said_by
 from tocsin.core.reasons import REASONS
 from tocsin.core.starting import starting
 
@@ -69,6 +70,8 @@ class Commands(click.Group):
         """Run the command; what a person can mend is told in a sentence, and only our own faults as a traceback."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # Who raised it has found words already, nearer to the matter.
         except InputError as error:
             raise click.ClickException(told(error)) from error
         except Unavailable as error:
@@ -78,6 +81,9 @@ class Commands(click.Group):
                 raise click.ClickException(
                     "The database was made by another version. Bring it up to date with: tocsin init"
                 ) from error
+            fault = fault_of(error)
+            if fault is not None:
+                raise click.ClickException(f"{SENTENCES[fault]}\n({said_by(error)})") from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -25,6 +25,8 @@ STOPPED = (
     "Nothing is served and nothing was changed: what was recalled since a backup could not be kept away without its "
     "keys. Put the file back and start again; if it is lost for good, see: tocsin seal give-up --help"
 )
+TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The last one is what a terminal says when it is closed."""
 PORTAL = (sys.executable, "-m", "tocsin.site.serving")
 MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_ARENA_MAX": "4",
@@ -46,7 +48,7 @@ def work(until_idle: bool, spare: bool) -> None:
     from tocsin.site import crew, wiring
 
     told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in TO_STOP:
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
     try:
@@ -154,14 +156,20 @@ def _require_current() -> None:
 
 
 def watch(host: str, port: int, workers: int, told_in: Path, drain_seconds: float) -> None:
-    """The portal in the foreground with its workers beside it, until SIGTERM, SIGINT or its own end."""
-    from tocsin.site import crew
+    """The portal in the foreground with its workers beside it, until it is told to stop or ends by itself."""
+    from tocsin.site import crew, occupancy
 
     if is_taken(host, port):
         # Linux would deal requests out to both servers by turns.
         raise click.ClickException(f"Another program listens at {host}:{port}.")
+    try:
+        occupancy.serve_alone(told_in.parent)
+    except occupancy.Occupied as error:
+        raise click.ClickException(
+            "This installation is served already, by another tocsin serve on this machine. For more hands: tocsin work"
+        ) from error
     told: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in TO_STOP:
         signal.signal(number, lambda number, _: told.append(number))
     hands = crew.start(workers, told_in)
     portal = subprocess.Popen([*PORTAL, host, str(port), str(drain_seconds)], env=MEMORY | os.environ)

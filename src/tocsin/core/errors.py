@@ -58,15 +58,22 @@ class Unavailable(Exception):
         return self.what
 
 
-FAULTS_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+FAULTS_OF_THE_MACHINE = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+})  # fmt: skip
 
 
-def is_fault_of_the_machine(error: BaseException) -> bool:
-    """Whether an error says something about this machine (a full disk) and nothing about the file being read.
+def fault_number(error: BaseException) -> int | None:
+    """The number of an error that says something about this machine (a full disk), nothing about the file being read.
 
     Polars has no type of its own for it: only the text of its error names the number.
     """
-    if isinstance(error, OSError):
-        return error.errno in FAULTS_OF_THE_MACHINE
-    named = re.search(r"\(os error (\d+)\)", str(error)) if type(error).__module__.startswith("polars") else None
-    return named is not None and int(named[1]) in FAULTS_OF_THE_MACHINE
+    number = error.errno if isinstance(error, OSError) else None
+    if type(error).__module__.startswith("polars") and (named := re.search(r"\(os error (\d+)\)", str(error))):
+        number = int(named[1])
+    return number if number in FAULTS_OF_THE_MACHINE else None
+
+
+def is_fault_of_the_machine(error: BaseException) -> bool:
+    """Whether it is one: nobody who handed something over can do anything about it."""
+    return fault_number(error) is not None

@@ -169,7 +169,8 @@ def main() -> None:
     occupancy.share(settings.INSTALLATION.home)
 
     # A terminal tells the whole group, and the command that started this tells it as well: only the latter counts.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     told = _told()
     handlers = wiring.handlers()
     wiring.begin()

@@ -21,7 +21,8 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Unavailable
 
-from .security import MACHINE_DOORS, too_often
+from .security import too_often
+from .serving.rules import MACHINE_DOORS
 
 FORM_BYTES = 1 << 20
 """What beside its files a form may hold."""

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 FILE: Final = "tocsin.lock"
+SERVING: Final = "serving.lock"
+_NOT_HERE: Final = frozenset({errno.EROFS, errno.EACCES, errno.ENOENT, errno.ENOSPC})
 _held: dict[Path, int] = {}
-"""Home → the open file whose lock this process holds to its end."""
+"""Home, or a lock in it → the open file whose lock this process holds to its end."""
 
 
 class Occupied(Exception):  # noqa: N818 - named as the answers of `core.errors` are.
@@ -36,7 +38,7 @@ def _hold(home: Path, how: int) -> None:
     try:
         file = _held.get(home) or os.open(home / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno in {errno.EROFS, errno.EACCES, errno.ENOENT, errno.ENOSPC} and how == fcntl.LOCK_SH:
+        if error.errno in _NOT_HERE and how == fcntl.LOCK_SH:
             return  # Whoever cannot write there cannot work there either, and says so better than a lock.
         raise
     try:
@@ -46,6 +48,24 @@ def _hold(home: Path, how: int) -> None:
             os.close(file)
         raise Occupied(str(home)) from error
     _held[home] = file
+
+
+def serve_alone(home: Path) -> None:
+    """Be the one that serves this installation from here, until this process ends. Raises Occupied where another does:
+    two would write over each other what they tell of their workers."""
+    key = home / SERVING
+    try:
+        file = os.open(key, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in _NOT_HERE:
+            return
+        raise
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(file)
+        raise Occupied(str(home)) from error
+    _held[key] = file
 
 
 def let_go(home: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +22,9 @@ from tocsin.core.errors import Unavailable
 from tocsin.credentials.certificates import fingerprint_in_header
 from tocsin.taxii import answers as taxii
 
+from .serving.askers import forwarded_address, is_from_proxy
+from .serving.rules import MACHINE_DOORS
+
 log = logging.getLogger(__name__)
 
 POLICY = "; ".join(
@@ -41,8 +42,6 @@ POLICY = "; ".join(
     )
 )
 ENCRYPTED = "max-age=31536000; includeSubDomains"
-MACHINE_DOORS = ("/api/", "/taxii2/")
-LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
 
 
@@ -80,13 +79,11 @@ class BehindProxy:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        said, is_https = request.META, settings.INSTALLATION.public_origin.startswith("https:")
-        is_proxy = is_https and said.get("REMOTE_ADDR") in LOOPBACK
+        said = request.META
+        is_proxy = is_from_proxy(said)
         _take_certificate(said, is_proxy)
         if is_proxy:
-            client = said.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-            with suppress(ValueError):
-                said["REMOTE_ADDR"] = str(ip_address(client))
+            said["REMOTE_ADDR"] = forwarded_address(said) or said["REMOTE_ADDR"]
             if said.get("HTTP_X_FORWARDED_PROTO") == "https":
                 said["wsgi.url_scheme"] = "https"
         return self.get_response(request)
@@ -165,6 +162,8 @@ class Enough:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         person = request.user
+        if isinstance(person, Person):
+            refusals.name_asker(request, f"person:{person.pk}")
         is_counted = not request.path.startswith(MACHINE_DOORS) and request.path != reverse("sign-out")
         if isinstance(person, Person) and is_counted:
             try:

@@ -1,4 +1,4 @@
-"""What everybody is told while the database does not answer, at each door in its words, asking nothing of it."""
+"""What everybody is told while the database or a disk fails: at each door in its words, asking neither of them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from copy import copy
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.signed_cookies import SessionStore
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from tocsin.core.machine_faults import Fault
 from tocsin.taxii.answers import problem
 
 RETRY_SECONDS = 30
+BUSY_SECONDS = 2
+"""Where two changed the same thing: the other one is done by then."""
 
 
-def is_lost(error: BaseException | None) -> bool:
-    """Whether an error says that the database was not there, or was too slow."""
-    return isinstance(error, OperationalError | InterfaceError)
-
-
-def answer(request: HttpRequest) -> HttpResponse:
-    """503 and when to come again."""
+def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
+    """503 and when to come again; on pages, what is the matter and what became of what was sent."""
     # Whoever comes after in this request must not ask the database who this is: each would wait for it anew. The
     # session stays what it was, or its cookie would be taken away and everybody signed out.
     request.user = AnonymousUser()
@@ -34,7 +31,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     else:
         shown = copy(request)
         shown.session, shown._messages = SessionStore(), []  # type: ignore[attr-defined]
-        response = render(shown, "site/error.html", {"code": 503}, status=503)
-    response["Retry-After"] = str(RETRY_SECONDS)
+        response = render(shown, "site/error.html", {"code": 503, "fault": fault.value}, status=503)
+    response["Retry-After"] = str(BUSY_SECONDS if fault is Fault.BUSY else RETRY_SECONDS)
     response["Cache-Control"] = "no-store"
     return response

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
@@ -15,7 +16,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views import defaults
 from django.views.decorators.cache import never_cache
 
 from tocsin import __version__
@@ -27,6 +27,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.people_views import people_page
 from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.core.machine_faults import fault_of
 from tocsin.formats import all_formats
 from tocsin.reference.countries import country
 from tocsin.taxii import answers as taxii
@@ -149,7 +150,14 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     """400: what Django itself refuses, such as a host that is not ours."""
     if taxii.is_spoken(request):
         return taxii.refusal(request, 400)
-    return defaults.bad_request(request, exception or Exception())
+    text = _("The request is not understood.")
+    if isinstance(exception, DisallowedHost):
+        text = _(
+            "The portal does not have the name that stands in the address. Ask your administrator which one it has."
+        )
+    if request.path.startswith("/api/"):
+        return JsonResponse({"reason": "not-understood", "text": text}, status=400)
+    return render(request, "site/error.html", {"code": 400, "text": text}, status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
@@ -173,9 +181,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """500: our fault; 503 where the database does not answer, in words that ask nothing of it."""
-    if unanswered.is_lost(sys.exc_info()[1]):
-        return unanswered.answer(request)
+    """500: our fault; 503 where the database or a disk does not do its part, in words that ask nothing of it."""
+    fault = fault_of(sys.exc_info()[1])
+    if fault is not None:
+        return unanswered.answer(request, fault)
     if taxii.is_spoken(request):
         return taxii.refusal(request, 500)
     return render(request, "site/error.html", {"code": 500}, status=500)

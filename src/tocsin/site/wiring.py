@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError
-
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -29,6 +27,7 @@ from tocsin.centre.release import ahead, orders
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
+from tocsin.core.machine_faults import fault_of
 
 from . import act_log
 
@@ -78,7 +77,9 @@ def begin() -> None:
     """What a worker does once before it asks for work; without a database it is done at the first tick."""
     try:
         process.sweep_ended()
-    except (OperationalError, InterfaceError) as error:
+    except Exception as error:
+        if fault_of(error) is None:
+            raise
         log.warning("nothing was cleared up: %s", error)
 
 

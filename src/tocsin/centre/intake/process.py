@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
 from tocsin.centre.jobs import services as jobs
 from tocsin.core.errors import Conflict, Unavailable
+from tocsin.core.machine_faults import fault_of
 from tocsin.lake.keys import Writer
 
 from . import data_types, holding, originals, profiles, services, spreading
@@ -88,10 +88,10 @@ class Reader:
             self._read(delivery, claim, work)
         except OSError as error:
             raise Unavailable(f"the store: {error}") from error
-        except (Conflict, Unavailable, OperationalError, InterfaceError, jobs.GivenBack):
+        except (Conflict, Unavailable, jobs.GivenBack):
             raise
         except Exception as error:
-            if not claim.is_last:
+            if not claim.is_last or fault_of(error) is not None:
                 raise
             log.exception("delivery %s cannot be committed", delivery.pk)
             services.quarantine(delivery, "reader-failed", f"{type(error).__name__}: {error}", claim, datetime.now(UTC))

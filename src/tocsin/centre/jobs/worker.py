@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from tocsin.core.errors import Conflict, Unavailable
+from tocsin.core.machine_faults import fault_of
 
 from . import services
 
@@ -135,11 +136,12 @@ def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
         log.warning("job %s: %s", claimed.job, error)
         for each in hands.held:
             services.excuse(each, datetime.now(UTC), str(error))
-    except (Unavailable, OperationalError, InterfaceError) as error:
-        log.warning("job %s waits: %s", claimed.job, error)
-        # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
-        _say_when_possible(str(error), hands)
     except Exception as error:
+        if isinstance(error, Unavailable) or fault_of(error) is not None:
+            log.warning("job %s waits: %s", claimed.job, error)
+            # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
+            _say_when_possible(str(error), hands)
+            return
         log.exception("job %s of kind %s failed", claimed.job, claimed.kind)
         if len(hands.held) > 1:  # Whichever it was: each alone is told apart.
             services.part(hands.held, datetime.now(UTC))
@@ -162,7 +164,7 @@ def _say_when_possible(why: str, hands: Hands) -> None:
         while unsaid:
             services.fail(unsaid[0], datetime.now(UTC), why, forever=True)
             unsaid.pop(0)
-    except (OperationalError, InterfaceError):
+    except DatabaseError:
         hands.unsaid += unsaid
         raise
 
@@ -198,8 +200,11 @@ def work(
             if rest is not None and time.monotonic() - worked > REST_SECONDS:
                 worked = time.monotonic()
                 rest()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("the database is not there: %s", error)
+        except Exception as error:
+            if fault_of(error) is None:
+                raise
+            # A database that is away, full or read-only, or a full disk: who waits is there when it is over.
+            log.warning("the worker waits: %s", error)
             connection.close()
             tries += 1
             if until_idle and tries < TRIES_UNTIL_IDLE:

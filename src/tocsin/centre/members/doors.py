@@ -97,6 +97,7 @@ def by_key(request: HttpRequest, secret: str, at: datetime) -> Caller | None:
     if key.used_at is None or key.used_at <= at - NOTED_EVERY:
         Key.objects.filter(pk=key.pk).update(used_at=at)
     key.person.through = key
+    refusals.name_asker(request, f"organisation:{key.person.organisation_id}")
     return Caller(key.person)
 
 
@@ -179,6 +180,7 @@ def by_login(request: HttpRequest, login: str, secret: str, at: datetime) -> Cal
     refusals.name_actor(request, f"person:{person.pk}")
     if factors.has_factor(person) or factors.is_demanded(person):
         raise Refused("the account has a second factor, so that its password opens no machine door: use a key")
+    refusals.name_asker(request, f"organisation:{person.organisation_id}")
     return Caller(person)
 
 

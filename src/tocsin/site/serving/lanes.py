@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from .rules import Rules
+from .askers import Askers
+from .rules import MACHINE_DOORS, Rules
+from .turns import Turns
 
 JOINED_BYTES = 256 << 10
 """Up to here what is made piece by piece is joined by the thread that is at it."""
@@ -27,54 +30,156 @@ class Answer:
 
 
 class Lane:
-    """Some threads, and how many requests wait for one of them."""
+    """Some threads, and the requests that wait for one of them; called by the loop alone.
 
-    def __init__(self, threads: int, waiting: int, name: str) -> None:
+    One asker has at most three quarters of them at once. A lane that is `behind` others has half of its
+    threads while those have work: the interpreter runs one thread at a time, and the more there are that compute, the
+    longer each of them waits.
+    """
+
+    def __init__(self, threads: int, waiting: int, name: str, behind: Lane | None = None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._threads = threads
-        self._waiting = waiting
-        self._open = 0
+        self._turns: Turns[tuple[Future[Any], Callable[[], Any]]] = Turns(waiting)
+        self._held: dict[Future[Any], str] = {}
+        self._by_asker = Counter[str]()
+        self._behind, self._followers = behind, list[Lane]()
+        if behind is not None:
+            behind._followers.append(self)
 
     @property
-    def is_full(self) -> bool:
-        """Whether so many wait that one more had better come again."""
-        return self._open >= self._threads + self._waiting
+    def is_busy(self) -> bool:
+        """Whether a request is being answered here, or waits for it."""
+        return bool(self._held or len(self._turns))
 
-    def run(self, task: Callable[[], Any]) -> Future[Any]:
-        """Have it done; called by the loop alone."""
-        self._open += 1
-        return self._pool.submit(task)
+    def run(self, task: Callable[[], Any], asker: str) -> Future[Any]:
+        """Have it done in its turn; cancelled, where so much waits that it had better come again."""
+        waits: Future[Any] = Future()
+        out = self._turns.add(asker, (waits, task))
+        self._go_on()
+        if out is not None:
+            out[0].cancel()
+        return waits
 
-    def done(self) -> None:
-        """One of them was answered; called by the loop alone."""
-        self._open -= 1
+    def done(self, ended: Future[Any]) -> None:
+        """It was answered, or cancelled."""
+        asker = self._held.pop(ended, None)
+        if asker is None:
+            return
+        self._by_asker[asker] -= 1
+        if not self._by_asker[asker]:
+            del self._by_asker[asker]
+        self._go_on()
+        if not self.is_busy:
+            for each in self._followers:
+                each._go_on()
+
+    def reads_on(self, task: Future[Any] | None) -> None:
+        """A thread here has begun to wait for its client, and computes no more for now."""
 
     def shut(self) -> None:
+        """No more is begun."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _most(self) -> int:
+        """How many may be answered at once, as things stand."""
+        is_second = self._behind is not None and self._behind.is_busy
+        return max(1, self._threads // 2) if is_second else self._threads
+
+    @property
+    def _may_go_on(self) -> bool:
+        return len(self._held) < self._most
+
+    def _may_have_another(self, asker: str) -> bool:
+        return self._by_asker[asker] < max(1, self._most * 3 // 4)
+
+    def _go_on(self) -> None:
+        while self._may_go_on and (found := self._turns.next(self._may_have_another)) is not None:
+            asker, (waits, task) = found
+            self._held[waits] = asker
+            self._by_asker[asker] += 1
+            self._begin(waits)
+            self._pool.submit(_into, waits, task)
+
+    def _begin(self, task: Future[Any]) -> None:
+        """Note what is about to be begun."""
+
+
+class BodyLane(Lane):
+    """Threads that read large bodies: most of the time they wait for their clients.
+
+    Before the first byte is read it is asked who sends and whether there is room, and that computes: so few are let to
+    it at once that pages do not wait for them.
+    """
+
+    def __init__(self, threads: int, waiting: int, name: str, behind: Lane, beginning: int) -> None:
+        super().__init__(threads, waiting, name, behind)
+        self._most_beginning = beginning
+        self._beginning: set[Future[Any]] = set()
+
+    def done(self, ended: Future[Any]) -> None:
+        self._beginning.discard(ended)
+        super().done(ended)
+
+    def reads_on(self, task: Future[Any] | None) -> None:
+        if task in self._beginning:
+            self._beginning.discard(task)
+            self._go_on()
+
+    @property
+    def _most(self) -> int:
+        return self._threads
+
+    @property
+    def _may_go_on(self) -> bool:
+        most = 1 if self._behind is not None and self._behind.is_busy else self._most_beginning
+        return len(self._held) < self._threads and len(self._beginning) < most
+
+    def _begin(self, task: Future[Any]) -> None:
+        self._beginning.add(task)
+
+
+def _into(waits: Future[Any], task: Callable[[], Any]) -> None:
+    """Do it, in a thread."""
+    if not waits.set_running_or_notify_cancel():
+        return
+    try:
+        found = task()
+    except BaseException as error:  # As an executor does: whoever waits is told.
+        waits.set_exception(error)
+    else:
+        waits.set_result(found)
 
 
 class Lanes:
-    """Threads for pages, for large bodies on their way in, and for answers made piece by piece.
+    """Threads for people's pages, for programs, for large bodies on their way in, and for answers made piece by piece.
 
     They are apart so that who hands over much, or takes much away, never holds what pages need.
     """
 
     def __init__(self, application: Application, rules: Rules) -> None:
         self._application = application
+        self.askers = Askers()
         self.pages = Lane(rules.page_threads, rules.waiting_pages, "page")
-        self.bodies = Lane(rules.body_threads, rules.waiting_bodies, "body")
+        self.programs = Lane(rules.program_threads, rules.waiting_pages, "program", behind=self.pages)
+        self.bodies = BodyLane(rules.body_threads, rules.waiting_bodies, "body", self.pages, rules.beginning_bodies)
         # One thread each: an answer is made by one thread from its beginning to its end, as databases demand.
         streams = [ThreadPoolExecutor(1, thread_name_prefix=f"stream-{each}") for each in range(rules.stream_threads)]
         self._streams = streams
         self._turns = itertools.cycle(streams)
+
+    def of(self, path: str) -> Lane:
+        """Where a request without a large body is answered."""
+        return self.programs if path.startswith(MACHINE_DOORS) else self.pages
 
     def stream(self) -> ThreadPoolExecutor:
         """The thread that shall make the pieces of one answer."""
         return next(self._turns)
 
     def shut(self) -> None:
-        self.pages.shut()
-        self.bodies.shut()
+        for lane in (self.pages, self.programs, self.bodies):
+            lane.shut()
         for each in self._streams:
             each.shutdown(wait=False, cancel_futures=True)
 
@@ -86,6 +191,7 @@ class Lanes:
             said.append((int(status.split(" ", 1)[0]), headers))
 
         made: Any = self._application(environ, start_response)
+        self.askers.learn(environ)
         close = getattr(made, "close", lambda: None)
         status, headers = said[-1]
         if environ["REQUEST_METHOD"] == "HEAD":

@@ -80,7 +80,8 @@ async def _drained(state: State, rules: Rules) -> None:
 def run(application: Application, host: str, port: int, rules: Rules) -> None:
     """Serve in this process."""
     # A terminal tells the whole group, and the command that started this tells it as well: only the latter counts.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     status = 1
     try:

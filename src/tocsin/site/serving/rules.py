@@ -32,13 +32,18 @@ class Rules:
     answers_total_bytes: int = 512 << 20
     """Of all answers that wait for their clients; who has waited longest is given up for others."""
     page_threads: int = 8
-    body_threads: int = 24
+    """For people's pages."""
+    program_threads: int = 4
+    """For the API and TAXII; half of them while pages are asked for."""
+    body_threads: int = 20
     """Large bodies on their way in at once; more wait their turn."""
+    beginning_bodies: int = 2
+    """Of these, how many at once may be asked who they are from; one, while pages are asked for."""
     stream_threads: int = 4
     """What is made piece by piece is made by these, and each is free while the client takes a piece."""
     waiting_pages: int = 2_000
     waiting_bodies: int = 200
-    """Requests that wait for a thread; for more, it is 503."""
+    """Requests that wait for a thread; of more, the last one of who has most waiting hears 503."""
     linger_seconds: float = 3
     """How long what a client goes on sending after its answer is thrown away, so that it can read the answer."""
     drain_seconds: float = 8
@@ -51,3 +56,4 @@ class Rules:
 
 RETRY_SECONDS = 10
 """After which who was turned away may come again."""
+MACHINE_DOORS = ("/api/", "/taxii2/")

@@ -53,6 +53,7 @@ class Wire(asyncio.Protocol):
         self._small_bytes = 0
         self._incoming: Incoming | None = None
         self._environ: dict[str, Any] = {}
+        self._turn: Future[Answer | None] | None = None
         self._number = 0
         """Of the request: what a thread still makes of an earlier one is not wanted any more."""
         self._is_answered = False
@@ -165,7 +166,7 @@ class Wire(asyncio.Protocol):
         if not isinstance(request, h11.Request) or request.http_version not in (b"1.0", b"1.1"):
             raise NotUnderstood(400)
         headers = list(request.headers)
-        length = length_of(headers)
+        length = length_of(headers, request.http_version)
         is_small = length is not None and length <= self._rules.small_bytes
         self._incoming = None if is_small else Incoming(self._rules.held_bytes, self._ask_for_more)
         self._environ = environ_of(
@@ -220,7 +221,7 @@ class Wire(asyncio.Protocol):
                 return
             self._environ["wsgi.input"] = io.BytesIO(b"".join(self._small))
             self._forget_small()
-            self._ask(self._state.lanes.pages)
+            self._ask(self._state.lanes.of(self._environ["PATH_INFO"]))
         elif isinstance(event, h11.ConnectionClosed):
             self._break_off("the client left")
 
@@ -233,12 +234,10 @@ class Wire(asyncio.Protocol):
         """Give it to a thread."""
         if self.is_closed or self._is_answered:
             return
-        if lane.is_full:
-            self.refuse(503)
-            return
         self.stage = Stage.ANSWER
         number = self._number
-        waits = lane.run(partial(self._answer_of, self._environ, number))
+        asker = self._state.lanes.askers.of(self._environ)
+        self._turn = waits = lane.run(partial(self._answer_of, self._environ, number), asker)
         waits.add_done_callback(lambda done: self._tell(partial(self._answered, lane, number, done)))
 
     def _answer_of(self, environ: dict[str, Any], number: int) -> Answer | None:
@@ -259,6 +258,7 @@ class Wire(asyncio.Protocol):
 
     def _continue(self) -> None:
         """Somebody wants the body."""
+        self._state.lanes.bodies.reads_on(self._turn)
         if self.is_closed or self._is_answered:
             return
         if self._http is not None and self._http.they_are_waiting_for_100_continue:
@@ -271,7 +271,7 @@ class Wire(asyncio.Protocol):
     # An answer goes out.
 
     def _answered(self, lane: Lane, number: int, done: Future[Answer | None]) -> None:
-        lane.done()
+        lane.done(done)
         error = None if done.cancelled() else done.exception()
         answer = None if done.cancelled() or error is not None else done.result()
         if self.is_closed or number != self._number or self._is_answered:
@@ -361,6 +361,7 @@ class Wire(asyncio.Protocol):
             self._leave()
             return
         self._http, self._incoming, self._environ, self.stage = None, None, {}, Stage.HEAD
+        self._is_answered = False  # Or what is no request, or comes too slowly, could not be refused any more.
         self._state.idles(self)
         self._resume_reading()
         if self._came:
