@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,9 @@ def main() -> None:
 class Peak:
     """The most memory that this process and those below it held together, looked at now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: Collection[int] = ()) -> None:
         self.megabytes = 0.0
+        self.left_out = left_out
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -74,21 +75,23 @@ class Peak:
     def __exit__(self, *told: object) -> None:
         self._end.set()
         self._thread.join()
-        self.megabytes = max(self.megabytes, resident_mb(os.getpid()))
+        self.megabytes = max(self.megabytes, resident_mb(os.getpid(), self.left_out))
 
     def _look(self) -> None:
         while not self._end.wait(SAMPLED_SECONDS):
-            self.megabytes = max(self.megabytes, resident_mb(os.getpid()))
+            self.megabytes = max(self.megabytes, resident_mb(os.getpid(), self.left_out))
 
 
-def resident_mb(pid: int) -> float:
+def resident_mb(pid: int, left_out: Collection[int] = ()) -> float:
     """What a process and those below it hold, shared pages with each."""
     found = 0.0
+    if pid in left_out:
+        return found
     try:
         found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += resident_mb(int(child))
+                found += resident_mb(int(child), left_out)
     except OSError:  # It ended meanwhile.
         pass
     return found
