@@ -60,7 +60,8 @@ def main() -> None:
 
 
 class Peak:
-    """The most memory that this process and those below it held together, looked at now and then."""
+    """The most memory that this process and those below it held together, looked at now and then; pages that several
+    share are counted once."""
 
     def __init__(self, left_out: Collection[int] = ()) -> None:
         self.megabytes = 0.0
@@ -75,23 +76,25 @@ class Peak:
     def __exit__(self, *told: object) -> None:
         self._end.set()
         self._thread.join()
-        self.megabytes = max(self.megabytes, resident_mb(os.getpid(), self.left_out))
+        self.megabytes = max(self.megabytes, held_mb(os.getpid(), self.left_out))
 
     def _look(self) -> None:
         while not self._end.wait(SAMPLED_SECONDS):
-            self.megabytes = max(self.megabytes, resident_mb(os.getpid(), self.left_out))
+            self.megabytes = max(self.megabytes, held_mb(os.getpid(), self.left_out))
 
 
-def resident_mb(pid: int, left_out: Collection[int] = ()) -> float:
-    """What a process and those below it hold, shared pages with each."""
+def held_mb(pid: int, left_out: Collection[int] = ()) -> float:
+    """What a process and those below it hold, each shared page divided among those who share it."""
     found = 0.0
     if pid in left_out:
         return found
     try:
-        found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                found += int(line.split()[1]) * 1024 / MEGABYTE
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += resident_mb(int(child), left_out)
+                found += held_mb(int(child), left_out)
     except OSError:  # It ended meanwhile.
         pass
     return found
@@ -254,7 +257,7 @@ def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
         used.sort()
         found[f"{name}_cpu_ms"] = round(sum(used) / count, 2)
         found[f"{name}_p99_cpu_ms"] = round(used[min(count - 1, int(count * 0.99))], 2)
-    found["portal_mb"] = round(resident_mb(os.getpid()))
+    found["portal_mb"] = round(held_mb(os.getpid()))
     return found
 
 

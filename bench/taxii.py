@@ -56,6 +56,7 @@ def main() -> None:
     asked.add_argument("--posts", type=int, default=20)
     asked.add_argument("--port", type=int, default=8721)
     asked.add_argument("--homes", type=Path, help="where installations stay; a temporary folder, if not said")
+    asked.add_argument("--build", action="store_true", help="only make the installations, for another run to measure")
     asked.add_argument("--peers", type=Path)
     asked.add_argument("--peer-sizes", type=int, nargs="+", default=[10_000])
     asked.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
@@ -69,6 +70,9 @@ def main() -> None:
             facts["sizes"][str(size)] = child(told, (told.homes or Path(folder)) / f"taxii-{size}", size)
             if told.homes is None and size != max(told.objects):
                 shutil.rmtree(Path(folder) / f"taxii-{size}")
+        if told.build:
+            print(json.dumps(facts))
+            return
         facts["nginx"] = nginx(Path(folder), (told.homes or Path(folder)) / f"taxii-{max(told.objects)}")
         facts["opentaxii"] = {str(size): peer(told.peers, size) for size in told.peer_sizes} if told.peers else {}
         print(json.dumps(facts | judged(facts)))
@@ -80,6 +84,7 @@ def child(told: argparse.Namespace, home: Path, size: int) -> dict[str, Any]:
     words = [sys.executable, __file__, "--child", str(size)]
     for name in ("delivery", "pages", "posts", "port"):
         words += [f"--{name}", str(getattr(told, name))]
+    words += ["--build"] * told.build
     done = subprocess.run(
         words, env={**os.environ, "TOCSIN_HOME": str(home)}, stdout=subprocess.PIPE, text=True, check=False
     )
@@ -104,6 +109,8 @@ def measured(told: argparse.Namespace, home: Path) -> dict[str, Any]:
         (home / "keys.json").write_text(json.dumps(people()))
     build(already(told.delivery), told.child, told.delivery)  # One that was stopped goes on.
     made = {"build_seconds": round(time.perf_counter() - began), "build_cpu_s": round(time.process_time() - used)}
+    if told.build:
+        return made
     forget_renderings()
     return made | served(told, home, json.loads((home / "keys.json").read_text()), told.child)
 

@@ -9,8 +9,8 @@ counted. Then they are read, joined into sorted files, and opened to all members
 installation stays, without its originals: bench/lookup.py and bench/packages.py ask it, and a second run only says
 again what the first one measured. A run that was stopped goes on with the step that it did not end.
 
-`peak_mb` is what all processes held together while the rows were handed over and read, pages that they share with
-each. Prints one JSON line.
+`peak_mb` is what all processes held together while the rows were handed over and read, pages that several share counted
+once. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -45,10 +45,14 @@ def main() -> None:
     asked.add_argument("--rows", type=int, default=1_000_000)
     asked.add_argument("--deliveries", type=int, default=1)
     asked.add_argument("--home", type=Path, help="Where the installation stays; a temporary folder, if not said.")
+    asked.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     asked.add_argument("--generate", type=int, default=-1, help=argparse.SUPPRESS)
     told = asked.parse_args()
     if told.generate >= 0:
         generate(told.rows, told.generate)
+        return
+    if told.prepare:
+        prepare()
         return
     with tempfile.TemporaryDirectory(prefix="tocsin-world-") as folder:
         home = (told.home or Path(folder)).resolve()
@@ -91,6 +95,23 @@ def made(count: int, seed: int) -> Any:
         pl.lit(443).alias("dst_port"), pl.lit("tcp").alias("protocol"),
         pl.format("family-{}", "family").alias("family"), pl.when("named").then(host).alias("hostname"),
     )  # fmt: skip
+
+
+def prepare() -> None:
+    """An installation that knows whose the networks are."""
+    from tocsin.cli.installation import make
+
+    make("Bench")
+    from django.conf import settings
+
+    from tocsin.reference import store
+    from tocsin.reference.members import members
+
+    home = Path(settings.INSTALLATION.home)
+    table = home / "networks.csv"
+    if not table.exists():
+        networks(table, [member.code for member in members(date.today())][:196])
+        store.update(home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
 
 
 def networks(path: Path, codes: list[str]) -> Path:
@@ -145,21 +166,15 @@ class House:
     def __init__(self, rows: int, deliveries: int) -> None:
         import dataclasses
 
+        # In a process of its own, so that this one holds no more than a worker does.
+        subprocess.run([sys.executable, __file__, "--prepare"], check=True, stdout=subprocess.DEVNULL)
         from tocsin.cli.installation import make
 
         make("Bench")
         from django.conf import settings
 
-        from tocsin.reference import store
-        from tocsin.reference.members import members
-
         settings.INSTALLATION = dataclasses.replace(settings.INSTALLATION, upload_limit_bytes=1 << 40)
-        self.rows, self.deliveries, self.home = rows, deliveries, Path(settings.INSTALLATION.home)
-        table = self.home / "networks.csv"
-        if not table.exists():
-            codes = [member.code for member in members(date.today())][:196]
-            networks(table, codes)
-            store.update(self.home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
+        self.rows, self.deliveries = rows, deliveries
 
     def hand_over(self) -> dict[str, Any]:
         """One delivery after the other, from the pipe of who makes them."""
