@@ -73,7 +73,9 @@ def ingests(path: Path, small: Path, runs: int) -> tuple[dict[str, Spent], dict[
     for _ in range(runs):
         again = small.with_name(f"again-{small.name}")
         again.write_bytes(small.read_bytes())
-        done = subprocess.run([sys.executable, __file__, str(path), str(again)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, __file__, str(path), str(again)], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise SystemExit(done.stderr[-2_000:])
         told.append(json.loads(done.stdout.splitlines()[-1]))

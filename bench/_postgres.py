@@ -40,7 +40,16 @@ def server() -> Iterator[str]:
         done = subprocess.run(made, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(done.stderr[-500:])
-        words = [*as_server, str(bin_folder / "postgres"), "-D", str(folder / "data"), "-k", name, "-c", "listen_addresses="]
+        words = [
+            *as_server,
+            str(bin_folder / "postgres"),
+            "-D",
+            str(folder / "data"),
+            "-k",
+            name,
+            "-c",
+            "listen_addresses=",
+        ]
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             until = time.monotonic() + START_SECONDS

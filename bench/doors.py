@@ -78,7 +78,10 @@ def measured(house: House, asked: argparse.Namespace) -> dict[str, Any]:
     found["resident_mb"] = process.memory_info().rss >> 20
     median = found["alone"]["p50_ms"]
     found["ratios"] = {name: round(found[name]["p50_ms"] / median, 2) for name in ("beside slow", "beside flood")}
-    found |= {"slow": asked.slow, "slow_p99_over_alone": round(found["beside slow"]["p99_ms"] / found["alone"]["p99_ms"], 2)}
+    found |= {
+        "slow": asked.slow,
+        "slow_p99_over_alone": round(found["beside slow"]["p99_ms"] / found["alone"]["p99_ms"], 2),
+    }
     within = found["ratios"]["beside slow"] <= SLOW_GOAL and found["ratios"]["beside flood"] <= FLOOD_GOAL
     found["is_met"] = within and found["urgent_seconds"] <= URGENT_GOAL
     return found

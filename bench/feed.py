@@ -8,9 +8,9 @@ commit. CPU seconds are user + system of all processes. Without `--peers` or `--
 other bytes than the peer's, of the same columns, a fifth of them exact repeats.
 
 `shadowserver` is the same rows again as a report of type event4_sinkhole_http (37 quoted columns, recognised by
-content); goal: at least half of the plain rows per CPU-second. The peer (IntelMQ, as its bots called one after the other
-in one process, and as deployed with Redis between them) is measured in the same run where `--peers` and `--peer` are
-given, on rows of its own generator as ours are, after all of its processes have started. It gets fewer of them
+content); goal: at least half of the plain rows per CPU-second. The peer (IntelMQ, as its bots called one after the
+other in one process, and as deployed with Redis between them) is measured in the same run where `--peers` and `--peer`
+are given, on rows of its own generator as ours are, after all of its processes have started. It gets fewer of them
 (`--peer-rows`): what a row costs it does not change with their number.
 """
 

@@ -6,7 +6,7 @@ Prints one JSON line. `raw` is a bare partition of the same rows to one Parquet 
 gate, no order, no texts, no reports, no signature; of `--raw-rows` at the most, since what it takes grows with them.
 `ours` is the product's whole road: gate, shares, CSV, JSON Lines, Parquet, STIX, MISP, report as HTML and PDF,
 difference, manifest, signature, archive, record. All rows are of the span asked for: those of a generated lake
-(tests/generated_lake.py), or of the installation that bench/world.py left, from which the packages are taken away again.
+(tests/generated_lake.py), or of the installation that bench/world.py left, from which the packages are taken away.
 `peak_mb` is what all processes of ours held together, pages that they share with each.
 """
 
@@ -129,7 +129,8 @@ def ours(lake: Path | None) -> dict[str, float]:
     used = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime - before.ru_utime - before.ru_stime
     facts = {
         "packages": len(made), "package_rows": sum(each.rows for each in made), "ours_wall_s": round(wall, 1),
-        "ours_cpu_s": round(used, 1), "peak_mb": round(peak.megabytes), "peak_one_mb": max(own.ru_maxrss, children.ru_maxrss) // 1024,
+        "ours_cpu_s": round(used, 1), "peak_mb": round(peak.megabytes),
+        "peak_one_mb": max(own.ru_maxrss, children.ru_maxrss) // 1024,
         "package_bytes": sum(each.size_bytes for each in made),
     }  # fmt: skip
     if lake is None:  # The next run shall find what this one found.
@@ -190,7 +191,7 @@ def measured(told: argparse.Namespace, folder: Path) -> dict[str, object]:
     mine, _, _ = child("ours", environment, *([] if told.world else ["--lake", str(lake)]))
     facts |= {**mine, "ours_rows_per_cpu_s": round(mine["package_rows"] / mine["ours_cpu_s"])}
     return facts | {
-        "goal": f"{GOAL_PACKAGES} packages of {GOAL_ROWS:,} in {GOAL_SECONDS} s, all together under {GOAL_MEMORY_MB} MB",
+        "goal": f"{GOAL_PACKAGES} packages of {GOAL_ROWS:,} in {GOAL_SECONDS} s, together under {GOAL_MEMORY_MB} MB",
         # The goal is said for a hundred million rows; fewer say nothing about it.
         "met": None
         if told.rows < GOAL_ROWS
@@ -204,7 +205,11 @@ def child(name: str, environment: dict[str, str], *words: str) -> tuple[dict[str
     """What a part says in a process of its own, its processor seconds and its seconds."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        [sys.executable, __file__, "--child", name, *words], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, __file__, "--child", name, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     if done.returncode:
         sys.exit(done.stderr[-2000:])

@@ -177,7 +177,8 @@ def main() -> None:
     assert answer == duck_answer == one.pop("answer") == two.pop("answer"), "one question has one answer"
     expected = (one["here_cpu_s"] + one["worker_cpu_s"][0]) / (two["here_cpu_s"] + max(two["worker_cpu_s"]))
     print(json.dumps({
-        "bench": "spark", "rows": told.rows, "lake_rows": told.lake_rows, "embedded": house, "one_worker": one, "two_workers": two,
+        "bench": "spark", "rows": told.rows, "lake_rows": told.lake_rows, "embedded": house,
+        "one_worker": one, "two_workers": two,
         "speed_up": round(one["wall_s"] / two["wall_s"], 2), "expected_speed_up": round(expected, 2),
         "spark_over_embedded_cpu": round((sum(two["worker_cpu_s"]) + two["here_cpu_s"]) / house["cpu_s"], 2),
         "networks": {

@@ -148,9 +148,11 @@ def _figure(asked: dict[str, Any], runs: list[dict[str, Any]]) -> Figure:
 
     return Figure(
         what=asked["what"], bench=asked["bench"], value=number("value"), unit=asked["unit"], goal=asked.get("goal"),
-        better=asked.get("better", "more"), ours=number("ours"), peer=number("peer"), raw=number("raw"), per=asked.get("per", ""),
+        better=asked.get("better", "more"), ours=number("ours"), peer=number("peer"), raw=number("raw"),
+        per=asked.get("per", ""),
         size=None if (size := number("size")) is None else int(size), of=asked.get("size", ""),
-        peak_mb=number("peak") if "peak" in asked else found.get("peak_mb"), at=run.get("at", "")[:10], machine=run.get("machine", {}),
+        peak_mb=number("peak") if "peak" in asked else found.get("peak_mb"),
+        at=run.get("at", "")[:10], machine=run.get("machine", {}),
     )  # fmt: skip
 
 

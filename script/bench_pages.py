@@ -61,11 +61,10 @@ def plots(runs: list[dict[str, Any]]) -> dict[str, str]:
     """Name of each file → what stands in it."""
     points: list[dict[str, float]] = largest(runs, "growth", "rows").get("points", [])
     wide = worlds(runs)
-    feed = newest(runs, "feed")
     beside = [
         Line(f"IntelMQ, {words}", [(1.0, said["rows_per_cpu_s"])], is_level=True)
         for how, words in (("redis", "with Redis"), ("library", "its bots alone"))
-        for said in [(largest_with(runs, f"intelmq_{how}") or feed).get(f"intelmq_{how}", {})] if "rows_per_cpu_s" in said
+        for said in [fed_beside(runs, f"intelmq_{how}")] if "rows_per_cpu_s" in said
     ]  # fmt: skip
     million = [(each, each["rows"] / 1e6) for each in points]
     taxii = taxii_sizes(runs)
@@ -101,11 +100,10 @@ def plots(runs: list[dict[str, Any]]) -> dict[str, str]:
     }  # fmt: skip
 
 
-def largest_with(runs: list[dict[str, Any]], part: str) -> dict[str, Any]:
-    """What the newest run of the feed said that ran this peer."""
-    return next(
-        (told["figures"] for run in reversed(runs) for told in said_by(run, "feed") if part in told["figures"]), {}
-    )
+def fed_beside(runs: list[dict[str, Any]], peer: str) -> dict[str, Any]:
+    """What the newest run of the feed said of this peer."""
+    feeds = [told["figures"] for run in reversed(runs) for told in said_by(run, "feed")]
+    return next((each[peer] for each in feeds if peer in each), {})
 
 
 def taxii_sizes(runs: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
@@ -175,18 +173,20 @@ def plan(runs: list[dict[str, Any]]) -> str:
     """The table of the capacity guide."""
     found = newest(runs, "capacity")
     out = [
-        "| observations held | readers | portals | workers | cores of a cluster | cores in all | memory | disk | more disk "
-        "a day | portals used | workers used | a page, 95 of 100 | a look-up, 95 of 100 | a delivery, 95 of 100 | gives "
-        "way first |",
+        "| observations held | readers | portals | workers | cores of a cluster | cores in all | memory | disk | "
+        "more disk a day | portals used | workers used | a page, 95 of 100 | a look-up, 95 of 100 | "
+        "a delivery, 95 of 100 | gives way first |",
         "|---" * 15 + "|",
     ]
     for each in found.get("plan", []):
         fits = each["bottleneck"] if each["fits"] else f"**{each['bottleneck']}: does not fit**"
         out.append(
             f"| {each['observations']:,} | {each['readers']:,} | {each['portals']} | {each['workers']} | "
-            f"{each['cluster_cores'] or '–'} | {each['cores']} | {each['memory_gb']:,.0f} GB | {room(each['disk_gb'])} | "
-            f"{room(each['disk_gb_a_day'])} | {each['portal_use']:.0%} | {each['worker_use']:.0%} | "
-            f"{shown(each['page_p95_s'])} s | {shown(each['lookup_p95_s'])} s | {shown(each['delivery_p95_s'])} s | {fits} |"
+            f"{each['cluster_cores'] or '–'} | {each['cores']} | {each['memory_gb']:,.0f} GB | "
+            f"{room(each['disk_gb'])} | {room(each['disk_gb_a_day'])} | "
+            f"{each['portal_use']:.0%} | {each['worker_use']:.0%} | "
+            f"{shown(each['page_p95_s'])} s | {shown(each['lookup_p95_s'])} s | {shown(each['delivery_p95_s'])} s | "
+            f"{fits} |"
         )
     return "\n".join([*out, ""])
 
@@ -217,7 +217,8 @@ def check(runs: list[dict[str, Any]]) -> str:
         f"however small; a first page {cost['first_page_s'] * 1000:.0f} ms, a list {cost['page_s'] * 1000:.0f} ms, a "
         f"look-up {cost['lookup_s'] * 1000:.0f} ms and {cost['lookup_file_s'] * 1000:.3f} ms for each file"
         + (f", a program's poll {cost['poll_s'] * 1000:.1f} ms" if "poll_s" in cost else "")
-        + (f", a question to a cluster {cost['ask_s']:.2g} s at the least" if "ask_s" in cost else "") + ". A row is "
+        + (f", a question to a cluster {cost['ask_s']:.2g} s at the least" if "ask_s" in cost else "")
+        + ". A row is "
         f"{cost['original_bytes']:.0f} bytes as delivered, {cost['parquet_bytes']:.0f} in Parquet and "
         f"{cost['index_bytes']:.0f} of index."
     )
@@ -227,7 +228,8 @@ def check(runs: list[dict[str, Any]]) -> str:
 
 def written(text: str, runs: list[dict[str, Any]]) -> str:
     """A page with its generated parts as the history gives them."""
-    parts = {"table": lambda: table(figures(runs)), "machines": lambda: machines(runs), "taxii": lambda: taxii(runs), "plan": lambda: plan(runs),
+    parts = {"table": lambda: table(figures(runs)), "machines": lambda: machines(runs),
+             "taxii": lambda: taxii(runs), "plan": lambda: plan(runs),
              "check": lambda: check(runs)}  # fmt: skip
     return GENERATED.sub(lambda found: found[1] + "\n" + parts[found[2]]() + "\n" + found[3], text)
 

@@ -38,7 +38,9 @@ def prepared(folder: Path) -> Iterator[str]:
     ready: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
     for name, (script, *arguments) in PEERS.items():
         path = folder / script
-        mark = hashlib.sha256((folder / "common.py").read_bytes() + path.read_bytes()).hexdigest() if path.exists() else ""
+        mark = (
+            hashlib.sha256((folder / "common.py").read_bytes() + path.read_bytes()).hexdigest() if path.exists() else ""
+        )
         if mark and ready.get(name) == mark:
             yield f"{name}: ready."
             continue

@@ -1,4 +1,4 @@
-"""Plots of the benchmarks' history as SVG: light and dark, readable on a phone and in print, texts as texts, no library."""
+"""Plots of the benchmarks' history as SVG: light and dark, readable on a phone and in print, no library needed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _head(title: str, wide: int, high: int, told: str) -> list[str]:
-    dark = "".join(f"[fill='{light}']{{fill:{other}}}[stroke='{light}']{{stroke:{other}}}" for light, other in DARK.items())
+    dark = "".join(
+        f"[fill='{light}']{{fill:{other}}}[stroke='{light}']{{stroke:{other}}}" for light, other in DARK.items()
+    )
     return [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {wide} {high}' width='{wide}' height='{high}' "
         f"role='img' aria-labelledby='t d'>",

@@ -1,7 +1,7 @@
 """Run the benchmarks in bench/, print what they found as a table and as JSON, and keep it in bench/results.
 
 Each benchmark prints one JSON object on its last line. What runs, how large, and what it needs stands in
-bench/sets.toml. The run is kept after each benchmark, so that one that is stopped loses nothing; --resume goes on with it.
+bench/sets.toml. The run is kept after each benchmark, so that one that is stopped loses nothing; --resume goes on.
 """
 
 from __future__ import annotations
@@ -195,7 +195,9 @@ def asked_for() -> argparse.Namespace:
     asked.add_argument("--skip", action="append", default=[], metavar="NAME", help="A benchmark to leave out.")
     asked.add_argument("--resume", action="store_true",
                        help="Go on with the newest run of this set: what it has figures of is not run again.")  # fmt: skip
-    asked.add_argument("--peers", type=Path, metavar="FOLDER", help="Folder of the peers' scripts: they run beside ours.")
+    asked.add_argument(
+        "--peers", type=Path, metavar="FOLDER", help="Folder of the peers' scripts: they run beside ours."
+    )
     asked.add_argument("--prepare", action="store_true", help="Only set the peers up, and say which can be had.")
     asked.add_argument("--kept", type=Path, default=Path.home() / ".cache" / "tocsin-bench", metavar="FOLDER",
                        help="Where large stores stay from one run to the next (default: %(default)s).")  # fmt: skip

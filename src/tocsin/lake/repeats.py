@@ -147,7 +147,7 @@ class Recount:
     def hold(self, frame: pl.DataFrame, keys: pl.DataFrame, taken_bytes: int = 0) -> None:
         """Set the rows of one file aside; `keys`, of KEY_COLUMNS, tell which counts belong to which of them.
 
-        `taken_bytes` is what `Seen` takes by now of the memory that both share: as it grows, what waits here makes room.
+        `taken_bytes` is what `Seen` takes by now of the memory that both share: as it grows, what waits makes room.
         """
         size, room = int(frame.estimated_size() + keys.estimated_size()), HELD_BYTES - taken_bytes
         for place, each in enumerate(self._held):
