@@ -194,7 +194,7 @@ def asked_for() -> argparse.Namespace:
     asked.add_argument("--full", action="store_true", help="The large sizes: hours, on a quiet machine.")
     asked.add_argument("--skip", action="append", default=[], metavar="NAME", help="A benchmark to leave out.")
     asked.add_argument("--resume", action="store_true",
-                       help="Go on with the newest run of this set: what it has figures of is not run again.")  # fmt: skip
+                       help="Go on with the newest run of this set; what has figures is not run again.")  # fmt: skip
     asked.add_argument(
         "--peers", type=Path, metavar="FOLDER", help="Folder of the peers' scripts: they run beside ours."
     )
