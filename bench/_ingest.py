@@ -67,6 +67,11 @@ def orjson_each(raws: Sequence[bytes]) -> Spent:
     return min((measured(parse)[0] for _ in range(3)), key=lambda spent: spent.processor_seconds)
 
 
+def apart() -> dict[str, str]:
+    """The environment of a peer: of our folders it sees none, whose names are those of its own packages."""
+    return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONPYCACHEPREFIX"}}
+
+
 def ingests(path: Path, small: Path, runs: int) -> tuple[dict[str, Spent], dict[str, Any]]:
     """The same in so many new installations, each in a process of its own: the median of each step."""
     told = []

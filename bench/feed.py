@@ -29,6 +29,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _ingest import apart
+
 HERE = Path(__file__).resolve().parent
 COLUMNS = {
     "first_at": "timestamp",
@@ -201,7 +203,7 @@ def _peak_mb(pid: int) -> int:
 
 def made(peers: Path, kind: str, rows: int) -> Path:
     """The peer's own generated input."""
-    line = subprocess.check_output([sys.executable, peers / "gen.py", kind, str(rows)], text=True)
+    line = subprocess.check_output([sys.executable, peers / "gen.py", kind, str(rows)], text=True, env=apart())
     return Path(line.split()[0])
 
 
@@ -330,7 +332,11 @@ def facts_of(told: argparse.Namespace, runs: dict[str, list[dict[str, float]]]) 
 def peer_said(peers: Path, peer: str, rows: int) -> dict[str, Any]:
     """Events per CPU-second of IntelMQ on its own generator's bytes; a note where it cannot be had."""
     done = subprocess.run(
-        [sys.executable, peers / "bench_intelmq.py", peer, str(rows)], capture_output=True, text=True, check=False
+        [sys.executable, peers / "bench_intelmq.py", peer, str(rows)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=apart(),
     )
     if done.returncode:
         return {"note": (done.stderr.strip().splitlines() or ["no output"])[-1][:200]}

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,22 @@ def main() -> None:
     asked.add_argument("--small", type=int, default=20, help="So many deliveries of ten rows.")
     asked.add_argument("--lookups", type=int, default=60)
     asked.add_argument("--pages", type=int, default=20)
-    asked.add_argument("--child", type=int, default=0)
+    asked.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
+    asked.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    asked.add_argument("--read", action="store_true", help=argparse.SUPPRESS)
     told = asked.parse_args()
-    if told.child:
+    if told.make:
+        made(told.make, told.child)
+    elif told.read:
+        print(json.dumps(_read(told.lookups, told.pages)))
+    elif told.child:
         print(json.dumps(point(told.child, told.small, told.lookups, told.pages)))
-        return
+    else:
+        measured_at(told)
+
+
+def measured_at(told: argparse.Namespace) -> None:
+    """Each size in a process and an installation of its own."""
     points = []
     for size in told.sizes.split(","):
         with tempfile.TemporaryDirectory(prefix="tocsin-growth-") as home:
@@ -101,41 +113,42 @@ def held_mb(pid: int, left_out: Collection[int] = ()) -> float:
 
 
 def point(rows: int, small: int, lookups: int, pages: int) -> dict[str, Any]:
-    """All of it at one size, in this process's own installation."""
+    """All of it at one size, in this process's own installation. What it is made of is made by another, so that this
+    one holds no more than a worker does."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-growth-in-") as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, __file__, "--make", name, "--child", str(rows)], check=True)
+        raw = _raw(folder / "events.csv", folder / "prefixes.csv", rows)
+        (folder / "events.csv").unlink()
+        done = _worked([folder / "0.csv", folder / "1.csv"], rows, small, lookups)
+    words = [sys.executable, __file__, "--read", "--lookups", str(lookups), "--pages", str(pages)]
+    read = json.loads(subprocess.check_output(words, text=True).splitlines()[-1])
+    return {"rows": rows, "raw_rows_per_cpu_s": raw, **done, **read}
+
+
+def made(folder: Path, rows: int) -> None:
+    """The rows, and the same lines as two deliveries."""
     from feed import generated
 
-    with tempfile.TemporaryDirectory(prefix="tocsin-growth-in-") as folder:
-        events, prefixes = generated(Path(folder), rows)
-        raw = _raw(events, prefixes, rows)
-        halves = _halves(events, Path(folder))
-        return {"rows": rows, "raw_rows_per_cpu_s": raw, **_worked(halves, rows, small, lookups, pages)}
+    events, _ = generated(folder, rows)
+    with events.open("rb") as lines:
+        head = next(lines)
+        for number in range(2):
+            with (folder / f"{number}.csv").open("wb") as half:
+                half.write(head)
+                half.writelines(islice(lines, rows // 2 if number == 0 else None))
 
 
 def _raw(events: Path, prefixes: Path, rows: int) -> int:
-    """Rows per CPU-second of the bare columns."""
-    script = str(Path(__file__).with_name("feed.py"))
-    before = os.times()
-    subprocess.run(
-        [sys.executable, script, "--child", "raw", "--events", str(events), "--prefixes", str(prefixes)],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
-    return round(rows / spent)
+    """Rows per CPU-second of the bare columns, without the start of their process."""
+    from feed import measured
+
+    words = [sys.executable, str(Path(__file__).with_name("feed.py")), "--child", "raw"]
+    words += ["--events", str(events), "--prefixes", str(prefixes)]
+    return round(rows / measured(words, dict(os.environ))["cpu_s"])
 
 
-def _halves(events: Path, folder: Path) -> list[Path]:
-    """The same lines as two deliveries."""
-    lines = events.read_bytes().splitlines(keepends=True)
-    middle = len(lines) // 2
-    made = []
-    for number, part in enumerate((lines[1:middle], lines[middle:])):
-        made.append(folder / f"{number}.csv")
-        made[-1].write_bytes(lines[0] + b"".join(part))
-    return made
-
-
-def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int) -> dict[str, Any]:
+def _worked(halves: list[Path], rows: int, small: int, lookups: int) -> dict[str, Any]:
     from _ingest import measured
 
     from tocsin.cli.installation import make
@@ -158,7 +171,8 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
         while run_one(worker_name(), handlers):
             pass
 
-    head, *lines = halves[0].read_bytes().splitlines(keepends=True)[: 10 * (small + 1) + 1]
+    with halves[0].open("rb") as stream:
+        head, *lines = islice(stream, 10 * (small + 1) + 1)
     received("first.csv", [head, *lines[:10]])
     work()  # The reading process has loaded its tables from here on.
     each, _ = measured(
@@ -183,7 +197,7 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
         "delivery_cpu_ms": round((each.processor_seconds + small_work.processor_seconds) / small * 1000, 1),
         "lookup_ms_per_file": round(max(0.0, (before - after) / max(files - files_after, 1)), 4),
         "ingest_peak_mb": round(peak.megabytes), "verify_peak_mb": round(checking.megabytes),
-        **_bytes(rows), **_read(rows, lookups, pages),
+        **_bytes(rows),
     }  # fmt: skip
 
 
@@ -224,8 +238,11 @@ def _lookup_ms(lookups: int) -> tuple[float, int]:
     return min(rounds), len(known.files)
 
 
-def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
-    """Look-ups and pages: processor time of one, in the steady state."""
+def _read(lookups: int, pages: int) -> dict[str, float]:
+    """Look-ups and pages: processor time of one, in the steady state, of a process that does nothing else."""
+    from tocsin.cli.installation import make
+
+    make("Bench")
     import polars as pl
     from lookup import Pages
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from _ingest import ingests, orjson_each
+from _ingest import apart, ingests, orjson_each
 
 GOAL = 50
 PEER = """
@@ -115,7 +115,7 @@ def peer(python: str, lines: list[bytes]) -> dict[str, Any]:
     """misp-stix on the same lines in its own environment."""
     if not python:
         return {"note": "left out: --peer-python names no environment with misp-stix"}
-    done = subprocess.run([python, "-c", PEER], input=b"\n".join(lines), capture_output=True, check=False)
+    done = subprocess.run([python, "-c", PEER], input=b"\n".join(lines), capture_output=True, check=False, env=apart())
     if done.returncode:
         return {"note": done.stderr.decode("utf-8", "replace").strip().splitlines()[-1]}
     spent = json.loads(done.stdout.splitlines()[-1])

@@ -37,6 +37,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from _ingest import apart
 from _objects import build, indicators, people
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -408,7 +409,7 @@ def nginx(home: Path, installation: Path) -> dict[str, Any]:
 def peer(folder: Path, size: int) -> dict[str, Any]:
     """OpenTAXII under the same load; a note where it cannot be had."""
     run = [sys.executable, str(folder / "bench_taxii.py"), "opentaxii-sqlite", str(size)]
-    done = subprocess.run(run, check=False, capture_output=True, text=True)
+    done = subprocess.run(run, check=False, capture_output=True, text=True, env=apart())
     if done.returncode:
         return {"note": (done.stderr.strip().splitlines() or ["no output"])[-1][:200]}
     line = json.loads(done.stdout.strip().splitlines()[-1])
