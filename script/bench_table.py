@@ -127,13 +127,13 @@ def run(path: Path, arguments: list[str], limit_seconds: int, work: Path | None 
 def chosen(told: argparse.Namespace) -> list[Wanted]:
     """The benchmarks that run, with their arguments."""
     sets = tomllib.loads((BENCH / "sets.toml").read_text(encoding="utf-8"))
-    names = {path.stem for path in BENCH.glob("[!_]*.py")}
+    kind = "full" if told.full else "quick"
+    size, needs = sets[kind], sets["needs"] if told.full else {}
+    names = {path.stem for path in BENCH.glob("[!_]*.py")} | set(size)
     unknown = sorted({*told.names, *told.skip} - names)
     if unknown:
         raise SystemExit(f"no benchmark is called {', '.join(unknown)}")
-    kind = "full" if told.full else "quick"
-    size, needs = sets[kind], sets["needs"] if told.full else {}
-    wanted = told.names or list(size)
+    wanted = [each for name in told.names for each in sizes_of(name, size)] or list(size)
     made = []
     for name in wanted:
         arguments = [*size.get(name, [])]
@@ -144,7 +144,13 @@ def chosen(told: argparse.Namespace) -> list[Wanted]:
             arguments = [each.replace(word, folder) if each.startswith(word) else each for each in arguments]
         made.append(Wanted(name, arguments, **{key: tuple(value) if isinstance(value, list) else value
                                                for key, value in needs.get(name, {}).items()}))  # fmt: skip
-    return [each for each in made if each.name not in told.skip]
+    left_out = {each for name in told.skip for each in sizes_of(name, size)}
+    return [each for each in made if each.name not in left_out]
+
+
+def sizes_of(name: str, size: dict[str, list[str]]) -> list[str]:
+    """Under which names a benchmark stands in a set: its own, and those of other sizes."""
+    return [each for each in size if each == name or each.partition("@")[0] == name] or [name]
 
 
 def room(wanted: list[Wanted], told: argparse.Namespace) -> dict[str, str]:
@@ -192,6 +198,7 @@ def asked_for() -> argparse.Namespace:
     asked = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     asked.add_argument("names", nargs="*", help="Benchmarks to run; default: all of the set.")
     asked.add_argument("--full", action="store_true", help="The large sizes: hours, on a quiet machine.")
+    asked.add_argument("--only", action="append", default=[], metavar="NAME", help="The same as naming it.")
     asked.add_argument("--skip", action="append", default=[], metavar="NAME", help="A benchmark to leave out.")
     asked.add_argument("--resume", action="store_true",
                        help="Go on with the newest run of this set; what has figures is not run again.")  # fmt: skip
@@ -205,6 +212,7 @@ def asked_for() -> argparse.Namespace:
     asked.add_argument("--json", action="store_true", help="Print the run as JSON alone.")
     asked.add_argument("--no-history", action="store_true", help="Do not keep the run in bench/results.")
     told = asked.parse_args()
+    told.names += told.only
     told.kept = told.kept.absolute()
     if told.peers is not None:
         told.peers = told.peers.absolute()
@@ -243,7 +251,7 @@ def main() -> int:
             print(f"{each.name}: {refused[each.name]}", file=sys.stderr)
             continue
         print(f"Running {each.name} {' '.join(each.arguments)} …", file=sys.stderr)
-        found = run(BENCH / f"{each.name}.py", each.arguments, limit, told.work)
+        found = run(BENCH / f"{each.name.partition('@')[0]}.py", each.arguments, limit, told.work)
         print(f"  {found['seconds']:,.0f} s" + (f": {found['error']}" if "error" in found else ""), file=sys.stderr)
         # A file of this run names no folder of this machine.
         said = json.dumps({**found, "load": round(os.getloadavg()[0], 1)})
