@@ -25,6 +25,8 @@ class Stream:
     per_s: float
     seconds: float
     pool: str
+    apart_s: float = 0.0
+    """Seconds that pass for who asked while nobody of the pool is busy with it."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ def simulate(streams: Sequence[Stream], servers: dict[str, int], span_s: float, 
         end = start + cost
         heapq.heapreplace(pool.free_at, end)
         pool.busy_s += max(0.0, min(end, span_s) - min(start, span_s))
-        times[stream.name].append(end - at)
+        times[stream.name].append(end - at + stream.apart_s)
     used = {name: pool.busy_s / (pool.servers * span_s) for name, pool in pools.items()}
     return Outcome(used, times)
 

@@ -2,12 +2,14 @@
 
     python bench/capacity.py [--seconds 20] [--no-check]
 
-Costs are those of bench/growth.py: the newest run in bench/results, and a small one of this very command for the check.
-For each number of observations and readers the model (bench/_queues.py) plays the busiest hour with more and more
-portals and workers until pages, look-ups and deliveries are as quick as they should be, and says what gives way first,
-how much of each is used, and how much disk and memory it takes. The check serves a real installation, asks it as the
-model is asked, and compares processor time, and waiting times, which mean something on a quiet machine alone. Prints
-one JSON line.
+Costs are those that bench/results knows: of bench/growth.py the newest run at its largest size, of bench/taxii.py a
+program's poll, of bench/spark.py how long a question takes a cluster however little it looks at; and those of a small
+run of this very command for the check. For each number of observations and readers the model (bench/_queues.py) plays
+the busiest hour with more and more portals and workers until pages, look-ups and deliveries are as quick as they
+should be, and says what gives way first, how much of each is used, and how much disk and memory it takes. Where one
+look-up would go through too many files for one core, they are dealt out to the cores of a cluster. The check serves a
+real installation, asks it as the model is asked, and compares processor time, and waiting times, which mean something
+on a quiet machine alone. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ BENCH = Path(__file__).resolve().parent
 sys.path[:0] = [str(BENCH.parent), str(BENCH), str(BENCH.parent / "script")]
 
 from _queues import Outcome, Stream, simulate  # noqa: E402
-from bench_history import history  # noqa: E402
+from bench_history import history, said_by  # noqa: E402
 
 OBSERVATIONS = (10_000_000, 1_000_000_000, 100_000_000_000)
 READERS = (10, 200, 10_000)
@@ -48,10 +50,14 @@ ROWS_IN_FILE = 650_000
 SPAN_S = 3_600.0
 GOALS = {"first_page": 2.0, "lookup": 2.0, "delivery": 900.0}
 """Seconds within which 95 of 100 are done."""
-MOST = {"portals": 512, "workers": 512}
+MOST = 512
 SPARE = 0.7
 """Nothing is used more than so much, so that one machine may fail and a bad day may come."""
 GOAL_TIMES_OFF = 2.0
+ASK_S = 0.5
+"""What a cluster takes for a question however little there is to look at, where nobody measured it (bench/spark.py)."""
+EXECUTOR_GB = 2.0
+"""Memory for each core of a cluster, beside what the files take."""
 
 
 def costs_of(point: dict[str, float]) -> dict[str, float]:
@@ -73,25 +79,38 @@ def streams_of(cost: dict[str, float], observations: int, readers: int) -> list[
     rows_per_s = observations / TERM_DAYS / 86_400 * PEAK
     # The most tables of a world come in larger pieces than the reports of a small one.
     size = max(ROWS_IN_DELIVERY, rows_per_s * 60)
-    files = observations / ROWS_IN_FILE
+    search = searched_s(cost, observations)
+    width = width_of(search)
+    lookups = readers * LOOKUPS_AN_HOUR / 3600
     of_row = cost["row_s"] + cost["join_row_s"] + cost["verify_row_s"] / 10
+    polls = readers / 2 * POLLS_AN_HOUR / 3600
     return [
         Stream("delivery", rows_per_s / size, cost["delivery_s"] + size * of_row, "workers"),
         Stream("first_page", readers * PAGES_AN_HOUR / 2 / 3600, cost["first_page_s"], "portals"),
         Stream("page", readers * PAGES_AN_HOUR / 2 / 3600, cost["page_s"], "portals"),
-        Stream("lookup", readers * LOOKUPS_AN_HOUR / 3600, cost["lookup_s"] + files * cost["lookup_file_s"], "portals"),
-        Stream("poll", readers / 2 * POLLS_AN_HOUR / 3600, cost["page_s"], "portals"),
-    ]
+        Stream("lookup", lookups, cost["lookup_s"] + search, "portals") if width == 1 else
+        Stream("lookup", lookups, search / width, "clusters", cost["lookup_s"] + cost.get("ask_s", ASK_S)),
+        Stream("poll", polls, cost.get("poll_s", cost["page_s"]), "portals"),
+    ]  # fmt: skip
+
+
+def searched_s(cost: dict[str, float], observations: int) -> float:
+    """Processor seconds of one look-up in all files."""
+    return observations / ROWS_IN_FILE * cost["lookup_file_s"]
+
+
+def width_of(search_s: float) -> int:
+    """Over how many cores the files of one look-up are dealt: one, if that takes a quarter of what it may take, or so
+    many that each has an eighth of it."""
+    return 1 if search_s < GOALS["lookup"] / 4 else -int(-search_s / (GOALS["lookup"] / 8) // 1)
 
 
 def planned(cost: dict[str, float], observations: int, readers: int) -> dict[str, Any]:
     """The least hardware with which the busiest hour is as quick as it should be."""
     streams = streams_of(cost, observations, readers)
-    need = {
-        pool: sum(each.per_s * each.seconds for each in streams if each.pool == pool) for pool in ("portals", "workers")
-    }
-    servers = {pool: max(1, -int(-load / SPARE // 1)) for pool, load in need.items()}
-    servers = {pool: min(count, MOST[pool]) for pool, count in servers.items()}
+    pools = sorted({each.pool for each in streams} | {"portals", "workers"})
+    need = {pool: sum(each.per_s * each.seconds for each in streams if each.pool == pool) for pool in pools}
+    servers = {pool: min(MOST, max(1, -int(-load / SPARE // 1))) for pool, load in need.items()}
     while True:
         found = simulate(streams, servers, SPAN_S)
         # What takes too long alone is not helped by more servers.
@@ -99,23 +118,25 @@ def planned(cost: dict[str, float], observations: int, readers: int) -> dict[str
             each.pool for each in streams
             if each.seconds < GOALS.get(each.name, 1e9) / 2 and found.time(each.name, 0.95) > GOALS.get(each.name, 1e9)
         }  # fmt: skip
-        able = {pool for pool in slow if servers[pool] < MOST[pool]}
+        able = {pool for pool in slow if servers[pool] < MOST}
         if not able:
             break
-        servers |= {pool: min(MOST[pool], servers[pool] + max(1, servers[pool] // 4)) for pool in able}
+        servers |= {pool: min(MOST, servers[pool] + max(1, servers[pool] // 4)) for pool in able}
     stored = cost["original_bytes"] + cost["parquet_bytes"] + cost["index_bytes"]
-    files = observations / ROWS_IN_FILE
-    alone = {each.name: each.seconds for each in streams}
+    files, width = observations / ROWS_IN_FILE, width_of(searched_s(cost, observations))
+    clusters = servers.get("clusters", 0)
+    mapped = min(observations * cost["index_bytes"] / 4, files * 2e6) / 1e9
+    processes = (servers["portals"] * cost["portal_mb"] + servers["workers"] * cost["worker_mb"]) / 1e3
     return {
-        "observations": observations, "readers": readers, **servers, "cores": sum(servers.values()),
-        "disk_tb": round(observations * stored / 1e12, 2), "disk_gb_a_day": round(
-            observations / TERM_DAYS * stored / 1e9, 2),
-        "memory_gb": round((servers["portals"] * cost["portal_mb"] + servers["workers"] * cost["worker_mb"]) / 1e3
-                           + 1 + min(observations * cost["index_bytes"] / 4, files * 2e6) / 1e9, 1),
+        "observations": observations, "readers": readers, "portals": servers["portals"], "workers": servers["workers"],
+        "cluster_cores": clusters * width, "cores": servers["portals"] + servers["workers"] + clusters * width,
+        "disk_gb": float(f"{observations * stored / 1e9:.3g}"),
+        "disk_gb_a_day": float(f"{observations / TERM_DAYS * stored / 1e9:.3g}"),
+        "memory_gb": round(processes + 1 + mapped + clusters * width * EXECUTOR_GB, 1),
         "portal_use": round(found.utilisation["portals"], 2), "worker_use": round(found.utilisation["workers"], 2),
         "page_p95_s": round(found.time("first_page", 0.95), 3), "lookup_p50_s": round(found.time("lookup", 0.5), 3),
         "lookup_p95_s": round(found.time("lookup", 0.95), 3), "delivery_p95_s": round(found.time("delivery", 0.95), 1),
-        "files": round(files), "bottleneck": bottleneck(found, alone, servers), "fits": _fits(found),
+        "files": round(files), "bottleneck": bottleneck(need, servers, streams, width), "fits": _fits(found),
     }  # fmt: skip
 
 
@@ -123,15 +144,21 @@ def _fits(found: Outcome) -> bool:
     return all(found.time(name, 0.95) <= most for name, most in GOALS.items())
 
 
-def bottleneck(found: Outcome, alone: dict[str, float], servers: dict[str, int]) -> str:
-    """What gives way first."""
-    if alone["lookup"] > GOALS["lookup"] / 2:
+WORDS = {"delivery": "reading deliveries", "first_page": "pages", "page": "pages", "lookup": "look-ups",
+         "poll": "programs that poll"}  # fmt: skip
+
+
+def bottleneck(need: dict[str, float], servers: dict[str, int], streams: list[Stream], width: int) -> str:
+    """What gives way first: files that one look-up searches where one core is too slow for them; else the work that
+    uses most of what is used most."""
+    if width > 1:
         return "files that one look-up searches"
-    if found.utilisation["workers"] > found.utilisation["portals"]:
-        return "reading deliveries"
-    if alone["lookup"] > 3 * alone["first_page"]:
-        return "look-ups"
-    return "pages"
+    pool = max(need, key=lambda each: need[each] / servers[each])
+    load: dict[str, float] = {}
+    for each in streams:
+        if each.pool == pool:
+            load[WORDS[each.name]] = load.get(WORDS[each.name], 0.0) + each.per_s * each.seconds
+    return max(load, key=lambda name: load[name])
 
 
 def measured_growth(rows: int) -> dict[str, float]:
@@ -316,13 +343,27 @@ def _spent(pids: list[int]) -> float:
     return found
 
 
-def newest_costs() -> dict[str, float] | None:
-    """Those of the newest run in the history that measured them, at its largest size."""
-    for run in reversed(history()):
-        points = run["benches"].get("growth", {}).get("figures", {}).get("points", [])
-        if points and "lookup_ms_per_file" in points[-1]:
-            return costs_of(points[-1])
-    return None
+def newest_costs(runs: list[dict[str, Any]] | None = None) -> dict[str, float] | None:
+    """Those that the history knows: of growth the newest run at the largest size, and what others add to it."""
+    runs = history() if runs is None else runs
+    best: dict[str, float] = {}
+    more: dict[str, float] = {}
+    for run in runs:
+        for told in said_by(run, "growth"):
+            point = told["figures"]["points"][-1]
+            if point["rows"] >= best.get("rows", 0):
+                best = point
+        for told in said_by(run, "taxii"):
+            sizes = told["figures"]["sizes"]
+            more["poll_s"] = sizes[max(sizes, key=int)]["nothing_new"]["cpu_ms"] / 1000
+        for told in said_by(run, "spark"):
+            more["ask_s"] = told["figures"]["two_workers"]["ask_wall_s"]
+    return costs_of(best) | more if best else None
+
+
+def rounded(cost: dict[str, float]) -> dict[str, float]:
+    """As a run keeps them."""
+    return {name: float(f"{value:.4g}") for name, value in cost.items()}
 
 
 def main() -> None:
@@ -336,7 +377,7 @@ def main() -> None:
     cost = newest_costs() or own
     if cost is None:
         raise SystemExit("no run in bench/results says what anything costs: run bench/growth.py through script/bench")
-    facts["costs"] = {name: float(f"{value:.4g}") for name, value in cost.items()}
+    facts["costs"] = rounded(cost)
     facts["plan"] = [planned(cost, observations, readers) for observations in OBSERVATIONS for readers in READERS]
     if own is not None:
         facts["check"] = checked(own, told.seconds, told.rows)

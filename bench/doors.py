@@ -81,6 +81,7 @@ def measured(house: House, asked: argparse.Namespace) -> dict[str, Any]:
     found["ratios"] = {name: round(found[name]["p50_ms"] / median, 2) for name in ("beside slow", "beside flood")}
     last = found["alone"]["p99_ms"]
     found["p99_ratios"] = {name: round(found[name]["p99_ms"] / last, 2) for name in ("beside slow", "beside flood")}
+    found |= {"slow": asked.slow, "slow_p99_over_alone": found["p99_ratios"]["beside slow"]}
     within = found["ratios"]["beside slow"] <= SLOW_GOAL and found["ratios"]["beside flood"] <= FLOOD_GOAL
     found["is_met"] = within and found["urgent_seconds"] <= URGENT_GOAL
     return found

@@ -19,8 +19,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,22 @@ def main() -> None:
     asked.add_argument("--small", type=int, default=20, help="So many deliveries of ten rows.")
     asked.add_argument("--lookups", type=int, default=60)
     asked.add_argument("--pages", type=int, default=20)
-    asked.add_argument("--child", type=int, default=0)
+    asked.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
+    asked.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    asked.add_argument("--read", action="store_true", help=argparse.SUPPRESS)
     told = asked.parse_args()
-    if told.child:
+    if told.make:
+        made(told.make, told.child)
+    elif told.read:
+        print(json.dumps(_read(told.lookups, told.pages)))
+    elif told.child:
         print(json.dumps(point(told.child, told.small, told.lookups, told.pages)))
-        return
+    else:
+        measured_at(told)
+
+
+def measured_at(told: argparse.Namespace) -> None:
+    """Each size in a process and an installation of its own."""
     points = []
     for size in told.sizes.split(","):
         with tempfile.TemporaryDirectory(prefix="tocsin-growth-") as home:
@@ -60,10 +72,12 @@ def main() -> None:
 
 
 class Peak:
-    """The most memory that this process and those below it held together, looked at now and then."""
+    """The most memory that this process and those below it held together, looked at now and then; pages that several
+    share are counted once."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: Collection[int] = ()) -> None:
         self.megabytes = 0.0
+        self.left_out = left_out
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -74,62 +88,67 @@ class Peak:
     def __exit__(self, *told: object) -> None:
         self._end.set()
         self._thread.join()
-        self.megabytes = max(self.megabytes, resident_mb(os.getpid()))
+        self.megabytes = max(self.megabytes, held_mb(os.getpid(), self.left_out))
 
     def _look(self) -> None:
         while not self._end.wait(SAMPLED_SECONDS):
-            self.megabytes = max(self.megabytes, resident_mb(os.getpid()))
+            self.megabytes = max(self.megabytes, held_mb(os.getpid(), self.left_out))
 
 
-def resident_mb(pid: int) -> float:
-    """What a process and those below it hold, shared pages with each."""
+def held_mb(pid: int, left_out: Collection[int] = ()) -> float:
+    """What a process and those below it hold, each shared page divided among those who share it."""
     found = 0.0
+    if pid in left_out:
+        return found
     try:
-        found += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                found += int(line.split()[1]) * 1024 / MEGABYTE
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += resident_mb(int(child))
+                found += held_mb(int(child), left_out)
     except OSError:  # It ended meanwhile.
         pass
     return found
 
 
 def point(rows: int, small: int, lookups: int, pages: int) -> dict[str, Any]:
-    """All of it at one size, in this process's own installation."""
+    """All of it at one size, in this process's own installation. What it is made of is made by another, so that this
+    one holds no more than a worker does."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-growth-in-") as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, __file__, "--make", name, "--child", str(rows)], check=True)
+        raw = _raw(folder / "events.csv", folder / "prefixes.csv", rows)
+        (folder / "events.csv").unlink()
+        done = _worked([folder / "0.csv", folder / "1.csv"], rows, small, lookups)
+    words = [sys.executable, __file__, "--read", "--lookups", str(lookups), "--pages", str(pages)]
+    read = json.loads(subprocess.check_output(words, text=True).splitlines()[-1])
+    return {"rows": rows, "raw_rows_per_cpu_s": raw, **done, **read}
+
+
+def made(folder: Path, rows: int) -> None:
+    """The rows, and the same lines as two deliveries."""
     from feed import generated
 
-    with tempfile.TemporaryDirectory(prefix="tocsin-growth-in-") as folder:
-        events, prefixes = generated(Path(folder), rows)
-        raw = _raw(events, prefixes, rows)
-        halves = _halves(events, Path(folder))
-        return {"rows": rows, "raw_rows_per_cpu_s": raw, **_worked(halves, rows, small, lookups, pages)}
+    events, _ = generated(folder, rows)
+    with events.open("rb") as lines:
+        head = next(lines)
+        for number in range(2):
+            with (folder / f"{number}.csv").open("wb") as half:
+                half.write(head)
+                half.writelines(islice(lines, rows // 2 if number == 0 else None))
 
 
 def _raw(events: Path, prefixes: Path, rows: int) -> int:
-    """Rows per CPU-second of the bare columns."""
-    script = str(Path(__file__).with_name("feed.py"))
-    before = os.times()
-    subprocess.run(
-        [sys.executable, script, "--child", "raw", "--events", str(events), "--prefixes", str(prefixes)],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
-    return round(rows / spent)
+    """Rows per CPU-second of the bare columns, without the start of their process."""
+    from feed import measured
+
+    words = [sys.executable, str(Path(__file__).with_name("feed.py")), "--child", "raw"]
+    words += ["--events", str(events), "--prefixes", str(prefixes)]
+    return round(rows / measured(words, dict(os.environ))["cpu_s"])
 
 
-def _halves(events: Path, folder: Path) -> list[Path]:
-    """The same lines as two deliveries."""
-    lines = events.read_bytes().splitlines(keepends=True)
-    middle = len(lines) // 2
-    made = []
-    for number, part in enumerate((lines[1:middle], lines[middle:])):
-        made.append(folder / f"{number}.csv")
-        made[-1].write_bytes(lines[0] + b"".join(part))
-    return made
-
-
-def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int) -> dict[str, Any]:
+def _worked(halves: list[Path], rows: int, small: int, lookups: int) -> dict[str, Any]:
     from _ingest import measured
 
     from tocsin.cli.installation import make
@@ -152,7 +171,8 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
         while run_one(worker_name(), handlers):
             pass
 
-    head, *lines = halves[0].read_bytes().splitlines(keepends=True)[: 10 * (small + 1) + 1]
+    with halves[0].open("rb") as stream:
+        head, *lines = islice(stream, 10 * (small + 1) + 1)
     received("first.csv", [head, *lines[:10]])
     work()  # The reading process has loaded its tables from here on.
     each, _ = measured(
@@ -177,7 +197,7 @@ def _worked(halves: list[Path], rows: int, small: int, lookups: int, pages: int)
         "delivery_cpu_ms": round((each.processor_seconds + small_work.processor_seconds) / small * 1000, 1),
         "lookup_ms_per_file": round(max(0.0, (before - after) / max(files - files_after, 1)), 4),
         "ingest_peak_mb": round(peak.megabytes), "verify_peak_mb": round(checking.megabytes),
-        **_bytes(rows), **_read(rows, lookups, pages),
+        **_bytes(rows),
     }  # fmt: skip
 
 
@@ -218,8 +238,11 @@ def _lookup_ms(lookups: int) -> tuple[float, int]:
     return min(rounds), len(known.files)
 
 
-def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
-    """Look-ups and pages: processor time of one, in the steady state."""
+def _read(lookups: int, pages: int) -> dict[str, float]:
+    """Look-ups and pages: processor time of one, in the steady state, of a process that does nothing else."""
+    from tocsin.cli.installation import make
+
+    make("Bench")
     import polars as pl
     from lookup import Pages
 
@@ -251,7 +274,7 @@ def _read(rows: int, lookups: int, pages: int) -> dict[str, float]:
         used.sort()
         found[f"{name}_cpu_ms"] = round(sum(used) / count, 2)
         found[f"{name}_p99_cpu_ms"] = round(used[min(count - 1, int(count * 0.99))], 2)
-    found["portal_mb"] = round(resident_mb(os.getpid()))
+    found["portal_mb"] = round(held_mb(os.getpid()))
     return found
 
 

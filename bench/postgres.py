@@ -1,10 +1,12 @@
 """PostgreSQL as the system of record: bulk rows, claims of jobs, a move, and what partitions would change.
 
-    python bench/postgres.py --server 'postgresql://tocsin@/postgres?host=/run/postgresql' [--rows 200000] [--jobs 400]
-                             [--mentions 5000000] [--parts copy,claims,move,partitions]
+    python bench/postgres.py [--server 'postgresql://tocsin@/postgres?host=/run/postgresql'] [--rows 200000] [--runs 3]
+                             [--jobs 400] [--mentions 5000000] [--parts copy,claims,move,partitions]
 
-Prints one JSON line. All of it runs in databases of its own on that server, dropped at the end. Costs are CPU seconds:
-of this process, and of the server's process of its connection where that is on the same machine (`server`).
+Prints one JSON line. All of it runs in databases of its own on that server, dropped at the end; without `--server` a
+private one is started, with the settings of a new installation of PostgreSQL (everything durable). Costs are CPU
+seconds: of this process, and of the server's process of its connection where that is on the same machine (`server`).
+Bulk rows are written `--runs` times by each way in turn, and the median counts.
 """
 
 from __future__ import annotations
@@ -13,17 +15,19 @@ import argparse
 import json
 import os
 import secrets
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from _postgres import server as private_server
 
 TICKS = os.sysconf("SC_CLK_TCK")
 LOOKUPS = 2_000
@@ -62,7 +66,8 @@ def database(server: str) -> Iterator[str]:
 
 def program(part: str, arguments: argparse.Namespace, address: str, home: Path) -> Any:
     """One part in a process of its own, which has its own settings."""
-    words = [sys.executable, __file__, "--inner", part, "--rows", str(arguments.rows), "--jobs", str(arguments.jobs)]
+    words = [sys.executable, __file__, "--inner", part, "--rows", str(arguments.rows), "--jobs", str(arguments.jobs),
+             "--runs", str(arguments.runs)]  # fmt: skip
     environment = {**os.environ, "TOCSIN_HOME": str(home), "TOCSIN_DATABASE": address}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -70,7 +75,7 @@ def program(part: str, arguments: argparse.Namespace, address: str, home: Path) 
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def copied(count: int) -> dict[str, Any]:
+def copied(count: int, runs: int) -> dict[str, Any]:
     """Mentions of objects: our way, one object of the mapper for each, and bare COPY of the same text."""
     import polars as pl
     from django.db import connection, transaction
@@ -97,11 +102,18 @@ def copied(count: int) -> dict[str, Any]:
     if pid:
         ways["row by row"] = lambda: rows.insert(Mention, frame.columns, frame.rows())
         text, ways["bare"] = rows.copy_text(frame), bare
-    found = {}
-    for name, way in ways.items():
-        with connection.cursor() as cursor:  # Each begins with an empty table.
-            cursor.execute("TRUNCATE knowledge_mention" if pid else "DELETE FROM knowledge_mention")
-        found[name] = cost(way, pid)
+    each: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, way in ways.items():
+            with connection.cursor() as cursor:  # Each begins with an empty table.
+                cursor.execute("TRUNCATE knowledge_mention" if pid else "DELETE FROM knowledge_mention")
+            each[name].append(cost(way, pid))
+    found: dict[str, Any] = {
+        name: {what: round(statistics.median(one[what] for one in told), 3) for what in told[0]}
+        for name, told in each.items()
+    }
+    for told in found.values():
+        told["rows_per_cpu_s"] = round(count / told["cpu"])
     return found
 
 
@@ -239,15 +251,16 @@ def inner(part: str, arguments: argparse.Namespace) -> None:
     if part == "move":
         os.environ["TOCSIN_DATABASE"] = "sqlite:"
     make("Bench")
-    parts = {"copy": lambda: copied(arguments.rows), "claims": lambda: claimed(arguments.jobs),
+    parts = {"copy": lambda: copied(arguments.rows, arguments.runs), "claims": lambda: claimed(arguments.jobs),
              "move": lambda: moved(arguments.rows, address)}  # fmt: skip
     print(json.dumps(parts[part]()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--server", help="A server on which databases may be made.")
+    parser.add_argument("--server", help="A server on which databases may be made; a private one, if not said.")
     parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=400)
     parser.add_argument("--mentions", type=int, default=5_000_000)
     parser.add_argument("--parts", default="copy,claims,move,partitions")
@@ -256,17 +269,26 @@ def main() -> None:
     if arguments.inner:
         inner(arguments.inner, arguments)
         return
-    found: dict[str, Any] = {}
+    with nullcontext(arguments.server) if arguments.server else private_server() as address:
+        print(json.dumps(measured(arguments, address)))
+
+
+def measured(arguments: argparse.Namespace, server: str) -> dict[str, Any]:
+    """All parts that were asked for."""
+    found: dict[str, Any] = {"bench": "postgres", "rows": arguments.rows}
     for part in arguments.parts.split(","):
         if part == "partitions":
-            found[part] = partitioned(arguments.server, arguments.mentions)
+            found[part] = partitioned(server, arguments.mentions)
             continue
-        with tempfile.TemporaryDirectory() as folder, database(arguments.server) as address:
+        with tempfile.TemporaryDirectory() as folder, database(server) as address:
             found[part] = program(part, arguments, address, Path(folder) / "home")
         if part != "move":
             with tempfile.TemporaryDirectory() as folder:
-                found[f"{part} on SQLite"] = program(part, arguments, "sqlite:", Path(folder) / "home")
-    print(json.dumps(found))
+                found[f"{part}_on_sqlite"] = program(part, arguments, "sqlite:", Path(folder) / "home")
+    if "copy" in found:
+        found["copy_over_bare"] = round(found["copy"]["ours"]["cpu"] / found["copy"]["bare"]["cpu"], 2)
+        found["copy_times_mapper"] = round(found["copy"]["mapped"]["cpu"] / found["copy"]["ours"]["cpu"], 1)
+    return found
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
 BATCHES = 40
 ROWS_IN_FILE = 500_000
@@ -155,8 +155,14 @@ def peak_mb() -> int:
 
 def peer(folder: Path) -> dict[str, object]:
     """The peers' own script, which makes pairs; what it says, or why it says nothing."""
+    from _ingest import apart
+
     done = subprocess.run(
-        [sys.executable, folder / "bench_correlate.py", "polars"], capture_output=True, text=True, check=False
+        [sys.executable, folder / "bench_correlate.py", "polars"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=apart(),
     )
     if done.returncode:
         return {"note": (done.stderr.strip().splitlines() or ["no output"])[-1]}

@@ -130,6 +130,7 @@ def on_workers(count: int, path: Path, folder: Path, lake: Snapshot) -> dict[str
     assert outcome is not None
     return {
         "wall_s": round(wall, 2), "worker_cpu_s": [round(each, 2) for each in spent], "here_cpu_s": round(here, 2),
+        "cpu_s": round(sum(spent) + here, 2),
         "rows": outcome["rows"], "repeats": outcome["repeats"], "files": len(outcome["files"]),
         "ask_wall_s": round(ask_wall, 3), "ask_cpu_s": round(ask_cpu, 3), "answer": found,
     }  # fmt: skip
@@ -176,10 +177,12 @@ def main() -> None:
     assert answer == duck_answer == one.pop("answer") == two.pop("answer"), "one question has one answer"
     expected = (one["here_cpu_s"] + one["worker_cpu_s"][0]) / (two["here_cpu_s"] + max(two["worker_cpu_s"]))
     print(json.dumps({
-        "rows": told.rows, "embedded": house, "one_worker": one, "two_workers": two,
+        "bench": "spark", "rows": told.rows, "lake_rows": told.lake_rows, "embedded": house,
+        "one_worker": one, "two_workers": two,
         "speed_up": round(one["wall_s"] / two["wall_s"], 2), "expected_speed_up": round(expected, 2),
         "spark_over_embedded_cpu": round((sum(two["worker_cpu_s"]) + two["here_cpu_s"]) / house["cpu_s"], 2),
         "networks": {
+            "spark_over_duckdb": round(two["ask_cpu_s"] / max(duck_cpu, 0.01), 1),
             "embedded_wall_s": round(ask_wall, 3), "embedded_cpu_s": round(ask_cpu, 3),
             "duckdb_wall_s": round(duck_wall, 3), "duckdb_cpu_s": round(duck_cpu, 3),
             "spark_wall_s": two["ask_wall_s"], "spark_cpu_s": two["ask_cpu_s"],

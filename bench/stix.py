@@ -2,7 +2,8 @@
 
     python bench/stix.py [--objects 50000] [--input BUNDLE] [--peer-objects 5000]
 
-Prints one JSON object. The peer parses only (no store, no observations), and a part of the objects suffices for it.
+Prints one JSON object. The peer parses only (no store, no observations), and a part of the objects suffices for it;
+it and ours are the median of three runs, ours each in a new installation.
 `validation` is decoding and every check of the standard on each object's own bytes, without things, rows or storage:
 the same bytes that the yardstick parses.
 """
@@ -23,7 +24,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from _ingest import Spent, ingest, measured, orjson_each
+from _ingest import Spent, ingests, measured, orjson_each
 
 from tocsin.centre.intake.sandbox import collect_seldom
 
@@ -146,7 +147,9 @@ def peer(raws: list[bytes]) -> dict[str, Any]:
     except ImportError:
         return {"note": "python-stix2 is not installed"}
     trees = [orjson.loads(raw) for raw in raws]
-    spent, _ = measured(lambda: [stix2.parse(tree, allow_custom=True) for tree in trees] and None)
+    stix2.parse(trees[0], allow_custom=True)  # What it makes once is made.
+    runs = [measured(lambda: [stix2.parse(tree, allow_custom=True) for tree in trees] and None)[0] for _ in range(3)]
+    spent = sorted(runs, key=lambda each: each.processor_seconds)[1]
     return {"version": stix2.__version__, **spent.figures(len(raws), "objects")}
 
 
@@ -155,6 +158,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--objects", type=int, default=50_000)
     arguments.add_argument("--peer-objects", type=int, default=5_000)
+    arguments.add_argument("--runs", type=int, default=3, help="New installations that the bundle goes to.")
     arguments.add_argument("--input", type=Path)
     told = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-stix-") as folder:
@@ -176,7 +180,7 @@ def main() -> int:
         other = peer(list(itertools.islice(raws, told.peer_objects)))
         small = Path(folder) / "small.json"
         write_bundle(small, 200)
-        spent, became = ingest(path, small)
+        spent, became = ingests(path, small, told.runs)
         worked = spent["to_store"]
     found: dict[str, Any] = {
         "objects": count,

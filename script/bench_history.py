@@ -80,7 +80,8 @@ class Figure:
     bench: str
     value: float | None
     unit: str
-    goal: float
+    goal: float | None
+    """None: it is said as it is, nothing was asked for."""
     better: str
     ours: float | None
     peer: float | None
@@ -95,10 +96,15 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None where nothing was measured."""
-        if self.value is None:
+        """Whether the goal is met; None where nothing was measured, or nothing asked for."""
+        if self.value is None or self.goal is None:
             return None
         return self.value >= self.goal if self.better == "more" else self.value <= self.goal
+
+    @property
+    def asked(self) -> str:
+        """The goal in words."""
+        return "–" if self.goal is None else f"{'≥' if self.better == 'more' else '≤'} {shown(self.goal)} {self.unit}"
 
     @property
     def ratio(self) -> float | None:
@@ -116,16 +122,24 @@ def figures(runs: list[dict[str, Any]]) -> list[Figure]:
     return [_figure(asked, runs) for asked in wanted()]
 
 
+def said_by(run: dict[str, Any], bench: str) -> Iterator[dict[str, Any]]:
+    """What a benchmark said in a run; it may stand there at several sizes, as `name@size`."""
+    for name, told in run["benches"].items():
+        if name.partition("@")[0] == bench and "figures" in told:
+            yield told
+
+
 def _figure(asked: dict[str, Any], runs: list[dict[str, Any]]) -> Figure:
     best: tuple[tuple[float, int], dict[str, Any], dict[str, Any], dict[str, Any]] | None = None
     for place, run in enumerate(runs):
-        found = run["benches"].get(asked["bench"])
-        facts = flat(found["figures"]) if found and "figures" in found else {}
-        if asked["value"] not in facts or any(facts.get(name) != said for name, said in asked.get("only", {}).items()):
-            continue
-        order = (float(facts.get(asked.get("size", ""), 0) or 0), place)
-        if best is None or order >= best[0]:
-            best = (order, facts, found, run)
+        for found in said_by(run, asked["bench"]):
+            facts = flat(found["figures"])
+            is_other = any(facts.get(name) != said for name, said in asked.get("only", {}).items())
+            if facts.get(asked["value"]) is None or is_other:
+                continue
+            order = (float(facts.get(asked.get("size", ""), 0) or 0), place)
+            if best is None or order >= best[0]:
+                best = (order, facts, found, run)
     facts, found, run = ({}, {}, {}) if best is None else best[1:]
 
     def number(name: str) -> float | None:
@@ -133,10 +147,12 @@ def _figure(asked: dict[str, Any], runs: list[dict[str, Any]]) -> Figure:
         return said if isinstance(said, int | float) and not isinstance(said, bool) else None
 
     return Figure(
-        what=asked["what"], bench=asked["bench"], value=number("value"), unit=asked["unit"], goal=asked["goal"],
-        better=asked["better"], ours=number("ours"), peer=number("peer"), raw=number("raw"), per=asked.get("per", ""),
+        what=asked["what"], bench=asked["bench"], value=number("value"), unit=asked["unit"], goal=asked.get("goal"),
+        better=asked.get("better", "more"), ours=number("ours"), peer=number("peer"), raw=number("raw"),
+        per=asked.get("per", ""),
         size=None if (size := number("size")) is None else int(size), of=asked.get("size", ""),
-        peak_mb=found.get("peak_mb"), at=run.get("at", "")[:10], machine=run.get("machine", {}),
+        peak_mb=number("peak") if "peak" in asked else found.get("peak_mb"),
+        at=run.get("at", "")[:10], machine=run.get("machine", {}),
     )  # fmt: skip
 
 

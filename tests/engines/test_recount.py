@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,3 +73,30 @@ def test_counts_are_those_of_the_whole(lines: list[str], block_bytes: int, rows_
     assert tallies["rows"].sum() == len(expected)
     by_value = dict(rows.group_by("value").agg(pl.col("count").sum()).iter_rows())
     assert by_value == {value: sum(many for (each, _), many in expected.items() if each == value) for value in by_value}
+
+
+def test_what_waits_makes_room_for_the_keys_that_are_remembered(tmp_path: Path) -> None:
+    frames = [pl.DataFrame({"count": [1, 1], "value": [f"{n}-a", f"{n}-b"]}) for n in range(4)]
+    keys = [pl.DataFrame({"key": [2 * n, 2 * n + 1], "row": [0, 1]}, schema=repeats.KEY_COLUMNS) for n in range(4)]
+    size = int(frames[0].estimated_size() + keys[0].estimated_size())
+    recount = repeats.Recount(tmp_path)
+    with mock.patch.object(repeats, "HELD_BYTES", 3 * size):
+        for number, taken in enumerate((0, 0, 2 * size, 2 * size)):
+            recount.hold(frames[number], keys[number], taken)
+            on_disk = sorted(path.name for path in tmp_path.glob("*.arrow"))
+            expected = [[], [], ["held-0.arrow", "held-2.arrow"], ["held-0.arrow", "held-2.arrow", "held-3.arrow"]]
+            assert on_disk == expected[number]
+    recount.note(pl.DataFrame({"key": [1, 4], "count": [5, 7]}, schema=repeats.COUNT_COLUMNS))
+    settled = [frame.rows() for frame in recount.settled(None, None)]
+    assert settled == [[(1, "0-a"), (6, "0-b")], [(1, "1-a"), (1, "1-b")], [(8, "2-a"), (1, "2-b")],
+                       [(1, "3-a"), (1, "3-b")]]  # fmt: skip
+    assert not [*tmp_path.glob("held-*")]
+
+
+def test_keys_of_a_very_large_delivery_take_no_more_than_was_allowed() -> None:
+    seen = repeats.Seen()
+    with mock.patch.object(repeats, "MOST_REMEMBERED", 100), mock.patch.object(repeats, "KEYS_IN_PART", 40):
+        for start in range(0, 1_000, 20):
+            assert seen.are_new(np.arange(start, start + 20, dtype=np.uint64)).all()
+            assert seen.held_bytes <= 100 * 8
+    assert not seen.are_new(np.array([999], dtype=np.uint64)).any()

@@ -13,9 +13,10 @@ import polars as pl
 from tocsin.core.later import Table
 
 HELD_BYTES = 384 << 20
-"""What may wait in memory for its final counts; beyond that it waits on the disk."""
-MOST_REMEMBERED = 64_000_000
-"""Rows whose keys are remembered within one delivery: half a gigabyte. Beyond it the oldest are forgotten."""
+"""What may wait in memory for its final counts, together with the keys that are remembered; beyond that it waits on the
+disk."""
+MOST_REMEMBERED = 48_000_000
+"""Rows whose keys are remembered within one delivery. Beyond it the oldest are forgotten."""
 KEYS_IN_PART = 8_000_000
 """Keys that lie in one sorted part at most: joining two parts needs their room once more."""
 NOTES_IN_MEMORY = 2_000_000
@@ -82,6 +83,11 @@ class Seen:
     def __init__(self) -> None:
         self._sorted: list[np.ndarray] = []
 
+    @property
+    def held_bytes(self) -> int:
+        """What the keys take of the memory."""
+        return sum(each.nbytes for each in self._sorted)
+
     def are_new(self, keys: np.ndarray) -> np.ndarray:
         """Which rows were not in any earlier chunk; remembers them all."""
         if not len(keys):
@@ -138,17 +144,29 @@ class Recount:
         if self._noted_rows >= NOTES_IN_MEMORY:
             self._summed.append(self._sum().laid_down(self._folder / f"again-{len(self._summed)}"))
 
-    def hold(self, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
-        """Set the rows of one file aside; `keys`, of KEY_COLUMNS, tell which counts belong to which of them."""
-        size = int(frame.estimated_size() + keys.estimated_size())
-        if self._held_bytes + size <= HELD_BYTES:
+    def hold(self, frame: pl.DataFrame, keys: pl.DataFrame, taken_bytes: int = 0) -> None:
+        """Set the rows of one file aside; `keys`, of KEY_COLUMNS, tell which counts belong to which of them.
+
+        `taken_bytes` is what `Seen` takes by now of the memory that both share: as it grows, what waits makes room.
+        """
+        size, room = int(frame.estimated_size() + keys.estimated_size()), HELD_BYTES - taken_bytes
+        for place, each in enumerate(self._held):
+            if self._held_bytes <= room:
+                break
+            if isinstance(each, _Waiting):
+                self._held_bytes -= each.size
+                self._held[place] = self._on_disk(place, each.frame, each.keys)
+        if self._held_bytes + size <= room:
             self._held_bytes += size
-            self._held.append(_Waiting(frame, keys))
-            return
-        path = self._folder / f"held-{len(self._held)}.arrow"
+            self._held.append(_Waiting(frame, keys, size))
+        else:
+            self._held.append(self._on_disk(len(self._held), frame, keys))
+
+    def _on_disk(self, place: int, frame: pl.DataFrame, keys: pl.DataFrame) -> Path:
+        path = self._folder / f"held-{place}.arrow"
         frame.write_ipc(path, compression="lz4")
         keys.write_ipc(path.with_suffix(".keys"))
-        self._held.append(path)
+        return path
 
     def settled(self, frame: pl.DataFrame | None, keys: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
         """What was held, file by file, and at last what still waits, each with its final counts."""
@@ -158,7 +176,7 @@ class Recount:
         while held:
             each = held.pop()  # What was given out is not kept here as well.
             if isinstance(each, _Waiting):
-                yield _recounted(*each, self._summed)
+                yield _recounted(each.frame, each.keys, self._summed)
                 continue
             yield _recounted(pl.read_ipc(each), pl.read_ipc(each.with_suffix(".keys")), self._summed)
             each.unlink()
@@ -182,6 +200,7 @@ class Recount:
 class _Waiting(NamedTuple):
     frame: pl.DataFrame
     keys: pl.DataFrame
+    size: int
 
 
 class _Sums(NamedTuple):

@@ -329,7 +329,7 @@ class Reading:
     def _hold_rows(self) -> None:
         frame, keys = self._waiting()
         if frame is not None and keys is not None:
-            self.recount.hold(frame, keys)
+            self.recount.hold(frame, keys, self.seen.held_bytes)
 
     def _write_rows(self) -> None:
         self.seen = Seen()  # Nothing more is asked of it, and writing needs the room.
