@@ -305,22 +305,23 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
             reader.get(manifest, limit=str(PAGE), added_after=chance.choice(dates))[1]))  # fmt: skip
         found["polls_with_nothing_new"] = reader.timed(pages, lambda _: 1 + got(
             reader.get(released, added_after="2100-01-01T00:00:00Z")[1]))  # fmt: skip
-        source = Reader(told.port, secrets["source"], process)
-        with worker() as at_work:
-            posted(
-                source, 1, size, salt=0
-            )  # So that the reading process is there, as it is with whoever works all day.
-            read(1)
-            used = cpu_of(at_work)
-            found["post"] = posted(source, told.posts, size)
-            read(told.posts)
-            cpu = cpu_of(at_work) - used
+        found |= posted_and_read(Reader(told.port, secrets["source"], process), told.posts, size)
         found["server_peak_mb"] = peak_mb(process)
-    found["post_to_store"] = {
-        "worker_cpu_s": round(cpu, 2),
-        "objects_per_cpu_s": round(told.posts * PAGE / (cpu + told.posts * found["post"]["cpu_ms"] / 1e3)),
-    }
     return found
+
+
+def posted_and_read(source: Reader, posts: int, size: int) -> dict[str, Any]:
+    """What it costs the portal to take envelopes, and the portal and a worker together to have them in the store."""
+    with worker() as at_work:
+        posted(source, 1, size, salt=0)  # So that the reading process is there, as with whoever works all day.
+        read(1)
+        used = cpu_of(at_work)
+        taken = posted(source, posts, size)
+        read(posts)
+        cpu = cpu_of(at_work) - used
+    in_all = cpu + posts * taken["cpu_ms"] / 1e3
+    to_store = {"worker_cpu_s": round(cpu, 2), "objects_per_cpu_s": round(posts * PAGE / in_all)}
+    return {"post": taken, "post_to_store": to_store}
 
 
 def read(count: int) -> None:
