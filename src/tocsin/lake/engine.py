@@ -74,7 +74,9 @@ class Embedded:
                 # What reads a bucket for us has errors of its own where the store goes away in the middle.
                 if not buckets.mounts() or not type(error).__module__.startswith("polars"):
                     raise
-                raise Unavailable("the object store stopped answering in the middle of a question, or a file there is damaged") from error
+                raise Unavailable(
+                    "the object store stopped answering in the middle of a question, or a file there is damaged"
+                ) from error
             yield found
             alive()
 
