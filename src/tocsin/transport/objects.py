@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import os
 import random
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -246,6 +245,8 @@ def object_store(address: str, keys: str) -> ObjectStore:
 @lru_cache(maxsize=1)
 def _client(process: int) -> httpx.Client:
     """One for all threads: connections are kept open. A process that was forked off has its own."""
+    import ssl
+
     import httpx
 
     return httpx.Client(
