@@ -249,3 +249,32 @@ def _most(name: str, what: str) -> int:
     gone_through = through.get(name, 0) * ROWS
     most = {"steps": STEPS_AT_MOST + 10 * gone_through, "read": READ_AT_MOST + gone_through, "sorted": SORTED_AT_MOST}
     return most[what]
+
+
+@pytest.mark.parametrize("is_oldest", [False, True])
+def test_the_desk_shows_the_same_whether_few_or_many_wait(is_oldest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    northwind, person = builders.organisation("northwind"), people.call("dora_dissemination")
+    for place in range(7):
+        at = builders.NOW + timedelta(hours=place % 4)
+        urgent = {"urgent_at": at + timedelta(minutes=5 - place)} if place % 3 == 0 else {}
+        one = builders.delivery(northwind, at=at, **urgent)
+        builders.batch(one, builders.handling(), released_to=None if place != 4 else ("ncb-fr",))
+    now = timezone.now()
+
+    def shown(few: int) -> list[int]:
+        monkeypatch.setattr(desk, "FEW", few)
+        found, cursor = [], ""
+        while True:
+            waiting = desk.waiting_for(person, now)
+            page, count = desk.page_for(person, now, waiting, cursor, 2, is_oldest=is_oldest)
+            assert count == (6 if few else None)
+            found += [each.pk for each in page.rows]
+            cursor = page.next
+            if not cursor:
+                return found
+
+    waiting = list(Delivery.objects.exclude(pk=Delivery.objects.order_by("pk")[4].pk))
+    urgent_ones = sorted((each for each in waiting if each.urgent_at), key=lambda each: (each.urgent_at, each.pk))
+    others = sorted((each for each in waiting if not each.urgent_at), key=lambda each: (each.received_at, each.pk),
+                    reverse=not is_oldest)  # fmt: skip
+    assert shown(2_000) == shown(0) == [each.pk for each in (*urgent_ones, *others)]
