@@ -26,6 +26,7 @@ from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs import worker
 from tocsin.centre.jobs.models import Job
 from tocsin.core.machine_faults import SENTENCES, Fault, fault_of
+from tocsin.site import sparing
 
 FULL = Path("/dev/full")
 KIND = "something"
@@ -189,6 +190,19 @@ def test_the_command_line_says_it_in_a_sentence(tmp_path: Path) -> None:
     ran = subprocess.run(program, env=made.environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert "Error: The database cannot be read" in ran.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_for_want_of_connections_each_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a server, whose connections are few; a file is kept open."""
+    monkeypatch.setattr(sparing, "_until", 0.0)
+    for is_short in (False, True):
+        connection.ensure_connection()
+        if is_short:
+            sparing.begin()
+        sparing._give_back()
+        is_kept = connection.connection is not None
+        assert is_kept is (not is_short or connection.vendor == "sqlite")
 
 
 FOREIGN_CLOCK = re.compile(

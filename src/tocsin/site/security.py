@@ -22,6 +22,7 @@ from tocsin.core.errors import Unavailable
 from tocsin.credentials.certificates import fingerprint_in_header
 from tocsin.taxii import answers as taxii
 
+from . import sparing
 from .serving.askers import forwarded_address, is_from_proxy
 from .serving.rules import MACHINE_DOORS
 
@@ -54,6 +55,8 @@ class Watched:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         refusals.tell(request, response.status_code)
+        if response.status_code == 503:
+            sparing.begin()
         return response
 
 
