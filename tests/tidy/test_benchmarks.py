@@ -143,6 +143,9 @@ def test_a_figure_is_that_of_the_newest_run_at_the_largest_size(monkeypatch: pyt
             run("2026-04-01", 100, 99, "other"), failed]  # fmt: skip
     (figure,) = known.figures(runs)
     assert (figure.value, figure.at, figure.met, figure.ratio, figure.peak_mb) == (6, "2026-02-01", True, 3, 7)
+    asked["least"] = 101
+    (small,) = known.figures(runs)
+    assert (small.value, small.met, small.is_small) == (6, None, True)
     (nothing,) = known.figures([])
     assert (nothing.value, nothing.met) == (None, None)
 
