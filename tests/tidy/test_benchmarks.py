@@ -210,6 +210,12 @@ def test_a_stopped_run_keeps_what_it_has_and_goes_on(tmp_path: Path, monkeypatch
     }  # fmt: skip
 
 
+def test_what_went_wrong_names_no_folder_of_the_machine() -> None:
+    runner = module("script/bench_table.py")
+    found = {"error": "no file '/tmp/x-1/a.csv' here", "figures": {"peer": {"note": "see /root/.cache/b"}, "n": 1}}
+    assert runner.nameless(found) == {"error": "no file '…' here", "figures": {"peer": {"note": "see …"}, "n": 1}}
+
+
 def test_what_has_no_room_is_left_out_with_a_word(tmp_path: Path) -> None:
     runner = module("script/bench_table.py")
     told = runner.argparse.Namespace(kept=tmp_path / "kept")
