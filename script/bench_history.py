@@ -90,16 +90,25 @@ class Figure:
     size: int | None
     of: str
     """What the size counts."""
+    least: int
+    """The size that the goal is meant for: less says nothing about it."""
     peak_mb: float | None
     at: str
     machine: dict[str, Any]
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None where nothing was measured, or nothing asked for."""
+        """Whether the goal is met; None where nothing was measured or asked for."""
         if self.value is None or self.goal is None:
             return None
+        if self.is_small:
+            return None
         return self.value >= self.goal if self.better == "more" else self.value <= self.goal
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it was measured at a size about which nothing was asked."""
+        return self.value is not None and (self.size or 0) < self.least
 
     @property
     def asked(self) -> str:
@@ -151,6 +160,7 @@ def _figure(asked: dict[str, Any], runs: list[dict[str, Any]]) -> Figure:
         better=asked.get("better", "more"), ours=number("ours"), peer=number("peer"), raw=number("raw"),
         per=asked.get("per", ""),
         size=None if (size := number("size")) is None else int(size), of=asked.get("size", ""),
+        least=asked.get("least", 0),
         peak_mb=number("peak") if "peak" in asked else found.get("peak_mb"),
         at=run.get("at", "")[:10], machine=run.get("machine", {}),
     )  # fmt: skip

@@ -145,10 +145,11 @@ def table(found: list[Figure]) -> str:
            "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for each in found:
         met = {True: "yes", False: "**no**", None: "–" if each.value is not None else "not yet"}[each.met]
+        met = "at a larger size" if each.is_small else met
         size = f"{each.size:,} {each.of}, " if each.size is not None else ""
         value = "–" if each.value is None else f"{shown(each.value)} {each.unit}"
         ratio = "–" if each.ratio is None else f"{shown(each.ratio)} ×"
-        memory = "–" if each.peak_mb is None else f"{each.peak_mb:,} MB"
+        memory = "–" if each.peak_mb is None else f"{each.peak_mb:,.0f} MB"
         out.append(
             f"| {each.what} | {each.asked} | {value} | {met} | {shown(each.ours)} | "
             f"{shown(each.peer)} | {shown(each.raw)} | {ratio} | {memory} | {size}{each.at or '–'} |"

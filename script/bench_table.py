@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from rich.table import Table
 LIMIT_SECONDS = int(os.environ.get("TOCSIN_BENCH_SECONDS", "0"))
 QUICK_SECONDS, FULL_SECONDS = 300, 7_200
 SAMPLED_SECONDS = 0.5
+PATH = re.compile(r"(?:/[\w.+-]+){2,}/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,16 @@ def asked_for() -> argparse.Namespace:
     return told
 
 
+def nameless(found: Any) -> Any:
+    """The same without folders of this machine in what went wrong."""
+    if not isinstance(found, dict):
+        return found
+    return {
+        name: PATH.sub("…", told) if name in {"error", "note"} and isinstance(told, str) else nameless(told)
+        for name, told in found.items()
+    }
+
+
 def begun_run(told: argparse.Namespace) -> dict[str, Any]:
     """A new run, or the newest of its set without what failed in it."""
     kind = "full" if told.full else "quick"
@@ -254,7 +266,7 @@ def main() -> int:
         found = run(BENCH / f"{each.name.partition('@')[0]}.py", each.arguments, limit, told.work)
         print(f"  {found['seconds']:,.0f} s" + (f": {found['error']}" if "error" in found else ""), file=sys.stderr)
         # A file of this run names no folder of this machine.
-        said = json.dumps({**found, "load": round(os.getloadavg()[0], 1)})
+        said = json.dumps(nameless({**found, "load": round(os.getloadavg()[0], 1)}))
         made["benches"][each.name] = json.loads(said.replace(str(told.kept), "KEPT").replace(str(told.peers), "FOLDER"))
         if not told.no_history:
             kept = keep(made)

@@ -143,6 +143,9 @@ def test_a_figure_is_that_of_the_newest_run_at_the_largest_size(monkeypatch: pyt
             run("2026-04-01", 100, 99, "other"), failed]  # fmt: skip
     (figure,) = known.figures(runs)
     assert (figure.value, figure.at, figure.met, figure.ratio, figure.peak_mb) == (6, "2026-02-01", True, 3, 7)
+    asked["least"] = 101
+    (small,) = known.figures(runs)
+    assert (small.value, small.met, small.is_small) == (6, None, True)
     (nothing,) = known.figures([])
     assert (nothing.value, nothing.met) == (None, None)
 
@@ -205,6 +208,12 @@ def test_a_stopped_run_keeps_what_it_has_and_goes_on(tmp_path: Path, monkeypatch
     assert {name: each["figures"]["n"] for name, each in json.loads(path.read_text())["benches"].items()} == {
         "one": 1, "two": 4, "three": 5,
     }  # fmt: skip
+
+
+def test_what_went_wrong_names_no_folder_of_the_machine() -> None:
+    runner = module("script/bench_table.py")
+    found = {"error": "no file '/tmp/x-1/a.csv' here", "figures": {"peer": {"note": "see /root/.cache/b"}, "n": 1}}
+    assert runner.nameless(found) == {"error": "no file '…' here", "figures": {"peer": {"note": "see …"}, "n": 1}}
 
 
 def test_what_has_no_room_is_left_out_with_a_word(tmp_path: Path) -> None:
