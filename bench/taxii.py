@@ -6,9 +6,9 @@
 One installation grows from size to size, in deliveries of so many indicators each, all released by their label. They
 are written through the product's own functions (batches with their moments, blocks, mentions, copies), without the
 receipt and the reading of each, which would take hours. Then it is served by the real server and read by a program
-with a key over one kept connection, page after page of 1,000: the first time, when pages are rendered, and again; from
-anywhere by date; filtered by type, version and id. Envelopes of 1,000 new indicators are posted, and a worker reads
-them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger
+with a key over one kept connection, page after page of 1,000: before a worker has rendered them, and again; from
+anywhere by date; filtered by type, version and id; a part by country. Envelopes of 1,000 new indicators are posted, and
+a worker reads them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger
 and the gate are in them. Limits for one key are lifted for it.
 
 With `--peers`, OpenTAXII runs the same load in the same run. nginx, where there is one, serves the bytes of one page of
@@ -41,6 +41,7 @@ import orjson
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 MEDIA = "application/taxii+json;version=2.1"
 PAGE = 1_000
+PART_EVERY = 20
 OPENTAXII = {10_000: 5_500, 100_000: 540}
 """Objects per CPU second that the issue names, where the peer does not run."""
 OPENTAXII_POST = 480
@@ -181,6 +182,9 @@ def build(have: int, until: int, size: int) -> None:
             )  # fmt: skip
             for first, each in zip(firsts, deliveries, strict=True):
                 keep(each, indicators(first, each.objects_count))
+                if first // size % PART_EVERY == 0:  # A part by country that is a small part of the whole.
+                    batch = Batch.objects.get(delivery=each)
+                    builders.tallies(batch, [(now.date(), "FR", "phishing", "ATTACKER_INFRA", 1)])
 
 
 def keep(delivery: Any, bodies: list[dict[str, Any]]) -> None:
@@ -280,11 +284,14 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
             return lambda _: got(reader.get(released, limit=str(PAGE), added_after=chance.choice(dates), **said)[1])
 
         pages = min(told.pages, size // PAGE)
-        began = time.perf_counter()
-        reader.get(released, limit="1")
-        found: dict[str, Any] = {"first_answer_ms": round((time.perf_counter() - began) * 1e3)}
+        found: dict[str, Any] = {"first_answer_ms": first_answer(lambda: reader.get(released, limit="1"))}
         dates.append("2026-01-01T00:00:00Z")
-        found["rendering"] = reader.timed(pages, by_next)
+        found["not_rendered_yet"] = reader.timed(min(100, pages), by_next)
+        some = [sealed(each) for each in drawn_ids(pages, chance)]
+        found["by_id_not_rendered_yet"] = reader.timed(
+            pages, lambda each: got(reader.get(f"{released}{some[each]}/")[1])
+        )
+        found["ahead"] = ahead()
         place["next"] = ""
         found["again"] = reader.timed(pages, by_next)
         newest = ends(size)
@@ -298,6 +305,10 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
         some = [sealed(each) for each in drawn_ids(pages, chance)]
         found["by_id"] = reader.timed(pages, lambda each: got(reader.get(f"{released}{some[each]}/")[1]))
         manifest = released.replace("objects", "manifest")
+        part = released.replace("released", "country-fr")
+        found["part_first_answer_ms"] = first_answer(lambda: reader.get(part, limit="1"))
+        found["part"] = reader.timed(pages, lambda _: got(
+            reader.get(part, limit=str(PAGE), added_after=chance.choice(dates))[1]))  # fmt: skip
         found["manifest"] = reader.timed(pages, lambda _: got(
             reader.get(manifest, limit=str(PAGE), added_after=chance.choice(dates))[1]))  # fmt: skip
         found["polls_with_nothing_new"] = reader.timed(pages, lambda _: 1 + got(
@@ -312,6 +323,26 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
         "objects_per_cpu_s": round(told.posts * PAGE / (cpu + told.posts * found["post"]["cpu_ms"] / 1e3)),
     }
     return found
+
+
+def first_answer(work: Callable[[], object]) -> int:
+    """Milliseconds of what is made once."""
+    began = time.perf_counter()
+    work()
+    return round((time.perf_counter() - began) * 1e3)
+
+
+def ahead() -> dict[str, Any]:
+    """What a worker renders, so that nobody waits for it."""
+    from django.db import connection
+
+    from tocsin.centre.release.ahead import rendered_since
+
+    connection.close()
+    used = time.process_time()
+    objects = sum(rendered_since(0, datetime.now(UTC)))
+    spent = time.process_time() - used
+    return {"objects": objects, "worker_cpu_s": round(spent, 2), "objects_per_cpu_s": round(objects / max(spent, 0.01))}
 
 
 def got(body: bytes) -> int:
