@@ -8,8 +8,8 @@ are written through the product's own functions (batches with their moments, blo
 receipt and the reading of each, which would take hours. Then it is served by the real server and read by a program
 with a key over one kept connection, page after page of 1,000: before a worker has rendered them, and again; from
 anywhere by date; filtered by type, version and id; a part by country. Envelopes of 1,000 new indicators are posted, and
-a worker reads them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of acts, the ledger
-and the gate are in them. Limits for one key are lifted for it.
+a worker reads them into the store. CPU seconds are those of the server's processes, or of the worker's; the log of
+acts, the ledger and the gate are in them. Limits for one key are lifted for it.
 
 With `--peers`, OpenTAXII runs the same load in the same run. nginx, where there is one, serves the bytes of one page of
 1,000 from a file: the raw limit. Prints one JSON object.
@@ -315,14 +315,18 @@ def served(told: argparse.Namespace, home: Path, secrets: dict[str, str], size: 
             reader.get(released, added_after="2100-01-01T00:00:00Z")[1]))  # fmt: skip
         found["post"] = posted(Reader(told.port, secrets["source"], process), told.posts, size)
         found["server_peak_mb"] = peak_mb(process)
+    found["post_to_store"] = to_store(told.posts, found["post"]["cpu_ms"])
+    return found
+
+
+def to_store(posts: int, cpu_ms: float) -> dict[str, Any]:
+    """What a worker does with what was posted, each envelope in so much time of the server's."""
     used = cpu_of(os.getpid())
     subprocess.run([*tocsin(), "work", "--until-idle"], check=True, stdout=subprocess.DEVNULL)
     cpu = cpu_of(os.getpid()) - used
-    found["post_to_store"] = {
-        "worker_cpu_s": round(cpu, 2),
-        "objects_per_cpu_s": round(told.posts * PAGE / (cpu + told.posts * found["post"]["cpu_ms"] / 1e3)),
-    }
-    return found
+    return {
+        "worker_cpu_s": round(cpu, 2), "objects_per_cpu_s": round(posts * PAGE / (cpu + posts * cpu_ms / 1e3)),
+    }  # fmt: skip
 
 
 def first_answer(work: Callable[[], object]) -> int:
