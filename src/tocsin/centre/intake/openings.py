@@ -307,7 +307,7 @@ class _Walk:
                 if later is not None and stretch.until is not None and self._read_at(stretch, stretch.until):
                     stays = later.since == stretch.until and not (place == 1 and is_hidden)
                     if not (stays and self._read_at(later, later.since, is_after=True)):
-                        yield later.since if place == 1 else stretch.until
+                        yield later.since if place == 1 and is_hidden else stretch.until
                 yield from self._closed_by_rights(delivery, stretch)
             later = stretch
 

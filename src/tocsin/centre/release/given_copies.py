@@ -121,7 +121,7 @@ class Copies:
         with wall.by_another_rule():
             listed = list(identified(Object.objects.filter(standard=STIX), ids).order_by("pk").distinct())
         for each in listed:
-            for at, is_as_it_came in closed.get(each.batch_id, ()):
+            for (at, _), is_as_it_came in closed.get(each.batch_id, ()):
                 version = each.version if is_as_it_came or self.is_own else ""
                 found[each.object_id].append(_Closing(at, at + HEAD + place_of(each), version))
         return found

@@ -28,7 +28,7 @@ GROUPS_AT_ONCE_BY_TYPE = (16, 100, 1_000)
 COPIED_AT_ONCE = 250
 LOOKED_AT_FOR_FEW = 500
 """To find a few objects by their type costs as much as to look at so many that are rendered."""
-MOST_LOOKED_AT, MOST_MADE = 10_000, 255
+MOST_LOOKED_AT, MOST_MADE = 10_000, 200
 """A page that has something ends when so many objects were looked at, however few of them are asked for, or so many
 rendered for it: nobody waits for more."""
 _MARKING_SLOT = 16

@@ -15,7 +15,6 @@ from django.db.models import Exists, OuterRef, Q
 
 from tocsin.centre.intake.models import Batch, Change
 from tocsin.centre.intake.openings import Closing, Opening, Timeline, closings, openings
-from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.intake.register import Register, register
 from tocsin.centre.knowledge.models import Copied, Object
 from tocsin.centre.knowledge.rendering import Met, Source
@@ -94,9 +93,8 @@ class View:
         self.by_batch: dict[int, Opening] = {}
         self.closed: dict[Key, tuple[int, ...]] = {}
         """The batches that closed then, some of whose objects share their id with others."""
-        self.closings: dict[int, tuple[tuple[int, bool], ...]] = {}
-        """Batch → where the moments of each of its closings begin, and whether its objects had the versions then under
-        which they came."""
+        self.closings: dict[int, tuple[tuple[Key, bool], ...]] = {}
+        """Batch → its closings, and whether its objects had the versions then under which they came."""
         self.firsts: dict[Conditions, list[Key]] = {}
         """(moment, batch) of all batches under these conditions, ascending."""
         self.sources: dict[int, Source] = {}
@@ -130,11 +128,10 @@ class View:
 
     def all_closings(self) -> list[Closing]:
         """What is in `closed`."""
-        told = {(batch, at): is_so for batch, some in self.closings.items() for at, is_so in some}
         return [
-            Closing(moment_of(at), batch, of, told[batch, at])
-            for (at, of), some in self.closed.items()
-            for batch in some
+            Closing(moment_of(at), batch, of, is_as_it_came)
+            for batch, some in self.closings.items()
+            for (at, of), is_as_it_came in some
         ]
 
     def copy(self) -> View:
@@ -158,15 +155,14 @@ class View:
     def replace_closings(self, gone: Sequence[int], new: Sequence[Closing]) -> None:
         """The same of what closed."""
         for batch in gone:
-            of = next((each.delivery for each in new if each.batch == batch), batch // BATCHES_IN_DELIVERY)
-            for at, _ in self.closings.pop(batch, ()):
-                self._leave((at, of), self.closed, batch)
+            for key, _ in self.closings.pop(batch, ()):
+                self._leave(key, self.closed, batch)
         for each in new:
             key = number_of(each.at), each.delivery
             if key not in self.groups and key not in self.closed:
                 insort(self.keys, key)
             self.closed[key] = (*self.closed.get(key, ()), each.batch)
-            self.closings[each.batch] = (*self.closings.get(each.batch, ()), (key[0], each.is_as_it_came))
+            self.closings[each.batch] = (*self.closings.get(each.batch, ()), (key, each.is_as_it_came))
 
     def replace(self, gone: Sequence[int], new: Sequence[Opening]) -> None:
         """Leave out what was said of some batches, and enter these."""
