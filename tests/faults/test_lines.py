@@ -1,4 +1,4 @@
-"""Who asks much at once waits behind themselves: nobody else's page or delivery stands behind a flood (decision 53)."""
+"""Who asks much at once waits behind themselves: nobody else's page or delivery stands behind a flood (decision 52)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is next: each who asks has a line of their own, and a flood stands in its own (decision 53)."""
+"""Who is next: each who asks has a line of their own, and a flood stands in its own (decision 52)."""
 
 from __future__ import annotations
 
