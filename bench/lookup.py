@@ -49,9 +49,10 @@ def build(rows: int) -> None:
     from tests.generated_lake import rows as generated
 
     from tocsin.centre.intake import lake
+    from tocsin.centre.intake.batch_rows import handling_row
     from tocsin.centre.intake.lake_keys import all_keys
     from tocsin.centre.intake.models import Batch, Delivery
-    from tocsin.centre.intake.services import handling_row, store_folder
+    from tocsin.centre.intake.services import store_folder
     from tocsin.centre.intake.terms import BY_LABEL, terms_row
     from tocsin.centre.members.models import Organisation
     from tocsin.handling import HandlingSet

@@ -20,9 +20,10 @@ from tests.generated_lake import rows as generated
 
 from tocsin.centre.analysis.lookups import snapshot
 from tocsin.centre.intake import lake, verification
+from tocsin.centre.intake.batch_rows import handling_row
 from tocsin.centre.intake.lake_keys import all_keys
 from tocsin.centre.intake.models import Batch, LakeFile
-from tocsin.centre.intake.services import handling_row, store_folder
+from tocsin.centre.intake.services import store_folder
 from tocsin.handling import HandlingSet
 from tocsin.lake import files
 from tocsin.lake.questions.lookup import Sight, asked_for, lookup, rows_of

@@ -25,7 +25,7 @@ from tocsin.site import wiring
 pytestmark = pytest.mark.django_db(transaction=True)
 DELIVERY = zipped({"a.csv": table(3_000, seed=3), "b.json": bundle(40, seed=2)})
 STEPS = (
-    "_move_files", "_batches_of", "_register", "_insert_tallies", "set_terms", "_fill", "record", "settle",
+    "_move_files", "batches_of", "insert_batches", "_register", "_insert_tallies", "_fill", "record", "settle",
     "the last keeper",
 )  # fmt: skip
 

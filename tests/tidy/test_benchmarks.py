@@ -212,7 +212,7 @@ def test_a_stopped_run_keeps_what_it_has_and_goes_on(tmp_path: Path, monkeypatch
 
 def test_what_went_wrong_names_no_folder_of_the_machine() -> None:
     runner = module("script/bench_table.py")
-    found = {"error": "no file '/tmp/x-1/a.csv' here", "figures": {"peer": {"note": "see /root/.cache/b"}, "n": 1}}
+    found = {"error": "no file '/tmp/x-1/a.csv' here", "figures": {"peer": {"note": "see /var/cache/b"}, "n": 1}}
     assert runner.nameless(found) == {"error": "no file '…' here", "figures": {"peer": {"note": "see …"}, "n": 1}}
 
 

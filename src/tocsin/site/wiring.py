@@ -10,7 +10,7 @@ from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
 from tocsin.centre.clock import services as clock
-from tocsin.centre.intake import feeds, lake, pending, process, verification
+from tocsin.centre.intake import batch_rows, feeds, lake, pending, process, verification
 from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.process import Reader
 from tocsin.centre.jobs.worker import Handler
@@ -38,7 +38,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     knowledge.keep_documents,
     analysis.keep_proposals,
     analysis.keep_conflicts,
-    intake.settle,  # What follows is short: from here on others wait.
+    batch_rows.settle,  # What follows is short: from here on others wait.
     knowledge.keep_copies,
     redaction.follow_origin,
     recall.hide_with_report,
@@ -47,7 +47,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     corrections.compare_later,
     circulars.send_on,
 )
-OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts, intake.settle, knowledge.keep_copies)
+OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts, batch_rows.settle, knowledge.keep_copies)
 """Of these, those that take the parts of several deliveries as they are."""
 
 

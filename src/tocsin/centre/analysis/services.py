@@ -15,6 +15,7 @@ from tocsin.centre import rows
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import lake, vault
 from tocsin.centre.intake import services as intake
+from tocsin.centre.intake.batch_rows import handling_row
 from tocsin.centre.intake.models import Delivery
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY, parts_of
 from tocsin.centre.intake.vault import sealed_fact
@@ -174,7 +175,7 @@ def _handling_of(proposals: Sequence[Proposal]) -> HandlingSet:
     derived = derive([Parent(digest, Handling.from_json(each.body)) for digest, each in found.items()], set(bureaus))
     if derived.handling is None:
         raise Conflict("they serve no common purpose: decide them apart")
-    return intake.handling_row(derived.handling)
+    return handling_row(derived.handling)
 
 
 def drawn_from(delivery: Delivery) -> QuerySet[Delivery]:

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import shutil
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,20 +24,18 @@ from tocsin.centre.audit.services import record
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members import agreements, countries
 from tocsin.centre.members.doors import require_open
-from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role, Tlp
-from tocsin.handling import HandlingSet as Handling
 from tocsin.lake import files
 from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, pressure, store, urgency, vault
-from .handlings import handling_of
-from .models import Batch, BatchSet, Change, Delivery, Hold, LakeFile, NameTally, Tally, Terms, set_terms
-from .reading import BATCHES_IN_DELIVERY, parts_of, profile_to_json
+from .batch_rows import Interned, batches_of, insert_batches, settle
+from .models import Batch, BatchSet, Change, Delivery, Hold, LakeFile, NameTally, Tally
+from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
-from .terms import terms_row
 
 log = logging.getLogger(__name__)
 READ = "read-delivery"
@@ -219,14 +216,6 @@ def _as_duplicate(values: dict[str, Any], actor: str, at: datetime) -> Delivery:
     return again
 
 
-def handling_row(handling: Handling) -> HandlingSet:
-    """The interned row of a handling set."""
-    row, _ = HandlingSet.objects.get_or_create(
-        digest=handling.digest, defaults={"tlp": handling.tlp.value, "body": handling.as_json()}
-    )
-    return row
-
-
 def commit(
     delivery: Delivery,
     outcome: dict[str, Any],
@@ -250,12 +239,12 @@ def commit(
     moved = _move_files(delivery, outcome, work)
     outcome["change"] = _newest_change()
     if outcome["state"] == "parsed":  # Rows that many share: who makes the first of a kind holds up nobody.
-        _batches_of(delivery, outcome, set(), at, _Interned())
+        batches_of(delivery, outcome, set(), at, Interned())
     with transaction.atomic():
         jobs.finish(claim, at)
         delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if outcome["state"] == "parsed":
-            _insert_batches([(delivery, outcome)], _with_victims(outcome, work), at)
+            insert_batches([(delivery, outcome)], _with_victims(outcome, work), at)
             _register(delivery, moved, at)
             _insert_tallies(outcome, work)
             for keep in keepers:
@@ -292,10 +281,10 @@ def commit_together(
         for delivery, outcome, _ in several:
             if outcome["parts"]:
                 originals.key_of_rejections(delivery)
-    interned = _Interned()
+    interned = Interned()
     for delivery, outcome, work in several:
         _move_files(delivery, outcome, work)
-        _batches_of(delivery, outcome, set(), at, interned)
+        batches_of(delivery, outcome, set(), at, interned)
     shared.outcome["change"] = _newest_change()
     with transaction.atomic():
         jobs.finish(claims[0], at, beside=claims[1:])
@@ -305,7 +294,7 @@ def commit_together(
         several = [(locked[delivery.pk], outcome, work) for delivery, outcome, work in several]
         first = several[0][0]
         victims = _with_victims(shared.outcome, shared.work)
-        _insert_batches([(delivery, outcome) for delivery, outcome, _ in several], victims, at)
+        insert_batches([(delivery, outcome) for delivery, outcome, _ in several], victims, at)
         _register(first, moved, at)
         _insert_tallies(shared.outcome, shared.work)
         for keep in keepers:
@@ -348,83 +337,6 @@ def _with_victims(outcome: dict[str, Any], work: Path) -> set[int]:
     """The batches that have rows of victims."""
     is_victim = pl.col("role") == Role.VICTIM
     return {number for frame in parts_of(outcome, "tallies", work) for number in frame.filter(is_victim)["batch"]}
-
-
-def _insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims: set[int], at: datetime) -> None:
-    """The batches, released to nobody yet, and without their place among changes (`settle`)."""
-    batches: list[Batch] = []
-    known = _Interned()
-    for delivery, outcome in several:
-        batches += _batches_of(delivery, outcome, victims, at, known)
-    set_terms(batches)
-    Batch.objects.insert_unsettled(batches)
-    ends: dict[int, datetime] = {}
-    for each in batches:
-        ends[each.delivery_id] = max(each.expires_at, ends.get(each.delivery_id, each.expires_at))
-    for delivery, _ in several:
-        delivery.ends_at = ends.get(delivery.pk, delivery.ends_at)
-
-
-def settle(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
-    """A keeper of the commit, of one delivery or of several read together: their batches take their place among all
-    changes, and nobody else changes any until its end. What does not need that comes before it."""
-    del delivery, work, at
-    things: Counter[int] = Counter()
-    for made in outcome["batches"]:
-        things[made["number"] // BATCHES_IN_DELIVERY] += made["things"]
-    unsettled = Batch.objects.filter(pk__in=rows.Numbers(made["number"] for made in outcome["batches"]), changed=0)
-    if unsettled.exists():
-        for number, count in things.items():  # Its batches take so many moments (`models.moments_of`).
-            Delivery.objects.filter(pk=number).update(objects_count=count)
-        unsettled.settle()
-
-
-class _Interned:
-    """Rows that many batches share, asked for once."""
-
-    def __init__(self) -> None:
-        self._sets: dict[str, HandlingSet] = {}
-        self._terms: dict[tuple[int, int, bool], Terms] = {}
-
-    def under(self, handling: Handling) -> HandlingSet:
-        if handling.digest not in self._sets:
-            self._sets[handling.digest] = handling_row(handling)
-        return self._sets[handling.digest]
-
-    def terms_of(self, delivery: Delivery, under: HandlingSet) -> Terms:
-        """Of what is released to nobody yet."""
-        key = (delivery.organisation_id, under.pk, delivery.is_private)
-        if key not in self._terms:
-            self._terms[key] = terms_row(delivery.organisation_id, under, None, is_private=delivery.is_private)
-        return self._terms[key]
-
-
-def _batches_of(
-    delivery: Delivery, outcome: dict[str, Any], victims: set[int], at: datetime, known: _Interned
-) -> list[Batch]:
-    """Its batches, not written yet; the names of the defaults that were applied are noted at the delivery."""
-    applied: set[str] = set()
-    batches = []
-    for made in outcome["batches"]:
-        handling, by_default = handling_of(delivery, outcome, made["marking"])
-        grade, is_usual = grades.arriving(delivery, made["grade"])
-        applied.update(by_default, ["grade"] if is_usual else [])
-        under = known.under(handling)
-        batch = Batch(
-            pk=made["number"],
-            delivery=delivery,
-            organisation=delivery.organisation,
-            handling_set=under,
-            terms=known.terms_of(delivery, under),
-            received_at=delivery.received_at,
-            grade=grade,
-            rows=made["rows"],
-            objects_count=made["things"],
-            sealed_at=at if handling.tlp == Tlp.RED or made["number"] in victims else None,
-        )
-        batches.append(batch)
-    delivery.defaults_applied = sorted(applied)
-    return batches
 
 
 def _register(delivery: Delivery, moved: list[dict[str, Any]], at: datetime) -> None:

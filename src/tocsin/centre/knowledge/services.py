@@ -84,7 +84,7 @@ def _numbered(things: pl.DataFrame, kept: Counter[int]) -> tuple[pl.DataFrame, n
 
 def keep_copies(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
     """Note which objects share their id with others: those found while they were inserted, and what others kept in that
-    time, who are waited for and wait from now on. After `intake.services.settle`."""
+    time, who are waited for and wait from now on. After `intake.batch_rows.settle`."""
     del delivery, at
     copied: set[int] = outcome.get("copied", set())
     own = {made["number"] // BATCHES_IN_DELIVERY for made in outcome["batches"]}

@@ -21,13 +21,13 @@ from tocsin.centre.analysis.models import Proposal
 from tocsin.centre.analysis.services import drawn_from
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import parting
+from tocsin.centre.intake.batch_rows import handling_row
 from tocsin.centre.intake.holding import WIDE
 from tocsin.centre.intake.models import Batch, BatchSet, Delivery
 from tocsin.centre.intake.parting import Prepared
 from tocsin.centre.intake.personal_scan import PersonalScan
 from tocsin.centre.intake.screening import MACHINE_FORMATS
 from tocsin.centre.intake.selectors import in_seen, visible_batches
-from tocsin.centre.intake.services import handling_row
 from tocsin.centre.knowledge import parting as knowledge
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.models import HandlingSet as HandlingRow

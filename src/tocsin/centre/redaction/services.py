@@ -16,6 +16,7 @@ from django.db.models import Q
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake import originals
 from tocsin.centre.intake import services as intake
+from tocsin.centre.intake.batch_rows import handling_row
 from tocsin.centre.intake.models import Batch, BatchSet, Delivery, Origin
 from tocsin.centre.intake.selectors import scope_of, visible_batches
 from tocsin.centre.intake.store import delivery_path
@@ -235,7 +236,7 @@ def _kept(
     )  # fmt: skip
     if made.state == Delivery.State.DUPLICATE:
         raise Conflict("this redacted version is there already")
-    Delivery.objects.filter(pk=made.pk).update(under=intake.handling_row(handling))
+    Delivery.objects.filter(pk=made.pk).update(under=handling_row(handling))
     Origin.objects.bulk_create(Origin(delivery=made, batch=each) for each in parents)
     redaction = Redaction.objects.create(
         delivery=made, of=delivery, out=list(out), replacements=len(replaced), reason=reason.strip()[:1_000],
@@ -337,7 +338,7 @@ def _reopen(redaction: Redaction, by: Person, at: datetime) -> None:
     handling = derived_of(parents).handling
     if handling is None:
         raise Refused("no-common-purpose")
-    row = intake.handling_row(handling)
+    row = handling_row(handling)
     Delivery.objects.filter(pk=redaction.delivery_id).update(under=row)
     batches: BatchSet = Batch.objects.filter(Q(hidden_at=origin.closed_at), delivery=redaction.delivery_id)
     numbers = list(batches.values_list("pk", flat=True))
