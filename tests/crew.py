@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import threading
 from functools import cache
 
-from tocsin.centre.jobs.worker import Handler, run_one
+from tocsin.centre.jobs.worker import Handler, Stops, run_one
 from tocsin.site import wiring
 
 
@@ -19,5 +20,8 @@ def handlers() -> dict[str, Handler]:
 
 def work() -> None:
     """Do all that is due, as a worker would."""
+    for handler in handlers().values():
+        if isinstance(handler, Stops):
+            handler.told = threading.Event()  # A test that ran a worker with them left its word to stop.
     while run_one("tests", handlers()):
         pass
