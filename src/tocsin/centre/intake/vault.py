@@ -21,6 +21,7 @@ from django.db.models import Q, QuerySet
 
 from tocsin.centre.audit import keys as house_keys
 from tocsin.centre.audit.services import record
+from tocsin.centre.questions import Question
 from tocsin.credentials import content_keys
 from tocsin.credentials.content_keys import DataKey, InstallationKey, KeyMissing
 
@@ -36,21 +37,24 @@ _remembered: dict[int, tuple[float, DataKey]] = {}
 _lock = threading.Lock()
 
 
+_ABOUT = Question(lambda about: SealKey.objects.filter(about=about), "about")
+
+
 def key_for(about: str) -> DataKey:
     """The key that seals what is about this (`batch:17000`), made in the caller's transaction where there is none.
 
     Raises KeyMissing where keys/content-keys is not the file that belongs to this database: nothing is sealed with a
     key that would open only a part of it.
     """
-    row = SealKey.objects.filter(about=about).first()
+    row = _ABOUT.first(about)
     if row is not None:
         return _unwrapped(row)
     fresh, by = content_keys.fresh_data_key(), _in_use()
+    made = SealKey(about=about, number=fresh.number, wrapped=by.wrapped(fresh), wrapped_by=by.number)
     with transaction.atomic():
-        row, is_made = SealKey.objects.get_or_create(
-            about=about, defaults={"number": fresh.number, "wrapped": by.wrapped(fresh), "wrapped_by": by.number}
-        )
-    if not is_made:
+        SealKey.objects.bulk_create([made], ignore_conflicts=True)  # Another may make it in this moment: one is kept.
+        [row] = _ABOUT(about)
+    if row.number != fresh.number:
         return _unwrapped(row)
     if by.number not in content_keys.installation_keys(
         house_keys.folder()
@@ -62,7 +66,7 @@ def key_for(about: str) -> DataKey:
 
 def known(about: str) -> DataKey | None:
     """The same, where there is one that can be opened; nothing is made."""
-    row = SealKey.objects.filter(about=about).first()
+    row = _ABOUT.first(about)
     try:
         return None if row is None else _unwrapped(row)
     except KeyMissing as error:

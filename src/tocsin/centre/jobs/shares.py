@@ -8,8 +8,10 @@ passed: so a flood of ten thousand deliveries lines up behind itself, and one de
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Greatest
+
+from tocsin.centre.questions import Question
 
 from .models import Job, Share
 
@@ -21,13 +23,13 @@ LEAST_COST = 1 << 16
 
 def turn_of(owner: int, priority: int, cost: int) -> int:
     """The turn of a piece of work that comes in now, in the transaction in which it does."""
-    passed = Share.objects.filter(owner=HOUSE, priority=priority).values_list("turn", flat=True).first()
+    passed = _TURN.first(HOUSE, priority)
     if passed is None:
         Share.objects.bulk_create([Share(owner=HOUSE, priority=priority)], ignore_conflicts=True)
         passed = 0
     if owner == HOUSE:
         return passed
-    if not Job.objects.filter(state=Job.State.WAITING, priority=priority).exists():
+    if not _WAITING(priority):
         # Nobody waits: who had the machine alone owes nothing for it, and who was away has saved nothing up.
         passed = max(passed, Share.objects.filter(priority=priority).aggregate(most=Max("turn"))["most"] or 0)
     mine = Share.objects.filter(owner=owner, priority=priority)
@@ -35,7 +37,20 @@ def turn_of(owner: int, priority: int, cost: int) -> int:
     if not mine.update(turn=after):
         Share.objects.bulk_create([Share(owner=owner, priority=priority)], ignore_conflicts=True)
         mine.update(turn=after)
-    return int(mine.values_list("turn", flat=True)[0]) - LEAST_COST - max(0, cost)
+    return int(_TURN(owner, priority)[0]) - LEAST_COST - max(0, cost)
+
+
+def _turns(owner: int, priority: int) -> QuerySet[Share, int]:
+    return Share.objects.filter(owner=owner, priority=priority).values_list("turn", flat=True)
+
+
+def _waiting(priority: int) -> QuerySet[Job, int]:
+    """One that waits, where one does."""
+    return Job.objects.filter(state=Job.State.WAITING, priority=priority).values_list("pk", flat=True)[:1]
+
+
+_TURN = Question(_turns, -1, -2)
+_WAITING = Question(_waiting, -1)
 
 
 def pass_on(priority: int, turn: int) -> None:

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
+from tocsin.centre.questions import Question
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.core.grading import grade_of
 from tocsin.handling import TOLD_TOGETHER, default_set, require_said, wider_fields
@@ -59,6 +60,9 @@ def agreements_of(organisation: Organisation) -> QuerySet[Agreement]:
     return Agreement.objects.filter(organisation=organisation).order_by("-pk")
 
 
+_AGREEMENTS = Question(lambda number: Agreement.objects.filter(organisation=number).order_by("-pk"), -1)
+
+
 def refusal_of(organisation: Organisation, at: datetime) -> str:
     """The reason code with which nothing is taken in from it at this moment; empty: its deliveries are welcome."""
     at = judged_at(at)
@@ -68,7 +72,7 @@ def refusal_of(organisation: Organisation, at: datetime) -> str:
 def _refusal_by_agreement(organisation: Organisation, at: datetime) -> str:
     if not needs_agreement(organisation):
         return ""
-    return refusal((each.facts for each in agreements_of(organisation)), at)
+    return refusal((each.facts for each in _AGREEMENTS(organisation.pk)), at)
 
 
 def require_agreement(organisation: Organisation, at: datetime) -> None:

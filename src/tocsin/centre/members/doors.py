@@ -121,7 +121,7 @@ def require_open(person: Person) -> None:
     """Asked anew before each further step of something long. Raises KeyEnded; people of the portal are not asked."""
     if person.through is None:
         return
-    key = _keys().filter(pk=person.through.pk).first()
+    key = _BY_NUMBER.first(person.through.pk)
     # Address and certificate belong to the connection: they were looked at when it was accepted.
     if key is None or _refusal(key, timezone.now(), None, key.certificate) is not None:
         raise KeyEnded
@@ -189,6 +189,7 @@ def _keys() -> QuerySet[Key]:
 
 
 _BY_DIGEST = Question(lambda digest: _keys().filter(digest=digest), "digest")
+_BY_NUMBER = Question(lambda number: _keys().filter(pk=number), -1)
 
 
 def _refusal(key: Key, at: datetime, address: str | None, certificate: str) -> Refusal | None:
