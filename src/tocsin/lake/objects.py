@@ -188,13 +188,14 @@ def keys_of(way: Way, texts: pl.Series) -> np.ndarray:
     return texts.alias("text").to_frame().join(table, on="text", how="left", maintain_order="left")["key"].to_numpy()
 
 
-def mentions_of(frame: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """MENTION_COLUMNS, in ascending order and each once: under which keys the objects are found."""
+def mentions_of(frame: pl.DataFrame, links: pl.DataFrame, ids: np.ndarray | None = None) -> pl.DataFrame:
+    """MENTION_COLUMNS, in ascending order and each once: under which keys the objects are found. `ids` are the keys of
+    their ids, where they are known."""
     places = np.arange(frame.height)
     named = np.flatnonzero((frame["name"] != "").to_numpy())
     keys = np.concatenate(
         [
-            keys_of(Way.ID, frame["object_id"]),
+            keys_of(Way.ID, frame["object_id"]) if ids is None else ids,
             keys_of(Way.NAME, frame["name"].gather(named)),
             keys_of(Way.TARGET, links["target"]),
         ]

@@ -414,9 +414,10 @@ class Reading:
             frame, numbers = frame[order], numbers[order]
             links = links.join(places, on="thing", maintain_order="left").with_columns(thing="at").drop("at")
             links = links.sort("thing", maintain_order=True)
-        self._part("things", frame.select(*objects.ROW_COLUMNS, numbers.alias("batch")))
+        ids = objects.keys_of(objects.Way.ID, frame["object_id"])
+        self._part("things", frame.select(*objects.ROW_COLUMNS, numbers.alias("batch"), pl.Series("key", ids)))
         self._part("blocks", objects.blocks_of(frame, links, numbers))
-        self._part("mentions", objects.mentions_of(frame, links))
+        self._part("mentions", objects.mentions_of(frame, links, ids))
 
     def _write_rest(self) -> None:
         self._write_rejections()

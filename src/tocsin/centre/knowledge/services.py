@@ -106,7 +106,7 @@ def keep_copies(delivery: Delivery, outcome: dict[str, Any], work: Path, at: dat
 def _copies_in(deliveries: list[int], numbers: np.ndarray, things: pl.DataFrame) -> set[int]:
     """Numbers of those that share their id with one in these deliveries, and of those there."""
     places = np.flatnonzero((things["standard"] == STIX).to_numpy())
-    own = keys_of(Way.ID, things["object_id"].gather(places))
+    own = _id_keys(things, places)
     theirs = Object.objects.filter(delivery__in=deliveries, standard=STIX).values_list("pk", "object_id")
     found = pl.DataFrame(list(theirs), schema={"number": pl.Int64, "id": pl.String}, orient="row")
     keys = keys_of(Way.ID, found["id"])
@@ -128,7 +128,7 @@ def copies_of(numbers: np.ndarray, things: pl.DataFrame, *, has_own: bool = Fals
     """Which numbers share their id with one of these objects, and these with them; `has_own`: they are there already
     themselves."""
     places = np.flatnonzero((things["standard"] == STIX).to_numpy())
-    keys = keys_of(Way.ID, things["object_id"].gather(places))
+    keys = _id_keys(things, places)
     distinct, kinds, times = np.unique(keys, return_inverse=True, return_counts=True)
     asked = {key: kind for kind, key in enumerate(distinct.tolist())}
     finder = vault.known(FINDER)
@@ -139,6 +139,13 @@ def copies_of(numbers: np.ndarray, things: pl.DataFrame, *, has_own: bool = Fals
     found = [(asked[key], number) for key, number in held if number not in own]
     times[[kind for kind, _ in found]] += 1
     return {number for _, number in found} | set(numbers[places[times[kinds] > 1]].tolist())
+
+
+def _id_keys(things: pl.DataFrame, places: np.ndarray) -> np.ndarray:
+    """The keys of their ids, which a reading leaves beside them."""
+    if "key" in things.columns:
+        return things["key"].gather(places).to_numpy()
+    return keys_of(Way.ID, things["object_id"].gather(places))
 
 
 def note_types(numbers: np.ndarray, things: pl.DataFrame) -> None:
