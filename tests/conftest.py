@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from tocsin.centre.clock import services as clock
 from tocsin.centre.intake import pressure
-from tocsin.centre.members import limits
+from tocsin.centre.members import allowances, limits
 
 gc.disable()
 """Until all is collected, which stays to the end."""
@@ -135,5 +135,6 @@ def nothing_left_over() -> Iterator[None]:
     yield
     translation.deactivate()
     limits._counts.clear()
+    allowances._noted.clear()
     pressure.forget()
     clock._known = None

@@ -23,7 +23,7 @@ from tocsin.centre.members.services import add_key
 from tocsin.centre.recall import given_back, journal, relabelling, services
 from tocsin.centre.recall.models import Relabelling
 from tocsin.centre.recall.relabelling import chosen_of, relabel
-from tocsin.centre.release.given import Given, Wanted, page
+from tocsin.centre.release.given import Given, Item, Wanted, page
 from tocsin.centre.release.models import Release
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
 from tocsin.core.words import Tlp
@@ -49,7 +49,14 @@ def changed(delivery: Delivery, changes: dict[str, Any], *keys: str, by: str = "
 
 
 def given_to(person: Person, after: datetime | None = None) -> Given:
-    return page(person, wanted=Wanted(), after=after, cursor="", limit=5_000, now=timezone.now())
+    """To the end of the pass: a page ends where so much was rendered for it that nobody should wait for more."""
+    found, cursor = list[Item](), ""
+    while True:
+        made = page(person, wanted=Wanted(), after=after, cursor=cursor, limit=5_000, now=timezone.now())
+        found += made.items
+        cursor = made.cursor
+        if not cursor:
+            return Given(found)
 
 
 def indicators(given: Given) -> dict[str, dict[str, Any]]:
