@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -18,6 +19,7 @@ from tocsin import cli
 from tocsin.centre.intake.models import Delivery
 from tocsin.cli.ingest import report
 from tocsin.core.errors import InputError
+from tocsin.reference import store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -119,6 +121,21 @@ def test_wrong_arguments_are_usage_errors(monkeypatch: pytest.MonkeyPatch, argum
     done = CliRunner().invoke(cli.main, list(arguments))
     assert done.exit_code == 2, done.output
     assert "Error: " in done.output
+
+
+def test_tables_that_would_not_be_used_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tocsin.cli.reference.setup", lambda: SimpleNamespace(home=tmp_path))
+    table = tmp_path / "own.csv"
+    table.write_text("198.51.100.0/24,64500,FR\n", encoding="utf-8")
+    day = str(store.shipped().date)
+    old = CliRunner().invoke(cli.main, ["reference", "update", str(table), "--date", "2020-01-01", "--licence", "own"])
+    assert old.exit_code == 2
+    assert day in old.output, "which are in use"
+    assert not (tmp_path / "reference").exists()
+    done = CliRunner().invoke(cli.main, ["reference", "update", str(table), "--date", day, "--licence", "own"])
+    assert done.exit_code == 0, done.output
+    assert "In use from now on" in done.output
+    assert store.installed(tmp_path / "reference").licence != store.shipped().licence
 
 
 def test_a_forged_package_of_any_shape_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

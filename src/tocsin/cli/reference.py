@@ -53,6 +53,12 @@ def update(files: tuple[Path, ...], on: str, licence: str) -> None:
         day = date.fromisoformat(on)
     except ValueError as error:
         raise click.BadParameter(f"{on!r} is not a day (2026-11-15).", param_hint="--date") from error
+    in_force = store.installed(installation.home / "reference").date
+    if day < in_force:
+        raise click.BadParameter(
+            f"tables of {day} would not be used: those in use are of {in_force}. Nothing was changed; give the day "
+            "from which you want these to count, not before that one.", param_hint="--date",
+        )  # fmt: skip
     try:
         tables = store.update(installation.home / "reference", list(files), on=day, licence=licence)
     except InputError as error:

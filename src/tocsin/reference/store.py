@@ -37,7 +37,7 @@ def installed(folder: Path | None) -> AddressTables:
 def update(folder: Path, files: list[Path], *, on: date, licence: str) -> AddressTables:
     """Lay the files (.csv, .csv.gz, .mmdb), one after the other, over the set in force.
 
-    The result is in force when this returns.
+    The result is in force when this returns, unless a set with a later day is.
 
     Raises InputError, and changes nothing, when a file cannot be used.
     """
