@@ -236,8 +236,9 @@ def _objects(of: Delivery, batch: Batch) -> Object:
     )
     Object.objects.create(pk=first + 1, type="tool", object_id="tool--1", name="Netcat", **facts)
     bodies = pl.DataFrame(
-        {"raw": [b'{"type": "intrusion-set"}', b'{"type": "tool"}'], "labels": ["heron\nbird", ""], "pattern": ["", ""],
-         "valid_from": ["", ""], "valid_until": ["", ""], "position": [1, 2]}
+        {"raw": [b'{"type": "intrusion-set", "id": "intrusion-set--1"}', b'{"type": "tool", "id": "tool--1"}'],
+         "labels": ["heron\nbird", ""], "pattern": ["", ""], "valid_from": ["", ""], "valid_until": ["", ""],
+         "position": [1, 2]}
     )  # fmt: skip
     links = pl.DataFrame({"thing": [0], "relation": ["uses"], "target": ["tool--1"]})
     Block.objects.bulk_create(Block(first=first + place, body=body) for place, body in blocks_of(bodies, links).rows())
