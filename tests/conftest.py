@@ -16,6 +16,7 @@ from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import settings
 
+from tests import object_store
 from tocsin.centre.clock import services as clock
 from tocsin.centre.intake import pressure
 from tocsin.centre.members import allowances, limits
@@ -104,6 +105,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real deliveries are not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
+    """A real object store, started for the first test that asks for it; each test has a prefix of its own in it."""
+    if why_not := object_store.missing():
+        pytest.skip(f"in a bucket: {why_not}")
+    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
+    yield made
+    made.stop()
 
 
 UNREAD = {"django_content_type", "auth_permission"}

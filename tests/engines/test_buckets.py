@@ -20,20 +20,11 @@ KEYS = Keys(((7, bytes(range(32))),))
 pytestmark = pytest.mark.any_database
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
-    if why_not := object_store.missing():
-        pytest.skip(f"in a bucket: {why_not}")
-    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def folder(store: object_store.Store, tmp_path: Path) -> Iterator[Path]:
+def folder(object_server: object_store.Store, tmp_path: Path) -> Iterator[Path]:
     """A folder that stands for a prefix of its own."""
     stands = tmp_path / "observations"
-    buckets.mount(buckets.Mount(stands, store.at(tmp_path.name), "observations"))
+    buckets.mount(buckets.Mount(stands, object_server.at(tmp_path.name), "observations"))
     yield stands
     buckets.mount()
 
@@ -90,15 +81,15 @@ def test_listing_and_letting_go(folder: Path) -> None:
     assert not [each for each in folder.rglob(".*") if each.is_file()]
 
 
-def test_more_than_one_page_of_a_listing(folder: Path, store: object_store.Store) -> None:
-    bucket = store.at(folder.parent.name)
+def test_more_than_one_page_of_a_listing(folder: Path, object_server: object_store.Store) -> None:
+    bucket = object_server.at(folder.parent.name)
     for number in range(1_005):
         bucket.put_bytes(f"observations/many/{number:04d}", b"x")
     assert len(list(buckets.listed(folder / "many"))) == 1_005
 
 
-def test_names_that_must_be_spelled(folder: Path, store: object_store.Store) -> None:
-    bucket = store.at(folder.parent.name)
+def test_names_that_must_be_spelled(folder: Path, object_server: object_store.Store) -> None:
+    bucket = object_server.at(folder.parent.name)
     for name in ("a b+c/ü=1&2.txt", "100%/~x"):
         assert bucket.put_bytes(name, b"abc")
         assert bucket.get_bytes(name) == b"abc"
@@ -106,13 +97,13 @@ def test_names_that_must_be_spelled(folder: Path, store: object_store.Store) -> 
     assert {name for name, _ in bucket.listed("a b")} == {"a b+c/ü=1&2.txt"}
 
 
-def test_an_upload_in_parts_that_nobody_finished_is_given_up(folder: Path, store: object_store.Store) -> None:
+def test_an_upload_in_parts_that_nobody_finished_is_given_up(folder: Path, object_server: object_store.Store) -> None:
     """As a program leaves it that copies files there and is killed."""
-    bucket = store.at(folder.parent.name)
-    other = store.at(f"{folder.parent.name}-other")
+    bucket = object_server.at(folder.parent.name)
+    other = object_server.at(f"{folder.parent.name}-other")
     there = pyarrow.fs.S3FileSystem(
         access_key=object_store.KEYS[0], secret_key=object_store.KEYS[1], region="us-east-1",
-        endpoint_override=store.endpoint.removeprefix("http://"), scheme="http", background_writes=False,
+        endpoint_override=object_server.endpoint.removeprefix("http://"), scheme="http", background_writes=False,
     )  # fmt: skip
     streams = [there.open_output_stream(f"tocsin/{each.prefix}/observations/half") for each in (bucket, other)]
     for stream in streams:
@@ -126,8 +117,8 @@ def test_an_upload_in_parts_that_nobody_finished_is_given_up(folder: Path, store
     assert not buckets.exists(folder / "half")
 
 
-def test_copies_are_bounded(folder: Path, store: object_store.Store) -> None:
-    bucket = store.at(folder.parent.name)
+def test_copies_are_bounded(folder: Path, object_server: object_store.Store) -> None:
+    bucket = object_server.at(folder.parent.name)
     buckets.mount(buckets.Mount(folder, bucket, "observations", copies_bytes=25_000))
     folder.mkdir()
     others = [folder / "lies-in.txt", folder / "1-0.parquet"]
@@ -143,10 +134,10 @@ def test_copies_are_bounded(folder: Path, store: object_store.Store) -> None:
     assert buckets.here(folder / "0.index").stat().st_size == 10_000
 
 
-def test_copies_of_what_is_gone_go_everywhere(folder: Path, store: object_store.Store) -> None:
+def test_copies_of_what_is_gone_go_everywhere(folder: Path, object_server: object_store.Store) -> None:
     """Rows that were purged leave other machines, too: here another one has removed the file."""
     paths = [written(folder, f"day=2026-11-{day}/{day}-0.parquet") for day in (21, 22)]
-    bucket = store.at(folder.parent.name)
+    bucket = object_server.at(folder.parent.name)
     for name, _ in list(bucket.listed("observations/day=2026-11-21")):
         bucket.remove(name)
     assert buckets.forget_gone() == 2
@@ -170,9 +161,11 @@ def test_an_index_that_another_machine_made_anew_is_taken(folder: Path) -> None:
         (object_store.KEYS, "nowhere", "no bucket of that name"),
     ],
 )
-def test_what_it_refuses_is_said(store: object_store.Store, keys: tuple[str, str], bucket: str, said: str) -> None:
+def test_what_it_refuses_is_said(
+    object_server: object_store.Store, keys: tuple[str, str], bucket: str, said: str
+) -> None:
     def asked() -> None:
-        there = store.at("x", keys, bucket)
+        there = object_server.at("x", keys, bucket)
         list(there.listed(""))
         there.put_bytes("y", b"z")
 
@@ -188,8 +181,8 @@ def test_a_store_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monkey
         nobody.size("x")
 
 
-def test_one_of_two_that_take_a_name_at_once(store: object_store.Store) -> None:
-    bucket = store.at("race")
+def test_one_of_two_that_take_a_name_at_once(object_server: object_store.Store) -> None:
+    bucket = object_server.at("race")
     assert bucket.put_bytes("mark", b"one", only_new=True)
     assert not bucket.put_bytes("mark", b"two", only_new=True)
     assert bucket.get_bytes("mark") == b"one"

@@ -77,15 +77,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[spark_cluster.
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
-    if why_not := object_store.missing():
-        pytest.skip(f"in a bucket: {why_not}")
-    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def spark(cluster: spark_cluster.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
     copies = {f"spark.executorEnv.{buckets.COPIES_VARIABLE}": str(tmp_path_factory.mktemp("copies"))}
     engine = Spark(cluster.address, cluster.key, cluster.options() | copies, least=EVERYTHING)
@@ -209,13 +200,13 @@ def test_packages(
 
 
 def test_every_question_in_sql_and_of_a_bucket(
-    spark: Spark, lake: tuple[tuple[Path, ...], list[dict[str, Any]]], store: object_store.Store, tmp_path: Path,
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
+    spark: Spark, lake: tuple[tuple[Path, ...], list[dict[str, Any]]], object_server: object_store.Store,
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The machines of the cluster have none of its files, and copies of indexes in a folder of their own."""
     monkeypatch.setattr(shared_values, "PAIRS_IN_PART", 1_000)
     stands = tmp_path / "far"
-    buckets.mount(buckets.Mount(stands, store.at("spark"), "observations"))
+    buckets.mount(buckets.Mount(stands, object_server.at("spark"), "observations"))
     request.addfinalizer(buckets.mount)
     for path in lake[0]:
         for each in (path, *index.beside(path)):
@@ -340,11 +331,13 @@ def facts_of(delivery: Delivery) -> dict[str, object]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_killed_in_the_middle_of_a_delivery(
-    cluster: spark_cluster.Cluster, on_the_cluster: None, store: object_store.Store, request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
+    cluster: spark_cluster.Cluster, on_the_cluster: None, object_server: object_store.Store,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """What is read comes to lie in a bucket, and is joined from there."""
-    buckets.mount(buckets.Mount(services.store_folder() / "observations", store.at("killed"), "observations"))
+    buckets.mount(
+        buckets.Mount(services.store_folder() / "observations", object_server.at("spark-killed"), "observations")
+    )
     request.addfinalizer(buckets.mount)
     reader = Reader(wiring.KEEPERS)
     handlers = {services.READ: reader}

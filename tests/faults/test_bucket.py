@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ NO_SERVER = pytest.mark.skipif(
 pytestmark = [NO_SERVER, pytest.mark.slow, pytest.mark.timeout(600)]
 ELSEWHERE = ("files",)
 """What lies in the folder of observations."""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
-    if why_not := object_store.missing():
-        pytest.skip(f"in a bucket: {why_not}")
-    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +39,18 @@ def expected(on_disk: Installation) -> dict[str, Any]:
 
 
 def in_bucket(
-    installation: Installation, store: object_store.Store, prefix: str, keys: tuple[str, str] = object_store.KEYS
+    installation: Installation,
+    object_server: object_store.Store,
+    prefix: str,
+    keys: tuple[str, str] = object_store.KEYS,
 ) -> Installation:
     (installation.home / "keys" / "lake-access").write_text("\n".join(keys) + "\n")
-    installation.environment |= {"TOCSIN_LAKE": store.address(prefix)}
+    installation.environment |= {"TOCSIN_LAKE": object_server.address(prefix)}
     return installation
 
 
-def held(store: object_store.Store, prefix: str) -> set[str]:
-    return {name for name, _ in store.at(prefix).listed("observations/")}
+def held(object_server: object_store.Store, prefix: str) -> set[str]:
+    return {name for name, _ in object_server.at(prefix).listed("observations/")}
 
 
 def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -66,17 +59,17 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_killed_in_the_middle_of_an_ingest(
-    store: object_store.Store, waiting: Installation, expected: dict[str, Any], tmp_path: Path
+    object_server: object_store.Store, waiting: Installation, expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    installation = in_bucket(waiting.copy(tmp_path / "killed"), store, "killed")
+    installation = in_bucket(waiting.copy(tmp_path / "killed"), object_server, "killed")
     kills = 0
     while kills < 2 and installation.open_jobs():
-        before = held(store, "killed")
+        before = held(object_server, "killed")
         installation.let_leases_run_out()
         worker = installation.worker()
         until = time.monotonic() + 60
         # The first object of a file is there and the others are not, or are and nobody knows of them.
-        while worker.poll() is None and held(store, "killed") == before and time.monotonic() < until:
+        while worker.poll() is None and held(object_server, "killed") == before and time.monotonic() < until:
             time.sleep(0.002)
         kill(worker)
         kills += 1
@@ -85,25 +78,25 @@ def test_killed_in_the_middle_of_an_ingest(
     same(found, expected)
     assert kills == 2
     assert found["files"] == [], "Parquet lies in the bucket alone"
-    parquet = {name for name in held(store, "killed") if name.endswith(".parquet")}
+    parquet = {name for name in held(object_server, "killed") if name.endswith(".parquet")}
     assert {path for path, _ in found["registered"]} <= parquet
 
 
 def test_carried_there_and_back(
-    store: object_store.Store, on_disk: Installation, expected: dict[str, Any], tmp_path: Path
+    object_server: object_store.Store, on_disk: Installation, expected: dict[str, Any], tmp_path: Path
 ) -> None:
     installation = on_disk.copy(tmp_path / "carried")
     asked = ("lookup", "h17.phish.example", "--json")
     answer = told(installation, *asked)
-    in_bucket(installation, store, "carried")
+    in_bucket(installation, object_server, "carried")
     assert "tocsin lake carry" in told(installation, "work", "--until-idle", status=1)
-    assert held(store, "carried") == set()
+    assert held(object_server, "carried") == set()
     assert "lie in the bucket" in told(installation, "lake", "carry")
     assert "joined" in told(installation, "lake", "compact")
     told(installation, "lake", "verify")
-    store.stop()
+    object_server.stop()
     assert "does not answer" in told(installation, *asked, status=1)
-    store.start()
+    object_server.start()
     joined = installation.told()
     assert len(joined["registered"]) < len(expected["registered"])
     assert joined["files"] == [], "Parquet lies in the bucket alone"
@@ -111,7 +104,7 @@ def test_carried_there_and_back(
     assert joined["rows digest"] == expected["rows digest"]
     assert told(installation, *asked) == answer
     # Another installation on the same bucket is refused, and so is this one without its line.
-    other = in_bucket(on_disk.copy(tmp_path / "other"), store, "carried")
+    other = in_bucket(on_disk.copy(tmp_path / "other"), object_server, "carried")
     assert "belongs to another database" in told(other, "work", "--until-idle", status=1)
     line = installation.environment.pop("TOCSIN_LAKE")
     assert "The observations lie in s3://tocsin/carried" in told(installation, "work", "--until-idle", status=1)
@@ -124,8 +117,8 @@ def test_carried_there_and_back(
     assert {path for path, _ in back["registered"]} <= {f"observations/{name}" for name in back["files"]}
 
 
-def test_what_is_wrong_is_said(store: object_store.Store, waiting: Installation, tmp_path: Path) -> None:
-    installation = in_bucket(waiting.copy(tmp_path / "wrong"), store, "wrong", ("nobody", "secret-of-nobody"))
+def test_what_is_wrong_is_said(object_server: object_store.Store, waiting: Installation, tmp_path: Path) -> None:
+    installation = in_bucket(waiting.copy(tmp_path / "wrong"), object_server, "wrong", ("nobody", "secret-of-nobody"))
     said = told(installation, "work", "--until-idle", status=1)
     assert "does not know the access key" in said
     assert "Traceback" not in said

@@ -60,14 +60,9 @@ def cluster(tmp_path: Path) -> Iterator[spark_cluster.Cluster | None]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[object_store.Store | None]:
+def store(request: pytest.FixtureRequest) -> object_store.Store | None:
     """None where there is no object store: tests of its own say so."""
-    if object_store.missing():
-        yield None
-        return
-    made = object_store.Store(tmp_path / "objects")
-    yield made
-    made.stop()
+    return None if object_store.missing() else request.getfixturevalue("object_server")
 
 
 def carry(installation: Installation, store: object_store.Store) -> None:

@@ -30,19 +30,10 @@ NOW = datetime.now(UTC)
 VIEWER = Viewer(organisation="centre", class_name="law-enforcement", is_centre=True, is_victim_desk=True)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
-    if why_not := object_store.missing():
-        pytest.skip(f"in a bucket: {why_not}")
-    made = object_store.Store(tmp_path_factory.mktemp("objects") / "store")
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def bucket(store: object_store.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+def bucket(object_server: object_store.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, store=str(tmp_path)))
-    there = store.at(tmp_path.name)
+    there = object_server.at(tmp_path.name)
     buckets.mount(buckets.Mount(services.store_folder() / "observations", there, "observations"))
     yield there
     buckets.mount()
