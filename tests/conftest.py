@@ -29,10 +29,19 @@ settings.register_profile("tocsin", deadline=None)
 settings.load_profile("tocsin")
 
 HERE = Path(__file__).resolve().parent
-FIRST = ("journeys/test_accessibility.py", "faults/test_killed.py", "faults", "journeys", "golden", "engines", "doors")
-"""Two processes share the files of tests: the long ones come first, so that neither waits for the other at the end."""
-LAST = "engines/test_spark.py"
-"""What it needs may still be on its way."""
+ORDER = (
+    "journeys/test_accessibility.py",
+    "faults/test_killed.py",
+    "faults",
+    "journeys",
+    "golden",
+    "engines",
+    "doors",
+    "centre",
+)
+"""Processes share the files of tests: the long ones come first, so that none waits for another at the end."""
+LATE = ("engines/test_spark.py", "faults/test_moved_demonstration.py")
+"""What Spark needs may still be on its way. Small files follow, to fill the end."""
 NO_DATABASE = ("pure", "engines", "golden", "journeys")
 """Folders of which nothing runs in the second pass. Reading them takes each process longer than many tests."""
 
@@ -50,9 +59,9 @@ def _touches_database(item: pytest.Item) -> bool:
 
 def _place(item: pytest.Item) -> int:
     name = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
-    if name == LAST:
-        return len(FIRST) + 1
-    return next((place for place, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
+    if name in LATE:
+        return len(ORDER)
+    return next((place for place, start in enumerate(ORDER) if name.startswith(start)), len(ORDER) + 1)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
