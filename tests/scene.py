@@ -56,6 +56,8 @@ class Scene:
     legal_hold: LegalHold
 
 
+OBJECT = b'{"type": "intrusion-set", "id": "intrusion-set--1"}'
+"""What stands in the report, as it came."""
 TABLE = b"ip,seen\n192.0.2.7,2026-11-20\n192.0.2.999,2026-11-20\n"
 
 
@@ -236,7 +238,7 @@ def _objects(of: Delivery, batch: Batch) -> Object:
     )
     Object.objects.create(pk=first + 1, type="tool", object_id="tool--1", name="Netcat", **facts)
     bodies = pl.DataFrame(
-        {"raw": [b'{"type": "intrusion-set", "id": "intrusion-set--1"}', b'{"type": "tool", "id": "tool--1"}'],
+        {"raw": [OBJECT, b'{"type": "tool", "id": "tool--1"}'],
          "labels": ["heron\nbird", ""], "pattern": ["", ""], "valid_from": ["", ""], "valid_until": ["", ""],
          "position": [1, 2]}
     )  # fmt: skip

@@ -174,7 +174,7 @@ def test_an_object_that_names_its_source_is_shown_without_it(
 def test_an_object_is_given_out_as_it_came(client: Client, shown: scene.Scene) -> None:
     people.let_in(client, "fleur_officer")
     response = client.get(reverse("object-raw", args=[shown.thing.pk]))
-    assert response.content == b'{"type": "intrusion-set"}'
+    assert response.content == scene.OBJECT
     assert "attachment" in response["Content-Disposition"]
     assert response["Content-Type"] == "application/octet-stream"
     assert Entry.objects.filter(action="object.fetched", actor="fleur_officer").count() == 1

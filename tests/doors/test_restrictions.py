@@ -64,7 +64,7 @@ def test_the_words_are_read_before_the_object_and_once_in_a_session(client: Clie
     page = main_of(client, address)
     assert "Grey Heron" in page
     assert "Only on &lt;b&gt;paper" in page, "it goes on to stand beside what it is about"
-    assert client.get(reverse("object-raw", args=[shown.thing.pk])).content == b'{"type": "intrusion-set"}'
+    assert client.get(reverse("object-raw", args=[shown.thing.pk])).content == scene.OBJECT
     assert Entry.objects.filter(action="restriction.read", actor="fleur_officer").count() == len(digests) == 1
     other = Client()
     people.let_in(other, "fleur_officer")
