@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.db import connection, transaction
+from django.template.base import Template
 from django.test import TransactionTestCase
+from django.test.utils import _TestState
 from django.utils import translation
 from hypothesis import settings
 
@@ -145,6 +147,15 @@ def quickly_emptied() -> Iterator[None]:
     """What tests with transactions of their own leave is deleted, not whole tables thrown away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _empty)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rendered_as_ever(django_test_environment: None) -> Iterator[None]:
+    """Pages are rendered as in an installation. Django's test client would keep a copy of every context of every
+    template, and nobody here looks at one: what is tested is the page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", _TestState.saved_data.template_render)
         yield
 
 
