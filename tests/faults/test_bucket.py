@@ -62,12 +62,16 @@ def test_killed_in_the_middle_of_an_ingest(
     object_server: object_store.Store, waiting: Installation, expected: dict[str, Any], tmp_path: Path
 ) -> None:
     installation = in_bucket(waiting.copy(tmp_path / "killed"), object_server, "killed")
+    work = installation.home / "store" / "work"
     kills = 0
     while kills < 2 and installation.open_jobs():
         before = held(object_server, "killed")
         installation.let_leases_run_out()
         worker = installation.worker()
         until = time.monotonic() + 60
+        # A file is written here first: until then nobody needs to ask the server what it holds.
+        while worker.poll() is None and not any(work.rglob("*.parquet")) and time.monotonic() < until:
+            time.sleep(0.002)
         # The first object of a file is there and the others are not, or are and nobody knows of them.
         while worker.poll() is None and held(object_server, "killed") == before and time.monotonic() < until:
             time.sleep(0.002)

@@ -43,10 +43,11 @@ def test_five_workers_that_are_killed_at_the_same_delivery(tmp_path: Path) -> No
         os.killpg(process.pid, 9)
         process.wait()
     installation.finish()
-    states = {row[0]: tuple(row[1:4]) for row in installation.told()["deliveries"]}
+    told = installation.told()
+    states = {row[0]: tuple(row[1:4]) for row in told["deliveries"]}
     assert states["large.csv"] == ("quarantined", "reader-failed", "the worker ended 5 times while doing this")
     assert states["small.csv"][0] == states["middle.csv"][0] == "parsed"
-    assert installation.told()["left in work"] == []
+    assert told["left in work"] == []
     assert installation.open_jobs() == 0
 
 

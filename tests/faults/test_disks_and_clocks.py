@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,13 +39,6 @@ class Sender:
         if answer.status_code == 202:
             self.writes[-1].receipts.add(str(answer.json()["receipt"]))
         return answer
-
-    def read_to_the_end(self) -> None:
-        """Until the workers have read it all by themselves."""
-        until = time.monotonic() + 2 * LATEST
-        while self.house.ask("still")["open"]:
-            assert time.monotonic() < until, self.house.said.read_text()[-3000:]
-            time.sleep(0.5)
 
 
 @contextlib.contextmanager
@@ -110,7 +102,7 @@ def test_a_full_temporary_folder_refuses_large_forms_and_nothing_else(tmp_path: 
         large = httpx.post(address, files={"files": ("a", b"a" * (2 << 20))}, timeout=LATEST)
         assert large.status_code == 413  # A stranger's is not even tried.
         assert httpx.get(address, timeout=LATEST).status_code == 200
-        sender.read_to_the_end()
+        sender.house.finish("wait")
         assert sender.house.stop() == 0
         assert faults_of(sender.writes, sender.house.ask("tell")) == []
 
@@ -128,12 +120,12 @@ def test_a_clock_that_jumps_while_work_waits_loses_nothing_and_ends_nothing(tmp_
         clock.write_text(str(365 * DAY))
         # The key's days are over by that clock: it opens nothing, and nothing of it is gone.
         assert sender.send().status_code == 401
-        sender.read_to_the_end()
+        sender.house.finish("wait")
         clock.write_text("0")
         assert [sender.send(rows=4_000).status_code for _ in range(3)] == [202] * 3
         clock.write_text(str(-DAY))
         assert [sender.send(rows=4_000).status_code for _ in range(3)] == [202] * 3
-        sender.read_to_the_end()
+        sender.house.finish("wait")
         assert house.stop() == 0
         clock.write_text("0")
         assert faults_of(sender.writes, house.ask("tell")) == []
