@@ -202,7 +202,10 @@ def readme(order: Order) -> str:
 
 
 def _pack(work: Path, target: Path, moment: datetime) -> None:
-    """All files in the order of their names, with one time; what is compressed already is stored."""
+    """All files in the order of their names, with one time; what is compressed already is stored.
+
+    Each goes when it is in: those of a large country are gigabytes.
+    """
     when = moment.timetuple()[:6]
     with zipfile.ZipFile(target, "w", allowZip64=True) as archive:
         for path in _reading_order(work.iterdir()):
@@ -217,6 +220,7 @@ def _pack(work: Path, target: Path, moment: datetime) -> None:
                     # The same format from ISA-L, which shrinks the large JSON files more in a quarter of the time.
                     sink._compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)  # type: ignore[attr-defined]
                 shutil.copyfileobj(source, sink, _BLOCK)
+            path.unlink()
 
 
 def _reading_order(paths: Iterable[Path]) -> list[Path]:

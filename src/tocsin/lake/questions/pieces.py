@@ -99,13 +99,28 @@ def _bounds(parts: Sequence[Part], rows: int, words: Words) -> pl.DataFrame:
 
 
 def _ranges(keys: pl.DataFrame, first: int, bounds: pl.DataFrame) -> npt.NDArray[np.uint16]:
-    """The range of each row; the rows are numbered from `first` on."""
-    numbers = np.concatenate([bounds[_ROW].to_numpy(), np.arange(first, first + keys.height)])
-    came = np.argsort(numbers, kind="stable").astype(np.uint32)
-    order = _order(pl.concat([bounds.select(KEYS), keys.select(KEYS)]), came)
-    is_bound = order < bounds.height
+    """The range of each row; the rows are numbered from `first` on.
+
+    Most are told by their value alone. Those that share it with a bound are told by all of their key, then by number.
+    """
     found = np.empty(keys.height, np.uint16)
-    found[order[~is_bound] - bounds.height] = np.cumsum(is_bound)[~is_bound]
+    is_tied = np.zeros(keys.height, bool)
+    kinds, bound_kinds = (frame["kind"].cast(pl.String) for frame in (keys, bounds))
+    for kind in kinds.unique():
+        rows = np.flatnonzero((kinds == kind).to_numpy())
+        values, own = keys["value"].gather(rows), bounds["value"].filter(bound_kinds == kind)
+        found[rows] = before = (bound_kinds < kind).sum()
+        if len(own):
+            places = own.search_sorted(values, "right").to_numpy().astype(np.int64)
+            found[rows] = before + places
+            is_tied[rows] = (places > 0) & (own.gather(np.maximum(places - 1, 0)) == values).to_numpy()
+    tied = np.flatnonzero(is_tied)
+    if len(tied):
+        numbers = np.concatenate([bounds[_ROW].to_numpy(), first + tied])
+        came = np.argsort(numbers, kind="stable").astype(np.uint32)
+        order = _order(pl.concat([bounds.select(KEYS), keys[tied].select(KEYS)]), came)
+        is_bound = order < bounds.height
+        found[tied[order[~is_bound] - bounds.height]] = np.cumsum(is_bound)[~is_bound]
     return found
 
 
