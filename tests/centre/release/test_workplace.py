@@ -32,10 +32,10 @@ WORKS = """
 HAS_HELP = """
     import multiprocessing, os, time
     from concurrent.futures import ProcessPoolExecutor
-    from tocsin.lake import helpers
+    from tocsin.lake import side_process
     if __name__ == "__main__":
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, context, helpers.begin) as pool:
+        with ProcessPoolExecutor(1, context, side_process.begin) as pool:
             print(pool.submit(os.getpid).result(), flush=True)
             time.sleep(600)
 """

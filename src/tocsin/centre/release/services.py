@@ -36,7 +36,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, narrowest, retention
 from tocsin.handling.sets import PAP
-from tocsin.lake import buckets, helpers
+from tocsin.lake import buckets, side_process
 from tocsin.lake.engine import EMBEDDED
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares, spread_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
@@ -124,6 +124,7 @@ def request_packages(
         "arrived_from": arrived_from.isoformat(),
         "arrived_until": arrived_until.isoformat(),
         "by": by.pk,
+        "requested_at": at.isoformat(),
     }
     subject = ",".join(codes) if len(codes) < 20 else f"{len(codes)} countries"
     with transaction.atomic():
@@ -134,6 +135,15 @@ def request_packages(
 def run_job(claim: jobs.Claim) -> None:
     """What a worker does for a job of kind MAKE."""
     payload = claim.payload
+    arrived_from, arrived_until = (datetime.fromisoformat(payload[name]) for name in ("arrived_from", "arrived_until"))
+    # Of a worker that was killed, or whose disk was full, what it had made stands: nobody gets the same twice.
+    requested_at = payload.get("requested_at", "9999-01-01T00:00:00+00:00")
+    made = Package.objects.filter(
+        arrived_from=arrived_from, arrived_until=arrived_until, created_by=payload["by"],
+        created_at__gte=datetime.fromisoformat(requested_at),
+    )  # fmt: skip
+    done_before = set(made.values_list("country", flat=True))
+    countries = [code for code in payload["countries"] if code not in done_before]
 
     renewed_at = datetime.now(UTC)
 
@@ -142,12 +152,12 @@ def run_job(claim: jobs.Claim) -> None:
         if datetime.now(UTC) - renewed_at < jobs.LEASE / 6:
             return
         renewed_at = datetime.now(UTC)
-        jobs.renew(claim, datetime.now(UTC), done=done, total=total)
+        jobs.renew(claim, datetime.now(UTC), done=len(done_before) + done, total=len(done_before) + total)
 
     make_packages(
-        payload["countries"],
-        datetime.fromisoformat(payload["arrived_from"]),
-        datetime.fromisoformat(payload["arrived_until"]),
+        countries,
+        arrived_from,
+        arrived_until,
         Person.objects.filter(pk=payload["by"]).first(),
         datetime.now(UTC),
         keep,
@@ -323,7 +333,7 @@ def _dealt(
     # Every so many-th file: neighbours are of one day and of like size.
     files = [found for start in range(processes) if (found := snapshot.files[start::processes])]
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(len(files), context, helpers.begin, (buckets.mounts(),)) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(len(files), context, side_process.begin, (buckets.mounts(),)) as pool:
         dealing = [
             pool.submit(deal_shares, replace(snapshot, files=some, engine=EMBEDDED), scopes, codes, folder / str(place))
             for place, some in enumerate(files)
@@ -346,7 +356,7 @@ def _all_made(
         return
     with _one_thread_each():
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, helpers.begin) as pool:
+        with ProcessPoolExecutor(processes, context, side_process.begin) as pool:
             waiting = {pool.submit(make, shares[order.country], order): order for order in ordered}
             while waiting:
                 done, _ = wait(waiting, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
