@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,29 @@ def orjson_each(raws: Sequence[bytes]) -> Spent:
 def apart() -> dict[str, str]:
     """The environment of a peer: of our folders it sees none, whose names are those of its own packages."""
     return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONPYCACHEPREFIX"}}
+
+
+def only_tables(home: Path, networks: Path) -> None:
+    """Make these networks all that an installation knows of addresses, whatever the tables say that came with it.
+
+    Laid over those, they would be one claim against another, and rows whose claims disagree get no country. Both claims
+    are these, as where registry and geolocation agree.
+    """
+    from tocsin.reference.address_files import from_csv
+    from tocsin.reference.addresses import AddressTables
+    from tocsin.reference.store import installed
+
+    on = date.today()
+    told = from_csv(networks, on=on, licence="EXERCISE")
+    layers = [told.layers_v4(), told.layers_v6()]
+    for each in layers:
+        each["geo_country"] = each["registry_country"]
+    tables = AddressTables.of_layers(on, told.licence, *layers, {})
+    folder = home / "reference" / f"addresses-{on.isoformat()}-0001"
+    folder.mkdir(parents=True, exist_ok=True)
+    tables.write(folder)
+    if not installed(folder.parent).licence.startswith("EXERCISE"):
+        raise SystemExit("newer tables came with the product: the benchmark's own are not in force")
 
 
 def ingests(path: Path, small: Path, runs: int) -> tuple[dict[str, Spent], dict[str, Any]]:

@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _ingest import apart
+from _ingest import apart, only_tables
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = {
@@ -114,21 +114,18 @@ def as_shadowserver(events: Path, out: Path) -> Path:
 
 def installed(prefixes: Path) -> Any:
     """A fresh installation with the peer's address tables; returns the profile of its events."""
-    from datetime import date
-
     from tocsin.cli.installation import make
 
     make("Bench")
     from django.conf import settings
 
     from tocsin.core.profiles import Profile
-    from tocsin.reference import store
 
     settings.INSTALLATION = dataclasses.replace(settings.INSTALLATION, upload_limit_bytes=1 << 40)
 
     table = settings.INSTALLATION.home / "prefixes.csv"
     table.symlink_to(prefixes)
-    store.update(settings.INSTALLATION.home / "reference", [table], on=date(2026, 1, 1), licence="synthetic")
+    only_tables(settings.INSTALLATION.home, table)
     defaults = {"kind": "ipv4", "type": "infected-system", "peer_role": "SINKHOLE"}
     return Profile(name="events", format="delimited", columns=COLUMNS, defaults=defaults)
 
@@ -141,8 +138,9 @@ def ours(events: Path, prefixes: Path) -> None:
     if events.name.startswith("event4_"):
         profile = None  # This kind of report is recognised.
     from django.conf import settings
+    from django.db.models import Sum
 
-    from tocsin.centre.intake.models import Delivery, LakeFile
+    from tocsin.centre.intake.models import Delivery, LakeFile, Tally
     from tocsin.centre.intake.services import receive
     from tocsin.centre.intake.store import read_chunks
     from tocsin.centre.jobs.worker import run_one
@@ -175,12 +173,14 @@ def ours(events: Path, prefixes: Path) -> None:
     cpu = own_cpu() - setup + _cpu_of(child) - setup_child
     wiring.close(handlers)
     stored = sum(LakeFile.objects.values_list("size_bytes", flat=True))
+    placed = Tally.objects.filter(batch__delivery=delivery).exclude(country="").aggregate(rows=Sum("rows"))["rows"]
     print(
         json.dumps(
             {
                 "left": delivery.rows + delivery.rejections,
                 "accepted": delivery.rows,
                 "rejected": delivery.rejections,
+                "placed": placed or 0,
                 "repeats": delivery.repeats,
                 "inner_cpu_s": cpu,
                 "inner_wall_s": wall,
@@ -303,6 +303,7 @@ def facts_of(told: argparse.Namespace, runs: dict[str, list[dict[str, float]]]) 
         "left_ours": last["left"],
         "left_raw": runs["raw"][-1]["left"],
         "rejected": last["rejected"],
+        "placed": round(last["placed"] / max(last["accepted"], 1), 3),
         "raw_rows_per_cpu_s": round(told.rows / raw_cpu),
         "ours_rows_per_cpu_s": round(told.rows / our_cpu),
         "ours_over_raw_cpu": round(our_cpu / raw_cpu, 2),

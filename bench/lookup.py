@@ -248,20 +248,27 @@ def scanned(folder: Path) -> dict[str, float]:
     return {name: value for name, value in found.items() if "p9" not in name}
 
 
-def in_the_clear(folder: Path) -> list[str]:
-    """The files of the lake as plain Parquet, made where they are not there yet."""
+def in_the_clear(folder: Path, rows: int | None = None) -> list[str]:
+    """The files of the lake as plain Parquet, made where they are not there yet; for so many rows, if said."""
+    import polars as pl
+
     from tocsin.centre.analysis.lookups import snapshot
     from tocsin.lake import parquet
 
     folder.mkdir(parents=True, exist_ok=True)
     known = snapshot()
     paths = [folder / f"{path.stem}.parquet" for path in known.files]
+    made, there = [], 0
     for path, copy in zip(known.files, paths, strict=True):
+        if rows is not None and there >= rows:
+            break
         if not copy.exists():
             half = copy.with_suffix(".half")
             parquet.read(path, known.keys).write_parquet(half, compression="zstd", compression_level=1)
             half.rename(copy)
-    return [str(copy) for copy in paths]
+        there += pl.scan_parquet(copy).select(pl.len()).collect().item()
+        made.append(str(copy))
+    return made
 
 
 def timed(

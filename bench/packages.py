@@ -152,20 +152,20 @@ def main() -> None:
     elif told.child == "ours":
         print(json.dumps(ours(told.lake)))
     elif told.child == "clear":
-        print(json.dumps({"files": clear(told.lake)}))
+        print(json.dumps({"files": clear(told.lake, told.raw_rows)}))
     else:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(measured(told, Path(folder))))
 
 
-def clear(folder: Path) -> int:
-    """The installation's rows as plain files, for who partitions them barely."""
+def clear(folder: Path, rows: int) -> int:
+    """So many of the installation's rows as plain files, for who partitions them barely."""
     from lookup import in_the_clear
 
     from tocsin.cli.installation import make
 
     make("Bench")
-    return len(in_the_clear(folder))
+    return len(in_the_clear(folder, rows))
 
 
 def measured(told: argparse.Namespace, folder: Path) -> dict[str, object]:
@@ -184,7 +184,7 @@ def measured(told: argparse.Namespace, folder: Path) -> dict[str, object]:
     subprocess.run(warmed, check=True, env={**environment, "TOCSIN_HOME": f"{folder}/warm"}, capture_output=True)
     facts: dict[str, object] = {"bench": "packages", "rows": told.rows, "load": os.getloadavg()[0]}
     if told.world:
-        child("clear", environment, "--lake", str(lake))
+        child("clear", environment, "--lake", str(lake), "--raw-rows", str(told.raw_rows))
     bare, cpu, wall = child("raw", environment, "--lake", str(lake), "--raw-rows", str(told.raw_rows))
     facts |= {**bare, "raw_wall_s": round(wall, 1), "raw_cpu_s": round(cpu, 1),
               "raw_rows_per_cpu_s": round(bare["raw_rows"] / cpu)}  # fmt: skip

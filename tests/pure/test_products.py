@@ -31,6 +31,7 @@ from tocsin.credentials import SigningKey
 from tocsin.lake.questions.shares import COLUMNS as SHARE_COLUMNS
 from tocsin.products import values as figures
 from tocsin.products.archive import Made, make_package
+from tocsin.products.changes import Changes
 from tocsin.products.identifiers import uuid5_text
 from tocsin.products.misp_event import write_misp
 from tocsin.products.observations import COLUMNS, write_observations
@@ -295,7 +296,9 @@ def test_identifiers_are_those_of_the_standard_library(name: str) -> None:
 
 def test_difference_counts_new_gone_and_continuing(tmp_path: Path) -> None:
     now, before = share(tmp_path / "now.parquet", seed=1), share(tmp_path / "before.parquet", seed=2)
-    found = figures.difference(figures.gathered([pl.read_parquet(now)], "FR", 5).seen(), before, 5)
+    changes = Changes(before, 5)
+    figures.gathered([pl.read_parquet(now)], "FR", 5, changes=changes).summary()
+    found = changes.told()
 
     def keys(path: Path) -> set[tuple[str, ...]]:
         return set(pl.read_parquet(path, columns=["kind", "value", "role"]).rows())

@@ -66,10 +66,11 @@ FAULTS_OF_THE_MACHINE = frozenset({
 def fault_number(error: BaseException) -> int | None:
     """The number of an error that says something about this machine (a full disk), nothing about the file being read.
 
-    Polars has no type of its own for it: only the text of its error names the number.
+    Polars has no type of its own for it, and raises the system's without a number: only the text names it.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if type(error).__module__.startswith("polars") and (named := re.search(r"\(os error (\d+)\)", str(error))):
+    may_be_told = isinstance(error, OSError) or type(error).__module__.startswith("polars")
+    if number is None and may_be_told and (named := re.search(r"\(os error (\d+)\)", str(error))):
         number = int(named[1])
     return number if number in FAULTS_OF_THE_MACHINE else None
 

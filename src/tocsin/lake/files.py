@@ -65,13 +65,21 @@ def read(path: Path, keys: Keys = PLAIN) -> pl.DataFrame:
 
 
 def write(frame: pl.DataFrame, path: Path, seal: Writer | None = None, *, row_group: int = ROW_GROUP) -> Written:
-    """Write observations and their index; both are fsynced when this returns. Columns that are missing are empty."""
+    """Write observations and their index; both are fsynced when this returns. Columns that are missing are empty.
+
+    Where that fails nothing stays: whoever tries again and again would fill a full disk with halves.
+    """
     if list(frame.columns) != list(SCHEMA):
         frame = whole(frame)
     key = None if seal is None else seal.fresh()
-    parquet.write(frame, path, key, row_group=row_group, compression_level=COMPRESSION_LEVEL)
-    index.write(frame, index.index_path(path), key)
-    sync(path)
+    try:
+        parquet.write(frame, path, key, row_group=row_group, compression_level=COMPRESSION_LEVEL)
+        index.write(frame, index.index_path(path), key)
+        sync(path)
+    except BaseException:
+        for each in path.parent.glob(f"{path.stem}.*"):
+            each.unlink(missing_ok=True)
+        raise
     batches = frame["batch"]
     return Written(
         path=path,

@@ -18,6 +18,7 @@ import orjson
 import polars as pl
 from isal import isal_zlib
 
+from .changes import Changes
 from .misp_event import write_misp
 from .observations import Forms, chunks
 from .order import Order
@@ -26,7 +27,7 @@ from .report_html import cover_page, report_page
 from .report_pdf import report_pdf
 from .stix_bundle import write_stix
 from .text_safety import visible
-from .values import Figures, difference
+from .values import Figures
 from .words import words
 
 FORMAT = "tocsin-country-package/1"
@@ -83,23 +84,24 @@ def make_package_of(share: Pieces, order: Order, folder: Path) -> Made:
 
 
 def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Path) -> tuple[int, dict[str, Any]]:
-    figures = Figures(order.country, order.values_cap, order.misp_batches, order.grades)
-    forms = Forms(work / "observations.csv.gz", work / "observations.jsonl.gz", work / "observations.parquet")
-    with forms:
-        for frame in chunks(share) if isinstance(share, Path) else share:
-            forms.add(frame)
-            figures.add(frame)
-    rows = forms.rows
-    values = figures.values()
-    objects = write_stix(work / "stix.json", values, order)
-    attributes = write_misp(work / "misp.json", figures.exportable(), order)
-    summary = figures.summary()
     before = _previous_rows(order, work)
     try:
-        changes = difference(figures.seen(), before, order.values_cap)
+        compared = Changes(before, order.values_cap)
+        figures = Figures(order.country, order.values_cap, order.misp_batches, order.grades, compared)
+        forms = Forms(work / "observations.csv.gz", work / "observations.jsonl.gz", work / "observations.parquet")
+        with forms:
+            for frame in chunks(share) if isinstance(share, Path) else share:
+                forms.add(frame)
+                figures.add(frame)
+        rows = forms.rows
+        values = figures.values()
+        summary = figures.summary()
+        changes = compared.told()
     finally:
         if before is not None:
             before.unlink()
+    objects = write_stix(work / "stix.json", values, order)
+    attributes = write_misp(work / "misp.json", figures.exportable(), order)
     (work / "difference.json").write_bytes(_json({"previous": _previous_facts(order), **changes}))
     report = compose(order, summary, changes, values.left_out)
     _write(work / "report.html", report_page(report))
@@ -200,7 +202,10 @@ def readme(order: Order) -> str:
 
 
 def _pack(work: Path, target: Path, moment: datetime) -> None:
-    """All files in the order of their names, with one time; what is compressed already is stored."""
+    """All files in the order of their names, with one time; what is compressed already is stored.
+
+    Each goes when it is in: those of a large country are gigabytes.
+    """
     when = moment.timetuple()[:6]
     with zipfile.ZipFile(target, "w", allowZip64=True) as archive:
         for path in _reading_order(work.iterdir()):
@@ -215,6 +220,7 @@ def _pack(work: Path, target: Path, moment: datetime) -> None:
                     # The same format from ISA-L, which shrinks the large JSON files more in a quarter of the time.
                     sink._compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)  # type: ignore[attr-defined]
                 shutil.copyfileobj(source, sink, _BLOCK)
+            path.unlink()
 
 
 def _reading_order(paths: Iterable[Path]) -> list[Path]:

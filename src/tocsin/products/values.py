@@ -7,20 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import polars as pl
 
 from tocsin.core.words import VICTIM_LIKE, Role
 from tocsin.reference.warnings import BIT
 
+from .changes import KEY, Changes, dictionaries
 from .observations import chunks
 from .order import home_codes
 
-KEY = ("kind", "value", "role")
 _VICTIMS = [role.value for role in VICTIM_LIKE]
 TOP = 10
 
@@ -67,6 +66,10 @@ _NEVER_BLOCKED = (
     "own-address", "phishing-exercise", "health", "company", "contact-address",
 )  # fmt: skip
 _HOSTILE = ["ATTACKER_INFRA", "COMPROMISED_THIRD_PARTY"]
+_MOST_WORDS = 200_000
+"""Families and networks that are counted at a time."""
+_COMPACTED = 8
+"""So many times the cap of details are gathered before those that will not be shown are dropped."""
 _DAYS = 31
 _DAY = 86_400_000_000
 _DAYS_BEFORE = 200_000
@@ -93,7 +96,8 @@ _DETAILS = (
 
 
 def _roles() -> pl.Enum:
-    return pl.Enum([role.value for role in Role])
+    """In the order of their names, as everywhere that values are listed."""
+    return pl.Enum(sorted(role.value for role in Role))
 
 
 def _sightings() -> pl.Expr:
@@ -110,7 +114,11 @@ def warned(value: Value) -> list[str]:
 
 
 class Figures:
-    """What a share says in figures, gathered frame by frame in one pass over its rows."""
+    """What a share says in figures, gathered frame by frame in one pass over its rows.
+
+    The rows come in a share's order, by kind and value. What is held does not grow with them: a value is done when the
+    next one comes, and of words without end the most frequent stay. `changes` hears of every distinct value.
+    """
 
     def __init__(
         self,
@@ -118,11 +126,12 @@ class Figures:
         cap: int,
         misp_batches: frozenset[int] | None = None,
         grades: Mapping[int, str] | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self.home = sorted(home_codes(country))
         self.cap = cap
         self.misp_batches = misp_batches
-        self._shown = _Newest(cap, grades)
+        self._shown = _Newest(cap, grades, changes)
         self._exportable = self._shown if misp_batches is None else _Newest(cap, grades)
         self._rows = self._sightings = self._aimed_from_abroad = 0
         self._spans: list[tuple[object, object]] = []
@@ -166,6 +175,16 @@ class Figures:
         for word, rows, seen in frame.group_by(frame.columns[0]).agg(pl.len(), _sightings()).iter_rows():
             found[word, 0] += rows
             found[word, 1] += seen
+        if len(found) > 2 * _MOST_WORDS:  # What is dropped and returns is counted from then on.
+            rare = sorted((word for word, which in found if not which), key=lambda word: found[word, 0])
+            for word in rare[: len(rare) // 2]:
+                del found[word, 0], found[word, 1]
+
+    @property
+    def held(self) -> int:
+        """Rows and words that are held."""
+        gathered = self._shown.held + (0 if self._exportable is self._shown else self._exportable.held)
+        return gathered + sum(len(each) for each in self._counts.values())
 
     def values(self) -> Values:
         """Distinct (kind, value, role), newest day first, then most seen, at most the cap."""
@@ -175,25 +194,9 @@ class Figures:
         """The same, only of the batches that may go to MISP."""
         return self._exportable.values()
 
-    def seen(self) -> pl.DataFrame:
-        """Every distinct (kind, value, role) with its sightings."""
-        return self._shown.counted().select(*KEY, "sightings")
-
     def summary(self) -> dict[str, object]:
         """The figures of a report: totals, and rows by role, type, malware, network, day and offence."""
-        here, role = pl.col("here"), pl.col("role")
-        # How many (kind, value); equal ones are neighbours, so that their runs are counted.
-        run = pl.col("kind").rle_id() + pl.col("value").rle_id()
-        values, affected, hostile = (
-            self._shown.counted()
-            .select("here", "role", run=run)
-            .select(
-                pl.col("run").n_unique(),
-                pl.col("run").filter(here & role.is_in(_VICTIMS)).n_unique().alias("affected"),
-                pl.col("run").filter(here & role.is_in(_HOSTILE)).n_unique().alias("hostile"),
-            )
-            .row(0)
-        )
+        values, affected, hostile = self._shown.distinct()
         firsts = [first for first, _ in self._spans if isinstance(first, datetime)]
         lasts = [last for _, last in self._spans if isinstance(last, datetime)]
         found: dict[str, object] = {
@@ -237,26 +240,27 @@ class Figures:
 
 
 class _Newest:
-    """The distinct values of all frames, and the details of those that will be shown."""
+    """The distinct values of all frames in numbers, and the details of those that will be shown.
 
-    def __init__(self, cap: int, grades: Mapping[int, str] | None) -> None:
+    The last value of a frame stays open, because the next frame may go on with it.
+    """
+
+    def __init__(self, cap: int, grades: Mapping[int, str] | None, changes: Changes | None = None) -> None:
         self.cap = cap
         self.grades = grades or {}
-        self._counted: list[pl.DataFrame] = []
+        self._changes = changes
+        self._open = pl.DataFrame()
+        self._total = self._distinct = self._affected = self._hostile = 0
         self._details: list[pl.DataFrame] = []
-        self._is_merged = False
         self._values: Values | None = None
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take rows into account; equal values are neighbours, as a share gives them.
-
-        Numbering the runs of equal values costs a tenth of comparing texts. Where equal values are no neighbours,
-        their runs are put together at the end, as those that lie across two frames are.
-        """
+        """Take rows into account; they go on in the order of those before."""
         if not frame.height:
             return
+        # Numbering the runs of equal values costs a tenth of comparing texts.
         keys = frame.select(
-            run=pl.col("kind").cast(pl.String).rle_id().cast(pl.Int64) + pl.col("value").rle_id(),
+            run=_runs(),
             role=pl.col("role").cast(_roles()).to_physical().cast(pl.Int64).fill_null(63),
             last=pl.col("last_at").to_physical().fill_null(_NEVER),
             count=pl.col("count").fill_null(1),
@@ -269,44 +273,94 @@ class _Newest:
         last = np.maximum.reduceat(keys["last"].to_numpy()[order], starts)
         sightings = np.add.reduceat(keys["count"].to_numpy()[order], starts)
         counted = _plain(frame.select(KEY)[order[starts]]).with_columns(
-            pl.Series("last_at", last),
             pl.Series("sightings", sightings),
             pl.Series("here", np.logical_or.reduceat(keys["here"].to_numpy()[order], starts)),
         )
-        chosen = np.zeros(len(starts), bool)
+        run = key[order[starts]] // 64
+        # What may lie across the border of two frames is taken whatever it counts here.
+        chosen = (run == run[0]) | (run == run[-1])
         chosen[_first_of(last // _DAY + _DAYS_BEFORE, sightings, self.cap)] = True
-        self._counted.append(counted)
         self._details.append(_details(frame[order[chosen[group]]], self.grades))
-        self._is_merged = len(self._counted) == 1 and _is_ordered(counted)
+        self._go_on(counted, int(np.searchsorted(run, run[0], "right")), int(np.searchsorted(run, run[-1])))
+        if sum(part.height for part in self._details) > _COMPACTED * self.cap:
+            self._compact()
 
-    def counted(self) -> pl.DataFrame:
-        """Each distinct value once; a value may lie across the border of two frames."""
-        if not self._counted:
-            schema: dict[str, Any] = {
-                **dict.fromkeys(KEY, pl.String),
-                "last_at": pl.Int64,
-                "sightings": pl.Int64,
-                "here": pl.Boolean,
-            }
-            return pl.DataFrame(schema=schema)
-        if not self._is_merged:
-            joined = pl.concat(self._counted).group_by(KEY, maintain_order=True)
-            self._counted = [joined.agg(pl.col("last_at").max(), pl.col("sightings").sum(), pl.col("here").any())]
-            self._is_merged = True
-        return self._counted[0]
+    def _go_on(self, counted: pl.DataFrame, first_end: int, last_start: int) -> None:
+        """The distinct values of a frame after those of the frames before; the last one stays open."""
+        if self._open.height:
+            before, now = (each.row(place)[:2] for each, place in ((self._open, -1), (counted, 0)))
+            if before == now:
+                same = pl.concat([self._open, counted[:first_end]]).group_by(KEY)
+                same_value = same.agg(pl.col("sightings").sum(), pl.col("here").any()).sort("role", nulls_last=True)
+                counted = pl.concat([same_value, counted[first_end:]])
+                last_start = 0 if last_start == 0 else last_start + same_value.height - first_end
+            else:
+                counted = pl.concat([self._open, counted])
+                last_start += self._open.height
+        if not _is_ordered(counted):
+            raise ValueError("the rows of a share come by kind and value")
+        self._done(counted[:last_start])
+        self._open = counted[last_start:]
+
+    def _done(self, counted: pl.DataFrame) -> None:
+        """Count values of which no more rows will come."""
+        if not counted.height:
+            return
+        here, role, run = pl.col("here"), pl.col("role"), pl.col("run")
+        distinct, affected, hostile = (
+            counted.select("here", "role", run=_runs())
+            .select(
+                run.n_unique(),
+                run.filter(here & role.is_in(_VICTIMS)).n_unique().alias("affected"),
+                run.filter(here & role.is_in(_HOSTILE)).n_unique().alias("hostile"),
+            )
+            .row(0)
+        )
+        self._total += counted.height
+        self._distinct += distinct
+        self._affected += affected
+        self._hostile += hostile
+        if self._changes is not None:
+            self._changes.add(counted.select(*KEY, "sightings"))
+
+    def _end(self) -> None:
+        self._done(self._open)
+        self._open = self._open.clear()
+
+    @property
+    def held(self) -> int:
+        return self._open.height + sum(part.height for part in self._details)
+
+    def distinct(self) -> tuple[int, int, int]:
+        """Distinct values, and the affected and the hostile ones in the country; no more rows come."""
+        self._end()
+        return self._distinct, self._affected, self._hostile
 
     def values(self) -> Values:
+        """What is shown; no more rows come."""
         if self._values is None:
+            self._end()
             self._values = self._newest() if self._details else Values((), 0)
         return self._values
 
+    def _compact(self) -> None:
+        """Drop the details that will not be shown, but for those of the open value."""
+        found = _ordered(_together(self._details))
+        kind, value = self._open.row(0)[:2]
+        is_open = (pl.col("kind") == kind) & (pl.col("value") == value)
+        self._details = [pl.concat([_newest_first(found.filter(~is_open)).head(self.cap), found.filter(is_open)])]
+
     def _newest(self) -> Values:
         found = self._details[0] if len(self._details) == 1 else _together(self._details)
-        words = (pl.col("types").list.sort(), pl.col("malware").list.sort().list.head(5), pl.col("grades").list.sort())
-        shown = _newest_first(found.sort(KEY).with_columns(*words).select(*KEY, *_DETAILS)).head(self.cap)
+        shown = _newest_first(_ordered(found)).head(self.cap)
         # Moments as text: the only form in which they leave, and thousands at once cost less than one by one.
         shown = shown.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
-        return Values(tuple(_dictionaries(shown)), self.counted().height)  # type: ignore[arg-type]
+        return Values(tuple(dictionaries(shown)), self._total)  # type: ignore[arg-type]
+
+
+def _runs() -> pl.Expr:
+    """The number of each run of equal (kind, value)."""
+    return pl.col("kind").cast(pl.String).rle_id().cast(pl.Int64) + pl.col("value").rle_id()
 
 
 def _details(frame: pl.DataFrame, grades: Mapping[int, str]) -> pl.DataFrame:
@@ -349,6 +403,12 @@ def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
     )
 
 
+def _ordered(found: pl.DataFrame) -> pl.DataFrame:
+    """Values by their names, their words in order and no more of them than are shown."""
+    words = (pl.col("types").list.sort(), pl.col("malware").list.sort().list.head(5), pl.col("grades").list.sort())
+    return found.sort(KEY).with_columns(*words).select(*KEY, *_DETAILS)
+
+
 def _first_of(days: npt.NDArray[np.int64], sightings: npt.NDArray[np.int64], cap: int) -> npt.NDArray[np.intp]:
     """Places of the newest and most seen, at most the cap; of equals the first ones."""
     score = (days.clip(0, (1 << 20) - 1) << 43) + sightings.clip(0, (1 << 43) - 1)
@@ -360,11 +420,10 @@ def _first_of(days: npt.NDArray[np.int64], sightings: npt.NDArray[np.int64], cap
 
 
 def _is_ordered(counted: pl.DataFrame) -> bool:
-    """Whether no value returns after another one: every kind is one run, and values rise within it."""
+    """Whether kinds rise, and values within a kind."""
     kind, value = pl.col("kind"), pl.col("value")
-    falls = (value < value.shift()) & (kind == kind.shift())
-    runs, kinds, fall = counted.select(runs=kind.rle_id().max() + 1, kinds=kind.n_unique(), fall=falls.any()).row(0)
-    return bool(runs == kinds and not fall)
+    falls = (kind < kind.shift()) | ((kind == kind.shift()) & (value < value.shift()))
+    return not counted.select(falls.any()).item()
 
 
 def _among(frame: pl.DataFrame, name: str, words: list[str]) -> pl.Expr:
@@ -391,9 +450,15 @@ def _newest_first(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def gathered(frames: Iterable[pl.DataFrame], country: str, cap: int, batches: frozenset[int] | None = None) -> Figures:
+def gathered(
+    frames: Iterable[pl.DataFrame],
+    country: str,
+    cap: int,
+    batches: frozenset[int] | None = None,
+    changes: Changes | None = None,
+) -> Figures:
     """The figures of these frames."""
-    figures = Figures(country, cap, batches)
+    figures = Figures(country, cap, batches, changes=changes)
     for frame in frames:
         figures.add(frame)
     return figures
@@ -402,44 +467,3 @@ def gathered(frames: Iterable[pl.DataFrame], country: str, cap: int, batches: fr
 def distinct_values(share: Path, cap: int, batches: frozenset[int] | None = None) -> Values:
     """Distinct values of a share as a file; only of some batches if given."""
     return gathered(chunks(share), "", cap, batches).exportable()
-
-
-def difference(now: pl.DataFrame, previous: Path | None, cap: int) -> dict[str, object]:
-    """Values that are new, gone or continuing since the previous package's Parquet file, counted in full.
-
-    `now` is every distinct value with its sightings. Lists hold at most `cap` values, the most seen first; without a
-    previous package every value is new.
-    """
-    if previous is None:
-        before = now.clear()
-        new, gone, kept = now, before, before
-    else:
-        before = _seen(previous)
-        new = now.join(before, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
-        gone = before.join(now, on=KEY, how="anti", nulls_equal=True, maintain_order="left")
-        kept = now.join(before, on=KEY, how="semi", nulls_equal=True, maintain_order="left")
-    return {
-        "counts": {"new": new.height, "gone": gone.height, "continuing": now.height - new.height},
-        "new": _listed(new, cap),
-        "gone": _listed(gone, cap),
-        "continuing": _listed(kept, cap),
-    }
-
-
-def _seen(path: Path) -> pl.DataFrame:
-    return (
-        pl.scan_parquet(path)
-        .group_by(KEY, maintain_order=True)
-        .agg(sightings=pl.col("count").fill_null(1).sum())
-        .collect()
-    )
-
-
-def _dictionaries(table: pl.DataFrame) -> list[dict[str, object]]:
-    """Rows of texts and numbers, by way of JSON: half the cost of Polars' own dictionaries."""
-    return orjson.loads(table.write_json())  # type: ignore[no-any-return]
-
-
-def _listed(table: pl.DataFrame, cap: int) -> dict[str, object]:
-    shown = table.sort("sightings", descending=True, maintain_order=True).head(cap)
-    return {"values": _dictionaries(shown), "left_out": table.height - shown.height}

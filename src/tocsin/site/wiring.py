@@ -23,7 +23,7 @@ from tocsin.centre.reach import chasing
 from tocsin.centre.recall import corrections, remaking, reslicing
 from tocsin.centre.recall import services as recall
 from tocsin.centre.redaction import services as redaction
-from tocsin.centre.release import ahead, orders
+from tocsin.centre.release import ahead, orders, workplace
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
@@ -77,6 +77,7 @@ def begin() -> None:
     """What a worker does once before it asks for work; without a database it is done at the first tick."""
     try:
         process.sweep_ended()
+        workplace.sweep_left()
     except Exception as error:
         if fault_of(error) is None:
             raise
@@ -87,6 +88,7 @@ def tick(now: datetime) -> None:
     """What the clock sets off: feeds that are due, housekeeping, tables nobody came back to, terms, the log of acts."""
     pending.sweep(now.timestamp())  # Files carry moments of the machine's clock.
     process.sweep_ended()
+    workplace.sweep_left()
     now = clock.note(now)
     feeds.tick(now)
     lake.tick(now)

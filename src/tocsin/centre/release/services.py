@@ -5,11 +5,8 @@ Rows come through the gate of each country's bureau; the label is derived from t
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -39,7 +36,7 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import SigningKey, load_or_make
 from tocsin.handling import HandlingSet, narrowest, retention
 from tocsin.handling.sets import PAP
-from tocsin.lake import buckets
+from tocsin.lake import buckets, side_process
 from tocsin.lake.engine import EMBEDDED
 from tocsin.lake.questions.shares import Share, deal_shares, joined_shares, spread_shares
 from tocsin.lake.scope import Batches, Scope, Snapshot
@@ -49,7 +46,7 @@ from tocsin.products.order import Centre, Label, Order, Previous
 from tocsin.reference import addresses
 from tocsin.reference.countries import country
 
-from . import archives
+from . import archives, workplace
 from .models import Fetch, Package
 from .selectors import batches_of, given_out, viewer_of_country
 
@@ -60,7 +57,6 @@ PURPOSE = "PROTECT"
 REVIEW_MONTHS = 6
 _MANY_ROWS = 300_000
 _MANY_BYTES = 16 << 20
-_OBJECTS_BETWEEN_SEARCHES = 200_000
 _ATTEMPTS = 5
 _PATIENCE_SECONDS = 5
 _NAMESPACE = uuid.UUID("c4d7a9a2-8a4e-5b0e-9f43-2a3b6c1d9e80")
@@ -88,11 +84,8 @@ def make_packages(
     if not codes:
         return []
     installation: Any = settings.INSTALLATION
-    store = installation.store_folder
     key = load_or_make(installation.keys_folder, installation.organisation)
-    store.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".packages-", dir=store))
-    try:
+    with workplace.held() as work:
         handling = _handling_of_batches(arrived_from, arrived_until)
         scopes = {code: _scope(code, Batches(handling), at) for code in codes}
 
@@ -110,12 +103,10 @@ def make_packages(
             if made is not None:
                 share = shares[order.country]
                 make = partial(made_in, share)
-                packages.append(_registered(made, order, make, share.batches, store, by, at))
+                packages.append(_registered(made, order, make, share.batches, installation.store_folder, by, at))
             if progress is not None:
                 progress(len(packages), len(codes), order.country)
         return packages
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def request_packages(
@@ -133,6 +124,7 @@ def request_packages(
         "arrived_from": arrived_from.isoformat(),
         "arrived_until": arrived_until.isoformat(),
         "by": by.pk,
+        "requested_at": at.isoformat(),
     }
     subject = ",".join(codes) if len(codes) < 20 else f"{len(codes)} countries"
     with transaction.atomic():
@@ -143,6 +135,15 @@ def request_packages(
 def run_job(claim: jobs.Claim) -> None:
     """What a worker does for a job of kind MAKE."""
     payload = claim.payload
+    arrived_from, arrived_until = (datetime.fromisoformat(payload[name]) for name in ("arrived_from", "arrived_until"))
+    # Of a worker that was killed, or whose disk was full, what it had made stands: nobody gets the same twice.
+    requested_at = payload.get("requested_at", "9999-01-01T00:00:00+00:00")
+    made = Package.objects.filter(
+        arrived_from=arrived_from, arrived_until=arrived_until, created_by=payload["by"],
+        created_at__gte=datetime.fromisoformat(requested_at),
+    )  # fmt: skip
+    done_before = set(made.values_list("country", flat=True))
+    countries = [code for code in payload["countries"] if code not in done_before]
 
     renewed_at = datetime.now(UTC)
 
@@ -151,12 +152,12 @@ def run_job(claim: jobs.Claim) -> None:
         if datetime.now(UTC) - renewed_at < jobs.LEASE / 6:
             return
         renewed_at = datetime.now(UTC)
-        jobs.renew(claim, datetime.now(UTC), done=done, total=total)
+        jobs.renew(claim, datetime.now(UTC), done=len(done_before) + done, total=len(done_before) + total)
 
     make_packages(
-        payload["countries"],
-        datetime.fromisoformat(payload["arrived_from"]),
-        datetime.fromisoformat(payload["arrived_until"]),
+        countries,
+        arrived_from,
+        arrived_until,
         Person.objects.filter(pk=payload["by"]).first(),
         datetime.now(UTC),
         keep,
@@ -332,8 +333,7 @@ def _dealt(
     # Every so many-th file: neighbours are of one day and of like size.
     files = [found for start in range(processes) if (found := snapshot.files[start::processes])]
     context = multiprocessing.get_context("spawn")
-    told = buckets.mounts()
-    with _one_thread_each(), ProcessPoolExecutor(len(files), context, buckets.mount, told) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(len(files), context, side_process.begin, (buckets.mounts(),)) as pool:
         dealing = [
             pool.submit(deal_shares, replace(snapshot, files=some, engine=EMBEDDED), scopes, codes, folder / str(place))
             for place, some in enumerate(files)
@@ -355,9 +355,8 @@ def _all_made(
         yield from ((make(shares[order.country], order), order) for order in ordered)
         return
     with _one_thread_each():
-        # Thousands of small objects for each package, none of them in a circle: looking for circles is in vain.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, gc.set_threshold, (_OBJECTS_BETWEEN_SEARCHES,)) as pool:
+        with ProcessPoolExecutor(processes, context, side_process.begin) as pool:
             waiting = {pool.submit(make, shares[order.country], order): order for order in ordered}
             while waiting:
                 done, _ = wait(waiting, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)

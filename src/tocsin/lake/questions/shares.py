@@ -11,12 +11,11 @@ numbers; a share is read from its runs in bounded pieces, sorted. Nobody else's 
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -26,49 +25,24 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from tocsin.core.observations import NAMES, SCHEMA
 from tocsin.lake import parquet
 from tocsin.lake.engine import silent
 from tocsin.lake.keys import Keys
 from tocsin.lake.questions.gate import Gate
+from tocsin.lake.questions.pieces import in_order
+from tocsin.lake.questions.runs import CODED, COLUMNS, COUNTRY_COLUMNS, NUMBERS, Part, words_in, written
 from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.reference.members import territories
-
-DROPPED = ("ipv4", "ipv6", "peer_ipv4")
-"""Columns that only serve the lake's own look-ups."""
-COLUMNS = tuple(name for name in NAMES if name not in DROPPED)
-COUNTRY_COLUMNS = tuple(name for name in COLUMNS if name == "country" or name.endswith("_country"))
-CODED = (
-    "kind", "role", "type", "offence", "malware", "actor", "severity", "country_basis", "protocol", "peer_role",
-    *COUNTRY_COLUMNS,
-)  # fmt: skip
-"""Columns of few words: they travel through the runs as numbers."""
 
 CHUNK_ROWS = 400_000
 """Rows read, and written as one run, at a time; a row group of a file is read whole."""
 TASKS_FOR_EACH = 2
 """Tasks for each of an engine's places: one that takes long holds the others up less."""
 PIECE_ROWS = 250_000
-"""Rows of a share held at a time while it is read back."""
-_HELD_PIECES = 2
-"""A share of up to this many pieces is sorted in memory; a larger one is parted on disk first."""
+"""Rows of a share that are given at a time while it is read back."""
 _GATE_COLUMNS = frozenset({"batch", "role", "country", "target_country", "peer", "peer_role", "peer_country"})
 """Columns that the gate looks at, empty or not."""
-_KEYS = ("kind", "value", "batch", "position")
 _PACKAGE = "_package"
-_BUFFER_BYTES = 1 << 20
-"""A run is thousands of small buffers; written one by one they cost twice as much."""
-_NUMBERS = "numbers.arrow"
-"""Beside the runs of a pass whose shares were joined with those of another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words of each coded column, by number. One object for all shares of a pass."""
-
-    columns: Mapping[str, pl.Enum]
-    empty: pl.DataFrame
-    """No rows of a share: the columns and their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,51 +52,13 @@ class Share:
     country: str
     rows: int
     batches: frozenset[int]
-    parts: tuple[tuple[Path, int, int], ...]
-    """Run, number of the record batch in it, rows."""
+    parts: tuple[Part, ...]
     words: Path
 
     def pieces(self, rows: int = 0) -> Iterator[pl.DataFrame]:
         """All rows by kind, value, batch and position, a bounded number at a time; at least one frame."""
-        rows = rows or PIECE_ROWS
-        words = _words_in(self.words)
-        if not self.rows:
-            yield words.empty
-            return
-        if self.rows <= rows * _HELD_PIECES:
-            frame = _read(self.parts, COLUMNS, words)
-            order = _order(frame)
-            for start in range(0, self.rows, rows):
-                yield _picked(frame, order[start : start + rows], words)
-            return
-        yield from self._parted(rows, words)
-
-    def _parted(self, rows: int, words: Words) -> Iterator[pl.DataFrame]:
-        """The pieces of a large share: rows are parted on disk by the piece that their keys put them into, then each
-        piece is sorted by itself. Nothing is read more than twice."""
-        keys = _read(self.parts, _KEYS, words)
-        place = np.empty(self.rows, np.uint32)
-        place[_order(keys)] = np.arange(self.rows, dtype=np.uint32)
-        del keys
-        folder = self.words.with_name(f"{self.country}.pieces")
-        folder.mkdir(exist_ok=True)
-        parts: defaultdict[int, list[tuple[Path, int, int]]] = defaultdict(list)
-        places: defaultdict[int, list[npt.NDArray[np.uint32]]] = defaultdict(list)
-        start = 0
-        for run, (path, number, height) in enumerate(self.parts):
-            here = place[start : start + height]
-            start += height
-            order = np.argsort((here // rows).astype(np.uint16), kind="stable").astype(np.uint32)
-            here = here[order]
-            frame = pl.DataFrame(pa.Table.from_batches([_batch(path, number)]))[order]
-            target = folder / f"{run:05d}.arrow"
-            for piece, batch, first, end in _written(target, frame, here // rows):
-                parts[piece].append((target, batch, end - first))
-                places[piece].append(here[first:end])
-        for piece in sorted(parts):
-            frame = _read(parts.pop(piece), COLUMNS, words)
-            yield _picked(frame, np.argsort(np.concatenate(places.pop(piece))).astype(np.uint32), words)
-        shutil.rmtree(folder)
+        folder = self.words.with_name(f"{self.country}-{secrets.token_hex(4)}.pieces")
+        yield from in_order(self.parts, rows or PIECE_ROWS, words_in(self.words), folder)
 
     def write_parquet(self, path: Path) -> Path:
         """The share as one file, for who wants it whole."""
@@ -190,7 +126,7 @@ def joined_shares(dealt: Sequence[Mapping[str, Share]], folder: Path) -> dict[st
     for path in dict.fromkeys(share.words for shares in dealt for share in shares.values()):
         words = pl.read_ipc(path)
         numbers = {name: pl.Series(_numbers(words[name][0], known)) for name, known in common.items()}
-        pl.DataFrame({name: [series] for name, series in numbers.items()}).write_ipc(path.with_name(_NUMBERS))
+        pl.DataFrame({name: [series] for name, series in numbers.items()}).write_ipc(path.with_name(NUMBERS))
     target = folder / "words.arrow"
     pl.DataFrame(
         {name: [list(known)] for name, known in common.items()}, schema=dict.fromkeys(CODED, pl.List(pl.String))
@@ -304,7 +240,7 @@ class _Runs:
         self.folder = folder
         self.gate = gate
         self.coding = coding
-        self.parts: defaultdict[int, list[tuple[Path, int, int]]] = defaultdict(list)
+        self.parts: defaultdict[int, list[Part]] = defaultdict(list)
         self.rows: defaultdict[int, int] = defaultdict(int)
         self._waiting: list[pl.DataFrame] = []
         self._waiting_rows = 0
@@ -357,110 +293,11 @@ class _Runs:
         frame = frame.drop(_PACKAGE, *(name for name in frame.columns if frame[name].null_count() == frame.height))
         path = self.folder / f"run-{self._runs:05d}.arrow"
         self._runs += 1
-        for package, number, start, end in _written(path, frame, packages):
-            self.parts[package].append((path, number, end - start))
-            self.rows[package] += end - start
+        for package, part in written(path, frame, packages):
+            self.parts[package].append(part)
+            self.rows[package] += part.rows
 
 
 def _grouped(frames: list[pl.DataFrame]) -> pl.DataFrame:
     frame = pl.concat(frames, how="diagonal_relaxed", rechunk=True)
     return frame[np.argsort(frame[_PACKAGE].to_numpy(), kind="stable").astype(np.uint32)]
-
-
-def _written(
-    path: Path, frame: pl.DataFrame, groups: npt.NDArray[np.integer[Any]]
-) -> Iterator[tuple[int, int, int, int]]:
-    """Write rows that are in the order of their groups: group, number of its record batch, first row and end."""
-    whole = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
-    starts = np.flatnonzero(np.diff(groups.astype(np.int64), prepend=-1))
-    ends = np.append(starts[1:], len(groups))
-    # Threads cost more than they save where a record batch holds a few thousand rows. Nothing is compressed: runs live
-    # for minutes, are read once, and compressing them would cost a quarter of dealing them out.
-    with (
-        pa.output_stream(path, buffer_size=_BUFFER_BYTES) as sink,
-        pa.ipc.new_file(sink, whole.schema, options=pa.ipc.IpcWriteOptions(use_threads=False)) as writer,
-    ):
-        for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-            writer.write_batch(whole.slice(start, end - start))
-            yield int(groups[start]), number, start, end
-
-
-def _read(parts: Sequence[tuple[Path, int, int]], columns: Sequence[str], words: Words) -> pl.DataFrame:
-    """The rows of these record batches, with words instead of numbers. Columns without any are left out, keys apart."""
-    # Arrow puts the pieces of a column together, and widens numbers where runs differ; a frame of each record batch
-    # would cost many times its rows.
-    batches = [_batch(path, number, columns) for path, number, _ in parts]
-    table = pa.concat_tables((pa.Table.from_batches([batch]) for batch in batches), promote_options="permissive")
-    frame = pl.DataFrame(table.combine_chunks())
-    frame = frame.with_columns(pl.col(name).cat.to(words.columns[name]) for name in CODED if name in frame.columns)
-    return pl.concat([words.empty[list(_KEYS)], frame], how="diagonal")
-
-
-def _picked(frame: pl.DataFrame, order: npt.NDArray[np.uint32], words: Words) -> pl.DataFrame:
-    """Rows in this order, with all columns of a share."""
-    return pl.concat([words.empty, frame[order]], how="diagonal")
-
-
-def _order(frame: pl.DataFrame) -> npt.NDArray[np.uint32]:
-    """Places of the rows by kind, value, batch and position; sorting numbers is many times cheaper than rows."""
-    kinds = frame["kind"].dtype
-    assert isinstance(kinds, pl.Enum)
-    words = kinds.categories
-    rank = np.zeros(len(words) + 1, np.uint64)
-    rank[words.arg_sort().to_numpy()] = np.arange(len(words), dtype=np.uint64)
-    kind = rank[frame["kind"].to_physical().fill_null(len(words)).to_numpy()]
-    value = frame["value"].rank("dense").fill_null(0).to_numpy().astype(np.uint64)
-    order = np.arange(frame.height, dtype=np.uint32)
-    for numbers in (frame["position"].to_numpy(), frame["batch"].to_numpy(), value, kind):
-        order = _sorted(order, numbers.astype(np.uint64))
-    return order
-
-
-def _sorted(order: npt.NDArray[np.uint32], numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
-    """The order, now by these numbers first. Sorting sixteen bits at a time costs a quarter of comparing numbers."""
-    highest = int(numbers.max(initial=0))
-    for shift in range(0, highest.bit_length(), 16):
-        digits = (numbers >> np.uint64(shift)).astype(np.uint16)
-        order = order[np.argsort(digits[order], kind="stable")]
-    return order
-
-
-class _Run(NamedTuple):
-    reader: pa.ipc.RecordBatchFileReader
-    places: dict[str, int]
-    """Place of each column in it."""
-    numbers: Mapping[str, pa.Array]
-    """By column: the number in the shares' words for each number in this run, where they differ."""
-
-
-def _batch(path: Path, number: int, columns: Sequence[str] = COLUMNS) -> pa.RecordBatch:
-    """A record batch of a run, its words under the numbers that the share knows."""
-    run = _run(path)
-    batch = run.reader.get_batch(number)
-    if len(columns) < len(COLUMNS):
-        batch = batch.select([name for name in columns if name in run.places])
-    for name, numbers in run.numbers.items():
-        if name in run.places and name in columns:
-            batch = batch.set_column(batch.schema.get_field_index(name), name, numbers.take(batch.column(name)))
-    return batch
-
-
-@lru_cache(maxsize=256)
-def _run(path: Path) -> _Run:
-    reader = pa.ipc.open_file(pa.OSFile(str(path), "rb"), options=pa.ipc.IpcReadOptions(use_threads=False))
-    places = {name: place for place, name in enumerate(reader.schema.names)}
-    return _Run(reader, places, _numbers_in(path.with_name(_NUMBERS)))
-
-
-@lru_cache(maxsize=64)
-def _numbers_in(path: Path) -> Mapping[str, pa.Array]:
-    if not path.exists():
-        return {}
-    return {column.name: column[0].to_arrow() for column in pl.read_ipc(path)}
-
-
-@lru_cache(maxsize=1)
-def _words_in(path: Path) -> Words:
-    table = pl.read_ipc(path)
-    columns = {name: pl.Enum(table[name][0]) for name in CODED}
-    return Words(columns, pl.DataFrame(schema={name: columns.get(name, SCHEMA[name]) for name in COLUMNS}))
