@@ -227,37 +227,47 @@ def _write_rows(joint: Reading, members: Sequence[Member]) -> None:
 
 def _normalised(drafts: Sequence[_Draft], context: Context) -> list[pl.DataFrame]:
     """The observations of all, each with its batch; what each counts is noted at its member."""
-    frames = [
-        draft.rows.frame.with_columns(
-            pl.lit(place, dtype=pl.Int32).alias(PART),
-            pl.lit(draft.member.order.received_at).dt.cast_time_unit("us").alias(RECEIVED),
-        )
-        for place, draft in enumerate(drafts)
-    ]
+    heights = [draft.rows.frame.height for draft in drafts]
+    received = pl.Series([draft.member.order.received_at for draft in drafts]).dt.cast_time_unit("us")
+    part = np.repeat(np.arange(len(drafts), dtype=np.int32), heights)
+    frame = pl.concat([draft.rows.frame for draft in drafts], how="diagonal")
+    frame = frame.with_columns(pl.Series(PART, part), received.gather(part).alias(RECEIVED))
     context = dataclasses.replace(context, profile=drafts[0].member.order.profile)
-    done = normalise(dataclasses.replace(drafts[0].rows, frame=pl.concat(frames, how="diagonal")), context)
+    done = normalise(dataclasses.replace(drafts[0].rows, frame=frame), context)
     assert done.parts is not None
-    for draft in drafts:
-        draft.member.outcome.repeats = draft.rows.frame.height
+    for draft, height in zip(drafts, heights, strict=True):
+        draft.member.outcome.repeats = height
     if done.rejections.height:
         for (place,), refused in done.rejections.group_by(PART, maintain_order=True):
             member = drafts[int(str(place))].member
             member.keep_rejections(refused.select(list(REJECTION_SCHEMA)))
             member.outcome.repeats -= refused.height
-    by_part = done.frame.with_columns(done.parts).group_by(PART, maintain_order=True)
-    return [_noted(drafts[int(str(place))], frame.drop(PART)) for (place,), frame in by_part]
+    return [_noted(drafts, done.frame, done.parts)] if done.frame.height else []
 
 
-def _noted(draft: _Draft, frame: pl.DataFrame) -> pl.DataFrame:
-    member = draft.member
-    batch = member.batch(draft.rows.marking, draft.grade)
-    member.outcome.batches[batch - member.first_batch]["rows"] += frame.height
-    member.outcome.rows += frame.height
-    member.outcome.repeats -= frame.height
-    member.outcome.conflicts += frame.filter(pl.col("country_basis") == Basis.CONFLICT.value).height
-    member.countries.update(frame["country"].drop_nulls().unique())
-    member.roles = sorted(frame["role"].unique())
-    return files.narrow(frame).with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch"))
+def _noted(drafts: Sequence[_Draft], frame: pl.DataFrame, parts: pl.Series) -> pl.DataFrame:
+    """The rows with their batches; what there is of each draft is noted at its member."""
+    told = (
+        frame.lazy().select("role", "country", "country_basis", parts)
+        .group_by(PART).agg(
+            pl.len().alias("rows"),
+            (pl.col("country_basis") == Basis.CONFLICT.value).sum().alias("conflicts"),
+            pl.col("country").drop_nulls().unique(),
+            pl.col("role").unique().sort(),
+        ).collect()
+    )  # fmt: skip
+    batches = np.zeros(len(drafts), np.int64)
+    for place, rows, conflicts, countries, roles in told.sort(PART).iter_rows():
+        draft = drafts[place]
+        member = draft.member
+        batches[place] = batch = member.batch(draft.rows.marking, draft.grade)
+        member.outcome.batches[batch - member.first_batch]["rows"] += rows
+        member.outcome.rows += rows
+        member.outcome.repeats -= rows
+        member.outcome.conflicts += conflicts
+        member.countries.update(countries)
+        member.roles = roles
+    return files.narrow(frame).with_columns(pl.Series("batch", batches[parts.to_numpy()], dtype=pl.Int64))
 
 
 def _write_things(joint: Reading, members: Sequence[Member]) -> None:
