@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from tests import builders
 
+from tocsin.centre import rows
 from tocsin.centre.members.models import CountryStatus, Organisation, Person
-from tocsin.centre.questions import Question
+from tocsin.centre.questions import Act, Question
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -92,3 +93,47 @@ def test_a_question_that_cannot_be_told_apart_is_none():
         Question(lambda slug, name: Organisation.objects.filter(slug=slug, name=name), "same", "same")("a", "b")
     with pytest.raises(ValueError, match="no answer"):
         Question(lambda slug: Organisation.objects.none(), "slug")("here")
+
+
+def _begin(code: str, status: str, at: datetime):
+    return CountryStatus.objects.filter(code=code, from_at__lte=at).exclude(status=status), {"status": status}
+
+
+BEGIN = Act(_begin, "FR", "status", NOW)
+
+
+@pytest.mark.django_db
+def test_an_act_changes_what_its_query_set_would():
+    for code in ("FR", "DE"):
+        for days in (3, 2, -1):
+            CountryStatus.objects.create(
+                code=code, status="suspended", from_at=NOW - timedelta(days=days), reason="r", set_by="test"
+            )  # fmt: skip
+
+    def statuses():
+        return list(CountryStatus.objects.order_by("code", "from_at").values_list("code", "status"))
+
+    before = statuses()
+    with transaction.atomic():
+        found, values = _begin("FR", "active", NOW)
+        expected = found.update(**values)
+        after = statuses()
+        transaction.set_rollback(True)
+    assert statuses() == before != after
+    assert BEGIN("FR", "active", NOW) == expected == 2
+    assert statuses() == after
+    assert BEGIN("FR", "active", NOW) == 0
+    BEGIN.each([("FR", "restricted", NOW), ("DE", "active", NOW)])
+    assert [status for _, status in statuses()] == ["active"] * 2 + ["suspended"] + ["restricted"] * 2 + ["suspended"]
+
+
+@pytest.mark.django_db
+def test_rows_are_written_as_save_writes_them():
+    people = [builders.person(name, builders.bureau("FR"), "officer") for name in ("one", "two", "three")]
+    people[0].roles, people[0].name = ["analyst"], "Anna"
+    people[1].name = "Béa\x7f"
+    rows.update(Person, ["roles", "name"], people[:2])
+    found = {each.login: (each.roles, each.name) for each in Person.objects.all()}
+    assert found["one"] == (["analyst"], "Anna")
+    assert found["two"] == (["officer"], "Béa\x7f")
+    assert found["three"] == (["officer"], people[2].name)

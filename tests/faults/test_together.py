@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    made = Reader(wiring.KEEPERS, of_parts=wiring.OF_PARTS)
+    made = Reader(wiring.KEEPERS, of_parts=wiring.OF_PARTS, concerned=wiring.CONCERNED)
     made.sandbox = Sandbox("tests.faults.mad_reader", resident_bytes=1 << 30)
     yield made
     made.stop()
@@ -63,7 +63,9 @@ def facts(delivery: Delivery) -> dict[str, object]:
     source sent before."""
     said = {name: value for name, value in counted(delivery).items() if name not in {"files", "jobs"}}
     further = Job.objects.filter(subject=f"delivery:{delivery.pk}").exclude(kind="compare-versions")
-    return said | {"jobs": sorted(further.values_list("kind", flat=True))}
+    shared = Job.objects.filter(subject__startswith="deliveries:")
+    of_several = [job.kind for job in shared if delivery.pk in job.payload["deliveries"]]
+    return said | {"jobs": sorted([*further.values_list("kind", flat=True), *of_several])}
 
 
 def alone(reader: Reader, content: bytes, source: str) -> dict[str, object]:

@@ -1,38 +1,53 @@
-"""Questions to the database that every request puts: what they are in SQL is worked out once.
+"""Questions to the database that every request or delivery puts: what they are in SQL is worked out once.
 
 Django makes the SQL of a query set anew each time it is asked, which costs ten times what the answer of a small indexed
-question does. A question here is a query set with gaps; the answer is what the query set would have given.
+question does. A question here is a query set with gaps; the answer is what the query set would have given. An act is
+the same for what a query set changes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, connections
-from django.db.models import QuerySet
+from django.db.models import QuerySet, sql
 from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesListIterable, get_related_populators
 
 Row = TypeVar("Row")
 
 
-class _Made:
-    """A question as one kind of database understands it, and which of its parameters stand for what is asked with."""
+class _Said:
+    """Words of SQL, and which of their parameters stand for what is asked with."""
 
-    def __init__(self, asked: Any, examples: Sequence[Any]) -> None:
-        compiler = asked.query.get_compiler(connection=connections[connection.alias])
+    def __init__(self, compiler: Any, examples: Sequence[Any]) -> None:
         self.sql, parameters = compiler.as_sql()
         known = {_prepared(example): place for place, example in enumerate(examples)}
         if len(known) < len(examples):
             raise ValueError("examples must differ")
-        self.parameters = list(parameters)
-        self.gaps = [(at, known[value]) for at, value in enumerate(parameters) if value in known]
-        if {place for _, place in self.gaps} != set(range(len(examples))):
+        self._parameters = list(parameters)
+        self._gaps = [(at, known[value]) for at, value in enumerate(parameters) if value in known]
+        if {place for _, place in self._gaps} != set(range(len(examples))):
             raise ValueError("the question does not ask for each of its examples")
+
+    def filled(self, said: Sequence[Any]) -> list[Any]:
+        """The parameters, with these values in their gaps."""
+        parameters, values = self._parameters.copy(), [_prepared(each) for each in said]
+        for at, place in self._gaps:
+            parameters[at] = values[place]
+        return parameters
+
+
+class _Made(_Said):
+    """A question as one kind of database understands it."""
+
+    def __init__(self, asked: Any, examples: Sequence[Any]) -> None:
+        compiler = asked.query.get_compiler(connection=connections[connection.alias])
+        super().__init__(compiler, examples)
         converters = compiler.get_converters([each[0] for each in compiler.select])
         self._converted = partial(compiler.apply_converters, converters=converters) if converters else iter
         kinds: dict[Any, Any] = {
@@ -78,11 +93,8 @@ class Question(Generic[Row]):
     def __call__(self, *said: Any) -> list[Row]:
         """What the query set of these values holds at this moment."""
         made = self._made.get(connection.vendor) or self._make()
-        parameters, values = made.parameters.copy(), [_prepared(each) for each in said]
-        for at, place in made.gaps:
-            parameters[at] = values[place]
         with connection.cursor() as cursor:
-            cursor.execute(made.sql, parameters)
+            cursor.execute(made.sql, made.filled(said))
             found = cursor.fetchall()
         return made.rows(found)
 
@@ -98,6 +110,42 @@ class Question(Generic[Row]):
                     made = _Made(self._ask(*self._examples), self._examples)
                 except EmptyResultSet:
                     raise ValueError("the question has no answer, whatever is asked") from None
+                self._made[connection.vendor] = made
+        return made
+
+
+class Act:
+    """`ask` makes, of as many values as there are examples, the query set and what of it is changed to what."""
+
+    def __init__(
+        self, ask: Callable[..., tuple[QuerySet[Any, Any], Mapping[str, Any]]], *examples: str | int | bytes | date
+    ) -> None:
+        self._ask = ask
+        self._examples = examples
+        self._made: dict[str, _Said] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, *said: Any) -> int:
+        """Change it, and say how many rows were."""
+        made = self._made.get(connection.vendor) or self._make()
+        with connection.cursor() as cursor:
+            cursor.execute(made.sql, made.filled(said))
+            return int(cursor.rowcount)
+
+    def each(self, rows: Iterable[Sequence[Any]]) -> None:
+        """The same with the values of each row."""
+        made = self._made.get(connection.vendor) or self._make()
+        with connection.cursor() as cursor:
+            cursor.executemany(made.sql, [made.filled(said) for said in rows])
+
+    def _make(self) -> _Said:
+        with self._lock:
+            made = self._made.get(connection.vendor)
+            if made is None:
+                asked, values = self._ask(*self._examples)
+                query: Any = asked.query.chain(sql.UpdateQuery)
+                query.add_update_values(values)
+                made = _Said(query.get_compiler(connection=connections[connection.alias]), self._examples)
                 self._made[connection.vendor] = made
         return made
 

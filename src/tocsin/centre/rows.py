@@ -102,6 +102,21 @@ def copy_text(frame: pl.DataFrame) -> bytes:
     return ready.write_csv(include_header=False, separator="\t", null_value="\\N", quote_style="never").encode()
 
 
+def update(model: type[models.Model], names: Sequence[str], changed: Sequence[models.Model]) -> None:
+    """Write these fields of these rows, as `save` of each would, in one statement of SQL for all of them."""
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    quote = connection.ops.quote_name
+    key: Any = model._meta.pk
+    columns = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {columns} WHERE {quote(str(key.column))} = %s"  # noqa: S608
+    told = [
+        (*(field.get_db_prep_save(field.pre_save(each, False), connection) for field in fields), each.pk)
+        for each in changed
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(sql, told)
+
+
 def _is_plain(kind: pl.DataType) -> bool:
     return kind.is_integer() or kind in (pl.String, pl.Binary, pl.Boolean, pl.Date)
 

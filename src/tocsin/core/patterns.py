@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import polars as pl
+
 from .errors import InputError
 from .words import Kind
 
@@ -166,6 +168,23 @@ def single_comparisons(patterns: Iterable[str]) -> Iterator[tuple[Kind, str] | N
             yield None
         else:
             yield kind, parts[1]
+
+
+def single_columns(patterns: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The same as columns of kinds and of values, null where `single_comparisons` says None."""
+    parts = patterns.str.extract_groups(r"(?s)^(?<start>.*)'(?<value>[^'\\]*)'\]$").struct.unnest()
+    starts = parts["start"].unique().drop_nulls().to_list()
+    known = {}
+    for start in starts:
+        found = _START(start)
+        kind = kind_of(found[1].replace("'", "")) if found else Kind.OTHER
+        if kind is not Kind.OTHER:
+            known[start] = kind.value
+    if not known:
+        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(patterns))
+        return nothing, nothing
+    kinds = parts["start"].replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.String)
+    return kinds, pl.select(pl.when(kinds.is_not_null()).then(parts["value"])).to_series()
 
 
 def is_valid(pattern: str) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 SPACE = re.compile(rb"[ \t\r\n]*")
+OUTLINED_BYTES = 1 << 18
+"""So much of the beginning is looked at: who reads as much asks for an outline that is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def outline(head: bytes, limit_tokens: int = 20_000) -> Outline:
 
     Remembered for the last few samples, because every format asks for that of the same one.
     """
-    return _outline(head[: 1 << 18], limit_tokens)
+    return _outline(head[:OUTLINED_BYTES], limit_tokens)
 
 
 @lru_cache(maxsize=4)

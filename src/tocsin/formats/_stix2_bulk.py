@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from tocsin.core.patterns import single_comparisons
+from tocsin.core.patterns import single_columns, single_comparisons
 from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Thing, Things
 from tocsin.core.words import EventType, Kind
 from tocsin.formats._json import blank_colons
@@ -250,7 +250,7 @@ class Bulk:
             [None if one is None else str(one) for one in columns["confidence"]] if "confidence" in columns else None
         )
         stix = columns["pattern_type"] if "pattern_type" in columns else ["stix"] * len(names)
-        kinds, values = zip(*(one or (None, None) for one in single_comparisons(columns["pattern"])))
+        kinds, values = single_columns(pl.Series(columns["pattern"], dtype=pl.String))
         text = pl.String
         frame = pl.DataFrame(
             {

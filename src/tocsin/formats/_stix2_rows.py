@@ -151,9 +151,9 @@ class RowBatches:
             rows = batches.get(marking, ())
             columns = {name: values for name, values in zip(COLUMNS, zip(*rows)) if name == "position" or any(values)}
             parts = ([draft_frame(columns)] if rows else []) + frames.get(marking, [])
-            frame = (
-                parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal").sort("position", maintain_order=True)
-            )
+            frame = parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
+            if not frame["position"].is_sorted():
+                frame = frame.sort("position", maintain_order=True)
             yield Rows(frame, marking, Unit.OBJECT)
 
     def indicator(self, item: Any, position: int, marking: str | None, plain: Sequence[Comparison]) -> None:

@@ -17,7 +17,7 @@ from tocsin.core.errors import InputError
 from tocsin.core.reading import Heading, Source
 from tocsin.core.words import Tlp
 from tocsin.formats._json import array_batches, blank_colons, documents
-from tocsin.formats._json_outline import outline
+from tocsin.formats._json_outline import OUTLINED_BYTES, outline
 from tocsin.formats._stix2_rules import Object
 
 MARKINGS: dict[str, Tlp] = {
@@ -160,8 +160,8 @@ def look_over(source: Source) -> Whole:
     """Read a delivery once over and learn what its objects need to know of one another."""
     whole = Whole()
     with source.open() as stream:
-        seen = outline(stream.read(1 << 16))
-    wanted = _wanted(source, whole)
+        seen = outline(stream.read(OUTLINED_BYTES))
+    wanted = wanted_in(source, whole)
     if not wanted:
         return whole
     wanted += NAMED_BYTES if b'"indicates"' in wanted else ()
@@ -188,8 +188,8 @@ def _telling(raws: list[bytes], wanted: tuple[bytes, ...]) -> list[int]:
     return [int(place) for place in np.unique(np.searchsorted(ends, found, side="right"))]
 
 
-def _wanted(source: Source, whole: Whole) -> tuple[bytes, ...]:
-    """Which of the telling words occur anywhere in the delivery."""
+def wanted_in(source: Source, whole: Whole) -> tuple[bytes, ...]:
+    """Which of the telling words occur anywhere in the delivery; notes whether blanks stand before colons."""
     words = (b'"definition_type"', b'"tlp_2_0"', b'"indicates"', b'"observed-data"', b'"sighting"')
     found: set[bytes] = set()
     tail = b""

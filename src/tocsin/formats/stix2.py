@@ -8,7 +8,8 @@ other, so a bundle of any size needs a few megabytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import orjson
 from tocsin.core.errors import InputError
 from tocsin.core.patterns import Comparison, parse, plain_comparisons
 from tocsin.core.profiles import Profile
-from tocsin.core.reading import Format, Heading, Item, Rejection, Sample, Source, Thing
+from tocsin.core.reading import Format, Heading, Item, Rejection, Rows, Sample, Source, Thing, Things
 from tocsin.core.words import Kind, Unit
 from tocsin.formats._json import (
     DEPTH_LIMIT,
@@ -28,14 +29,14 @@ from tocsin.formats._json import (
     duplicate_key,
     explain,
 )
-from tocsin.formats._json_outline import outline
+from tocsin.formats._json_outline import OUTLINED_BYTES, outline
 from tocsin.formats._stix2_bulk import Bulk, surely_valid
 from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
 from tocsin.formats._stix2_tables import OBSERVABLES_20, TYPES_20, TYPES_21
 from tocsin.formats._stix2_types import problem, version_of
-from tocsin.formats._stix2_whole import Whole, look_over
+from tocsin.formats._stix2_whole import Whole, look_over, wanted_in
 
 BULK_OBJECTS = 64
 """Fewer are quicker one by one."""
@@ -98,6 +99,27 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
     yield from batches.flush()
 
 
+def plain_objects(source: Source) -> list[bytes] | None:
+    """All objects of a delivery that says nothing which has to be known of it as a whole; None of any other."""
+    whole = Whole()
+    if wanted_in(source, whole) or whole.blanks:
+        return None
+    try:
+        return [raw for some in _objects(source) for raw in some]
+    except InputError:
+        return None
+
+
+def read_several(several: Sequence[list[bytes]], profile: Profile) -> tuple[Things, list[Rows], list[int]]:
+    """What the `plain_objects` of several deliveries give as one, `position` being the place of an object among all of
+    them, and the places of those that have to be looked at one by one. Rows are in the order of their objects."""
+    raws = list(chain.from_iterable(several))
+    whole = Whole()
+    batches = RowBatches(whole, profile)
+    gathered = Bulk(whole, batches).take(raws, 0)
+    return gathered.things(), list(batches.flush()), gathered.left
+
+
 def _many(raws: list[bytes], first: int, bulk: Bulk) -> Iterator[Item]:
     """The same for thousands of objects: their things as columns, and behind them what was refused."""
     gathered = bulk.take(raws, first)
@@ -143,9 +165,8 @@ def _batches(source: Source, split: list[list[bytes]]) -> Iterator[list[bytes]]:
 def _objects(source: Source) -> Iterator[list[bytes]]:
     """The objects of the delivery, whatever wraps them."""
     with source.open() as stream:
-        head = stream.read(1 << 16)
+        seen = outline(stream.read(OUTLINED_BYTES))
         stream.seek(0)
-        seen = outline(head)
         if seen.kind == "object" and "objects" not in seen.keys and _is_object(seen.keys):
             yield from ([raw] for _, raw in documents(stream))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import orjson
 
@@ -86,8 +86,8 @@ class HandlingSet:
         there were any keep their identity."""
         return {
             name: list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Tlp) else value
-            for name, value in asdict(self).items()
-            if value or name != "restrictions"
+            for name in self.__slots__
+            if (value := getattr(self, name)) or name != "restrictions"
         }
 
     @classmethod

@@ -50,11 +50,19 @@ KEEPERS: tuple[intake.Keeper, ...] = (
 OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts, batch_rows.settle, knowledge.keep_copies)
 """Of these, those that take the parts of several deliveries as they are."""
 
+CONCERNED: dict[intake.Keeper, intake.Concerned] = {
+    recall.hide_with_report: recall.reported,
+    orders.release_under_orders: orders.ordered,
+    corrections.release_corrected: corrections.correcting,
+    corrections.compare_later: corrections.with_namesakes,
+}
+"""What keepers that take one delivery after the other ask first of all that were read together."""
+
 
 def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Handler]:
     """Kind of job → what does it. Each worker has its own."""
     return {
-        intake.READ: Reader(KEEPERS, on_rows, OF_PARTS),
+        intake.READ: Reader(KEEPERS, on_rows, OF_PARTS, CONCERNED),
         standing.CHECK: standing.check,
         analysis.RECAST: analysis.recast_decided,
         analysis.RESLICE: reslicing.reslice,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.lake_keys import snapshot_of
-from tocsin.centre.intake.models import Batch, Delivery, LakeFile
+from tocsin.centre.intake.models import Batch, LakeFile
 from tocsin.centre.intake.reading import BATCHES_IN_DELIVERY
 from tocsin.centre.intake.selectors import in_seen
 from tocsin.centre.intake.vault import sealed_fact
@@ -21,6 +22,7 @@ from tocsin.centre.ledger.services import took
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.questions import Question
 from tocsin.core.errors import InputError
 from tocsin.core.typed import recognise_value
 from tocsin.lake.questions.lookup import lookup
@@ -88,9 +90,9 @@ def mark_seen(person: Person, seen: QuerySet[Batch], at: datetime) -> None:
 
 
 def check(claim: jobs.Claim) -> None:
-    """The handler: every active query against the files of one delivery, each through its owner's gate."""
-    delivery = Delivery.objects.get(pk=claim.payload["delivery"])
-    hits = hits_in(delivery)
+    """The handler: every active query against the files of one delivery, or of those that were read together, each
+    through its owner's gate."""
+    hits = hits_in(claim.payload.get("deliveries") or [claim.payload["delivery"]])
     now = datetime.now(UTC)
     with transaction.atomic():
         jobs.finish(claim, now)
@@ -105,24 +107,30 @@ def check(claim: jobs.Claim) -> None:
             took(person, Taking.Channel.ALERT, batches, now)
 
 
-def hits_in(delivery: Delivery) -> list[tuple[StandingQuery, int, int]]:
-    """(query, batch, rows) for what the delivery brought to anybody who waits for it."""
-    first = delivery.pk * BATCHES_IN_DELIVERY
-    last = first + BATCHES_IN_DELIVERY - 1
+def hits_in(deliveries: Collection[int]) -> list[tuple[StandingQuery, int, int]]:
+    """(query, batch, rows) for what the deliveries with these numbers brought to anybody who waits for it."""
+    by_person: dict[Person, list[StandingQuery]] = defaultdict(list)
+    for query in _ACTIVE():
+        by_person[query.person].append(query)
+    if not by_person:
+        return []
+    first = min(deliveries) * BATCHES_IN_DELIVERY
+    last = (max(deliveries) + 1) * BATCHES_IN_DELIVERY - 1
     files = LakeFile.objects.filter(retired_at__isnull=True, first_batch__lte=last, last_batch__gte=first)
     snapshot = snapshot_of(files.order_by("pk"))
     if not snapshot.files:
         return []
-    by_person: dict[Person, list[StandingQuery]] = defaultdict(list)
-    for query in StandingQuery.objects.filter(is_active=True).select_related("person__organisation__parent"):
-        by_person[query.person].append(query)
     found: list[tuple[StandingQuery, int, int]] = []
     for person, queries in by_person.items():
         if not may(person, "watch"):
             continue
         sight = reach_of(viewer_of(person)).sight
         for query in queries:
-            # Only batches of this delivery: after a compaction a file may hold others beside them.
+            # Only batches of these deliveries: after a compaction a file may hold others beside them.
             counts = lookup(snapshot, sight, asked_of(query.kind, query.value), most_rows=0).by_batch
-            found += [(query, batch, rows) for batch, rows in counts.items() if first <= batch <= last]
+            found += [(query, batch, rows) for batch, rows in counts.items()
+                      if batch // BATCHES_IN_DELIVERY in deliveries]  # fmt: skip
     return found
+
+
+_ACTIVE = Question(lambda: StandingQuery.objects.filter(is_active=True).select_related("person__organisation__parent"))

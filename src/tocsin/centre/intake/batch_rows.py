@@ -10,6 +10,7 @@ from typing import Any
 
 from tocsin.centre import rows
 from tocsin.centre.members.models import HandlingSet
+from tocsin.centre.questions import Act, Question
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet as Handling
 
@@ -22,16 +23,25 @@ from .terms import terms_row
 
 def handling_row(handling: Handling) -> HandlingSet:
     """The interned row of a handling set."""
+    known = _HANDLING.first(handling.digest)
+    if known is not None:
+        return known
     row, _ = HandlingSet.objects.get_or_create(
         digest=handling.digest, defaults={"tlp": handling.tlp.value, "body": handling.as_json()}
     )
     return row
 
 
-def insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims: set[int], at: datetime) -> None:
-    """The batches, released to nobody yet, and without their place among changes (`settle`)."""
+_HANDLING = Question(lambda digest: HandlingSet.objects.filter(digest=digest), "digest")
+_COUNTED = Act(lambda number, count: (Delivery.objects.filter(pk=number), {"objects_count": count}), -1, 29)
+
+
+def insert_batches(
+    several: Sequence[tuple[Delivery, dict[str, Any]]], victims: set[int], at: datetime, known: Interned
+) -> set[int]:
+    """The batches, released to nobody yet, and without their place among changes (`settle`). Returns the numbers of
+    deliveries that hold something TLP:RED."""
     batches: list[Batch] = []
-    known = Interned()
     for delivery, outcome in several:
         batches += batches_of(delivery, outcome, victims, at, known)
     set_terms(batches)
@@ -41,6 +51,7 @@ def insert_batches(several: Sequence[tuple[Delivery, dict[str, Any]]], victims: 
         ends[each.delivery_id] = max(each.expires_at, ends.get(each.delivery_id, each.expires_at))
     for delivery, _ in several:
         delivery.ends_at = ends.get(delivery.pk, delivery.ends_at)
+    return {each.delivery_id for each in batches if each.handling_set.tlp == Tlp.RED.value}
 
 
 def settle(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
@@ -52,8 +63,7 @@ def settle(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime
         things[made["number"] // BATCHES_IN_DELIVERY] += made["things"]
     unsettled = Batch.objects.filter(pk__in=rows.Numbers(made["number"] for made in outcome["batches"]), changed=0)
     if unsettled.exists():
-        for number, count in things.items():  # Its batches take so many moments (`models.moments_of`).
-            Delivery.objects.filter(pk=number).update(objects_count=count)
+        _COUNTED.each(things.items())  # Its batches take so many moments (`models.moments_of`).
         unsettled.settle()
 
 

@@ -13,6 +13,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.centre.questions import Question
 from tocsin.handling import retention
 
 MICROSECOND = timedelta(microseconds=1)
@@ -56,7 +57,10 @@ class Audience(models.Model):
         """The interned audience; None for what is not released."""
         kept = None if entries is None else sorted(set(entries))
         digest = hashlib.sha256(orjson.dumps(kept)).hexdigest()
-        return cls.objects.get_or_create(digest=digest, defaults={"entries": kept})[0]
+        return _AUDIENCE.first(digest) or cls.objects.get_or_create(digest=digest, defaults={"entries": kept})[0]
+
+
+_AUDIENCE = Question(lambda digest: Audience.objects.filter(digest=digest), "digest")
 
 
 class Terms(models.Model):
@@ -124,11 +128,11 @@ class Change(models.Model):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:  # Until the transaction ends: who comes after has a later number.
                 cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
-        free = cls.objects.order_by("-pk").values_list("free_at", flat=True).first()
+        free = _FREE.first()
         now = timezone.now()
         at = now if free is None else max(now, free)
         made = cls.objects.create(stamp=secrets.randbits(63), at=at, free_at=at + MICROSECOND)
-        cls.objects.filter(pk__lte=made.pk - cls.KEPT).delete()
+        cls.objects.filter(pk__lte=made.pk - cls.KEPT)._raw_delete(connection.alias)
         return made
 
     def stretches(self, widths: Mapping[int, int]) -> dict[int, datetime]:
@@ -147,6 +151,9 @@ class Change(models.Model):
         if free > newest[1]:
             Change.objects.filter(pk=newest[0]).update(free_at=free)
         return found
+
+
+_FREE = Question(lambda: Change.objects.order_by("-pk").values_list("free_at", flat=True)[:1])
 
 
 class SavedProfile(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from django.db import models, transaction
@@ -14,6 +14,7 @@ from django.utils import timezone
 from tocsin.centre.audit.services import record
 from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
+from tocsin.centre.questions import Act
 from tocsin.centre.rows import Numbers
 from tocsin.handling import default_set, retention
 
@@ -242,8 +243,15 @@ class BatchSet(models.QuerySet["Batch"]):
         """Give these their place among all changes, and their moments."""
         with transaction.atomic():
             change = Change.next()
-            for delivery, at in moments_of(change, set(self.order_by().values_list("delivery_id", flat=True))).items():
-                models.QuerySet.update(self.filter(delivery=delivery), moved_at=at, changed=change.pk)
+            found = list(self.order_by().values_list("pk", "delivery_id"))
+            since = moments_of(change, {delivery for _, delivery in found})
+            _SETTLED.each((number, since[delivery], change.pk) for number, delivery in found)
+
+
+_SETTLED = Act(
+    lambda number, at, change: (Batch.objects.filter(pk=number), {"moved_at": at, "changed": change}),
+    -1, datetime(1970, 1, 1, tzinfo=UTC), 29,
+)  # fmt: skip
 
 
 class Batch(models.Model):

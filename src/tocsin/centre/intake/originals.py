@@ -93,7 +93,12 @@ def seal_rejections(delivery: Delivery, part: Path, target: Path) -> None:
 
 def key_of_rejections(delivery: Delivery) -> content_keys.DataKey:
     """What seals what was refused of it; made where there is none."""
-    return vault.key_for(f"delivery:{delivery.pk}")
+    return vault.key_for(about_rejections(delivery))
+
+
+def about_rejections(delivery: Delivery) -> str:
+    """What that key is about."""
+    return f"delivery:{delivery.pk}"
 
 
 def read_rejections(path: Path) -> pl.DataFrame:

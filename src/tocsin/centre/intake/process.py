@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.questions import Question
 from tocsin.core.errors import Conflict, Unavailable
 from tocsin.core.machine_faults import fault_of
 from tocsin.lake.keys import Writer
@@ -33,6 +34,9 @@ MOST_TOGETHER = 24
 """So many deliveries are read together: beyond that, what each costs by itself is nearly all."""
 ORIGINAL = "original"
 """Name of the opened copy in the work folder, which goes with it."""
+
+
+_DELIVERY = Question(lambda number: Delivery.objects.select_related("organisation").filter(pk=number), -1)
 
 
 def order_of(delivery: Delivery, work: Path) -> tuple[dict[str, Any], float]:
@@ -64,12 +68,14 @@ class Reader:
 
     def __init__(
         self, keepers: Sequence[services.Keeper], on_rows: Callable[[int, int], None] | None = None,
-        of_parts: Sequence[services.Keeper] = (),
+        of_parts: Sequence[services.Keeper] = (), concerned: Mapping[services.Keeper, services.Concerned] | None = None,
     ) -> None:  # fmt: skip
         self.sandbox = Sandbox()
         self.keepers = keepers
         self.of_parts = of_parts
         """Of the keepers, those that take parts of several deliveries as they are; none: each is read alone."""
+        self.concerned = concerned or {}
+        """What some of the others ask of several deliveries at once."""
         self.most_together = MOST_TOGETHER if of_parts else 1
         self.on_rows = on_rows
         """Called with (delivery, rows so far), for progress bars."""
@@ -77,7 +83,7 @@ class Reader:
         """Whether the worker is to stop: then a reading that is not over soon is given back."""
 
     def __call__(self, claim: jobs.Claim) -> None:
-        delivery = Delivery.objects.select_related("organisation").get(pk=claim.payload["delivery"])
+        delivery = _DELIVERY(claim.payload["delivery"])[0]
         if delivery.state != Delivery.State.RECEIVED:
             jobs.finish(claim, datetime.now(UTC))
             return
@@ -146,7 +152,7 @@ class Reader:
         mine = {claim.job for *_, claim in read}
         jobs.part([claim for claim in claims if claim.job not in mine], now)
         if read:
-            shared = services.Shared(outcome["joint"], works[0], self.of_parts)
+            shared = services.Shared(outcome["joint"], works[0], self.of_parts, self.concerned)
             several = [(delivery, made, work) for delivery, made, work, _ in read]
             services.commit_together(several, shared, [claim for *_, claim in read], now, self.keepers)
 

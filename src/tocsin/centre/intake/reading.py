@@ -209,6 +209,10 @@ class Reading:
         worth = worth_a_look(item.frame) if isinstance(item, Things) else None
         self.screening.look(item, worth)
         self.personal.look(item, worth)
+        self.keep(item)
+
+    def keep(self, item: object) -> None:
+        """Take what was looked at."""
         match item:
             case Rows():
                 for part, grade in parts_by_grade(item):

@@ -7,8 +7,8 @@ import hashlib
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import orjson
 import polars as pl
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Min
+from django.db.models import Min, QuerySet
 
 from tocsin.centre import rows
 from tocsin.centre.audit.services import record
@@ -25,6 +25,7 @@ from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members import agreements, countries
 from tocsin.centre.members.doors import require_open
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.questions import Question
 from tocsin.core.errors import Conflict
 from tocsin.core.profiles import Profile
 from tocsin.core.words import Role, Tlp
@@ -33,7 +34,7 @@ from tocsin.lake.keys import sealed_by
 
 from . import data_types, grades, originals, pressure, store, urgency, vault
 from .batch_rows import Interned, batches_of, insert_batches, settle
-from .models import Batch, BatchSet, Change, Delivery, Hold, LakeFile, NameTally, Tally
+from .models import Batch, Change, Delivery, Hold, LakeFile, NameTally, Tally
 from .reading import parts_of, profile_to_json
 from .sealed_fields import Opened
 
@@ -44,6 +45,15 @@ SMALL_BYTES = 1 << 20
 """Of a delivery that may be read together with others."""
 Keeper = Callable[[Delivery, dict[str, Any], Path, datetime], None]
 """Inserts its part of an outcome inside the commit: topics above intake keep objects, proposals, conflicts."""
+Concerned = Callable[[Sequence[Delivery], dict[str, Any], datetime], Collection[int]]
+"""Which of several deliveries that were read together, into this outcome, a keeper has anything to do for: by number.
+Most have nothing to do, and to find that out for all of them costs what it costs for one."""
+CONCLUDED = (
+    "state", "reason", "reason_where", "format", "title", "language", "rows", "repeats", "objects_count",
+    "proposals_count", "rejections", "conflicts", "countries", "seconds", "finished_at", "name", "ends_at",
+    "defaults_applied",
+)  # fmt: skip
+"""What a commit says of a delivery."""
 
 
 def store_folder() -> Path:
@@ -238,23 +248,34 @@ def commit(
         return
     moved = _move_files(delivery, outcome, work)
     outcome["change"] = _newest_change()
+    interned = Interned()
     if outcome["state"] == "parsed":  # Rows that many share: who makes the first of a kind holds up nobody.
-        batches_of(delivery, outcome, set(), at, Interned())
+        batches_of(delivery, outcome, set(), at, interned)
     with transaction.atomic():
         jobs.finish(claim, at)
-        delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
+        delivery = _LOCKED(delivery.pk)[0]
+        red: set[int] = set()
         if outcome["state"] == "parsed":
-            insert_batches([(delivery, outcome)], _with_victims(outcome, work), at)
+            red = insert_batches([(delivery, outcome)], _with_victims(outcome, work), at, interned)
             _register(delivery, moved, at)
             _insert_tallies(outcome, work)
             for keep in keepers:
                 keep(delivery, outcome, work, at)
             settle(delivery, outcome, work, at)
-        _conclude(delivery, outcome, at)
+        _conclude([(delivery, outcome)], red, at)
+
+
+def _locked(number: int) -> QuerySet[Delivery]:
+    found = Delivery.objects.select_for_update(of=("self",)).select_related("organisation", "under")
+    return found.filter(pk=number)
+
+
+_LOCKED = Question(_locked, -1)
+_NEWEST = Question(lambda: Change.objects.order_by("-pk").values_list("pk", flat=True)[:1])
 
 
 def _newest_change() -> int:
-    return int(Change.objects.aggregate(newest=Max("pk"))["newest"] or 0)
+    return int(_NEWEST.first() or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +286,7 @@ class Shared:
     outcome: dict[str, Any]
     work: Path
     keepers: Sequence[Keeper]
+    concerned: Mapping[Keeper, Concerned] = field(default_factory=dict)
 
 
 def commit_together(
@@ -278,9 +300,7 @@ def commit_together(
     jobs.renew(claims[0], at, done=shared.outcome["rows"], beside=claims[1:])
     moved = _move_files(several[0][0], shared.outcome, shared.work)
     with transaction.atomic():  # Keys are durable before anything is sealed by them: all of them at once.
-        for delivery, outcome, _ in several:
-            if outcome["parts"]:
-                originals.key_of_rejections(delivery)
+        vault.make_keys([originals.about_rejections(delivery) for delivery, outcome, _ in several if outcome["parts"]])
     interned = Interned()
     for delivery, outcome, work in several:
         _move_files(delivery, outcome, work)
@@ -293,28 +313,38 @@ def commit_together(
                   .order_by("pk")}  # fmt: skip
         several = [(locked[delivery.pk], outcome, work) for delivery, outcome, work in several]
         first = several[0][0]
-        victims = _with_victims(shared.outcome, shared.work)
-        insert_batches([(delivery, outcome) for delivery, outcome, _ in several], victims, at)
+        pairs = [(delivery, outcome) for delivery, outcome, _ in several]
+        red = insert_batches(pairs, _with_victims(shared.outcome, shared.work), at, interned)
         _register(first, moved, at)
         _insert_tallies(shared.outcome, shared.work)
         for keep in keepers:
             if keep in shared.keepers:
                 keep(first, shared.outcome, shared.work, at)
                 continue
+            ask = shared.concerned.get(keep)
+            wanted = None if ask is None else ask([delivery for delivery, _ in pairs], shared.outcome, at)
             for delivery, outcome, work in several:
-                keep(delivery, outcome, work, at)
+                if wanted is None or delivery.pk in wanted:
+                    keep(delivery, outcome, work, at)
         settle(first, shared.outcome, shared.work, at)
-        for delivery, outcome, _ in several:
-            _conclude(delivery, outcome, at)
+        _conclude(pairs, red, at)
 
 
-def _conclude(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
-    _fill(delivery, outcome, at)
-    delivery.save()
-    facts = {name: outcome[name] for name in ("rows", "repeats", "things", "rejections", "reason")}
-    record("system", f"delivery.{delivery.state}", f"delivery:{delivery.pk}", facts, at=at)
-    if outcome["rows"]:
-        jobs.enqueue("standing-queries", f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+def _conclude(several: Sequence[tuple[Delivery, dict[str, Any]]], red: Collection[int], at: datetime) -> None:
+    """What became of each, `red` being those that hold something TLP:RED."""
+    for delivery, outcome in several:
+        _fill(delivery, outcome, at)
+        if delivery.pk in red:
+            seal_name(delivery)
+    rows.update(Delivery, CONCLUDED, [delivery for delivery, _ in several])
+    for delivery, outcome in several:
+        facts = {name: outcome[name] for name in ("rows", "repeats", "things", "rejections", "reason")}
+        record("system", f"delivery.{delivery.state}", f"delivery:{delivery.pk}", facts, at=at)
+    numbers = [delivery.pk for delivery, outcome in several if outcome["rows"]]
+    if numbers:
+        subject = f"delivery:{numbers[0]}" if len(several) == 1 else f"deliveries:{numbers[0]}-{numbers[-1]}"
+        told = {"delivery": numbers[0]} if len(several) == 1 else {"deliveries": numbers}
+        jobs.enqueue("standing-queries", subject, told, at=at)
 
 
 def _move_files(delivery: Delivery, outcome: dict[str, Any], work: Path) -> list[dict[str, Any]]:
@@ -370,11 +400,6 @@ def _insert_tallies(outcome: dict[str, Any], work: Path) -> None:
         rows.insert_frame(NameTally, frame.select(columns))
 
 
-def red_batches(delivery: Delivery) -> BatchSet:
-    """The parts of a delivery whose every word is sealed."""
-    return Batch.objects.filter(delivery=delivery, handling_set__tlp=Tlp.RED.value)
-
-
 def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
     state = Delivery.State.PARSED if outcome["state"] == "parsed" else Delivery.State.QUARANTINED
     delivery.state = state
@@ -389,14 +414,13 @@ def _fill(delivery: Delivery, outcome: dict[str, Any], at: datetime) -> None:
     delivery.countries = outcome["countries"]
     delivery.seconds = float(outcome.get("cpu_seconds", 0))
     delivery.finished_at = at
-    seal_name(delivery)
 
 
 def seal_name(delivery: Delivery) -> None:
     """Seal the name of a file that holds something TLP:RED."""
-    if not isinstance(delivery.name, Opened) and red_batches(delivery).exists():
-        field: Any = Delivery._meta.get_field("name")
-        delivery.name = field.sealed(delivery.name, vault.key_for(f"delivery:{delivery.pk}"))
+    if not isinstance(delivery.name, Opened):
+        column: Any = Delivery._meta.get_field("name")
+        delivery.name = column.sealed(delivery.name, vault.key_for(f"delivery:{delivery.pk}"))
 
 
 def _storable(text: str | None, longest: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from tocsin.centre.members.models import HandlingSet
+from tocsin.centre.questions import Question
 from tocsin.handling import HandlingSet as Handling
 from tocsin.handling import default_set, tlp_of
 
@@ -26,10 +27,21 @@ def terms_row(
     is_private: bool = False,
 ) -> Terms:  # fmt: skip
     """The interned terms."""
-    return Terms.objects.get_or_create(
-        organisation_id=organisation_id, handling_set=handling, audience=audience_row(entries),
-        permitted=audience_row(permitted), is_private=is_private,
+    audience, beyond = audience_row(entries), audience_row(permitted)
+    known = next((each for each in _ALIKE(organisation_id, handling.pk, audience.pk, beyond.pk)
+                  if each.is_private == is_private), None)  # fmt: skip
+    return known or Terms.objects.get_or_create(
+        organisation_id=organisation_id, handling_set=handling, audience=audience, permitted=beyond,
+        is_private=is_private,
     )[0]  # fmt: skip
+
+
+_ALIKE = Question(
+    lambda organisation, handling, audience, permitted: Terms.objects.filter(
+        organisation=organisation, handling_set=handling, audience=audience, permitted=permitted
+    ),
+    -1, -2, -3, -4,
+)  # fmt: skip
 
 
 def set_audience(batches: BatchSet, entries: Iterable[str] | None, permitted: Iterable[str] = ()) -> int:

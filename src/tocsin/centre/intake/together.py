@@ -9,21 +9,34 @@ comes out as it ever did. Both ways give the same (tests/engines/test_together.p
 from __future__ import annotations
 
 import dataclasses
+import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from tocsin.core.reading import Rows, Thing, Things
+from tocsin import formats
+from tocsin.core.errors import InputError, is_fault_of_the_machine
+from tocsin.core.reading import Rows, Source, Thing, Things
 from tocsin.core.words import Basis
+from tocsin.formats import stix2
 from tocsin.lake import files
 from tocsin.lake.normalise import PART, RECEIVED, REJECTION_SCHEMA, Context, normalise
 from tocsin.reference.addresses import AddressTables
+from tocsin.transport import opening
+from tocsin.transport.archives import container_of
 
-from .graded import grades_of_things
+from .graded import grades_of_things, parts_by_grade
+from .personal_scan import PersonalScan
 from .reading import CONFLICTS_KEPT, Order, Reading, outcome_json
+from .screening import Screening, worth_a_look
 from .thing_frames import storable, thing_frames
+
+log = logging.getLogger(__name__)
 
 FORMAT = "stix2"
 MOST_ROWS = CONFLICTS_KEPT
@@ -46,6 +59,26 @@ class Member(Reading):
     def _keep_things(self, item: Thing | Things, count: int) -> None:
         self.things.append(item)
         self.outcome.things += count
+
+    def objects(self) -> list[bytes] | None:
+        """All its objects, where nothing has to be known of it but them; else it is to be gathered."""
+        order = self.order
+        if container_of(order.path) is not None:
+            return None
+        unpacked = order.work / "unpacked"
+        try:
+            [opened] = opening.open_delivery(order.path, order.name, unpacked, order.limits)
+            if isinstance(opened, opening.Opened) and _is_stix(opened.source, order):
+                return stix2.plain_objects(opened.source)
+        except InputError:  # Whoever gathers it meets the same fault.
+            pass
+        shutil.rmtree(unpacked, ignore_errors=True)
+        return None
+
+    def begin(self) -> None:
+        """As a reading of its one file would."""
+        self.outcome.format = FORMAT
+        self.note_label()
 
     @property
     def is_plain(self) -> bool:
@@ -87,8 +120,7 @@ def read_together(orders: Sequence[Order], tables: AddressTables) -> dict[str, A
     """`members`: the outcome of each order, without the parts that all share; None where it is to be read alone.
     `joint`: their shared files and parts, in the work folder of the first order. Never raises for what a sender did."""
     members = [Member(order, tables) for order in orders]
-    for member in members:
-        member.gather()
+    _gather(members)
     first = orders[0].profile
     plain = [each for each in members if each.is_plain and each.order.profile == first]
     plain.sort(key=lambda each: each.order.delivery)  # Batches ascend, as a file has them.
@@ -103,6 +135,86 @@ def read_together(orders: Sequence[Order], tables: AddressTables) -> dict[str, A
     return {"members": [told.get(order.delivery) for order in orders], "joint": outcome_json(joint.outcome)}
 
 
+def _is_stix(source: Source, order: Order) -> bool:
+    return opening.format_of(source, order.profile, formats).name == FORMAT
+
+
+def _gather(members: Sequence[Member]) -> None:
+    """Take what each holds: of the plain ones at once, of the others one after the other."""
+    first = members[0].order.profile
+    found = [member.objects() if member.order.profile == first else None for member in members]
+    several = [(member, raws) for member, raws in zip(members, found, strict=True) if raws]
+    taken: set[int] = set()
+    if len(several) > 1:
+        try:
+            taken = _gather_plain(several)
+        except Exception as error:
+            if is_fault_of_the_machine(error):
+                raise
+            log.exception("Several could not be read at once.")  # Whose fault it is shows when each is read.
+    for member in members:
+        if member.order.delivery not in taken:
+            member.gather()
+
+
+def _gather_plain(several: Sequence[tuple[Member, list[bytes]]]) -> set[int]:
+    """Numbers of the deliveries whose objects were all taken, and are now where `gather` would have put them."""
+    profile = several[0][0].order.profile
+    ends = np.cumsum([len(raws) for _, raws in several])
+    things, rows, left = stix2.read_several([raws for _, raws in several], profile)
+    odd = set(np.searchsorted(ends, left, side="right").tolist())
+    worth = worth_a_look(things.frame)
+    screening, personal = Screening(), PersonalScan()
+    personal.role_known = bool(profile.defaults.get("role"))
+    for item in (things, *rows):
+        screening.look(item, worth)
+        personal.look(item, worth)
+    is_clear = not (screening.found or personal.found)
+    parts = [_parts_of_things(things, ends), *(_parts_of_rows(each, ends) for each in rows)]
+    is_graded = any(grade for each in rows for _, grade in parts_by_grade(each))
+    items: list[list[Things | Rows]] = [[part for part in of_each if part is not None]
+                                        for of_each in zip(*parts, strict=True)]  # fmt: skip
+    for place, (member, _) in enumerate(several):
+        if place in odd:
+            continue
+        member.begin()
+        for item in items[place]:
+            if not is_clear:
+                member._take(item)
+            elif isinstance(item, Rows) and not is_graded:
+                member._take_rows(item, "")
+            else:
+                member.keep(item)
+    return {member.order.delivery for place, (member, _) in enumerate(several) if place not in odd}
+
+
+def _own_places(frame: pl.DataFrame, ends: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+    """The frame with the position that each row has in its own delivery, and where the rows of each delivery end."""
+    places = frame["position"].to_numpy()
+    before = np.concatenate([[0], ends[:-1]])[np.searchsorted(ends, places, side="right")]
+    own = pl.Series("position", places - before + 1, dtype=pl.Int64)
+    return frame.with_columns(own), np.searchsorted(places, ends)
+
+
+def _parts_of_things(things: Things, ends: np.ndarray) -> list[Things | Rows | None]:
+    frame, until = _own_places(things.frame, ends)
+    begins = np.concatenate([[0], until[:-1]])
+    of = things.links["thing"].to_numpy()
+    own = of - begins[np.searchsorted(until, of, side="right")] if len(of) else of
+    links = things.links.with_columns(pl.Series("thing", own, dtype=pl.Int64))
+    linked = [*np.searchsorted(of, begins).tolist(), len(of)]
+    return [
+        Things(frame[begin:end], links[linked[place] : linked[place + 1]]) if end > begin else None
+        for place, (begin, end) in enumerate(zip(begins.tolist(), until.tolist(), strict=True))
+    ]
+
+
+def _parts_of_rows(rows: Rows, ends: np.ndarray) -> list[Things | Rows | None]:
+    frame, until = _own_places(rows.frame, ends)
+    cuts = [0, *until.tolist()]
+    return [dataclasses.replace(rows, frame=frame[begin:end]) if end > begin else None for begin, end in pairwise(cuts)]
+
+
 def _write_rows(joint: Reading, members: Sequence[Member]) -> None:
     waiting = [_Draft(member, *draft) for member in members for draft in member.drafts if draft[0].frame.height]
     made = []
@@ -115,37 +227,47 @@ def _write_rows(joint: Reading, members: Sequence[Member]) -> None:
 
 def _normalised(drafts: Sequence[_Draft], context: Context) -> list[pl.DataFrame]:
     """The observations of all, each with its batch; what each counts is noted at its member."""
-    frames = [
-        draft.rows.frame.with_columns(
-            pl.lit(place, dtype=pl.Int32).alias(PART),
-            pl.lit(draft.member.order.received_at).dt.cast_time_unit("us").alias(RECEIVED),
-        )
-        for place, draft in enumerate(drafts)
-    ]
+    heights = [draft.rows.frame.height for draft in drafts]
+    received = pl.Series([draft.member.order.received_at for draft in drafts]).dt.cast_time_unit("us")
+    part = np.repeat(np.arange(len(drafts), dtype=np.int32), heights)
+    frame = pl.concat([draft.rows.frame for draft in drafts], how="diagonal")
+    frame = frame.with_columns(pl.Series(PART, part), received.gather(part).alias(RECEIVED))
     context = dataclasses.replace(context, profile=drafts[0].member.order.profile)
-    done = normalise(dataclasses.replace(drafts[0].rows, frame=pl.concat(frames, how="diagonal")), context)
+    done = normalise(dataclasses.replace(drafts[0].rows, frame=frame), context)
     assert done.parts is not None
-    for draft in drafts:
-        draft.member.outcome.repeats = draft.rows.frame.height
+    for draft, height in zip(drafts, heights, strict=True):
+        draft.member.outcome.repeats = height
     if done.rejections.height:
         for (place,), refused in done.rejections.group_by(PART, maintain_order=True):
             member = drafts[int(str(place))].member
             member.keep_rejections(refused.select(list(REJECTION_SCHEMA)))
             member.outcome.repeats -= refused.height
-    by_part = done.frame.with_columns(done.parts).group_by(PART, maintain_order=True)
-    return [_noted(drafts[int(str(place))], frame.drop(PART)) for (place,), frame in by_part]
+    return [_noted(drafts, done.frame, done.parts)] if done.frame.height else []
 
 
-def _noted(draft: _Draft, frame: pl.DataFrame) -> pl.DataFrame:
-    member = draft.member
-    batch = member.batch(draft.rows.marking, draft.grade)
-    member.outcome.batches[batch - member.first_batch]["rows"] += frame.height
-    member.outcome.rows += frame.height
-    member.outcome.repeats -= frame.height
-    member.outcome.conflicts += frame.filter(pl.col("country_basis") == Basis.CONFLICT.value).height
-    member.countries.update(frame["country"].drop_nulls().unique())
-    member.roles = sorted(frame["role"].unique())
-    return files.narrow(frame).with_columns(pl.lit(batch, dtype=pl.Int64).alias("batch"))
+def _noted(drafts: Sequence[_Draft], frame: pl.DataFrame, parts: pl.Series) -> pl.DataFrame:
+    """The rows with their batches; what there is of each draft is noted at its member."""
+    told = (
+        frame.lazy().select("role", "country", "country_basis", parts)
+        .group_by(PART).agg(
+            pl.len().alias("rows"),
+            (pl.col("country_basis") == Basis.CONFLICT.value).sum().alias("conflicts"),
+            pl.col("country").drop_nulls().unique(),
+            pl.col("role").unique().sort(),
+        ).collect()
+    )  # fmt: skip
+    batches = np.zeros(len(drafts), np.int64)
+    for place, rows, conflicts, countries, roles in told.sort(PART).iter_rows():
+        draft = drafts[place]
+        member = draft.member
+        batches[place] = batch = member.batch(draft.rows.marking, draft.grade)
+        member.outcome.batches[batch - member.first_batch]["rows"] += rows
+        member.outcome.rows += rows
+        member.outcome.repeats -= rows
+        member.outcome.conflicts += conflicts
+        member.countries.update(countries)
+        member.roles = roles
+    return files.narrow(frame).with_columns(pl.Series("batch", batches[parts.to_numpy()], dtype=pl.Int64))
 
 
 def _write_things(joint: Reading, members: Sequence[Member]) -> None:

@@ -38,6 +38,7 @@ _lock = threading.Lock()
 
 
 _ABOUT = Question(lambda about: SealKey.objects.filter(about=about), "about")
+_NUMBERED = Question(lambda number: SealKey.objects.filter(number=number)[:1], -1)
 
 
 def key_for(about: str) -> DataKey:
@@ -62,6 +63,25 @@ def key_for(about: str) -> DataKey:
         by = _in_use()
         SealKey.objects.filter(number=fresh.number).update(wrapped=by.wrapped(fresh), wrapped_by=by.number)
     return fresh
+
+
+def make_keys(abouts: Collection[str]) -> None:
+    """Make the keys about these that are not there, in the caller's transaction where there is one: all at once."""
+    there = set(SealKey.objects.filter(about__in=list(abouts)).values_list("about", flat=True))
+    missing = sorted(set(abouts) - there)
+    if not missing:
+        return
+    by = _in_use()
+    made = []
+    for about in missing:
+        fresh = content_keys.fresh_data_key()
+        made.append(SealKey(about=about, number=fresh.number, wrapped=by.wrapped(fresh), wrapped_by=by.number))
+    with transaction.atomic():
+        SealKey.objects.bulk_create(made, ignore_conflicts=True)
+    if by.number not in content_keys.installation_keys(house_keys.folder()):
+        SealKey.objects.filter(number__in=[each.number for each in made]).delete()
+        for about in missing:  # Its place was taken while this waited to insert: one by one they come out right.
+            key_for(about)
 
 
 def known(about: str) -> DataKey | None:
@@ -123,7 +143,7 @@ def opening_key(number: int) -> DataKey:
         until, key = _remembered.get(number, (0.0, None))
     if key is not None and now < until:
         return key
-    row = SealKey.objects.filter(number=number).first()
+    row = _NUMBERED.first(number)
     if row is None:
         raise KeyMissing("the key of this was destroyed")
     key = _unwrapped(row)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 
 from tocsin.centre.clock.services import known_at
+from tocsin.centre.questions import Act, Question
 from tocsin.core.errors import Conflict
 
 from .models import Job
@@ -128,25 +130,23 @@ def claim(
     Who is to stay free for short work names the `most_cost` that it takes. Who `is_patient` takes what has waited long,
     whatever its priority: asked so now and then, everything has its turn in the end.
     """
+    if not kinds:
+        return None
     now = known_at(now)
-    open_jobs = Job.objects.filter(kind__in=kinds)
-    if most_cost is not None:
-        open_jobs = open_jobs.filter(cost__lte=most_cost)
-    left = open_jobs.filter(state=Job.State.RUNNING, lease_until__lt=now).order_by("-priority", "turn", "run_at", "pk")
-    waiting = open_jobs.filter(state=Job.State.WAITING, run_at__lte=now)
-    if is_patient:
-        waiting = _longest(waiting, now)
+    left, waiting = _searches(tuple(kinds), most_cost)
     with transaction.atomic():
         # Two searches: the order of what waits is that of an index, and what was left by a dead worker is little.
-        job = _first(left) or _first(waiting.order_by("-priority", "turn", "run_at", "pk"))
+        job = left.first(now)
+        if job is None and is_patient:
+            job = _in_turn(_longest(_waiting(kinds, most_cost, now), now)).first()
+        elif job is None:
+            job = waiting.first(now)
         if job is None:
             return None
         is_passed = job.owner != HOUSE and job.state == Job.State.WAITING
-        if job.state == Job.State.RUNNING:
-            job.deaths += 1
-        job.state, job.worker, job.lease_until = Job.State.RUNNING, worker, now + LEASE
+        job.deaths += job.state == Job.State.RUNNING
         job.attempts += 1
-        job.save(update_fields=["state", "worker", "lease_until", "attempts", "deaths"])
+        _TAKEN(job.pk, worker, now + LEASE, job.attempts, job.deaths)
     if is_passed:
         pass_on(job.priority, job.turn)
     return Claim(job.pk, job.kind, job.subject, job.payload, worker, job.attempts, job.attempts_allowed, job.deaths)
@@ -155,33 +155,68 @@ def claim(
 def claim_beside(first: Claim, kinds: Sequence[str], now: datetime, *, most: int, most_cost: int) -> list[Claim]:
     """What may be done together with a claim: the work that stands next in the queue, in its order, up to the first
     that is of another kind, was tried before or is too much. So nobody gets ahead of anybody by it."""
-    if first.attempt > 1 or first.deaths or not first.payload.get(TOGETHER):
+    if most < 2 or first.attempt > 1 or first.deaths or not first.payload.get(TOGETHER):
         return []
     now = known_at(now)
     with transaction.atomic():
-        waiting = Job.objects.filter(kind__in=kinds, state=Job.State.WAITING, run_at__lte=now)
-        waiting = waiting.order_by("-priority", "turn", "run_at", "pk")
-        if connection.features.has_select_for_update_skip_locked:
-            waiting = waiting.select_for_update(skip_locked=True)
         found: list[Job] = []
         left = most_cost
-        for job in waiting[: most - 1]:
+        for job in _nearest(tuple(kinds), most - 1)(now):
             left -= job.cost
             if job.kind != first.kind or job.attempts or job.deaths or left < 0 or not job.payload.get(TOGETHER):
                 break
             found.append(job)
-        Job.objects.filter(pk__in=[job.pk for job in found]).update(
-            state=Job.State.RUNNING, worker=first.worker, lease_until=now + LEASE, attempts=F("attempts") + 1
-        )
+        if found:
+            Job.objects.filter(pk__in=[job.pk for job in found]).update(
+                state=Job.State.RUNNING, worker=first.worker, lease_until=now + LEASE, attempts=F("attempts") + 1
+            )
     if found:
         pass_on(found[-1].priority, found[-1].turn)
     return [Claim(job.pk, job.kind, job.subject, job.payload, first.worker, 1, job.attempts_allowed) for job in found]
 
 
-def _first(found: QuerySet[Job]) -> Job | None:
-    if connection.features.has_select_for_update_skip_locked:
-        found = found.select_for_update(skip_locked=True)
-    return found.first()
+def _waiting(kinds: Sequence[str], most_cost: int | None, now: datetime) -> QuerySet[Job]:
+    found = Job.objects.filter(kind__in=kinds, state=Job.State.WAITING, run_at__lte=now)
+    return found if most_cost is None else found.filter(cost__lte=most_cost)
+
+
+def _left(kinds: Sequence[str], most_cost: int | None, now: datetime) -> QuerySet[Job]:
+    """What a dead worker left."""
+    found = Job.objects.filter(kind__in=kinds, state=Job.State.RUNNING, lease_until__lt=now)
+    return found if most_cost is None else found.filter(cost__lte=most_cost)
+
+
+def _in_turn(found: QuerySet[Job]) -> QuerySet[Job]:
+    """In the order of the queue, without what another worker is about to take."""
+    found = found.order_by("-priority", "turn", "run_at", "pk")
+    return found.select_for_update(skip_locked=True) if connection.features.has_select_for_update_skip_locked else found
+
+
+_SOMETIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@cache
+def _searches(kinds: tuple[str, ...], most_cost: int | None) -> tuple[Question[Job], Question[Job]]:
+    """For the first that was left, and for the first that waits: a worker asks for the same kinds all its life."""
+    return (
+        Question(lambda now: _in_turn(_left(kinds, most_cost, now))[:1], _SOMETIME),
+        Question(lambda now: _in_turn(_waiting(kinds, most_cost, now))[:1], _SOMETIME),
+    )
+
+
+@cache
+def _nearest(kinds: tuple[str, ...], most: int) -> Question[Job]:
+    """For so many that wait."""
+    return Question(lambda now: _in_turn(_waiting(kinds, None, now))[:most], _SOMETIME)
+
+
+_TAKEN = Act(
+    lambda job, worker, until, attempts, deaths: (
+        Job.objects.filter(pk=job),
+        {"state": Job.State.RUNNING, "worker": worker, "lease_until": until, "attempts": attempts, "deaths": deaths},
+    ),
+    -1, "worker", _SOMETIME, 29, 31,
+)  # fmt: skip
 
 
 def _longest(waiting: QuerySet[Job], now: datetime) -> QuerySet[Job]:
@@ -201,10 +236,33 @@ def _held(claim: Claim, *beside: Claim) -> QuerySet[Job]:
     return Job.objects.filter(pk__in=numbers, worker=claim.worker, attempts=claim.attempt, state=Job.State.RUNNING)
 
 
+def _own(job: int, worker: str, attempt: int) -> QuerySet[Job]:
+    return Job.objects.filter(pk=job, worker=worker, attempts=attempt, state=Job.State.RUNNING)
+
+
+_RENEWED = Act(
+    lambda job, worker, attempt, until, done, total: (
+        _own(job, worker, attempt), {"lease_until": until, "done_units": done, "total_units": total}
+    ),
+    -1, "worker", 29, _SOMETIME, 31, 37,
+)  # fmt: skip
+_FINISHED = Act(
+    lambda job, worker, attempt, now: (
+        _own(job, worker, attempt),
+        {"state": Job.State.DONE, "finished_at": now, "lease_until": None, "error": ""},
+    ),
+    -1, "worker", 29, _SOMETIME,
+)  # fmt: skip
+
+
 def renew(claim: Claim, now: datetime, *, done: int = 0, total: int = 0, beside: Sequence[Claim] = ()) -> None:
     """Keep the lease, and say how far it is; and the leases of what is done beside it. Raises Conflict when another
     worker has one of them by now."""
-    kept = _held(claim, *beside).update(lease_until=known_at(now) + LEASE, done_units=done, total_units=total)
+    until = known_at(now) + LEASE
+    if beside:
+        kept = _held(claim, *beside).update(lease_until=until, done_units=done, total_units=total)
+    else:
+        kept = _RENEWED(claim.job, claim.worker, claim.attempt, until, done, total)
     if kept <= len(beside):
         raise Conflict("the lease was lost")
 
@@ -212,7 +270,10 @@ def renew(claim: Claim, now: datetime, *, done: int = 0, total: int = 0, beside:
 def finish(claim: Claim, now: datetime, *, beside: Sequence[Claim] = ()) -> None:
     """Mark as done, with what was done beside it, inside the transaction of the work itself. Raises Conflict when a
     lease was lost."""
-    done = _held(claim, *beside).update(state=Job.State.DONE, finished_at=now, lease_until=None, error="")
+    if beside:
+        done = _held(claim, *beside).update(state=Job.State.DONE, finished_at=now, lease_until=None, error="")
+    else:
+        done = _FINISHED(claim.job, claim.worker, claim.attempt, now)
     if done <= len(beside):
         raise Conflict("the lease was lost")
 

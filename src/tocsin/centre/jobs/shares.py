@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Greatest
 
-from tocsin.centre.questions import Question
+from tocsin.centre.questions import Act, Question
 
 from .models import Job, Share
 
@@ -56,4 +56,9 @@ _WAITING = Question(_waiting, -1)
 def pass_on(priority: int, turn: int) -> None:
     """Work of this turn was begun: what comes in from now on comes no earlier."""
     with transaction.atomic():
-        Share.objects.filter(owner=HOUSE, priority=priority, turn__lt=turn).update(turn=turn)
+        _PASSED(priority, turn)
+
+
+_PASSED = Act(
+    lambda priority, turn: (Share.objects.filter(owner=HOUSE, priority=priority, turn__lt=turn), {"turn": turn}), -1, -2
+)

@@ -49,11 +49,15 @@ __all__ = [
 
 
 def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
-    """Insert objects, byte for byte, and the keys that lead to them: of one delivery, or of several read together."""
+    """Insert objects, byte for byte, and the keys that lead to them: of one delivery, or of several read together.
+
+    Notes in the outcome which numbers share an id with others, and which deliveries hold what may be older than STIX
+    2.1, of which that is not known."""
     del delivery, at
     having = [made["number"] for made in outcome["batches"] if made["things"]]
     sealed = Batch.objects.filter(pk__in=having, sealed_at__isnull=False).values_list("pk", flat=True) if having else ()
     copied: set[int] = set()
+    unknown: set[int] = set()
     keys = {batch: vault.key_for(f"batch:{batch}") for batch in sealed}
     columns = ("id", "delivery", *ROW_COLUMNS, "batch", *(["head"] if keys else []))
     kinds = ("things", "blocks", "mentions")
@@ -61,6 +65,8 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
     for things, blocks, mentions in zip(*(parts_of(outcome, kind, work) for kind in kinds), strict=True):
         things, numbers = _numbered(things, kept)
         copied |= copies_of(numbers, things)
+        older = things.filter(pl.col("standard") != STIX)
+        unknown.update(older["delivery"].unique().to_list() if older.height else ())
         note_types(numbers, things)
         if keys:
             things, blocks, mentions = sealed_frames(keys, things["batch"].to_list(), things, blocks, mentions)
@@ -68,7 +74,7 @@ def keep_objects(delivery: Delivery, outcome: dict[str, Any], work: Path, at: da
         rows.insert_frame(Block, blocks.with_columns(pl.Series(numbers[blocks["first"].to_numpy()]).alias("first")))
         found = pl.Series("object", numbers[mentions["thing"].to_numpy()])
         rows.insert_frame(Mention, mentions.select("key", found))
-    outcome["copied"] = copied
+    outcome["copied"], outcome["of_unknown"] = copied, unknown
 
 
 def _numbered(things: pl.DataFrame, kept: Counter[int]) -> tuple[pl.DataFrame, np.ndarray]:
@@ -101,6 +107,7 @@ def keep_copies(delivery: Delivery, outcome: dict[str, Any], work: Path, at: dat
             else:
                 copied |= _copies_in(late, numbers, things)
     _note_copied(copied)
+    outcome["namesakes"] = outcome.get("of_unknown", set()) | {number // OBJECTS_IN_DELIVERY for number in copied}
 
 
 def _copies_in(deliveries: list[int], numbers: np.ndarray, things: pl.DataFrame) -> set[int]:

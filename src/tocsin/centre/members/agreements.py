@@ -91,7 +91,7 @@ def data_types_of(organisation: Organisation, at: datetime) -> frozenset[str]:
     """What the agreement that was in force at this moment lets it hand over; empty: everything."""
     if not needs_agreement(organisation):
         return frozenset()
-    held = [each for each in agreements_of(organisation) if standing(each.facts, at) == Standing.IN_FORCE]
+    held = [each for each in _AGREEMENTS(organisation.pk) if standing(each.facts, at) == Standing.IN_FORCE]
     return frozenset(held[0].data_types) if held else frozenset()
 
 

@@ -200,6 +200,12 @@ def release_corrected(delivery: Delivery, _outcome: dict[str, Any], _work: Path,
         under_the_same_release(delivery, recalls, at)
 
 
+def correcting(deliveries: Sequence[Delivery], _outcome: dict[str, Any], _at: datetime) -> set[int]:
+    """Which of these deliveries correct something."""
+    found = Recall.objects.filter(successor__in=deliveries).values_list("successor_id", flat=True)
+    return {int(number) for number in found}
+
+
 def under_the_same_release(delivery: Delivery, recalls: Iterable[Recall], at: datetime) -> None:
     """Release the batches of a correction as those were that it corrects; what would be wider waits for two people."""
     if came_supervised(delivery):
@@ -229,11 +235,21 @@ def compare_later(delivery: Delivery, outcome: dict[str, Any], _work: Path, at: 
     """A keeper of the commit: STIX objects of a source that sent some before may be newer versions of these. It comes
     after what keeps them, which notes whose id another one has: most of what programs send is new, and no job needs to
     find that out again."""
-    if not outcome["things"] or not str(outcome["format"]).startswith("stix2") or not may_have_namesakes(delivery):
+    if not outcome["things"] or not str(outcome["format"]).startswith("stix2"):
+        return
+    if delivery.pk not in with_namesakes([delivery], outcome, at):
         return
     earlier = Delivery.objects.filter(organisation=delivery.organisation, objects_count__gt=0).exclude(pk=delivery.pk)
     if earlier.exists() and not Recall.objects.filter(successor=delivery).exists():
         jobs.enqueue(COMPARE, f"delivery:{delivery.pk}", {"delivery": delivery.pk}, at=at)
+
+
+def with_namesakes(deliveries: Sequence[Delivery], outcome: dict[str, Any], _at: datetime) -> set[int]:
+    """Which of these deliveries may hold an object whose id another one has. What was kept in this transaction says so
+    itself; else it is asked for."""
+    if "namesakes" in outcome:
+        return set(outcome["namesakes"]) & {each.pk for each in deliveries}
+    return {each.pk for each in deliveries if may_have_namesakes(each)}
 
 
 def compare_versions(claim: jobs.Claim) -> None:

@@ -410,6 +410,12 @@ def hide_with_report(delivery: Delivery, outcome: dict[str, Any], work: Path, at
     record(SYSTEM, "delivery.closed-with-origin", f"delivery:{delivery.pk}", {"batches": hidden}, at=at)
 
 
+def reported(deliveries: Sequence[Delivery], _outcome: dict[str, Any], _at: datetime) -> set[int]:
+    """Which of these deliveries `hide_with_report` hides something of."""
+    found = Proposal.objects.filter(became__in=deliveries, batch__hidden_at__isnull=False)
+    return {int(number) for number in found.values_list("became_id", flat=True)}
+
+
 def shown_parts(made: Recall, organisation: Organisation) -> list[Part]:
     """Of what was recalled, that which this organisation may have had: what it never took stays unknown to it."""
     notice = made.notices.filter(organisation=organisation).first()

@@ -144,6 +144,11 @@ def release_under_orders(delivery: Delivery, outcome: dict[str, Any], _work: Pat
         record("system", "release.by-order", f"release:{released.pk}", facts, at=at)
 
 
+def ordered(deliveries: Sequence[Delivery], _outcome: dict[str, Any], at: datetime) -> set[int]:
+    """Which of these deliveries an order may cover: all of them, where there is one at all."""
+    return {each.pk for each in deliveries} if orders_in_force(at).exists() else set()
+
+
 def _order_for(
     orders: Sequence[StandingOrder],
     handling: HandlingSet,
