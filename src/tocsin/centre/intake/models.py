@@ -220,6 +220,21 @@ class BatchSet(models.QuerySet["Batch"]):
             for delivery, at in moments_of(change, set(self.order_by().values_list("delivery_id", flat=True))).items():
                 models.QuerySet.update(self.filter(delivery=delivery), recast_at=at, changed=change.pk)
 
+    def note_over(self) -> int:
+        """Those of them whose term is over, which no change told, close now, among the changes of all batches, to who
+        follows what is open; says how many. It is done once: from then on they moved after their end."""
+        over = self.filter(hidden_at=None, moved_at__lt=F("expires_at")).order_by()
+        if not over.filter(expires_at__lte=timezone.now()).exists():
+            return 0
+        with transaction.atomic():
+            change, count = Change.next(), 0
+            over = over.filter(expires_at__lte=change.at)
+            since = moments_of(change, set(over.values_list("delivery_id", flat=True)))
+            Former.note(over, since)
+            for delivery, at in since.items():
+                count += models.QuerySet.update(over.filter(delivery=delivery), moved_at=at, changed=change.pk)
+        return count
+
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
         """As ever, for batches whose terms are set."""
         made = list(objs)
