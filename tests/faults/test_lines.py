@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.faults.test_wire import LATEST, _request, _started
 
 from tocsin.centre.refusals import ASKER
+from tocsin.site.serving import lanes
 from tocsin.site.serving.askers import Askers
 from tocsin.site.serving.lanes import BodyLane, Lane
 from tocsin.site.serving.turns import Turns
@@ -138,6 +139,29 @@ def test_large_bodies_begin_two_at_a_time(held: Held) -> None:
     lane.reads_on(tasks[0])
     lane.reads_on(tasks[0])
     assert held.until(3) == ["body"] * 3
+    lane.shut()
+
+
+def test_large_bodies_begin_one_by_one_with_rests_while_pages_are_read(held: Held) -> None:
+    """Between two pages of one reader the threads for pages have nothing to do, and are wanted again at once."""
+    pages, waits = Lane(2, 10, "page"), list[tuple[float, Callable[[], None]]]()
+    lane = BodyLane(10, 100, "body", pages, beginning=2, later=lambda seconds, task: waits.append((seconds, task)))
+    asked = pages.run(lambda: None, "officer")
+    asked.result(LATEST)
+    pages.done(asked)
+    assert not pages.is_busy
+    tasks: list[Future[Any]] = [lane.run(held.task("body"), f"organisation:{number}") for number in range(4)]
+    assert held.until(1) == ["body"]
+    lane.reads_on(tasks[0])
+    assert held.until(1) == ["body"], "it rests"
+    [(seconds, go_on)] = waits
+    assert 0 < seconds <= lanes.REST_SECONDS
+    time.sleep(seconds)
+    go_on()
+    assert held.until(2) == ["body"] * 2
+    pages.asked_at -= lanes.LATELY_SECONDS
+    lane.reads_on(tasks[1])
+    assert held.until(4) == ["body"] * 4, "nobody reads pages any more"
     lane.shut()
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -19,6 +20,9 @@ from .wire import Wire
 
 log = logging.getLogger(__name__)
 BACKLOG = 4_096
+"""Connections that may wait to be taken in."""
+TAKEN_AT_ONCE = 16
+"""Of these, so many are taken in before those that are there already are looked at again."""
 LOOK_SECONDS = 0.5
 OTHER_FILES = 1_000
 """Of all files that the process may open, what is left for the database, the store and the lake."""
@@ -43,7 +47,10 @@ async def serve(application: Application, host: str, port: int, rules: Rules) ->
     """Until SIGTERM, and then until what is under way is answered or the time for that is over."""
     loop = asyncio.get_running_loop()
     state = State(Lanes(application, rules), rules)
-    listening = await loop.create_server(lambda: Wire(state), host, port, backlog=BACKLOG)
+    listening = await loop.create_server(lambda: Wire(state), host, port, backlog=TAKEN_AT_ONCE)
+    for each in listening.sockets:  # The loop takes in as many at once as it says may wait: here these are two numbers.
+        with socket.socket(fileno=os.dup(each.fileno())) as same:
+            same.listen(BACKLOG)
     told = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(1) if told.is_set() else told.set())
     parent = os.getppid()
