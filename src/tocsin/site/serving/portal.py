@@ -55,7 +55,7 @@ async def serve(application: Application, host: str, port: int, rules: Rules) ->
     loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(1) if told.is_set() else told.set())
     parent = os.getppid()
     while not told.is_set():
-        _look(state)
+        await _look(state)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), LOOK_SECONDS)
         if os.getppid() != parent:  # Who started it was killed: nobody else would ever stop it.
@@ -65,10 +65,11 @@ async def serve(application: Application, host: str, port: int, rules: Rules) ->
     await _drained(state, rules)
 
 
-def _look(state: State) -> None:
+async def _look(state: State) -> None:
     """Whatever one connection does, the others are served on."""
     try:
-        state.look(time.monotonic())
+        for _ in state.look(time.monotonic()):
+            await asyncio.sleep(0)
     except Exception:
         log.exception("the round over all connections failed")
 
@@ -76,7 +77,7 @@ def _look(state: State) -> None:
 async def _drained(state: State, rules: Rules) -> None:
     until = time.monotonic() + rules.drain_seconds
     while not state.is_quiet and time.monotonic() < until:
-        _look(state)
+        await _look(state)
         await asyncio.sleep(0.05)
     state.cut()
     until = time.monotonic() + 1  # For the answers that say so.
