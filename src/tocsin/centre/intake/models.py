@@ -121,7 +121,8 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["organisation", "-received_at"]),
             models.Index(fields=["state", "-received_at"]),
-            models.Index(fields=["-received_at"]),
+            models.Index(fields=["received_at", "id"], name="delivery_received"),
+            models.Index(fields=["urgent_at", "id"], condition=Q(urgent_at__isnull=False), name="delivery_urgent"),
             models.Index(fields=["ends_at"]),
             models.Index(fields=["verified_at"], name="delivery_verified_at"),
         ]
@@ -306,7 +307,7 @@ class Batch(models.Model):
             models.Index(fields=["handling_set"]),
             models.Index(fields=["changed"]),
             models.Index(fields=["moved_at"], name="intake_batch_moved_at"),
-            models.Index(fields=["expires_at"]),
+            models.Index(fields=["expires_at", "id"], name="batch_expires"),
         ]
 
     def save(self, *args: Any, **options: Any) -> None:
