@@ -113,6 +113,13 @@ LISTS: dict[str, tuple[str, str, tuple[Part, ...], int, Callable[[], Any]]] = {
     "desk": ("dora_dissemination", "/release/", desk.LAST_FIRST, 1, lambda: _middle(_waiting())),
     "desk, oldest": ("dora_dissemination", "/release/?order=oldest", desk.OLDEST_FIRST, 1, lambda: _middle(_waiting())),
     "recalls": ("dana_analyst", "/recalls/", NEWEST_FIRST, 0, lambda: _middle(Recall.objects)),
+    "recalls of a source": (
+        "pia_partner",
+        "/recalls/",
+        NEWEST_FIRST,
+        0,
+        lambda: _middle(Recall.objects.filter(source__slug="northwind")),
+    ),
     "told": ("fleur_officer", "/recalls/?told=", NEWEST_FIRST, 0, lambda: _middle(Notice.objects)),
     "permissions": ("dana_analyst", "/permissions/", NEWEST_FIRST, 0, lambda: _middle(Permission.objects)),
     "of a state": (
@@ -243,9 +250,8 @@ def test_a_page_costs_what_it_shows() -> None:
 
 
 def _most(name: str, what: str) -> int:
-    """What a page may cost. Urgent deliveries have no index of their own, nor has who handed over in private: there the
-    table is gone through, and not sorted."""
-    through = {"desk, first": 2, "desk, oldest, first": 2, "deliveries, first": 1, "deliveries, deep": 1}
+    """What a page may cost. Who handed over in private has no index: there the table is gone through, not sorted."""
+    through = {"deliveries, first": 1, "deliveries, deep": 1}
     gone_through = through.get(name, 0) * ROWS
     most = {"steps": STEPS_AT_MOST + 10 * gone_through, "read": READ_AT_MOST + gone_through, "sorted": SORTED_AT_MOST}
     return most[what]

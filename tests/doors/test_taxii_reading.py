@@ -237,3 +237,30 @@ def test_a_suspended_country_gets_nothing_and_misses_nothing(fleur: Reader) -> N
     countries.set_status("FR", "active", reason="test", by=lena.login, at=timezone.now())
     assert fleur.names(f"{FR}released/objects/", added_after=after) == ["address 2"]
     assert Organisation.objects.get(slug="ncb-fr").is_active
+
+
+def test_a_page_by_version_may_be_empty_and_goes_on(
+    client: Client, fleur: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        sent(number)
+    builders.objects(sent(8), [builders.indicator(9, 2)])
+    monkeypatch.setattr("tocsin.centre.release.given_stream.MOST_LOOKED_AT", 300)
+    asked = {"match[version]": "2026-11-02T10:00:00.000Z", "match[type]": "indicator"}
+    for path in (f"{FR}released/objects/", f"{FR}released/manifest/"):
+        for by_date in (False, True):
+            query, found, pages, told = dict(asked), [], 0, ""
+            while True:
+                response = fleur.get(path, **query)
+                page = response.json()
+                found += page.get("objects", [])
+                dates = [response[f"X-TAXII-Date-Added-{name}"] for name in ("First", "Last")]
+                assert all(told < each for each in dates) or not page.get("more"), "who goes on by date gets on"
+                told, pages = dates[1], pages + 1
+                if not page.get("more"):
+                    break
+                assert page["next"]
+                query = {**asked, "added_after": told} if by_date else {**asked, "next": page["next"]}
+            assert len(found) == 1
+            assert pages > 1
+    assert Taking.objects.count() == 1, "empty pages take nothing"

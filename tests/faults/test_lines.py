@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from tests.faults.test_wire import LATEST, _request, _started
 
 from tocsin.centre.refusals import ASKER
+from tocsin.site.serving import lanes, state
 from tocsin.site.serving.askers import Askers
 from tocsin.site.serving.lanes import BodyLane, Lane
+from tocsin.site.serving.rules import Rules
 from tocsin.site.serving.turns import Turns
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -141,6 +144,29 @@ def test_large_bodies_begin_two_at_a_time(held: Held) -> None:
     lane.shut()
 
 
+def test_large_bodies_begin_one_by_one_with_rests_while_pages_are_read(held: Held) -> None:
+    """Between two pages of one reader the threads for pages have nothing to do, and are wanted again at once."""
+    pages, waits = Lane(2, 10, "page"), list[tuple[float, Callable[[], None]]]()
+    lane = BodyLane(10, 100, "body", pages, beginning=2, later=lambda seconds, task: waits.append((seconds, task)))
+    asked = pages.run(lambda: None, "officer")
+    asked.result(LATEST)
+    pages.done(asked)
+    assert not pages.is_busy
+    tasks: list[Future[Any]] = [lane.run(held.task("body"), f"organisation:{number}") for number in range(4)]
+    assert held.until(1) == ["body"]
+    lane.reads_on(tasks[0])
+    assert held.until(1) == ["body"], "it rests"
+    [(seconds, go_on)] = waits
+    assert 0 < seconds <= lanes.REST_SECONDS
+    time.sleep(seconds)
+    go_on()
+    assert held.until(2) == ["body"] * 2
+    pages.asked_at -= lanes.LATELY_SECONDS
+    lane.reads_on(tasks[1])
+    assert held.until(4) == ["body"] * 4, "nobody reads pages any more"
+    lane.shut()
+
+
 def test_words_that_are_made_up_open_no_second_line() -> None:
     askers, flood = Askers(), {"REMOTE_ADDR": "192.0.2.7"}
     assert {askers.of({**flood, "HTTP_AUTHORIZATION": f"Bearer toc_{n}"}) for n in range(9)} == {"address:192.0.2.7"}
@@ -176,3 +202,44 @@ def _is_answered(line: Any) -> bool:
         return bool(line.recv(1))
     except BlockingIOError:
         return False
+
+
+class Waits:
+    """A connection of which only the round knows."""
+
+    unsent_bytes = 0
+    is_closed = False
+    mark_at = 0.0
+
+    def __init__(self) -> None:
+        self.looked, self.ended = 0, 0
+
+    def look(self, now: float) -> None:
+        self.looked += 1
+
+    def give_up(self) -> None:
+        self.ended += 1
+
+    abort = give_up
+
+
+def test_the_round_over_ten_thousand_connections_lets_others_go_first() -> None:
+    """It looks at each, in parts, and at nobody who went on meanwhile."""
+    made = state.State(None, Rules(head_seconds=1))  # type: ignore[arg-type]
+    heads, busy = [Waits() for _ in range(5_000)], [Waits() for _ in range(5_000)]
+    for each in heads:
+        made.join(each)  # type: ignore[arg-type]
+    for each in busy:
+        made.join(each)  # type: ignore[arg-type]
+        made.asked(each)  # type: ignore[arg-type]
+    looked, parts = list[int](), 0
+    for _ in made.look(time.monotonic() + 2):
+        parts += 1
+        looked.append(sum(each.ended + each.looked for each in heads + busy))
+        if parts == 1:
+            for each in (heads[-1], busy[-1]):
+                made.is_gone(each)  # type: ignore[arg-type]
+    assert parts >= 49
+    assert max(after - before for before, after in itertools.pairwise([0, *looked])) <= state.LOOKED_AT_ONCE
+    assert [each.ended for each in heads] == [1] * 4_999 + [0]
+    assert [each.looked for each in busy] == [1] * 4_999 + [0]

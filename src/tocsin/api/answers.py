@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -29,10 +29,10 @@ from tocsin.core.words import Tlp
 from .callers import caller_of
 from .deliveries import LINES
 from .errors import Problem
+from .lists import MOST, PAGED, Cursor, Limit, pages
 
 router = Router()
 MOST_VALUES = 100
-PACKAGES_MOST = 500
 
 
 class Source(Schema):
@@ -198,13 +198,21 @@ class CountryPackage(Schema):
     download_url: str
 
 
-@router.get("/countries/{code}/packages", response={200: list[CountryPackage], (403, 404): Problem}, tags=["packages"])
-def packages(request: HttpRequest, code: str) -> list[dict[str, Any]]:
-    """A country's packages, newest first: a bureau's own, any for the Centre's desk."""
+@router.get(
+    "/countries/{code}/packages", response={200: list[CountryPackage], (403, 404, 422): Problem}, tags=["packages"],
+    openapi_extra=PAGED,
+)  # fmt: skip
+def packages(
+    request: HttpRequest, response: HttpResponse, code: str, cursor: Cursor = "", limit: Limit = MOST
+) -> list[dict[str, Any]]:
+    """A country's packages, newest first: a bureau's own, any for the desk. The header Link names the next page
+    while there is one."""
     person = caller_of(request).require("package", "packages")
     if code.upper() not in release.countries_for(person):
         raise NotFound
-    return [_package(each) for each in release.packages_for(person).filter(country=code.upper())[:PACKAGES_MOST]]
+    of_country = release.packages_for(person).filter(country=code.upper())
+    [found] = pages(request, response, [(of_country, release.NEWEST_FIRST)], cursor=cursor, limit=limit)
+    return [_package(each) for each in found]
 
 
 def _package(each: Package) -> dict[str, Any]:

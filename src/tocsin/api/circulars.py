@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
@@ -21,6 +21,7 @@ from tocsin.handling import tlp_of
 
 from .callers import caller_of
 from .errors import Problem
+from .lists import PAGED, Cursor, Limit, pages
 
 router = Router(tags=["circulars"])
 LISTED = 200
@@ -65,13 +66,18 @@ def _line(found: Found) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.get("", response={200: list[Line], 403: Problem})
-def listed(request: HttpRequest) -> list[dict[str, Any]]:
-    """The newest that came and that one's own bureau sent."""
+@router.get("", response={200: list[Line], (403, 422): Problem}, openapi_extra=PAGED)
+def listed(
+    request: HttpRequest, response: HttpResponse, cursor: Cursor = "", limit: Limit = LISTED
+) -> list[dict[str, Any]]:
+    """Those that came, the newest first, then those that one's own bureau sent. The header Link names the next page
+    while one of both goes on."""
     person = caller_of(request).require("read", "read")
-    found = [Found(each, "addressee") for each in selectors.received_by(person)[:LISTED]]
-    found += [Found(each, "sender") for each in selectors.sent_by(person)[:LISTED]]
-    return [_line(each) for each in found]
+    came, sent = selectors.received_by(person), selectors.sent_by(person)
+    lists = [(came, selectors.LAST_SENT), (sent, selectors.LAST_HANDED_OVER)]
+    found = pages(request, response, lists, cursor=cursor, limit=limit)
+    roles = ("addressee", "sender")
+    return [_line(Found(each, role)) for role, some in zip(roles, found, strict=True) for each in some]
 
 
 @router.post("", response={202: Line, (403, 413, 422, 507): Problem})

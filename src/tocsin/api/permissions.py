@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -17,6 +17,7 @@ from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.numbers import row_named
+from tocsin.centre.pages import NEWEST_FIRST
 from tocsin.centre.permissions import passing, services
 from tocsin.centre.permissions.models import Permission
 from tocsin.centre.permissions.rules import Wish
@@ -25,9 +26,9 @@ from tocsin.core.errors import NotFound, Refused
 
 from .callers import caller_of
 from .errors import Problem
+from .lists import MOST, PAGED, Cursor, Limit, pages
 
 router = Router(tags=["permissions"])
-LISTED_MOST = 500
 PROBLEMS = (403, 404, 409, 422)
 
 
@@ -145,19 +146,22 @@ def _wish(said: Wanted) -> Wish:
     return Wish(frozenset(said.audience), frozenset(said.purposes), said.is_standing, said.until)
 
 
-@router.get("", response={200: Listed, 403: Problem})
-def listed(request: HttpRequest, state: Annotated[str, Query(max_length=20)] = "") -> dict[str, Any]:
-    """What one is asked, and what one asked; with `state`, those alone that stand so."""
+@router.get("", response={200: Listed, (403, 422): Problem}, openapi_extra=PAGED)
+def listed(
+    request: HttpRequest, response: HttpResponse, state: Annotated[str, Query(max_length=20)] = "",
+    cursor: Cursor = "", limit: Limit = MOST,
+) -> dict[str, Any]:  # fmt: skip
+    """What one is asked, and what one asked, the newest first; with `state`, those alone that stand so. The header Link
+    names the next page while one of both lists goes on."""
     person = caller_of(request).require("read", "read", "ask", "answer")
     of_me, by_me = answerable_by(person).select_related("source", "delivery", "asked_for"), asked_by(
         person, timezone.now()
     )  # fmt: skip
     if state:
         of_me, by_me = of_me.filter(state=state), by_me.filter(state=state)
-    return {
-        "of_me": [_plain(each, person) for each in of_me[:LISTED_MOST]],
-        "by_me": [_plain(each, person) for each in by_me[:LISTED_MOST]],
-    }
+    lists = [(of_me, NEWEST_FIRST), (by_me, NEWEST_FIRST)]
+    found = pages(request, response, lists, cursor=cursor, limit=limit, said={"state": state})
+    return dict(zip(("of_me", "by_me"), ([_plain(each, person) for each in some] for some in found), strict=True))
 
 
 @router.post("", response={201: Asked, PROBLEMS: Problem})

@@ -12,6 +12,7 @@ from ninja import Router, Schema
 from tocsin.centre.intake import deliveries as selectors
 from tocsin.centre.members.access import is_fresh
 from tocsin.centre.members.models import Person
+from tocsin.centre.pages import NEWEST_FIRST
 from tocsin.centre.recall import certificates, corrections, services
 from tocsin.centre.recall.models import Notice, Recall
 from tocsin.centre.recall.parts import find
@@ -28,9 +29,9 @@ from tocsin.core.errors import NotFound, Refused
 
 from .callers import caller_of
 from .errors import Problem
+from .lists import MOST, PAGED, Cursor, Limit, pages
 
 router = Router(tags=["recalls"])
-RECALLS_MOST = 500
 
 
 class CorrectionWanted(Schema):
@@ -141,14 +142,14 @@ def _made(made: Recall) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.get("/recalls", response={200: Listed, 403: Problem})
-def recalls(request: HttpRequest) -> dict[str, Any]:
-    """What is to be destroyed or undone, and what became of one's own recalls."""
+@router.get("/recalls", response={200: Listed, (403, 422): Problem}, openapi_extra=PAGED)
+def recalls(request: HttpRequest, response: HttpResponse, cursor: Cursor = "", limit: Limit = MOST) -> dict[str, Any]:
+    """What is to be destroyed or undone, and what became of one's own recalls, the newest first. The header Link names
+    the next page while one of both lists goes on."""
     person = caller_of(request).require("read", "read")
-    return {
-        "made": [_made(each) for each in recalls_for(person)[:RECALLS_MOST]],
-        "told": [_told(each, person) for each in notices_for(person)[:RECALLS_MOST]],
-    }
+    lists = [(recalls_for(person), NEWEST_FIRST), (notices_for(person), NEWEST_FIRST)]
+    made, told = pages(request, response, lists, cursor=cursor, limit=limit)
+    return {"made": [_made(each) for each in made], "told": [_told(each, person) for each in told]}
 
 
 def _told(notice: Notice, person: Person) -> dict[str, Any]:

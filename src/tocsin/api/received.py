@@ -24,6 +24,7 @@ from tocsin.lake.scope import Batches
 
 from .callers import caller_of
 from .errors import Problem
+from .lists import PAGED
 
 router = Router(tags=["received"])
 reach_router = Router(tags=["reach"])
@@ -81,7 +82,7 @@ class Said(Schema):
     note: Annotated[str, Field(max_length=responding.LONGEST_NOTE)] = ""
 
 
-@router.get("", response={200: list[Received], (403, 422): Problem})
+@router.get("", response={200: list[Received], (403, 422): Problem}, openapi_extra=PAGED)
 def listed(
     request: HttpRequest,
     response: HttpResponse,

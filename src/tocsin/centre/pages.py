@@ -80,6 +80,11 @@ def page_of(
     return Page([row for _, row in entries], place is not None, following, before, name)
 
 
+def is_cursor(found: QuerySet[Any], parts: Sequence[Part], cursor: str) -> bool:
+    """Whether it was given out for such a list."""
+    return unseal(cursor, _purpose(found.model, parts)) is not None
+
+
 def cursor_of(parts: Sequence[Part], number: int, row: Model, *, is_backwards: bool = False) -> str:
     """Where the page begins that comes behind, or before, this row of the part with that number."""
     values = [_plain(_value_of(row, name.lstrip("-"))) for name in parts[number].by]

@@ -183,7 +183,7 @@ def read(caller: Caller, organisation: Organisation, one: Listed, asked: Asked) 
     place = cursors.opened(person, collection, asked)
     asked = cursors.at(asked, place)
     found = _given(person, one.page, asked)
-    if not found.items:
+    if not found.items and not found.cursor:
         # What was left of the pass is gone. A program that keeps its place until something comes would wait for ever.
         asked = cursors.behind(asked, place)
         found = _given(person, one.page, asked)
@@ -201,7 +201,9 @@ def _given(person: Person, page: Gives, asked: Asked) -> Given:
 def _bound(person: Person, collection: str, asked: Asked, found: Given, since: datetime) -> Page:
     """The page, with a `next` that only this reader can use, for this question alone."""
     if found.cursor:
-        last = found.items[-1].added_at
+        last = found.reached or found.items[-1].added_at
+        if not found.items:
+            since = last  # Who goes on by date passes what was looked through, too.
         found = replace(found, cursor=cursors.bound(person, collection, asked, found.cursor, last))
     return Page(found, since)
 
@@ -258,7 +260,7 @@ def _version(item: Item) -> str:
 
 def _paged(found: Given, listed: dict[str, Any]) -> HttpResponse:
     """Empty lists are not written: a page with nothing on it is an empty object."""
-    return _dated_by(found, answer({**_more(found), **listed} if found.items else {}))
+    return _dated_by(found, answer({**_more(found), **(listed if found.items else {})}))
 
 
 def _more(found: Given) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.recall import given_back
 from tocsin.centre.recall import services as recall
-from tocsin.centre.release import given, given_stream
+from tocsin.centre.release import given, given_stream, given_versions
 from tocsin.centre.release.given import Item, Wanted
 from tocsin.core.words import Tlp
 from tocsin.handling import may_see
@@ -405,3 +405,73 @@ def test_a_rare_type_is_found_and_a_page_may_be_short(monkeypatch: pytest.Monkey
     assert given.page(reader("fleur_officer"), wanted=absent, after=None, cursor="", limit=9, now=timezone.now()) == (
         given.Given()
     )
+
+
+def in_version(limit: int, **said: Any) -> tuple[list[Item], int]:
+    """All that is given in these versions, by `next`, and on how many pages."""
+    found: list[Item] = []
+    cursor, pages, reached = "", 0, None
+    while True:
+        some = given.page(reader("fleur_officer"), wanted=Wanted(**said), after=None, cursor=cursor, limit=limit,
+                          now=timezone.now())  # fmt: skip
+        assert reached is None or all(each.added_at > reached for each in some.items)
+        found, pages, cursor, reached = [*found, *some.items], pages + 1, some.cursor, some.reached
+        assert pages < 1_000
+        if not cursor:
+            return found, pages
+
+
+def test_a_version_is_found_without_an_index_and_no_page_looks_through_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleur = people.call("fleur_officer")
+    delivery = builders.delivery(people.call("pia_partner").organisation)
+    batches = [builders.batch(delivery, builders.handling(**said)) for said in (SETS[0], SETS[1], SETS[5])]
+    builders.objects(batches[0], [builders.indicator(number, 1 + number // 100 % 3) for number in range(700)])
+    builders.objects(batches[1], [builders.indicator(number) for number in (5_000, 5_001)])
+    builders.objects(batches[2], [builders.indicator(5_002)])
+    sent((SETS[0], [2_001, 2_002, 1_003]), (SETS[1], [2_004, 5]))
+    [relabelled] = sent((SETS[0], [2_801, 1_802, 803]))
+    [sealed] = sent((SETS[0], [2_901, 902]))
+    Batch.objects.filter(pk=sealed.pk).update(sealed_at=timezone.now())
+    page("fleur_officer")
+    Batch.objects.filter(pk=relabelled.pk).update(handling_set=builders.handling(Tlp.GREEN))
+    [gone] = sent((SETS[0], [2_010, 2_011]))
+    page("fleur_officer")
+    Batch.objects.filter(pk=gone.pk).update(hidden_at=builders.NOW)
+    every = page("fleur_officer", limit=5_000).items
+    asked = {each.said for each in every} - {""}
+    assert len(asked) > 5, "some were given again in versions of their own"
+    monkeypatch.setattr(given_versions, "PICKED_AT_ONCE", 7)
+    for rows, most, limit in ((50_000, 100_000, 1_000), (90, 10, 1_000), (90, 300, 3)):
+        monkeypatch.setattr(given_versions, "ROWS_AT_ONCE", rows)
+        monkeypatch.setattr(given_stream, "MOST_LOOKED_AT", most)
+        for version in sorted(asked)[:: 1 if limit > 3 else 3]:
+            # What of ours is shared stands before the first object, however many there are.
+            wanted = [each for each in every if each.said == version]
+            found, pages = in_version(limit, versions=frozenset({version}))
+            assert found == wanted
+            assert pages > 5 or (limit == 1_000 and most > 10)
+    two = frozenset(sorted(asked)[:2])
+    assert in_version(50, versions=two)[0] == [each for each in every if each.said in two]
+    some = in_version(50, versions=two, types=frozenset({"indicator"}))[0]
+    assert some == [each for each in every if each.said in two and each.type == "indicator"]
+    assert in_version(50, versions=frozenset({"2019-01-01T00:00:00.000Z"}))[0] == []
+    assert fleur.login == "fleur_officer"
+
+
+def test_a_page_by_version_passes_so_many_rows_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    people.call("fleur_officer")
+    for number in range(120):
+        sent((SETS[0], [number]))
+    absent = Wanted(versions=frozenset({"2019-01-01T00:00:00.000Z"}))
+    said: dict[str, Any] = {"wanted": absent, "after": None, "limit": 1_000}
+    given.page(reader("fleur_officer"), cursor="", now=timezone.now(), **said)
+    with django_assert_max_num_queries(60 * 3 + 20):
+        first = given.page(reader("fleur_officer"), cursor="", now=timezone.now(), **said)
+    assert (list(first.items), bool(first.cursor)) == ([], True)
+    assert first.reached is not None
+    later = given.page(reader("fleur_officer"), wanted=absent, after=first.reached, cursor="", limit=9,
+                       now=timezone.now())  # fmt: skip
+    assert later.reached is not None
+    assert later.reached > first.reached, "who goes on by date gets on"

@@ -27,6 +27,7 @@ from tocsin.centre.recall import given_back
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import given
 from tocsin.centre.release.given import OWN, RELEASED, Item, Part, Wanted
+from tocsin.centre.retention.ending import close
 from tocsin.core.errors import Conflict
 from tocsin.core.words import Tlp
 from tocsin.products.stix_given import is_newer
@@ -119,6 +120,10 @@ class Keeps(Poller):
             pass
         anew = Keeps(self.login)  # Copies of one version under two labels are both the last.
         anew.keep(whole_of(self.login, RELEASED, LAST))
+        every = whole_of(self.login, RELEASED, ALL)
+        for version in sorted({each.said for each in every} - {""})[-2:]:
+            by_version = whole_of(self.login, RELEASED, Wanted(versions=frozenset({version})))
+            assert by_version == [each for each in every if each.said == version]
         return anew.store.items() <= self.store.items()
 
 
@@ -150,6 +155,13 @@ class Stores(World):
             recall.recall(Delivery.objects.get(pk=number), by=people.call("pia_partner"), reason="wrong-data",
                           action="destroy", note="", at=timezone.now())  # fmt: skip
 
+    @rule(data=st.data())
+    def is_over(self, data: st.DataObject) -> None:
+        """The term of some ends, and a round comes by, now or later."""
+        self.some(data).update(expires_at=timezone.now())
+        if data.draw(st.booleans()):
+            close(timezone.now())
+
     @rule(data=st.data(), country=st.sampled_from(["FR", "JO"]))
     def is_decided(self, data: st.DataObject, country: str) -> None:
         some = self.some(data)
@@ -157,6 +169,10 @@ class Stores(World):
             Tally.objects.filter(batch=batch).delete()
             builders.tallies(batch, [(DAY, country, "phishing", "VICTIM", 1)])
         some.recast()
+
+    def teardown(self) -> None:
+        close(timezone.now())
+        super().teardown()
 
     @rule(place=st.integers(0, 2), limit=st.integers(1, 6))
     def hears(self, place: int, limit: int) -> None:
@@ -246,3 +262,43 @@ def test_a_right_that_is_lost_leaves_the_older_version() -> None:
     Person.objects.filter(pk=fleur.pk).update(clearance="official-use")
     assert [each.body["name"] for each in keeps.poll(50) if each.type == "indicator"] == ["address 1"]
     assert keeps.is_at_the_end()
+
+
+def over(batch: Batch) -> None:
+    """Its term ends, and a round comes by."""
+    Batch.objects.filter(pk=batch.pk).update(expires_at=timezone.now())
+    close(timezone.now())
+
+
+def test_the_end_of_a_newer_version_gives_the_older_one_anew() -> None:
+    keeps, late = kept_by("fleur_officer"), kept_by("khalil_officer")
+    [old] = sent((SETS[0], [1, 2, 3]))
+    keeps.poll(50)
+    [new] = sent(({"tlp": Tlp.AMBER, "exclusions": ("country:JO",)}, [1_001, 1_004]))
+    keeps.poll(50)
+    before = [(each.moment, each.raw) for each in whole_of("khalil_officer", RELEASED, LAST)]
+    over(new)
+    [again] = keeps.poll(50)
+    assert (again.body["name"], again.batch) == ("address 1", old.pk)
+    assert again.said > "2026-11-02", "newer than what is over, which a program may still keep"
+    assert keeps.is_at_the_end()
+    assert [(each.moment, each.raw) for each in whole_of("khalil_officer", RELEASED, LAST)] == before, "never had it"
+    assert late.is_at_the_end()
+    moved = Batch.objects.get(pk=new.pk).moved_at
+    assert close(timezone.now()) == 0
+    assert Batch.objects.get(pk=new.pk).moved_at == moved, "it is noted once"
+    assert keeps.poll(50) == []
+
+
+def test_the_end_of_an_older_version_or_of_a_copy_gives_nothing_anew() -> None:
+    keeps = kept_by("fleur_officer")
+    [old], [copy], _ = sent((SETS[0], [1, 2])), sent((SETS[0], [2])), sent((SETS[0], [1_001]))
+    keeps.poll(50)
+    over(old)
+    assert keeps.poll(50) == []
+    assert keeps.is_at_the_end()
+    over(copy)
+    assert keeps.poll(50) == []
+    assert {each.body["name"] for each in whole_of("fleur_officer", RELEASED, LAST) if not each.is_shared} == {
+        "address 1"
+    }

@@ -458,5 +458,11 @@ def test_the_clock_sets_it_off(old: list[Delivery]) -> None:
     ending.tick(OVER + timedelta(minutes=1))
     assert Job.objects.filter(kind=ending.ROUND).count() == 1
     Job.objects.update(run_at=builders.NOW - timedelta(days=1))
+    twice = old[0].batches.get()
+    for batch in (twice, builders.batch(builders.delivery(old[0].organisation), builders.handling())):
+        builders.objects(batch, [builders.indicator(1)])
+    Batch.objects.filter(pk=twice.pk).update(expires_at=datetime.now(UTC))
     crew.work()
+    twice.refresh_from_db()
+    assert twice.moved_at >= twice.expires_at, "programs are told by the same round"
     assert Job.objects.get(kind=ending.ROUND).state == "done"

@@ -122,7 +122,8 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["organisation", "-received_at"]),
             models.Index(fields=["state", "-received_at"]),
-            models.Index(fields=["-received_at"]),
+            models.Index(fields=["received_at", "id"], name="delivery_received"),
+            models.Index(fields=["urgent_at", "id"], condition=Q(urgent_at__isnull=False), name="delivery_urgent"),
             models.Index(fields=["ends_at"]),
             models.Index(fields=["verified_at"], name="delivery_verified_at"),
         ]
@@ -221,6 +222,21 @@ class BatchSet(models.QuerySet["Batch"]):
             for delivery, at in moments_of(change, set(self.order_by().values_list("delivery_id", flat=True))).items():
                 models.QuerySet.update(self.filter(delivery=delivery), recast_at=at, changed=change.pk)
 
+    def note_over(self) -> int:
+        """Those of them whose term is over, which no change told, close now, among the changes of all batches, to who
+        follows what is open; says how many. It is done once: from then on they moved after their end."""
+        over = self.filter(hidden_at=None, moved_at__lt=F("expires_at")).order_by()
+        if not over.filter(expires_at__lte=timezone.now()).exists():
+            return 0
+        with transaction.atomic():
+            change, count = Change.next(), 0
+            over = over.filter(expires_at__lte=change.at)
+            since = moments_of(change, set(over.values_list("delivery_id", flat=True)))
+            Former.note(over, since)
+            for delivery, at in since.items():
+                count += models.QuerySet.update(over.filter(delivery=delivery), moved_at=at, changed=change.pk)
+        return count
+
     def bulk_create(self, objs: Iterable[Batch], *args: Any, **options: Any) -> list[Batch]:
         """As ever, for batches whose terms are set."""
         made = list(objs)
@@ -299,7 +315,7 @@ class Batch(models.Model):
             models.Index(fields=["handling_set"]),
             models.Index(fields=["changed"]),
             models.Index(fields=["moved_at"], name="intake_batch_moved_at"),
-            models.Index(fields=["expires_at"]),
+            models.Index(fields=["expires_at", "id"], name="batch_expires"),
         ]
 
     def save(self, *args: Any, **options: Any) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from tocsin.centre.clock.services import judged_at
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import ceiling_of, viewer_of
 from tocsin.centre.questions import Question
@@ -64,6 +65,8 @@ class Closing(NamedTuple):
     delivery: int
     is_as_it_came: bool
     """Whether it never looked otherwise to them, nor closed before."""
+    is_end: bool = False
+    """Whether its term was over; nobody took it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ def closings(
     told = Q(Exists(left))
     if len(timeline.rights) > 1:
         told |= Q(terms__in=Numbers(_closed_by_rights(timeline, may_read, now)))
-    columns = ("pk", "delivery_id", "terms_id", "moved_at", "hidden_at")
+    columns = ("pk", "delivery_id", "terms_id", "moved_at", "hidden_at", "expires_at")
     found = list(Batch.objects.filter(among & told).values_list(*columns))
     formers: dict[int, list[_Stretch]] = defaultdict(list)
     listed = Former.objects.filter(batch__in=Numbers(pk for pk, *_ in found)).order_by("-until_at", "-pk")
@@ -218,12 +221,13 @@ def closings(
         formers[batch].append(_Stretch(number, since, until))
     numbers = {terms for _, _, terms, *_ in found} | {each.terms for some in formers.values() for each in some}
     walk = _Walk(timeline, held_of(numbers), lambda viewer, held: may_read(viewer, held, now), look)
-    made = []
-    for batch, delivery, terms, since, hidden in found:
+    made, today = [], judged_at(now)
+    for batch, delivery, terms, since, hidden, expires in found:
         stretches = [_Stretch(terms, since, None), *formers[batch]]
-        moments = list(walk.closings(delivery, stretches, is_hidden=hidden is not None))
+        is_over = hidden is None and expires <= since and expires <= today  # `BatchSet.note_over`
+        moments = list(walk.closings(delivery, stretches, is_hidden=is_over or hidden is not None))
         is_as_it_came = len(moments) == 1 and walk.looked_alike(stretches)
-        made += [Closing(at, batch, delivery, is_as_it_came) for at in moments]
+        made += [Closing(at, batch, delivery, is_as_it_came, is_over and at == since) for at in moments]
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -32,6 +32,8 @@ class Recall(models.Model):
     number = models.CharField(max_length=20, unique=True)
     """For people: RC-2026-4F07A2C19B."""
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="recalls")
+    source = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
+    """Whose the delivery is: a source's own recalls are read in their order."""
     batches = models.BinaryField()
     """`lake.scope.Batches`, packed: what is hidden."""
     origins = models.BinaryField(null=True)
@@ -58,7 +60,16 @@ class Recall(models.Model):
     """Signed JSON, from its closing on."""
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["-asked_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["-asked_at"]),
+            models.Index(fields=["source", "id"], name="recall_of_source"),
+        ]
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """As ever; it is of the source of what it recalls."""
+        if not hasattr(self, "source"):
+            self.source = self.delivery.organisation
+        super().save(*args, **options)
 
     def __str__(self) -> str:
         return self.number
@@ -201,4 +212,7 @@ class Notice(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["recall", "organisation"], name="notice_once")]
-        indexes: ClassVar = [models.Index(fields=["organisation", "state"])]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "state"]),
+            models.Index(fields=["organisation", "id"], name="notice_of_organisation"),
+        ]

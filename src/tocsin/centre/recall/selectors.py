@@ -66,7 +66,7 @@ def recalls_for(person: Person) -> QuerySet[Recall]:
     if person.organisation.is_centre:
         found = known_to(person, found.filter(delivery__is_private=False))
         return found if may(person, "read-all-deliveries") else found.none()
-    return found.filter(delivery__organisation=person.organisation) if may(person, "recall") else found.none()
+    return found.filter(source=person.organisation) if may(person, "recall") else found.none()
 
 
 def overdue_for(person: Person, now: datetime) -> QuerySet[Recall]:

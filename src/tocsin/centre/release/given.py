@@ -46,17 +46,21 @@ def page(
     if cursor:
         until, begin = opened_place("given", cursor, 2)
     stream = Stream(view, wanted, lambda some: known.shown_among(view.viewer, some, now), is_own=part is OWN)
-    found, more = Items(), ""
+    found, more, reached = Items(), "", begin
     for some in stream.items(begin, until, limit):
         left = MOST_BYTES - found.size_bytes
         fits = len(some) if size_of(some) <= left else fitting(some, left) if left >= 0 else 0
         taken = some[: min(fits, limit - len(found))]
         found.add(taken)
-        if len(taken) < len(some) or (found and stream.is_long()):
-            more = sealed_cursor("given", [until, found[-1].moment])
+        is_cut, is_somewhere = len(taken) < len(some), bool(found) or stream.passed >= 0
+        if is_cut or (is_somewhere and stream.is_long()):
+            reached = found[-1].moment if found else -1
+            if not is_cut:
+                reached = max(reached, stream.passed)
+            more = sealed_cursor("given", [until, reached])
             break
     stream.renderings.keep()
-    return Given(found, more)
+    return Given(found, more, moment_of(reached) if more else None)
 
 
 def has_any(person: Person, part: Part, now: datetime) -> bool:

@@ -36,6 +36,15 @@ class _Closing(NamedTuple):
     """Its own among them."""
     version: str
     """The one that the reader had; empty where that is not known."""
+    is_end: bool
+    """Whether its term was over, rather than that it was taken back."""
+
+    def leaves_a_gap(self, newest: str) -> bool:
+        """Whether who had it is to be given what is left, of which this is the newest version. At the end of a term the
+        same version may be kept: nothing told that it is gone."""
+        if not self.version:
+            return True
+        return is_newer(self.version, newest) if self.is_end else not is_newer(newest, self.version)
 
 
 class _Offered(NamedTuple):
@@ -121,9 +130,9 @@ class Copies:
         with wall.by_another_rule():
             listed = list(identified(Object.objects.filter(standard=STIX), ids).order_by("pk").distinct())
         for each in listed:
-            for (at, _), is_as_it_came in closed.get(each.batch_id, ()):
+            for (at, _), is_as_it_came, is_end in closed.get(each.batch_id, ()):
                 version = each.version if is_as_it_came or self.is_own else ""
-                found[each.object_id].append(_Closing(at, at + HEAD + place_of(each), version))
+                found[each.object_id].append(_Closing(at, at + HEAD + place_of(each), version, is_end))
         return found
 
     def _offered(self, alike: Sequence[Object], closings: Sequence[_Closing]) -> list[_Offered]:
@@ -139,8 +148,7 @@ class Copies:
         for one in made:
             if is_newer(one.version, newest.version):
                 newest = one
-        # What closes and was older than what is left leaves no gap.
-        closings = [each for each in closings if not (each.version and is_newer(newest.version, each.version))]
+        closings = [each for each in closings if each.leaves_a_gap(newest.version)]
         if not closings:
             return made
         last = max(closings, key=lambda each: each.slot)

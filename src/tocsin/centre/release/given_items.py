@@ -211,10 +211,12 @@ def fitting(part: Sequence[Item], most_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A page, and the cursor of the next; empty on the last."""
+    """A page, and the cursor of the next; empty on the last. A page may hold nothing and not be the last."""
 
     items: Sequence[Item] = field(default_factory=Items)
     cursor: str = ""
+    reached: datetime | None = None
+    """Up to which moment everything was looked through, where there is a next one."""
 
 
 def is_wanted(body: dict[str, Any], wanted: Wanted) -> bool:

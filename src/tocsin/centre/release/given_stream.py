@@ -21,6 +21,7 @@ from tocsin.products.given_pages import Look, Rendered
 
 from .given_copies import Copies
 from .given_items import Item, Run, Wanted, is_wanted, item_of
+from .given_versions import Windows, names_moments_alone
 from .given_views import Key, View, number_of
 
 GROUPS_AT_ONCE = (4, 16, 64, 100)
@@ -54,6 +55,8 @@ class Stream:
         """Where in what is looked through objects of the types lie that are asked for, as `Typed.places`."""
         self.looked_at = 0
         """How many objects."""
+        self.passed = -1
+        """The moment up to which all was looked through, where a page may end without anything."""
 
     def is_long(self) -> bool:
         """Whether enough was done for one page."""
@@ -82,6 +85,9 @@ class Stream:
         if self.wanted.types and not Typed.objects.filter(type__in=self.wanted.types).exists():
             yield [each for items in heads.values() for each in items]
             return
+        if names_moments_alone(self.wanted):
+            yield from self._by_version(heads, begin, until)
+            return
         keys, place = self.view.keys, self.view.from_place(begin)
         rounds = iter(GROUPS_AT_ONCE_BY_TYPE if self.wanted.types else GROUPS_AT_ONCE)
         width = 0
@@ -97,6 +103,21 @@ class Stream:
                 if key in heads:
                     yield heads[key]
                 yield from self._group(key, sources, begin)
+
+    def _by_version(self, heads: dict[Key, list[Item]], begin: int, until: int) -> Iterator[Sequence[Item]]:
+        """The same for versions that are named by their moments; nothing, where so much held none."""
+        windows = Windows(self.view, self.wanted, self.renderings, self.copies)
+        keys, place = self.view.keys, self.view.from_place(begin)
+        while place < len(keys) and keys[place][0] <= until:
+            some_keys = [each for each in keys[place : place + GROUPS_AT_ONCE[-1]] if each[0] <= until]
+            place += len(some_keys)
+            sources = self._shown([batch for key in some_keys for batch in self.view.groups.get(key, ())])
+            for key in some_keys:
+                yield heads.get(key, [])
+                for found in windows.of_group(key, self._of_group(key, sources), begin):
+                    self.looked_at += found.looked_at
+                    self.passed = key[0] + HEAD + found.until - 1
+                    yield found.items
 
     def _shown(self, batches: Sequence[int]) -> dict[int, Source]:
         """Those of the batches that are open this moment."""

@@ -93,8 +93,9 @@ class View:
         self.by_batch: dict[int, Opening] = {}
         self.closed: dict[Key, tuple[int, ...]] = {}
         """The batches that closed then, some of whose objects share their id with others."""
-        self.closings: dict[int, tuple[tuple[Key, bool], ...]] = {}
-        """Batch → its closings, and whether its objects had the versions then under which they came."""
+        self.closings: dict[int, tuple[tuple[Key, bool, bool], ...]] = {}
+        """Batch → its closings, whether its objects had the versions then under which they came, and whether its term
+        was over."""
         self.firsts: dict[Conditions, list[Key]] = {}
         """(moment, batch) of all batches under these conditions, ascending."""
         self.sources: dict[int, Source] = {}
@@ -129,9 +130,9 @@ class View:
     def all_closings(self) -> list[Closing]:
         """What is in `closed`."""
         return [
-            Closing(moment_of(at), batch, of, is_as_it_came)
+            Closing(moment_of(at), batch, of, is_as_it_came, is_end)
             for batch, some in self.closings.items()
-            for (at, of), is_as_it_came in some
+            for (at, of), is_as_it_came, is_end in some
         ]
 
     def copy(self) -> View:
@@ -155,14 +156,14 @@ class View:
     def replace_closings(self, gone: Sequence[int], new: Sequence[Closing]) -> None:
         """The same of what closed."""
         for batch in gone:
-            for key, _ in self.closings.pop(batch, ()):
+            for key, *_ in self.closings.pop(batch, ()):
                 self._leave(key, self.closed, batch)
         for each in new:
             key = number_of(each.at), each.delivery
             if key not in self.groups and key not in self.closed:
                 insort(self.keys, key)
             self.closed[key] = (*self.closed.get(key, ()), each.batch)
-            self.closings[each.batch] = (*self.closings.get(each.batch, ()), (key, each.is_as_it_came))
+            self.closings[each.batch] = (*self.closings.get(each.batch, ()), (key, each.is_as_it_came, each.is_end))
 
     def replace(self, gone: Sequence[int], new: Sequence[Opening]) -> None:
         """Leave out what was said of some batches, and enter these."""

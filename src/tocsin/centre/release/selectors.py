@@ -15,6 +15,7 @@ from tocsin.centre.intake.selectors import scope_of, visible_batches
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may, side_of
 from tocsin.centre.members.selectors import above_of, ceiling_of, viewer_of
+from tocsin.centre.pages import Part
 from tocsin.centre.rows import Numbers
 from tocsin.core.errors import NotFound
 from tocsin.core.words import Tlp
@@ -22,6 +23,8 @@ from tocsin.handling import Derived, HandlingSet, Parent, Viewer, derive
 from tocsin.lake.scope import Batches
 
 from .models import Package
+
+NEWEST_FIRST = (Part(("-created_at", "-pk")),)
 
 
 def packages_for(person: Person) -> QuerySet[Package]:
@@ -32,7 +35,7 @@ def packages_for(person: Person) -> QuerySet[Package]:
     none = Package.objects.none()
     if not may(person, "package"):
         return none
-    newest = Package.objects.select_related("created_by").order_by("-created_at", "-pk")
+    newest = Package.objects.select_related("created_by").order_by(*NEWEST_FIRST[0].by)
     ceiling = ceiling_of(person)
     if ceiling is not None:
         newest = newest.filter(summary__tlp__in=[tlp.value for tlp in Tlp if tlp.rank <= ceiling.rank])

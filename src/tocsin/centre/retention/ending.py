@@ -10,6 +10,7 @@ from django.db.models import F, Min
 from tocsin.centre.audit.services import record
 from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.jobs import services as jobs
+from tocsin.centre.release.given_views import with_copies
 from tocsin.handling import retention
 from tocsin.reference.retention import retention as said
 
@@ -42,6 +43,13 @@ def end(now: datetime) -> int:
                 record(SYSTEM, "delivery.expired", f"delivery:{number}", {}, at=now)
         count += len(numbers)
     return count
+
+
+def close(now: datetime) -> int:
+    """Batches that are over and share ids of objects with others close to programs that follow what is open, so that
+    these are given what is the last of its id from now on; how many those were. Nobody sees them before that either."""
+    with_end = Batch.objects.filter(expires_at__lte=now, purged_at=None)
+    return with_end.filter(with_copies()).note_over()
 
 
 def strip(number: int, state: Delivery.State) -> None:

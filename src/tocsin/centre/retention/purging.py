@@ -27,7 +27,7 @@ from tocsin.lake.scope import Batches
 from tocsin.reference.retention import retention
 
 from . import erasing, journal, sealed_copies
-from .ending import SYSTEM, end, remind, strip
+from .ending import SYSTEM, close, end, remind, strip
 from .models import Purge, Review
 from .reviewing import bring_forward
 
@@ -98,6 +98,7 @@ def order(delivery: Delivery, *, by: str, at: datetime) -> Purge:
         drawn = drawn_from(delivery).exclude(state=Delivery.State.PURGED)
         bring_forward(delivery, at)
         end(at)
+        close(at)
         batches = Batch.objects.filter(delivery=delivery, purged_at=None).values_list("pk", flat=True)
         made = begin(Due(delivery, Batches(list(batches)), at), Purge.Rule.ORDER, at)
         for each in drawn:
@@ -117,6 +118,7 @@ def order_parts(delivery: Delivery, batches: Batches, *, by: str, at: datetime) 
         delivery = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
         record(by, "purge.ordered", f"delivery:{delivery.pk}", {"delivery": delivery.receipt, "parts": True}, at=at)
         Batch.objects.filter(pk__in=list(batches), delivery=delivery, expires_at__gt=at).update(expires_at=at)
+        close(at)
         return begin(Due(delivery, batches, at), Purge.Rule.ORDER, at)
 
 
@@ -131,6 +133,7 @@ def keep_terms(claim: jobs.Claim) -> None:
 def do(at: datetime, progress: Callable[[], None] = lambda: None) -> int:
     """Go on with what was begun, begin what is due, certify what is settled; says how many purges it worked on."""
     end(at)
+    close(at)
     for what in due(at)[:AT_ONCE]:
         begin(what, Purge.Rule.TERM, at)
     open_ones = list(Purge.objects.filter(done_at=None).select_related("delivery__organisation").order_by("pk"))

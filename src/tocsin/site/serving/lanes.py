@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +17,11 @@ from .turns import Turns
 
 JOINED_BYTES = 256 << 10
 """Up to here what is made piece by piece is joined by the thread that is at it."""
+LATELY_SECONDS = 1.0
+"""Who asked for a page so short a time ago reads it, and is about to ask for the next."""
+REST_SECONDS = 0.05
+"""At most between two beginnings of large bodies, while pages are asked for."""
+Later = Callable[[float, Callable[[], None]], object]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -44,6 +51,8 @@ class Lane:
         self._held: dict[Future[Any], str] = {}
         self._by_asker = Counter[str]()
         self._behind, self._followers = behind, list[Lane]()
+        self.asked_at = float("-inf")
+        """When something was last asked for here."""
         if behind is not None:
             behind._followers.append(self)
 
@@ -54,6 +63,7 @@ class Lane:
 
     def run(self, task: Callable[[], Any], asker: str) -> Future[Any]:
         """Have it done in its turn; cancelled, where so much waits that it had better come again."""
+        self.asked_at = time.monotonic()
         waits: Future[Any] = Future()
         out = self._turns.add(asker, (waits, task))
         self._go_on()
@@ -110,22 +120,35 @@ class BodyLane(Lane):
     """Threads that read large bodies: most of the time they wait for their clients.
 
     Before the first byte is read it is asked who sends and whether there is room, and that computes: so few are let to
-    it at once that pages do not wait for them.
+    it at once that pages do not wait for them. While somebody reads pages it is one, and then for twice as long none:
+    clients that come by the hundred and send nothing would have a thread compute beside each page that is made.
     """
 
-    def __init__(self, threads: int, waiting: int, name: str, behind: Lane, beginning: int) -> None:
+    def __init__(
+        self, threads: int, waiting: int, name: str, behind: Lane, beginning: int, later: Later | None = None
+    ) -> None:
         super().__init__(threads, waiting, name, behind)
         self._most_beginning = beginning
-        self._beginning: set[Future[Any]] = set()
+        self._beginning: dict[Future[Any], float] = {}
+        self._rests_until = float("-inf")
+        self._later = later or _on_the_loop
+        self._is_told = False
 
     def done(self, ended: Future[Any]) -> None:
-        self._beginning.discard(ended)
+        self._has_begun(ended)
         super().done(ended)
 
     def reads_on(self, task: Future[Any] | None) -> None:
-        if task in self._beginning:
-            self._beginning.discard(task)
+        if task is not None and self._has_begun(task):
             self._go_on()
+
+    def _has_begun(self, task: Future[Any]) -> bool:
+        since = self._beginning.pop(task, None)
+        if since is None:
+            return False
+        now = time.monotonic()
+        self._rests_until = now + min(REST_SECONDS, 2 * (now - since))
+        return True
 
     @property
     def _most(self) -> int:
@@ -133,11 +156,33 @@ class BodyLane(Lane):
 
     @property
     def _may_go_on(self) -> bool:
-        most = 1 if self._behind is not None and self._behind.is_busy else self._most_beginning
-        return len(self._held) < self._threads and len(self._beginning) < most
+        if len(self._held) >= self._threads:
+            return False
+        pages, now = self._behind, time.monotonic()
+        if pages is None or not (pages.is_busy or now - pages.asked_at < LATELY_SECONDS):
+            return len(self._beginning) < self._most_beginning
+        if self._beginning:
+            return False
+        if now < self._rests_until:
+            self._go_on_after(self._rests_until - now)
+            return False
+        return True
+
+    def _go_on_after(self, seconds: float) -> None:
+        if len(self._turns) and not self._is_told:
+            self._is_told = True
+            self._later(seconds, self._go_on_now)
+
+    def _go_on_now(self) -> None:
+        self._is_told = False
+        self._go_on()
 
     def _begin(self, task: Future[Any]) -> None:
-        self._beginning.add(task)
+        self._beginning[task] = time.monotonic()
+
+
+def _on_the_loop(seconds: float, task: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(seconds, task)
 
 
 def _into(waits: Future[Any], task: Callable[[], Any]) -> None:

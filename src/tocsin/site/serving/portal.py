@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -19,6 +20,9 @@ from .wire import Wire
 
 log = logging.getLogger(__name__)
 BACKLOG = 4_096
+"""Connections that may wait to be taken in."""
+TAKEN_AT_ONCE = 16
+"""Of these, so many are taken in before those that are there already are looked at again."""
 LOOK_SECONDS = 0.5
 OTHER_FILES = 1_000
 """Of all files that the process may open, what is left for the database, the store and the lake."""
@@ -43,12 +47,15 @@ async def serve(application: Application, host: str, port: int, rules: Rules) ->
     """Until SIGTERM, and then until what is under way is answered or the time for that is over."""
     loop = asyncio.get_running_loop()
     state = State(Lanes(application, rules), rules)
-    listening = await loop.create_server(lambda: Wire(state), host, port, backlog=BACKLOG)
+    listening = await loop.create_server(lambda: Wire(state), host, port, backlog=TAKEN_AT_ONCE)
+    for each in listening.sockets:  # The loop takes in as many at once as it says may wait: here these are two numbers.
+        with socket.socket(fileno=os.dup(each.fileno())) as same:
+            same.listen(BACKLOG)
     told = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, lambda: os._exit(1) if told.is_set() else told.set())
     parent = os.getppid()
     while not told.is_set():
-        _look(state)
+        await _look(state)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(told.wait(), LOOK_SECONDS)
         if os.getppid() != parent:  # Who started it was killed: nobody else would ever stop it.
@@ -58,10 +65,11 @@ async def serve(application: Application, host: str, port: int, rules: Rules) ->
     await _drained(state, rules)
 
 
-def _look(state: State) -> None:
+async def _look(state: State) -> None:
     """Whatever one connection does, the others are served on."""
     try:
-        state.look(time.monotonic())
+        for _ in state.look(time.monotonic()):
+            await asyncio.sleep(0)
     except Exception:
         log.exception("the round over all connections failed")
 
@@ -69,7 +77,7 @@ def _look(state: State) -> None:
 async def _drained(state: State, rules: Rules) -> None:
     until = time.monotonic() + rules.drain_seconds
     while not state.is_quiet and time.monotonic() < until:
-        _look(state)
+        await _look(state)
         await asyncio.sleep(0.05)
     state.cut()
     until = time.monotonic() + 1  # For the answers that say so.

@@ -38,7 +38,7 @@ class Rules:
     body_threads: int = 20
     """Large bodies on their way in at once; more wait their turn."""
     beginning_bodies: int = 2
-    """Of these, how many at once may be asked who they are from; one, while pages are asked for."""
+    """Of these, how many at once may be asked who they are from; one now and then, while pages are asked for."""
     stream_threads: int = 4
     """What is made piece by piece is made by these, and each is free while the client takes a piece."""
     waiting_pages: int = 2_000

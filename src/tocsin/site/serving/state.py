@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,9 @@ from .rules import Rules
 
 if TYPE_CHECKING:
     from .wire import Wire
+
+LOOKED_AT_ONCE = 200
+"""Connections, before others go on."""
 
 
 class State:
@@ -29,6 +34,8 @@ class State:
         self._heads: OrderedDict[Wire, float] = OrderedDict()
         self._leaving: OrderedDict[Wire, float] = OrderedDict()
         self._busy: set[Wire] = set()
+        self._holding: set[Wire] = set()
+        """Those who may have something that was written and not taken."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def join(self, wire: Wire) -> bool:
@@ -78,6 +85,11 @@ class State:
             waiting.pop(wire, None)
         self._busy.discard(wire)
 
+    def is_gone(self, wire: Wire) -> None:
+        """Its connection is closed."""
+        self.leave(wire)
+        self._holding.discard(wire)
+
     def may_take(self, length: int) -> bool:
         """Whether so much more may be held of small bodies."""
         return self.small_bytes + length <= self.rules.small_total_bytes
@@ -94,27 +106,40 @@ class State:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def look(self, now: float) -> None:
-        """The round: whose time is over, and who holds too much."""
-        for wire in _since(self._heads, now - self.rules.head_seconds):
-            wire.give_up()
-        for wire in _since(self._idle, now - self.rules.idle_seconds):
-            wire.abort()
-        for wire in _since(self._leaving, now - self.rules.linger_seconds):
-            if wire.unsent_bytes:
-                wire.look(now)
-            else:
-                wire.abort()
+    def look(self, now: float) -> Iterator[None]:
+        """The round: whose time is over, and who holds too much. After so many it lets others go first: of ten thousand
+        that are over at once, nobody else waits for all."""
+        rules, count = self.rules, itertools.count(1)
+        waiting: tuple[tuple[OrderedDict[Wire, float], float, Callable[[Wire], None]], ...] = (
+            (self._heads, now - rules.head_seconds, lambda wire: wire.give_up()),
+            (self._idle, now - rules.idle_seconds, lambda wire: wire.abort()),
+            (self._leaving, now - rules.linger_seconds,
+             lambda wire: wire.look(now) if wire.unsent_bytes else wire.abort()),
+        )  # fmt: skip
+        for those, before, act in waiting:
+            for wire in _since(those, before):
+                if those.get(wire, now) <= before:  # It may have gone on meanwhile.
+                    act(wire)
+                if next(count) % LOOKED_AT_ONCE == 0:
+                    yield
         for wire in list(self._busy):
-            wire.look(now)
-        self._free(now)
+            if wire in self._busy:
+                wire.look(now)
+            if next(count) % LOOKED_AT_ONCE == 0:
+                yield
+        self._free()
 
-    def _free(self, now: float) -> None:
+    def holds(self, wire: Wire) -> None:
+        """Its client has not taken all that was written."""
+        self._holding.add(wire)
+
+    def _free(self) -> None:
         """Where answers that nobody takes hold too much, give up those whose clients have waited longest."""
-        holding = sorted((each for each in (*self._busy, *self._idle, *self._leaving) if each.unsent_bytes),
-                         key=lambda each: each.mark_at)  # fmt: skip
-        held = sum(each.unsent_bytes for each in holding)
-        for wire in holding:
+        self._holding = {each for each in self._holding if each.unsent_bytes}
+        held = sum(each.unsent_bytes for each in self._holding)
+        if held <= self.rules.answers_total_bytes:
+            return
+        for wire in sorted(self._holding, key=lambda each: each.mark_at):
             if held <= self.rules.answers_total_bytes:
                 return
             held -= wire.unsent_bytes

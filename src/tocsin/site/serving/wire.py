@@ -106,7 +106,7 @@ class Wire(asyncio.Protocol):
         self._break_off("the client left")
         self._room.set()
         self._forget_small()
-        self._state.leave(self)
+        self._state.is_gone(self)
 
     def pause_writing(self) -> None:
         self._is_writing_paused = True
@@ -342,6 +342,8 @@ class Wire(asyncio.Protocol):
         if not self.is_closed and not self._transport.is_closing():
             self._written += len(data)
             self._transport.write(data)
+            if self._transport.get_write_buffer_size():
+                self._state.holds(self)
 
     def _hold_back(self, is_held: bool) -> None:
         """Whether the system gathers what is written until there is a full packet."""
