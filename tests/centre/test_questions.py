@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from tests import builders
 
 from tocsin.centre import rows
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import CountryStatus, Organisation, Person
-from tocsin.centre.questions import Act, Question
+from tocsin.centre.questions import Act, Question, writing_only
+from tocsin.centre.release.given_items import Item
+from tocsin.taxii.collections import note_taken
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -137,3 +142,126 @@ def test_rows_are_written_as_save_writes_them():
     assert found["one"] == (["analyst"], "Anna")
     assert found["two"] == (["officer"], "Béa\x7f")
     assert found["three"] == (["officer"], people[2].name)
+
+
+def _others_write(work) -> None:
+    """From another connection, and committed."""
+
+    def write() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(write).result()
+
+
+def _asked(work) -> int:
+    """How often the database was asked."""
+    with CaptureQueriesContext(connection) as asked:
+        work()
+    return len(asked)
+
+
+SLUGS = Question(
+    lambda kind: Organisation.objects.filter(class_name=kind).order_by("slug").values_list("slug", flat=True), "k"
+)
+KEPT = pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite says cheaply whether anything changed")
+
+
+@KEPT
+@pytest.mark.django_db(transaction=True)
+def test_what_is_kept_ends_with_any_change():
+    kind = builders.organisation("one").class_name
+    assert SLUGS(kind) == ["one"]
+    assert _asked(lambda: SLUGS(kind)) == 0
+    _others_write(lambda: builders.organisation("other"))
+    assert SLUGS(kind) == ["one", "other"]
+    Organisation.objects.filter(slug="other").update(slug="mine")
+    assert SLUGS(kind) == ["mine", "one"]
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE members_organisation SET class_name = 'other' WHERE slug = 'mine'")
+    assert SLUGS(kind) == ["one"]
+    SLUGS(kind).append("changed by who asked")
+    assert SLUGS(kind) == ["one"]
+    connection.close()
+    _others_write(lambda: builders.organisation("while it was closed"))
+    assert SLUGS(kind) == ["one", "while it was closed"]
+
+
+@KEPT
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_kept_of_what_a_transaction_sees():
+    kind = builders.organisation("one").class_name
+    assert SLUGS(kind) == ["one"]
+    try:
+        with transaction.atomic():
+            builders.organisation("comes to nothing")
+            assert SLUGS(kind) == ["comes to nothing", "one"]
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    assert SLUGS(kind) == ["one"]
+
+
+@KEPT
+@pytest.mark.django_db(transaction=True)
+def test_objects_that_are_kept_are_nobodys():
+    unit = builders.organisation("unit", parent=builders.bureau("FR"))
+    person = builders.person("one", unit, "analyst")
+    later = person.created_at + timedelta(days=1)
+    first = PEOPLE.first("unit", later)
+    first.roles.append("invented")
+    first.organisation.slug = "invented"
+    first.through = "invented"
+    with CaptureQueriesContext(connection) as asked:
+        again = PEOPLE.first("unit", later)
+        assert (again.roles, again.organisation.slug, again.organisation.parent.slug, again.employer) == (
+            ["analyst"], "unit", unit.parent.slug, None,
+        )  # fmt: skip
+    assert not asked
+    assert again.through is None
+    assert again == first
+    again.roles = ["officer"]
+    again.save(update_fields=["roles"])
+    assert PEOPLE.first("unit", later).roles == ["officer"]
+
+
+@KEPT
+@pytest.mark.django_db(transaction=True)
+def test_what_is_written_elsewhere_takes_nothing_away_unless_others_write_meanwhile():
+    kind = builders.organisation("one").class_name
+    levels = Question(lambda code: CountryStatus.objects.filter(code=code).values_list("status", flat=True), "code")
+    facts = {"code": "FR", "status": "active", "from_at": NOW, "reason": "r", "set_by": "t"}
+
+    def both() -> tuple[list[str], list[str]]:
+        return SLUGS(kind), levels("FR")
+
+    assert both() == (["one"], [])
+    with writing_only(CountryStatus), transaction.atomic():
+        CountryStatus.objects.create(**facts)
+    assert _asked(lambda: SLUGS(kind)) == 0
+    assert both() == (["one"], ["active"])
+    with writing_only(CountryStatus):
+        _others_write(lambda: builders.organisation("two"))
+        with transaction.atomic():
+            CountryStatus.objects.create(**facts)
+    assert both() == (["one", "two"], ["active", "active"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_given_away_is_written_where_it_says():
+    """Answers that are kept beside it come from other tables than the ledger and the log."""
+    person = builders.person("reader", builders.organisation("here"), "officer")
+    delivery = builders.delivery(builders.organisation("northwind"))
+    batch = builders.batch(delivery, builders.handling())
+    items = [Item(1, batch.pk, 0, "indicator--1", "indicator", "", b"{}")]
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as asked:
+            note_taken(person, "released", items, datetime.now(UTC))
+        written = {found[1] for each in asked if (found := WRITES.match(each["sql"]))}
+        assert written == {Taking._meta.db_table, Entry._meta.db_table}
+
+
+WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,7 +12,9 @@ from functools import lru_cache, reduce
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 
@@ -157,15 +160,39 @@ def _lively(value: Any) -> Any:
     return value
 
 
+_SEALED = b"\x01"
+"""How a cursor begins; those of before, which are Fernet's, begin with 0x80."""
+_NONCE_BYTES = 12
+
+
 def seal(place: str, purpose: str = "cursor") -> str:
     """A cursor that tells its reader nothing: numbers of rows would say how much there is that he may not see."""
-    return _seal(purpose).encrypt(place.encode()).decode()
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    said = _SEALED + nonce + _seal(purpose).encrypt(nonce, place.encode(), None)
+    return base64.urlsafe_b64encode(said).decode().rstrip("=")
 
 
 def unseal(cursor: str, purpose: str = "cursor") -> str | None:
     """What `seal` was given; None where it is not ours, or was given out for something else."""
+    if cursor.startswith(_FORMER):
+        return _unseal_former(cursor, purpose)
     try:
-        return _seal(purpose).decrypt(cursor.encode()).decode()
+        said = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        if said[:1] != _SEALED:
+            return None
+        nonce, body = said[1 : 1 + _NONCE_BYTES], said[1 + _NONCE_BYTES :]
+        return _seal(purpose).decrypt(nonce, body, None).decode()
+    except (ValueError, InvalidTag):
+        return None
+
+
+_FORMER = "gAAAA"
+
+
+def _unseal_former(cursor: str, purpose: str) -> str | None:
+    """The same of one that a program keeps from before: it goes on where it was."""
+    try:
+        return Fernet(base64.urlsafe_b64encode(_secret(purpose))).decrypt(cursor.encode()).decode()
     except InvalidToken:
         return None
 
@@ -183,10 +210,15 @@ def opened_cursor(purpose: str, cursor: str) -> list[int]:
     return [int(number) for number in place.split(".")]
 
 
-def _seal(purpose: str) -> Fernet:
-    return _seal_of(f"{purpose}:{settings.SECRET_KEY}")
+def _secret(purpose: str) -> bytes:
+    return hashlib.sha256(f"{purpose}:{settings.SECRET_KEY}".encode()).digest()
+
+
+def _seal(purpose: str) -> AESGCM:
+    return _seal_of(purpose, settings.SECRET_KEY)
 
 
 @lru_cache(maxsize=64)
-def _seal_of(secret: str) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))
+def _seal_of(purpose: str, secret: str) -> AESGCM:
+    # Not the former key: one key is for one cipher.
+    return AESGCM(hashlib.sha256(f"cursor of {purpose}:{secret}".encode()).digest())

@@ -3,22 +3,80 @@
 Django makes the SQL of a query set anew each time it is asked, which costs ten times what the answer of a small indexed
 question does. A question here is a query set with gaps; the answer is what the query set would have given. An act is
 the same for what a query set changes.
+
+Where the database says cheaply whether anything changed in it, as SQLite does, a thread that asks the same again before
+anything did is told the same: what it was told is kept with the state that it was true of. PostgreSQL says no such
+thing, and is asked each time.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, connections
-from django.db.models import QuerySet, sql
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import Model, QuerySet, sql
+from django.db.models.base import ModelState
 from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesListIterable, get_related_populators
 
 Row = TypeVar("Row")
+MOST_KNOWN = 2_000
+"""Answers that one thread keeps."""
+_State = tuple[int, int]
+
+
+class _Known(threading.local):
+    """What this thread was told, and the state of the database of which it is true."""
+
+    def __init__(self) -> None:
+        self.source: Any = None
+        """The driver's connection: another one counts anew."""
+        self.state: _State = (-1, -1)
+        self.answers: dict[tuple[Any, ...], tuple[_Made, list[Any]]] = {}
+
+    def at(self, source: Any, state: _State) -> dict[tuple[Any, ...], tuple[_Made, list[Any]]]:
+        """What is known in this state."""
+        if self.state != state or self.source is not source or len(self.answers) > MOST_KNOWN:
+            self.answers, self.state, self.source = {}, state, source
+        return self.answers
+
+
+_known = _Known()
+
+
+def _state() -> tuple[Any, _State] | None:
+    """What changes whenever anything in the database does, whoever changes it; None where nothing says so cheaply.
+
+    Within a transaction nothing is kept: it sees what it wrote itself, which may come to nothing. SQLite tells of what
+    other connections committed by `data_version`, and of what this one did by its count of rows.
+    """
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.vendor != "sqlite" or here.in_atomic_block or (source := here.connection) is None:
+        return None
+    return source, (source.execute("PRAGMA data_version").fetchone()[0], source.total_changes)
+
+
+@contextmanager
+def writing_only(*models: type[Model]) -> Iterator[None]:
+    """What is done within writes to the tables of these models alone: answers from other tables stay true for it.
+
+    Around a whole transaction. Whoever says it of something that writes elsewhere too makes this thread believe what
+    is over.
+    """
+    before = _state()
+    is_known = before is not None and _known.source is before[0] and _known.state == before[1]
+    yield
+    if before is None or not is_known or (after := _state()) is None:
+        return
+    if after[0] is before[0] and after[1][0] == before[1][0]:  # Nobody else wrote meanwhile.
+        tables = {each._meta.db_table for each in models}
+        _known.answers = {key: each for key, each in _known.answers.items() if not each[0].tables & tables}
+        _known.state = after[1]
 
 
 class _Said:
@@ -57,7 +115,10 @@ class _Made(_Said):
         }
         self.rows: Callable[[Any], list[Any]] = kinds[asked._iterable_class]
         """What the rows of the database are to who asks."""
-        if self.rows == self._objects:
+        self.tables = frozenset(each.table_name for each in asked.query.alias_map.values())
+        """From which they come."""
+        self.is_of_objects = self.rows == self._objects
+        if self.is_of_objects:
             told, selected = compiler.klass_info, compiler.select
             begin, end = told["select_fields"][0], told["select_fields"][-1] + 1
             self._own = slice(begin, end)
@@ -92,11 +153,20 @@ class Question(Generic[Row]):
 
     def __call__(self, *said: Any) -> list[Row]:
         """What the query set of these values holds at this moment."""
+        if (now := _state()) is None:
+            return self._asked(*said)[1]
+        answers, key = _known.at(*now), (self, *said)
+        if (known := answers.get(key)) is None:
+            answers[key] = known = self._asked(*said)
+        made, rows = known
+        return [_once_more(each) for each in rows] if made.is_of_objects else list(rows)
+
+    def _asked(self, *said: Any) -> tuple[_Made, list[Row]]:
         made = self._made.get(connection.vendor) or self._make()
         with connection.cursor() as cursor:
             cursor.execute(made.sql, made.filled(said))
             found = cursor.fetchall()
-        return made.rows(found)
+        return made, made.rows(found)
 
     def first(self, *said: Any) -> Row | None:
         """The first of them; the query set says how many it gives at most."""
@@ -148,6 +218,33 @@ class Act:
                 made = _Said(query.get_compiler(connection=connections[connection.alias]), self._examples)
                 self._made[connection.vendor] = made
         return made
+
+
+def _once_more(thing: Any) -> Any:
+    """The same object, as if it had been read again: whoever changes it changes nobody else's."""
+    made = thing.__class__.__new__(thing.__class__)
+    facts = made.__dict__
+    for name, value in thing.__dict__.items():
+        facts[name] = _copied(value) if type(value) in _CHANGEABLE else value
+    facts["_state"] = state = ModelState()
+    state.db, state.adding = thing._state.db, False
+    others = thing._state.__dict__.get("fields_cache")
+    if others:
+        state.fields_cache = {name: other and _once_more(other) for name, other in others.items()}
+    return made
+
+
+_CHANGEABLE = frozenset({list, dict})
+"""What JSON is read as."""
+
+
+def _copied(value: Any) -> Any:
+    match value:
+        case list():
+            return [_copied(each) for each in value]
+        case dict():
+            return {name: _copied(each) for name, each in value.items()}
+    return value
 
 
 def _prepared(value: Any) -> Any:

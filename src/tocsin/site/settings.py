@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "tocsin.site.security.NotTaken",
     "django.middleware.gzip.GZipMiddleware",  # Before the static files, so that these are compressed too.
+    "tocsin.site.programs.ShortWay",  # Around all that is for people alone.
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -65,11 +66,12 @@ MIDDLEWARE = [
     "tocsin.site.preferences.Preferences",
     "django.contrib.messages.middleware.MessageMiddleware",
     "tocsin.site.security.SessionsEnd",
+    "django_htmx.middleware.HtmxMiddleware",
+    "tocsin.site.programs.Together",
     "tocsin.site.second_wall.BehindTheWall",
     "tocsin.site.security.Enough",
     "tocsin.site.large_bodies.LargeBodies",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 ROOT_URLCONF = "tocsin.site.urls"

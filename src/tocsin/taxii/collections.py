@@ -21,6 +21,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
 
+from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
@@ -28,6 +29,7 @@ from tocsin.centre.members import agreements
 from tocsin.centre.members.doors import Caller
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.questions import writing_only
 from tocsin.centre.recall import given_back
 from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
@@ -223,12 +225,16 @@ def note_taken(person: Person, name: str, items: Sequence[Item], at: datetime) -
     batches, count = Items.of(items).taken()
     if not count:
         return
-    with transaction.atomic():
-        if name not in (RECALLS, INBOX):
-            took(person, Taking.Channel.API, batches, at, reference=TAKEN_BY)
-        elif name == RECALLS:
+    said = (person.login, "taxii.read", f"collection:{name}", {"objects": count})
+    if name == RECALLS:
+        with transaction.atomic():
             given_back.note_seen(person, batches, at)
-        record(person.login, "taxii.read", f"collection:{name}", {"objects": count}, at=at)
+            record(*said, at=at)
+        return
+    with writing_only(Taking, Entry), transaction.atomic():
+        if name != INBOX:
+            took(person, Taking.Channel.API, batches, at, reference=TAKEN_BY)
+        record(*said, at=at)
 
 
 def envelope(found: Given) -> HttpResponse:

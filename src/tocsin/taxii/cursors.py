@@ -5,11 +5,15 @@ Whoever hands out the place knows what it is; here it is bound to who asked for 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
 
+import orjson
 from django.conf import settings
 
 from tocsin.centre.members.models import Person
@@ -44,8 +48,10 @@ def bound(person: Person, collection: str, asked: Asked, inner: str, last: datet
 def opened(person: Person, collection: str, asked: Asked) -> Place:
     """What `next` says. Raises InputError unless this reader was given it for this question to this collection."""
     tag, _dot, said = asked.cursor[:LONGEST].partition(".")
-    wanted = _tag(person, collection, asked, said)
-    if not hmac.compare_digest(tag.encode(), wanted.encode()):
+    if not any(
+        hmac.compare_digest(tag.encode(), made(person, collection, asked, said).encode())
+        for made in (_tag, _former_tag)
+    ):
         raise InputError("not-an-id", field="next")
     after, last, inner = said.split(".", 2)
     place = Place(inner, _moment(after) if after else None, _moment(last))
@@ -65,11 +71,27 @@ def behind(asked: Asked, place: Place) -> Asked:
 
 
 def _tag(person: Person, collection: str, asked: Asked, said: str) -> str:
+    return blake2b(
+        orjson.dumps(_question(person, collection, asked, said)), key=_key(settings.SECRET_KEY), digest_size=16
+    ).hexdigest()
+
+
+def _former_tag(person: Person, collection: str, asked: Asked, said: str) -> str:
+    """The same of places that programs keep from before."""
+    key = f"taxii-next:{settings.SECRET_KEY}".encode()
+    said_then = json.dumps(_question(person, collection, asked, said)).encode()
+    return hmac.digest(key, said_then, "sha256")[:16].hex()
+
+
+def _question(person: Person, collection: str, asked: Asked, said: str) -> list[object]:
     ceiling, wanted = ceiling_of(person), asked.wanted
     named = [wanted.ids, wanted.types, wanted.versions, wanted.spec_versions]
-    question = [person.pk, ceiling.value if ceiling else "", collection, *(sorted(each) for each in named), said]
-    key = f"taxii-next:{settings.SECRET_KEY}".encode()
-    return hmac.digest(key, json.dumps(question).encode(), "sha256")[:16].hex()
+    return [person.pk, ceiling.value if ceiling else "", collection, *(sorted(each) for each in named), said]
+
+
+@lru_cache(maxsize=4)
+def _key(secret: str) -> bytes:
+    return hashlib.sha256(f"taxii-next-2:{secret}".encode()).digest()
 
 
 def _number(at: datetime | None) -> str:

@@ -8,7 +8,7 @@ bound by its own agreement instead.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -38,14 +38,17 @@ def status_of(code: str, at: datetime) -> Status:
 def statuses_of(codes: Iterable[str] | None, at: datetime) -> dict[str, Status]:
     """Country code → status at that moment, of those that ever had one; None: of all."""
     wanted = None if codes is None else frozenset(codes)
-    return {code: Status(status) for code, status in _BEGUN(at) if wanted is None or code in wanted}
+    return {
+        code: Status(status)
+        for code, status, from_at in _STATUSES()
+        if from_at <= at and (wanted is None or code in wanted)
+    }
 
 
-def _begun(at: datetime) -> QuerySet[CountryStatus, tuple[str, str]]:
-    return CountryStatus.objects.filter(from_at__lte=at).order_by("from_at", "pk").values_list("code", "status")
-
-
-_BEGUN = Question(_begun, datetime(1970, 1, 1, tzinfo=UTC))
+# All of them: countries change theirs a few times in a century, and asked without a moment the answer can be kept.
+_STATUSES = Question(
+    lambda: CountryStatus.objects.order_by("from_at", "pk").values_list("code", "status", "from_at")
+)  # fmt: skip
 
 
 def codes_of(organisation: Organisation) -> frozenset[str]:

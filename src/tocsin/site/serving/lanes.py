@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .askers import Askers
+from .hands import Hands
 from .rules import MACHINE_DOORS, Rules
 from .turns import Turns
 
@@ -45,7 +47,7 @@ class Lane:
     """
 
     def __init__(self, threads: int, waiting: int, name: str, behind: Lane | None = None) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._pool = Hands(threads, name)
         self._threads = threads
         self._turns: Turns[tuple[Future[Any], Callable[[], Any]]] = Turns(waiting)
         self._held: dict[Future[Any], str] = {}
@@ -89,7 +91,7 @@ class Lane:
 
     def shut(self) -> None:
         """No more is begun."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.end()
 
     @property
     def _most(self) -> int:
@@ -110,7 +112,7 @@ class Lane:
             self._held[waits] = asker
             self._by_asker[asker] += 1
             self._begin(waits)
-            self._pool.submit(_into, waits, task)
+            self._pool.do(partial(_into, waits, task))
 
     def _begin(self, task: Future[Any]) -> None:
         """Note what is about to be begun."""
@@ -185,16 +187,18 @@ def _on_the_loop(seconds: float, task: Callable[[], None]) -> None:
     asyncio.get_running_loop().call_later(seconds, task)
 
 
-def _into(waits: Future[Any], task: Callable[[], Any]) -> None:
-    """Do it, in a thread."""
+def _into(waits: Future[Any], task: Callable[[], Any]) -> Callable[[], None]:
+    """Do it, in a thread; gives how to say what came of it."""
     if not waits.set_running_or_notify_cancel():
-        return
+        return _nothing
     try:
-        found = task()
+        return partial(waits.set_result, task())
     except BaseException as error:  # As an executor does: whoever waits is told.
-        waits.set_exception(error)
-    else:
-        waits.set_result(found)
+        return partial(waits.set_exception, error)
+
+
+def _nothing() -> None:
+    """It was cancelled, and that was told."""
 
 
 class Lanes:

@@ -17,9 +17,11 @@ from typing import Any, cast
 
 import h11
 
-from .environ import NotUnderstood, environ_of, length_of, require_plain
+from .environ import Headers, NotUnderstood, environ_of, length_of, require_plain
 from .incoming import Broken, Incoming
 from .lanes import Answer, Lane
+from .plain import Framed, by_h11
+from .plain import read as read_plain
 from .refusing import refusal
 from .rules import Rules
 from .state import State
@@ -47,7 +49,7 @@ class Wire(asyncio.Protocol):
         self._state = state
         self._rules: Rules = state.rules
         self._loop = asyncio.get_running_loop()
-        self._http: h11.Connection | None = None
+        self._http: h11.Connection | Framed | None = None
         self._came = b""  # Of a head, or of what follows a request that is being answered.
         self._small: list[bytes] = []
         self._small_bytes = 0
@@ -158,6 +160,9 @@ class Wire(asyncio.Protocol):
         self._number += 1
         self._is_answered = False
         self._environ = {}
+        if (plain := read_plain(head)) is not None:
+            self._begin_plain(*plain)
+            return
         require_plain(head[:-2])
         # A new one for each request: what follows on the connection is held here, never by it.
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=self._rules.head_bytes)
@@ -183,6 +188,15 @@ class Wire(asyncio.Protocol):
         came, self._came = self._came, b""
         self._body_came(came)
 
+    def _begin_plain(self, target: bytes, headers: Headers) -> None:
+        self._http, self._incoming = Framed(), None
+        self._environ = environ_of(
+            b"GET", target, b"1.1", headers, client=self._client, server=self._server, body=io.BytesIO()
+        )
+        self._state.asked(self)
+        self._mark_now(0)
+        self._ask(self._state.lanes.of(self._environ["PATH_INFO"]))
+
     def _take_small(self, length: int) -> None:
         if not self._state.may_take(length):
             self.refuse(503)
@@ -192,7 +206,7 @@ class Wire(asyncio.Protocol):
         self._continue()
 
     def _body_came(self, data: bytes) -> None:
-        if self._http is None or self._is_answered:
+        if self._http is None or self._is_answered or isinstance(self._http, Framed):
             return
         try:
             if data:
@@ -214,7 +228,7 @@ class Wire(asyncio.Protocol):
             if self._incoming.is_full:
                 self._pause_reading()
         elif isinstance(event, h11.EndOfMessage):
-            assert self._http is not None
+            assert isinstance(self._http, h11.Connection)
             self._came = self._http.trailing_data[0] + self._came
             if self._incoming is not None:
                 self._incoming.end()
@@ -261,7 +275,7 @@ class Wire(asyncio.Protocol):
         self._state.lanes.bodies.reads_on(self._turn)
         if self.is_closed or self._is_answered:
             return
-        if self._http is not None and self._http.they_are_waiting_for_100_continue:
+        if isinstance(self._http, h11.Connection) and self._http.they_are_waiting_for_100_continue:
             said = self._http.send(h11.InformationalResponse(status_code=100, headers=[], reason="Continue"))
             self._write(said or b"")
         if self._incoming is None or not self._incoming.is_full:
@@ -303,7 +317,12 @@ class Wire(asyncio.Protocol):
         # Django begins the value of each cookie with a blank.
         encoded = [(name.encode("latin-1"), value.strip().encode("latin-1", "replace")) for name, value in headers]
         self._mark_now(self._progress)
+        if isinstance(self._http, Framed) and not self._http.fits(answer.status, encoded):
+            self._http = by_h11()
         try:
+            if isinstance(self._http, Framed):
+                self._write(self._http.head(answer.status, encoded))
+                return
             said = h11.Response(status_code=answer.status, headers=encoded, reason=responses.get(answer.status, ""))
         except h11.LocalProtocolError:
             log.exception("an answer has headers that are none")
