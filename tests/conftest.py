@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.template.base import Template
 from django.test import TransactionTestCase
-from django.test.utils import _TestState
+from django.test.utils import _TestState, instrumented_test_render
 from django.utils import translation
 from hypothesis import settings
 
@@ -152,11 +152,17 @@ def quickly_emptied() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def rendered_as_ever(django_test_environment: None) -> Iterator[None]:
-    """Pages are rendered as in an installation. Django's test client would keep a copy of every context of every
-    template, and nobody here looks at one: what is tested is the page."""
+    """Pages are rendered as in an installation: Django's test client would keep a copy of every context of every
+    template, a tenth of the work of all tests of pages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Template, "_render", _TestState.saved_data.template_render)
         yield
+
+
+@pytest.fixture
+def contexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For those who look at what a page was made from: `response.context`."""
+    monkeypatch.setattr(Template, "_render", instrumented_test_render)
 
 
 @pytest.fixture(autouse=True)

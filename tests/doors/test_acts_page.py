@@ -52,6 +52,7 @@ def test_acts_are_found_by_who_what_and_when(auditor: Client) -> None:
     assert "Enter a valid date" in text_of(auditor, since="yesterday")
 
 
+@pytest.mark.usefixtures("contexts")
 def test_pages_follow_one_another(auditor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acts, "PER_PAGE", 2)
     for number in range(5):
@@ -170,6 +171,7 @@ def test_an_act_that_no_checkpoint_covers_waits(auditor: Client) -> None:
     assert auditor.get(reverse("act-proof", args=[entry.pk])).status_code == 404
 
 
+@pytest.mark.usefixtures("contexts")
 def test_a_sample_is_the_same_for_whoever_draws_it(auditor: Client) -> None:
     for number in range(60):
         record("dana_analyst", "lookup", "value:domain", {"value": f"{number}.example"}, at=NOW)

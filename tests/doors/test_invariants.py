@@ -88,6 +88,7 @@ I1_READERS = ("rui_reviewer", "sven_secondee", "fleur_officer", "khalil_officer"
 
 
 @pytest.mark.parametrize("login", I1_READERS)
+@pytest.mark.usefixtures("contexts")
 def test_i1_no_door_shows_or_counts_what_the_gate_forbids(login: str, give_key: GiveKey) -> None:
     for other in ("fleur_officer", "khalil_officer", "omar_partner"):
         people.call(other)

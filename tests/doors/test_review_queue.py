@@ -52,6 +52,7 @@ def test_pages_of_conflicts_hold_each_once_largest_first(
     assert [key for page in pages for key in page] == expected
 
 
+@pytest.mark.usefixtures("contexts")
 def test_rows_that_the_reviewer_may_not_see_are_not_counted(client: Client, shown: scene.Scene) -> None:
     of = builders.delivery(builders.organisation("northwind"))
     red = builders.batch(of, builders.handling(Tlp.RED))

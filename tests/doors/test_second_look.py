@@ -44,6 +44,7 @@ def is_let_in(person: Person) -> bool:
     return admission.is_admitted(Person.objects.get(pk=person.pk), timezone.now())
 
 
+@pytest.mark.usefixtures("contexts")
 def test_an_administrator_does_not_come_in_with_an_account_that_he_made(client: Client) -> None:
     people.call("lena_legal")
     people.let_in(client, "ada_administrator", "en")

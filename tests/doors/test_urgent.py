@@ -93,6 +93,7 @@ def waiting(name: str, received_at: datetime, urgent_at: datetime | None = None)
     return made
 
 
+@pytest.mark.usefixtures("contexts")
 def test_the_desk_puts_it_first_and_says_by_when(client: Client) -> None:
     people.call("fleur_officer")  # Somebody to whom it can go.
     now = timezone.now()

@@ -44,6 +44,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         return Pieces(int(path.split("/")[2]), environ["QUERY_STRING"])
     if path == "/wait":
         time.sleep(float(environ["QUERY_STRING"]))
+    if told := environ.get("HTTP_X_TOLD"):
+        Path(f"{told}.begun").touch()
     digest, size, why = hashlib.sha256(), 0, ""
     try:
         while path != "/unread" and (piece := environ["wsgi.input"].read(100_000)):

@@ -145,6 +145,7 @@ def test_a_standing_query_hears_of_what_arrives_later_once(client: Client) -> No
     assert not StandingHit.objects.filter(seen_at=None).exists()
 
 
+@pytest.mark.usefixtures("contexts")
 def test_what_was_recalled_is_counted_no_more(client: Client) -> None:
     client.force_login(people.call("pia_partner"))
     client.post(reverse("watch-add"), {"q": "192.0.2.7"})
@@ -154,6 +155,7 @@ def test_what_was_recalled_is_counted_no_more(client: Client) -> None:
     assert [each.rows for each in client.get(reverse("watches")).context["queries"]] == [None]
 
 
+@pytest.mark.usefixtures("contexts")
 def test_the_first_page_counts_hits_that_the_page_of_standing_queries_shows(client: Client) -> None:
     client.force_login(people.call("pia_partner"))
     client.post(reverse("watch-add"), {"q": "192.0.2.7"})

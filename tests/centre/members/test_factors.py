@@ -176,6 +176,7 @@ def test_a_recovery_code_opens_once(client: Client, dana: Person) -> None:
     assert factors.codes_left(dana) == len(codes) - 1
 
 
+@pytest.mark.usefixtures("contexts")
 def test_nothing_of_the_secrets_is_in_the_database(client: Client, dana: Person) -> None:
     """A dump of every table that holds something of them shows neither secret nor code."""
     people.let_in(client, "rui_reviewer")
@@ -195,6 +196,7 @@ def test_the_sealed_secret_of_one_is_worth_nothing_to_another(client: Client, da
     assert factors.check_code(person=rui, said=_code(), address="", at=timezone.now()) == ""
 
 
+@pytest.mark.usefixtures("contexts")
 def test_setting_up_an_app(client: Client) -> None:
     dana = people.let_in(client, "dana_analyst")
     other = Client()

@@ -145,7 +145,7 @@ def test_w10_a_source_learns_that_three_countries_found_it_useful_and_no_more(
     assert "at least three countries" in three
     useful(officers[2], released)
     assert _plain(page()) == _plain(three), "four say no more than three"
-    for text in (two, three):
+    for text in map(_plain, (two, three)):  # A token may hold three letters of a word.
         for word in ("NCB", "Lantern", "officer_", "Brazil", "Kenya", unit.name, stranger.name, "positive"):
             assert word not in text
     history = client.get(reverse("deliveries")).content.decode()

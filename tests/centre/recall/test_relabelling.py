@@ -230,6 +230,7 @@ def test_w38_a_stricter_label_is_laid_down_again_after_a_backup_is_restored(offi
     assert sees(officers[0], sent)
 
 
+@pytest.mark.usefixtures("contexts")
 def test_on_the_page_it_is_chosen_looked_at_and_changed(client: Client, officers: list[Person]) -> None:
     sent = sent_and_released()
     people.let_in(client, "pia_partner", "en")
