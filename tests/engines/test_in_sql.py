@@ -32,7 +32,7 @@ BUREAUS = {
     )
     for place, code in enumerate(COUNTRIES)
 }  # fmt: skip
-HELPERS = {"gate"}
+HELPERS = {"gate", "pieces", "runs"}
 """Of the package of questions, what is none."""
 
 

@@ -15,6 +15,7 @@ from tocsin.core.observations import SCHEMA
 from tocsin.core.words import VICTIM_LIKE
 from tocsin.lake.questions.shares import COLUMNS
 from tocsin.products import changes as changed
+from tocsin.products import packed_rows
 from tocsin.products.changes import Changes
 from tocsin.products.values import Figures
 
@@ -77,8 +78,8 @@ def test_they_are_those_of_the_whole(
         previous = tmp_path_factory.mktemp("before") / "observations.parquet"
         share(before).write_parquet(previous)
     with pytest.MonkeyPatch.context() as small:
-        small.setattr(changed, "CHUNK_ROWS", size)
-        compared = Changes(previous, cap)
+        small.setattr(packed_rows, "CHUNK_ROWS", size)
+        compared = Changes(previous and previous.open("rb"), cap)
         figures = Figures("FR", cap, changes=compared)
         for frame in share(now).iter_slices(size):
             figures.add(frame)

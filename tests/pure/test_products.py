@@ -30,12 +30,13 @@ from tocsin.core.words import EventType, Role, Tlp
 from tocsin.credentials import SigningKey
 from tocsin.lake.questions.shares import COLUMNS as SHARE_COLUMNS
 from tocsin.products import values as figures
-from tocsin.products.archive import Made, make_package
+from tocsin.products.archive import Made, make_package, readme
 from tocsin.products.changes import Changes
 from tocsin.products.identifiers import uuid5_text
 from tocsin.products.misp_event import write_misp
 from tocsin.products.observations import COLUMNS, write_observations
 from tocsin.products.order import Centre, Label, Order, Previous
+from tocsin.products.packed_rows import ROWS, packed
 from tocsin.products.stix_bundle import SCO_NAMESPACE, observable, stix_objects, write_stix
 from tocsin.products.text_safety import FORMULA_STARTS, cell, visible
 from tocsin.products.values import distinct_values
@@ -296,7 +297,7 @@ def test_identifiers_are_those_of_the_standard_library(name: str) -> None:
 
 def test_difference_counts_new_gone_and_continuing(tmp_path: Path) -> None:
     now, before = share(tmp_path / "now.parquet", seed=1), share(tmp_path / "before.parquet", seed=2)
-    changes = Changes(before, 5)
+    changes = Changes(before.open("rb"), 5)
     figures.gathered([pl.read_parquet(now)], "FR", 5, changes=changes).summary()
     found = changes.told()
 
@@ -332,6 +333,34 @@ def test_next_package_names_the_one_before(made: Made, tmp_path: Path) -> None:
     assert manifest["previous"] == {"number": "FR-2026-0001", "sha256": made.sha256}
     assert manifest["counts"]["values_new"] == 0
     assert manifest["counts"]["values_continuing"] == manifest["counts"]["values"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_readme_says_where_a_spreadsheet_would_leave_rows_out(language: str) -> None:
+    order = dataclasses.replace(ORDER, language=language)
+    assert len(readme(order, 1_048_576).split("\n\n")) == len(readme(order, 1_048_575).split("\n\n")) + 1
+
+
+@given(st.data())
+def test_rows_are_read_where_they_lie_in_the_archive(made: Made, data: st.DataObject) -> None:
+    whole = contents(made.path)[ROWS]
+    with made.path.open("rb") as held:
+        rows = packed(held)
+        assert rows is not None
+        for _ in range(3):
+            start = data.draw(st.integers(0, len(whole) + 10))
+            size = data.draw(st.integers(0, len(whole)))
+            rows.seek(start)
+            assert rows.read(size) == whole[start : start + size]
+        assert rows.seek(-7, io.SEEK_END) == len(whole) - 7
+        assert rows.read() == whole[-7:]
+
+
+def test_what_is_no_archive_has_no_rows(tmp_path: Path) -> None:
+    assert packed(io.BytesIO(b"")) is None
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("README.txt", "x")
+    assert packed(io.BytesIO((tmp_path / "x.zip").read_bytes())) is None
 
 
 def test_empty_share_makes_a_package(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import shutil
 import zipfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from .changes import Changes
 from .misp_event import write_misp
 from .observations import Forms, chunks
 from .order import Order
+from .packed_rows import ROWS, packed
 from .report import compose
 from .report_html import cover_page, report_page
 from .report_pdf import report_pdf
@@ -40,6 +42,8 @@ FORMATS = {
 }
 _COMPRESSED = (".gz", ".parquet", ".pdf")
 _BLOCK = 1 << 20
+_SPREADSHEET_ROWS = (1 << 20) - 1
+"""That a spreadsheet shows of one file, below its heading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,11 @@ def make_package_of(share: Pieces, order: Order, folder: Path) -> Made:
 
 
 def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Path) -> tuple[int, dict[str, Any]]:
-    before = _previous_rows(order, work)
-    try:
-        compared = Changes(before, order.values_cap)
+    with ExitStack() as stack:
+        held = order.previous and stack.enter_context(order.previous.opened())
+        compared = Changes(packed(held) if held else None, order.values_cap)
         figures = Figures(order.country, order.values_cap, order.misp_batches, order.grades, compared)
-        forms = Forms(work / "observations.csv.gz", work / "observations.jsonl.gz", work / "observations.parquet")
+        forms = Forms(work / "observations.csv.gz", work / "observations.jsonl.gz", work / ROWS)
         with forms:
             for frame in chunks(share) if isinstance(share, Path) else share:
                 forms.add(frame)
@@ -97,9 +101,6 @@ def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Pat
         values = figures.values()
         summary = figures.summary()
         changes = compared.told()
-    finally:
-        if before is not None:
-            before.unlink()
     objects = write_stix(work / "stix.json", values, order)
     attributes = write_misp(work / "misp.json", figures.exportable(), order)
     (work / "difference.json").write_bytes(_json({"previous": _previous_facts(order), **changes}))
@@ -107,7 +108,7 @@ def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Pat
     _write(work / "report.html", report_page(report))
     _write(work / "cover.html", cover_page(report, order))
     (work / "report.pdf").write_bytes(report_pdf(report, order.created_at))
-    _write(work / "README.txt", readme(order))
+    _write(work / "README.txt", readme(order, rows))
     (work / "public-key.pem").write_bytes(order.public_pem)
     counts = {
         "rows": rows,
@@ -162,23 +163,7 @@ def _previous_facts(order: Order) -> dict[str, str] | None:
     return None if previous is None else {"number": previous.number, "sha256": previous.sha256}
 
 
-def _previous_rows(order: Order, work: Path) -> Path | None:
-    """The rows of the package before, taken out of its archive beside the new one."""
-    if order.previous is None:
-        return None
-    target = work.with_name(f"{work.name}.previous.parquet")
-    with order.previous.opened() as held:
-        if not zipfile.is_zipfile(held):
-            return None
-        archive = zipfile.ZipFile(held)
-        if "observations.parquet" not in archive.namelist():
-            return None
-        with archive.open("observations.parquet") as source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink, _BLOCK)
-    return target
-
-
-def readme(order: Order) -> str:
+def readme(order: Order, rows: int = 0) -> str:
     """How to read and check the package, in the country's language."""
     say = words(order.language)
     commands = (
@@ -196,6 +181,7 @@ def readme(order: Order) -> str:
         "\n".join(f"    {command}" for command in commands),
         f"{say('key')}: {order.key_id}",
         say("csv_text"),
+        *([say("csv_rows", rows=say.number(rows))] if rows > _SPREADSHEET_ROWS else []),
         say("country_note"),
     ]
     return "\n\n".join(parts) + "\n"

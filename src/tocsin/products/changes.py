@@ -6,22 +6,23 @@ Neither is ever held whole. All are counted; the lists hold the most seen, at mo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import polars as pl
-import pyarrow.parquet as parquet
 
-from .observations import CHUNK_ROWS
+from tocsin.core import later
+
+from .packed_rows import frames
 
 KEY = ("kind", "value", "role")
-SEEN = {**dict.fromkeys(KEY, pl.String), "sightings": pl.Int64}
+SEEN: later.Table[type[pl.DataType]] = later.Table(lambda: {**dict.fromkeys(KEY, pl.String), "sightings": pl.Int64})
 
 
 class Changes:
     """Fed with each distinct (kind, value, role) and its sightings, by kind and value, all roles of a value at once."""
 
-    def __init__(self, previous: Path | None, cap: int) -> None:
+    def __init__(self, previous: BinaryIO | None, cap: int) -> None:
         """`previous` is the Parquet file of the package before; without one every value is new."""
         self._lists = {name: _Most(cap) for name in ("new", "gone", "continuing")}
         self._coming = iter(()) if previous is None else _seen(previous)
@@ -90,21 +91,20 @@ def _up_to(frame: pl.DataFrame, bound: tuple[str, str]) -> int:
     return int(frame.select(is_within.sum()).item())
 
 
-def _seen(path: Path) -> Iterator[pl.DataFrame]:
+def _seen(previous: BinaryIO) -> Iterator[pl.DataFrame]:
     """Every distinct (kind, value, role) of a package's rows, so many at a time; all of a value at once."""
     held = pl.DataFrame(schema=SEEN)
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(CHUNK_ROWS, columns=[*KEY, "count"], use_threads=False):
-            rows = pl.DataFrame(batch).with_columns(sightings=pl.col("count").fill_null(1))
-            if not rows.height:
-                continue
-            joined = pl.concat([held, rows.select(pl.col(name).cast(kind) for name, kind in SEEN.items())])
-            found = joined.group_by(KEY, maintain_order=True).agg(pl.col("sightings").sum())
-            kind, value = _last(found)
-            is_open = (pl.col("kind") == kind) & (pl.col("value") == value)
-            held = found.filter(is_open)
-            if held.height < found.height:
-                yield found.filter(~is_open)
+    for frame in frames(previous, (*KEY, "count")):
+        rows = frame.with_columns(sightings=pl.col("count").fill_null(1))
+        if not rows.height:
+            continue
+        joined = pl.concat([held, rows.select(pl.col(name).cast(kind) for name, kind in SEEN.items())])
+        found = joined.group_by(KEY, maintain_order=True).agg(pl.col("sightings").sum())
+        kind, value = _last(found)
+        is_open = (pl.col("kind") == kind) & (pl.col("value") == value)
+        held = found.filter(is_open)
+        if held.height < found.height:
+            yield found.filter(~is_open)
     if held.height:
         yield held
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
+import pyarrow as pa
 from django.utils import timezone
 
 from tocsin.centre.analysis.services import drawn_from
@@ -27,6 +27,7 @@ from tocsin.credentials.content_keys import KeyMissing
 from tocsin.handling import may_see
 from tocsin.lake.compaction import PARTED_BY
 from tocsin.lake.scope import Batches
+from tocsin.products.packed_rows import frames, packed
 
 from .models import Recall
 from .rules import STILL_TAKING
@@ -246,12 +247,16 @@ def holding(packages: Iterable[Package], extent: Extent) -> list[Package]:
 def _names(package: Package, values: Collection[str]) -> bool:
     if not values:
         return False
-    try:
-        with archives.opener(package)() as held, zipfile.ZipFile(held) as archive:
-            table = io.BytesIO(archive.read("observations.parquet"))
-        columns = [name for name in PARTED_BY if name in pl.read_parquet_schema(table)]
-        rows = pl.read_parquet(table, columns=columns).with_columns(pl.all().cast(pl.String))
-    except (OSError, KeyError, KeyMissing, zipfile.BadZipFile, pl.exceptions.PolarsError):
-        return True
     wanted = list(values)
-    return bool(rows.select(pl.any_horizontal(pl.all().is_in(wanted).fill_null(False).any())).item())
+    try:
+        with archives.opener(package)() as held:
+            rows = packed(held)
+            # A frame at a time: the package of a large country is gigabytes.
+            return rows is None or any(_any_of(frame, wanted) for frame in frames(rows, PARTED_BY))
+    except (OSError, KeyMissing, zipfile.BadZipFile, pa.ArrowException, pl.exceptions.PolarsError):
+        return True
+
+
+def _any_of(frame: pl.DataFrame, wanted: list[str]) -> bool:
+    texts = frame.with_columns(pl.all().cast(pl.String))
+    return bool(texts.select(pl.any_horizontal(pl.all().is_in(wanted).fill_null(False).any())).item())

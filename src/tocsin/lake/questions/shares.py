@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tocsin.lake import parquet
 from tocsin.lake.engine import silent
@@ -62,7 +64,14 @@ class Share:
 
     def write_parquet(self, path: Path) -> Path:
         """The share as one file, for who wants it whole."""
-        pl.concat(frame.cast(dict.fromkeys(CODED, pl.String)) for frame in self.pieces()).write_parquet(path)
+        tables = (
+            frame.cast(dict.fromkeys(CODED, pl.String)).to_arrow(compat_level=pl.CompatLevel.oldest())
+            for frame in self.pieces()
+        )
+        first = next(tables)
+        with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+            for table in chain([first], tables):
+                writer.write_table(table)
         return path
 
 
