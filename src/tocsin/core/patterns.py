@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import polars as pl
 
 from .errors import InputError
 from .words import Kind
@@ -151,40 +149,29 @@ def plain_comparisons(pattern: str) -> list[Comparison] | None:
     return None if plain is None else list(plain)
 
 
-def single_comparisons(patterns: Iterable[str]) -> Iterator[tuple[Kind, str] | None]:
-    """Of each pattern the kind and value of its one comparison, written without escapes; None for all the rest.
+def single_comparisons(patterns: Iterable[str]) -> tuple[list[str | None], list[str | None]]:
+    """Of each pattern the kind and the value of its one comparison, written without escapes; None for all the rest.
 
     Thousands of patterns have few paths, so what stands before their values is read once for all of them.
     """
-    kinds: dict[str, Kind] = {}
+    known: dict[str, str | None] = {}
+    kinds: list[str | None] = []
+    values: list[str | None] = []
     for pattern in patterns:
         parts = pattern.rsplit("'", 2)
         start = parts[0]
-        kind = kinds.get(start)
-        if kind is None:
+        if start not in known:
             found = _START(start)
-            kind = kinds[start] = kind_of(found[1].replace("'", "")) if found else Kind.OTHER
-        if kind is Kind.OTHER or len(parts) < 3 or parts[2] != "]" or "\\" in parts[1]:
-            yield None
+            kind = kind_of(found[1].replace("'", "")) if found else Kind.OTHER
+            known[start] = None if kind is Kind.OTHER else kind.value
+        said = known[start]
+        if said is None or len(parts) < 3 or parts[2] != "]" or "\\" in parts[1]:
+            kinds.append(None)
+            values.append(None)
         else:
-            yield kind, parts[1]
-
-
-def single_columns(patterns: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The same as columns of kinds and of values, null where `single_comparisons` says None."""
-    parts = patterns.str.extract_groups(r"(?s)^(?<start>.*)'(?<value>[^'\\]*)'\]$").struct.unnest()
-    starts = parts["start"].unique().drop_nulls().to_list()
-    known = {}
-    for start in starts:
-        found = _START(start)
-        kind = kind_of(found[1].replace("'", "")) if found else Kind.OTHER
-        if kind is not Kind.OTHER:
-            known[start] = kind.value
-    if not known:
-        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(patterns))
-        return nothing, nothing
-    kinds = parts["start"].replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.String)
-    return kinds, pl.select(pl.when(kinds.is_not_null()).then(parts["value"])).to_series()
+            kinds.append(said)
+            values.append(parts[1])
+    return kinds, values
 
 
 def is_valid(pattern: str) -> bool:

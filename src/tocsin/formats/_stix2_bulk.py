@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from tocsin.core.patterns import single_columns, single_comparisons
+from tocsin.core.patterns import single_comparisons
 from tocsin.core.reading import LINK_COLUMNS, THING_COLUMNS, Thing, Things
 from tocsin.core.words import EventType, Kind
 from tocsin.formats._json import blank_colons
@@ -178,8 +178,8 @@ def surely_valid(raws: list[bytes]) -> np.ndarray:
         for group in checked(raws[start : start + CHECKED_OBJECTS]):
             places = group.places
             if group.structure.type == "indicator":
-                comparisons = single_comparisons(group.columns["pattern"])
-                told = zip(places, comparisons, group.column("pattern_type") or repeat(None))
+                kinds, _ = single_comparisons(group.columns["pattern"])
+                told = zip(places, kinds, group.column("pattern_type") or repeat(None))
                 places = [place for place, one, language in told if one or language not in {"stix", None}]
             sure[start + np.array(places, np.intp)] = True
     return sure
@@ -250,7 +250,7 @@ class Bulk:
             [None if one is None else str(one) for one in columns["confidence"]] if "confidence" in columns else None
         )
         stix = columns["pattern_type"] if "pattern_type" in columns else ["stix"] * len(names)
-        kinds, values = single_columns(pl.Series(columns["pattern"], dtype=pl.String))
+        kinds, values = single_comparisons(columns["pattern"])
         text = pl.String
         frame = pl.DataFrame(
             {

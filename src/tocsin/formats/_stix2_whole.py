@@ -1,7 +1,7 @@
 """What one must know of a whole STIX delivery before its objects are read: its markings and what indicates what.
 
-A first pass over the bytes costs next to nothing, because most deliveries need no second look: only files that
-define markings of their own, or say which malware an indicator indicates, are split once more.
+Objects are told apart once, and of each its type alone is looked at: only those that define markings, say what an
+indicator indicates, or observe something are read twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+import msgspec
 import orjson
 
 from tocsin.core.errors import InputError
@@ -36,7 +36,8 @@ MARKINGS: dict[str, Tlp] = {
 LABEL = re.compile(r"\s*tlp[:_ -]*(white|clear|green|amber\s*[+_ -]?\s*strict|amber|red)(?![a-z0-9])", re.IGNORECASE)
 TLP_STARTS = frozenset({"tlp", "TLP", "Tlp"})
 CHUNK_BYTES = 4 << 20
-KEPT_BYTES = 64 << 20
+KEPT_BYTES, PLAIN_BYTES = 64 << 20, 16 << 20
+"""Objects that were told apart are kept of no larger deliveries; of those that tell nothing, of smaller ones."""
 KEPT_RELATIONS = 500_000
 """Beyond that many relations in one delivery the rest stays unresolved, to bound memory."""
 
@@ -71,7 +72,13 @@ class Whole:
     """Whether white space stands before a colon anywhere in the delivery."""
     heading: Heading = field(default_factory=Heading)
     split: list[list[bytes]] = field(default_factory=list)
-    """All objects, where they had to be told apart already and are not too many to be kept."""
+    """All objects, where they are told apart already and are not too many to be kept."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all was told apart and nothing has to be known of it."""
+        learned = self.names or self.indicates or self.observed or self.sightings or len(self.markings) > len(MARKINGS)
+        return bool(self.split) and not (learned or self.blanks)
 
     def marking_of(self, item: Any) -> str | None:
         """The narrowest known label of a checked object; None when it has none that is known."""
@@ -137,6 +144,8 @@ def _text(value: object) -> str | None:
     return value if type(value) is str else None
 
 
+WORDS = (b'"definition_type"', b'"tlp_2_0"', b'"indicates"', b'"observed-data"', b'"sighting"')
+"""One of them stands in every object that others have to know, those that are NAMED aside."""
 NAMED = frozenset({"malware", "tool", "threat-actor", "intrusion-set", "campaign"})
 NAMED_BYTES = tuple(f'"{name}"'.encode() for name in sorted(NAMED))
 
@@ -156,47 +165,104 @@ def _defined(item: Object) -> Tlp | None:
     return next((label for text in texts if (label := label_of(text)) is not None), None)
 
 
+class _Head(msgspec.Struct):
+    """What of an object tells whether others have to know it."""
+
+    type: str = ""
+    id: str | None = None
+    name: str | None = None
+    relationship_type: str = ""
+
+
+_HEAD = msgspec.json.Decoder(_Head).decode
+_LEARNED = frozenset({"observed-data", "sighting"})
+_BY_WORDS = {"marking-definition": WORDS[:2], None: (*WORDS, *NAMED_BYTES)}
+"""Of which types, None being what has no head, only those tell in which one of the words stands."""
+
+
 def look_over(source: Source) -> Whole:
     """Read a delivery once over and learn what its objects need to know of one another."""
     whole = Whole()
     with source.open() as stream:
         seen = outline(stream.read(OUTLINED_BYTES))
-    wanted = wanted_in(source, whole)
-    if not wanted:
+    if seen.kind == "object" and "objects" not in seen.keys and "id" in seen.keys:
+        _look_for_words(source, whole)
         return whole
-    wanted += NAMED_BYTES if b'"indicates"' in wanted else ()
+    with source.open() as stream:
+        tail = b""
+        while not whole.blanks and (chunk := stream.read(CHUNK_BYTES)):
+            whole.blanks = blank_colons(tail + chunk)
+            tail = chunk[-1:]
+    held, is_kept, is_telling = 0, source.size_bytes <= KEPT_BYTES, False
     try:
         with source.open() as stream:
-            single = seen.kind == "object" and "objects" not in seen.keys and "id" in seen.keys
-            split = ([raw] for _, raw in documents(stream)) if single else array_batches(stream, "objects")
-            is_kept = not single and source.size_bytes <= KEPT_BYTES
-            for raws in split:
-                for place in _telling(raws, wanted):
-                    whole.learn_bytes(raws[place])
+            for raws in array_batches(stream, "objects"):
+                is_telling = _learn_by_heads(raws, whole) or is_telling
                 if is_kept:
                     whole.split.append(raws)
+                    held += sum(map(len, raws))
+                if is_kept and held > PLAIN_BYTES and not is_telling:
+                    whole.split, is_kept = [], False
     except InputError:
         whole.split = []  # The reader meets the same fault and reports it.
+    if not whole.indicates:
+        whole.names.clear()  # Nobody asks.
     return whole
 
 
-def _telling(raws: list[bytes], wanted: tuple[bytes, ...]) -> list[int]:
-    """Places of the objects in which one of the words occurs, in order."""
-    joined = b"\n".join(raws)
-    found = [each.start() for each in re.finditer(b"|".join(map(re.escape, wanted)), joined)]
-    ends = np.cumsum([len(raw) + 1 for raw in raws])
-    return [int(place) for place in np.unique(np.searchsorted(ends, found, side="right"))]
+def _learn_by_heads(raws: list[bytes], whole: Whole) -> bool:
+    """Learn from the objects whose head tells that something is to be learned; where there is none, from words. Whether
+    there was any."""
+    try:
+        heads: list[_Head | None] = list(map(_HEAD, raws))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        heads = [_head_of(raw) for raw in raws]
+    is_telling = False
+    for raw, head in zip(raws, heads):
+        kind = None if head is None else head.type
+        if head is not None and kind in NAMED:
+            if head.id is not None and head.name is not None and len(whole.names) < KEPT_RELATIONS:
+                whole.names[head.id] = (head.type, head.name)
+        elif (
+            kind in _LEARNED
+            or (head is not None and head.relationship_type == "indicates")
+            or (kind in _BY_WORDS and any(word in raw for word in _BY_WORDS[kind]))
+        ):
+            whole.learn_bytes(raw)
+            is_telling = True
+    return is_telling
 
 
-def wanted_in(source: Source, whole: Whole) -> tuple[bytes, ...]:
+def _head_of(raw: bytes) -> _Head | None:
+    try:
+        return _HEAD(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _look_for_words(source: Source, whole: Whole) -> None:
+    """The same for objects that stand one after the other: they are told apart only where a telling word occurs."""
+    wanted = _wanted(source, whole)
+    if not wanted:
+        return
+    wanted += NAMED_BYTES if b'"indicates"' in wanted else ()
+    try:
+        with source.open() as stream:
+            for _, raw in documents(stream):
+                if any(word in raw for word in wanted):
+                    whole.learn_bytes(raw)
+    except InputError:
+        return  # The reader meets the same fault and reports it.
+
+
+def _wanted(source: Source, whole: Whole) -> tuple[bytes, ...]:
     """Which of the telling words occur anywhere in the delivery; notes whether blanks stand before colons."""
-    words = (b'"definition_type"', b'"tlp_2_0"', b'"indicates"', b'"observed-data"', b'"sighting"')
     found: set[bytes] = set()
     tail = b""
     with source.open() as stream:
         while chunk := stream.read(CHUNK_BYTES):
             text = tail + chunk
             whole.blanks = whole.blanks or blank_colons(text)
-            found |= {word for word in words if word not in found and word in text}
+            found |= {word for word in WORDS if word not in found and word in text}
             tail = chunk[-32:]
-    return tuple(word for word in words if word in found)
+    return tuple(word for word in WORDS if word in found)

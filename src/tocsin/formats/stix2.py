@@ -36,7 +36,7 @@ from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
 from tocsin.formats._stix2_tables import OBSERVABLES_20, TYPES_20, TYPES_21
 from tocsin.formats._stix2_types import problem, version_of
-from tocsin.formats._stix2_whole import Whole, look_over, wanted_in
+from tocsin.formats._stix2_whole import Whole, look_over
 
 BULK_OBJECTS = 64
 """Fewer are quicker one by one."""
@@ -101,13 +101,8 @@ def read(source: Source, profile: Profile) -> Iterator[Item]:
 
 def plain_objects(source: Source) -> list[bytes] | None:
     """All objects of a delivery that says nothing which has to be known of it as a whole; None of any other."""
-    whole = Whole()
-    if wanted_in(source, whole) or whole.blanks:
-        return None
-    try:
-        return [raw for some in _objects(source) for raw in some]
-    except InputError:
-        return None
+    whole = look_over(source)
+    return list(chain.from_iterable(whole.split)) if whole.is_plain else None
 
 
 def read_several(several: Sequence[list[bytes]], profile: Profile) -> tuple[Things, list[Rows], list[int]]:

@@ -180,7 +180,10 @@ def keys_of(way: Way, texts: pl.Series) -> np.ndarray:
     """`key_of` for a column, made once for each distinct text."""
     distinct = texts.unique(maintain_order=True)
     start = _start(way)
-    digests = [blake2b(start + text.casefold().encode(), digest_size=8).digest() for text in distinct.to_list()]
+    folded = "\n".join(distinct.to_list()).casefold().encode().split(b"\n")
+    if len(folded) != len(distinct):  # Some hold the end of a line.
+        folded = [text.casefold().encode() for text in distinct.to_list()]
+    digests = [blake2b(start + text, digest_size=8).digest() for text in folded]
     made = np.frombuffer(b"".join(digests), dtype="<i8")
     if len(made) == len(texts):
         return made

@@ -26,11 +26,18 @@ def located(ipv4: pl.Series, ipv6: pl.Series | None, tables: AddressTables) -> p
         return _located_v4(ipv4, tables)
     rows = len(ipv4)
     empty = {"asn": pl.UInt32, "network": pl.String, "registry_country": pl.String, "geo_country": pl.String}
-    parts = [pl.DataFrame({"row": np.flatnonzero(known.to_numpy())}).hstack(_located_v4(ipv4.filter(known), tables))]
+    parts = []
+    if known.any():
+        row = pl.DataFrame({"row": np.flatnonzero(known.to_numpy())})
+        parts.append(row.hstack(_located_v4(ipv4.filter(known), tables)))
     if ipv6 is not None and ipv6.null_count() < rows:
         is_v6 = ipv6.is_not_null()
         parts.append(
             pl.DataFrame({"row": np.flatnonzero(is_v6.to_numpy())}).hstack(_located_v6(ipv6.filter(is_v6), tables))
+        )
+    if not parts:
+        return pl.DataFrame(
+            {name: pl.Series([None], dtype=kind).new_from_index(0, rows) for name, kind in empty.items()}
         )
     found = pl.concat(parts) if len(parts) > 1 else parts[0]
     base = pl.DataFrame({"row": np.arange(rows)})

@@ -201,9 +201,11 @@ class AddressTables:
         """The network of each number from `Located.network` as CIDR, or first-last; null for -1."""
         unique, place = np.unique(networks, return_inverse=True)
         known = unique[unique >= 0]
-        starts = np.append(self.v4_starts.astype(np.uint64), np.uint64(1 << 32))
-        first = starts[self.v4.network_first[known]]
-        last = starts[self.v4.network_after[known]] - np.uint64(1)
+        # Not of the whole table at once, which is longer than most deliveries.
+        after = self.v4.network_after[known]
+        first = self.v4_starts[self.v4.network_first[known]].astype(np.uint64)
+        begins = self.v4_starts[np.minimum(after, len(self.v4_starts) - 1)].astype(np.uint64)
+        last = np.where(after < len(self.v4_starts), begins, np.uint64(1 << 32)) - np.uint64(1)
         texts = _texts_v4(first, last)
         if len(known) < len(unique):
             texts = pl.concat([pl.Series([None], dtype=pl.String), texts])

@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 BATCHES_IN_DELIVERY = 1000
 """Batch numbers are delivery × this + ordinal: known before the commit, the same when read again."""
 THINGS_IN_PART = 20_000
-PACKED = frozenset({"blocks", "mentions"})
-"""Parts that are compressed already, or cannot be."""
+OF_OBJECTS = frozenset({"things", "blocks", "mentions"})
+"""Parts that go into the database at once, and that the reader need not pack."""
 REJECTIONS_IN_PART = 200_000
 PARTS_HELD = 4
 """Files after which what they told is put together."""
@@ -308,10 +308,10 @@ class Reading:
         if frame.height == 0:
             return
         names = self.outcome.parts.setdefault(kind, [])
-        name = f"{kind}-{len(names)}.parquet"
+        name = f"{kind}-{len(names)}.{'arrow' if kind in OF_OBJECTS else 'parquet'}"
         path = self.order.work / name
-        if kind in PACKED:
-            frame.write_parquet(path, compression="uncompressed")
+        if kind in OF_OBJECTS:
+            frame.write_ipc(path)
         else:
             frame.write_parquet(path, compression="zstd", compression_level=1)
         names.append(name)
@@ -403,6 +403,10 @@ class Reading:
     def batches_of(self, markings: Iterable[str | None], grades: Iterable[str]) -> list[int]:
         """The number of the batch of each object, which is counted there."""
         under = list(zip(markings, grades, strict=True))
+        if under and len(set(under)) == 1:
+            number = self.batch(*under[0])
+            self.outcome.batches[number - self.first_batch]["things"] += len(under)
+            return [number] * len(under)
         known = {each: self.batch(*each) for each in dict.fromkeys(under)}
         for each, things in Counter(under).items():
             self.outcome.batches[known[each] - self.first_batch]["things"] += things
@@ -414,10 +418,12 @@ class Reading:
         # Three parts in step: rows, bodies, and keys that lead to them.
         if not numbers.is_sorted():  # A block holds objects of one batch: what is sealed is sealed with its batch.
             order = pl.Series(np.argsort(numbers.to_numpy(), kind="stable"))
-            places = pl.DataFrame({"thing": order, "at": range(len(order))}).cast(links.schema["thing"])
+            places = np.empty(len(order), np.int64)
+            places[order.to_numpy()] = np.arange(len(order))
             frame, numbers = frame[order], numbers[order]
-            links = links.join(places, on="thing", maintain_order="left").with_columns(thing="at").drop("at")
-            links = links.sort("thing", maintain_order=True)
+            moved = places[links["thing"].to_numpy()]
+            by_place = np.argsort(moved, kind="stable")
+            links = links[pl.Series(by_place)].with_columns(pl.Series("thing", moved[by_place], dtype=pl.Int64))
         ids = objects.keys_of(objects.Way.ID, frame["object_id"])
         self._part("things", frame.select(*objects.ROW_COLUMNS, numbers.alias("batch"), pl.Series("key", ids)))
         self._part("blocks", objects.blocks_of(frame, links, numbers))
@@ -495,4 +501,4 @@ def profile_to_json(profile: Profile) -> dict[str, Any]:
 def parts_of(outcome: Mapping[str, Any], kind: str, work: Path) -> Iterator[pl.DataFrame]:
     """The frames of one kind that a reading left in its work folder, in order."""
     for name in outcome["parts"].get(kind, ()):
-        yield pl.read_parquet(work / name)
+        yield pl.read_ipc(work / name) if name.endswith(".arrow") else pl.read_parquet(work / name)

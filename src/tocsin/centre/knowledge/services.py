@@ -128,7 +128,8 @@ def note_copies(numbers: np.ndarray, things: pl.DataFrame) -> None:
 
 
 def _note_copied(numbers: set[int]) -> None:
-    Copied.objects.bulk_create(map(Copied, sorted(numbers)), ignore_conflicts=True, batch_size=500)
+    if numbers:
+        rows.insert_missing(Copied, ("number",), [(number,) for number in sorted(numbers)])
 
 
 def copies_of(numbers: np.ndarray, things: pl.DataFrame, *, has_own: bool = False) -> set[int]:
@@ -159,10 +160,7 @@ def note_types(numbers: np.ndarray, things: pl.DataFrame) -> None:
     """Note where objects of which types will lie."""
     places = pl.Series("places", numbers // Typed.PLACES)
     found = things.select("type", "standard").with_columns(places).filter(pl.col("standard") == STIX)
-    made = found.select("type", "places").unique(maintain_order=True).rows()
-    Typed.objects.bulk_create(
-        (Typed(type=kind, places=places) for kind, places in made), ignore_conflicts=True, batch_size=400
-    )
+    rows.insert_missing(Typed, ("type", "places"), found.select("type", "places").unique(maintain_order=True).rows())
 
 
 def sealed_frames(
