@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -131,7 +132,32 @@ def test_the_page_counts_what_is_used_and_what_was_turned_away_by_door(client: C
     text = client.get(reverse("organisation-limits", args=["northwind"])).content.decode()
     plain = re.sub(r"<[^>]+>", "", text)
     assert "TAXII: " in plain
-    assert "Nearly reached" in text
+    assert plain.count("Reached") == 2, "of the deliveries that wait and of the key's requests nothing is left"
+    assert "Nearly reached" not in plain
+
+
+def test_who_is_concerned_finds_the_page(client: Client) -> None:
+    """Whoever hands over, has programs, or was turned away; nobody is sent to somebody else's page."""
+    people.let_in(client, "pia_partner")
+    own = f'href="{reverse("organisation-limits", args=["northwind"])}"'
+    for page in ("upload", "keys"):
+        assert own in client.get(reverse(page)).content.decode(), page
+    set_to(person_requests=allowances.least_of("person_requests"))
+    for _ in range(allowances.least_of("person_requests") + 2):
+        answer = client.get(reverse("home"))
+    assert answer.status_code == 429
+    assert own in answer.content.decode()
+    assert b"organisations/" not in Client().get("/no-such-page/").content
+
+
+def test_a_limit_that_is_nearly_reached_is_not_called_reached() -> None:
+    northwind()
+    made = line("organisation_deliveries", AT)
+    for used, near, reached in ((0, False, False), (158, False, False), (160, True, False), (199, True, False),
+                                (200, False, True), (201, False, True)):  # fmt: skip
+        shown = replace(made, most=200, used=used)  # type: ignore[type-var]
+        assert (shown.is_near, shown.is_reached) == (near, reached), used
+    assert not replace(made, most=0, used=9).is_reached, "there is no limit"  # type: ignore[type-var]
 
 
 def test_refusals_of_two_days_ago_are_forgotten() -> None:

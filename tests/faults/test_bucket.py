@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ NO_SERVER = pytest.mark.skipif(
     bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="on its own SQLite: in the first pass"
 )
 pytestmark = [NO_SERVER, pytest.mark.slow, pytest.mark.timeout(600)]
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ELSEWHERE = ("files",)
 """What lies in the folder of observations."""
 
@@ -98,6 +101,7 @@ def test_carried_there_and_back(
     assert "lie in the bucket" in told(installation, "lake", "carry")
     assert "joined" in told(installation, "lake", "compact")
     told(installation, "lake", "verify")
+    _is_backed_up(installation, tmp_path)
     object_server.stop()
     assert "does not answer" in told(installation, *asked, status=1)
     object_server.start()
@@ -129,3 +133,22 @@ def test_what_is_wrong_is_said(object_server: object_store.Store, waiting: Insta
     assert "secret-of-nobody" not in said
     (installation.home / "keys" / "lake-access").unlink()
     assert "lake-access" in told(installation, "work", "--until-idle", status=1)
+
+
+def _is_backed_up(installation: Installation, place: Path) -> None:
+    """The copy is whole, and stands by itself on a machine that knows no bucket."""
+    copy, keys = place / "copy", place / "vault"
+    for new in (True, False):
+        said = _deploy(installation, "backup", str(copy), str(keys))
+        assert ("0 of them new" in said) is not new, said
+    assert not list(copy.rglob("lies-in.txt"))
+    said = _deploy(installation, "restore", "--drill", str(copy), str(keys))
+    assert "observations; 0 wrong" in said
+    assert " 0 observations" not in said
+
+
+def _deploy(installation: Installation, script: str, *words: str) -> str:
+    environment = {**installation.environment, "TOCSIN_PYTHON": sys.executable}
+    done = subprocess.run([str(DEPLOY / script), *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    return done.stdout

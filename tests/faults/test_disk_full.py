@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,9 +17,11 @@ from tests.faults.house import files_below, handed_over, receive, rows_of, table
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import store
 from tocsin.centre.intake.models import Delivery, LakeFile
+from tocsin.centre.jobs import worker
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.jobs.worker import Handler
 from tocsin.core.errors import InputError
+from tocsin.core.machine_faults import SENTENCES, Fault
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +50,10 @@ def test_receiving_is_refused_and_works_again(small_disk: Path, handlers: Mappin
     assert handed_over(b"8.8.8.8\n8.8.4.4\n", handlers).state == "parsed"
 
 
-def test_a_reading_waits_for_room(small_disk: Path, handlers: Mapping[str, Handler]) -> None:
+def test_a_reading_waits_for_room(
+    small_disk: Path, handlers: Mapping[str, Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)  # There is one, and the test lives in it.
     delivery = receive(table(4_000, seed=8), "large.csv")
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"):
@@ -58,7 +64,11 @@ def test_a_reading_waits_for_room(small_disk: Path, handlers: Mapping[str, Handl
         delivery.refresh_from_db()
         assert delivery.state == Delivery.State.RECEIVED
         assert not LakeFile.objects.exists()
+    Job.objects.update(run_at=datetime(2000, 1, 1, tzinfo=UTC))
+    assert worker.work(handlers, threading.Event(), until_idle=True) == [SENTENCES[Fault.NO_ROOM]]
     filler.unlink()
+    Job.objects.update(run_at=datetime(2000, 1, 1, tzinfo=UTC))
+    assert worker.work(handlers, threading.Event(), until_idle=True) == []
     Job.objects.update(run_at=datetime(2000, 1, 1, tzinfo=UTC))
     work(handlers)
     delivery.refresh_from_db()

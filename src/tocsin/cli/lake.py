@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -305,3 +306,25 @@ def carry(back: bool) -> None:
         )
     where = "on this machine too. Take the line `lake` out of tocsin.toml" if back else "in the bucket"
     click.echo(f"{count} files lie {where}.")
+
+
+@lake.command("copy")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def copy(folder: Path) -> None:
+    """Copy the observations out of the bucket that `lake` in tocsin.toml names into a folder: for a back-up.
+
+    The installation may run meanwhile. Calling it again copies only what is new. Where no bucket is named it does
+    nothing: a back-up copies the store itself.
+    """
+    from tocsin.lake import buckets
+    from tocsin.site import lake_bucket, store_mark
+
+    if not buckets.mounts():
+        click.echo("tocsin.toml names no bucket: the observations lie in the store.")
+        return
+    try:
+        with _bar("Copying") as progress:
+            count, fresh = lake_bucket.copy_to(folder, progress, datetime.now(UTC))
+    except store_mark.Foreign as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count} files of observations, {fresh} of them new in {folder}.")

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from tocsin.core.later import put_off
+from tocsin.core.machine_faults import said_by
 
 from . import setup
 
@@ -51,13 +52,31 @@ def work(until_idle: bool, spare: bool) -> None:
     for number in TO_STOP:
         signal.signal(number, lambda *_: told.set())
     handlers = wiring.handlers()
+    waiting: list[str] = []
     try:
-        run(
+        waiting = run(
             handlers, told, until_idle=until_idle, tick=wiring.tick, is_spare=spare, is_process=True,
             rest=lambda: crew.begin_anew(lambda: wiring.close(handlers)),
         )  # fmt: skip
     finally:
         wiring.close(handlers)
+    if waiting:
+        why = " ".join(dict.fromkeys(waiting))
+        raise click.ClickException(f"Work is left that waits, in {len(waiting)} pieces, and is tried again. {why}")
+    if until_idle and not told.is_set():
+        _say_what_is_tried_again(datetime.now(UTC))
+
+
+def _say_what_is_tried_again(now: datetime) -> None:
+    """Nothing is due; what was tried in vain before waits for its time."""
+    from tocsin.centre.jobs.models import Job
+
+    again = Job.objects.filter(state=Job.State.WAITING, run_at__gt=now).exclude(error="").order_by("run_at", "pk")
+    first = again.first()
+    if first is not None:
+        count, begins, why = again.count(), first.run_at.astimezone(UTC), said_by(Exception(first.error))
+        click.echo(f"Work waits that was tried in vain, in {count} pieces: {first.kind}: {why}", err=True)
+        click.echo(f"It is tried again from {begins:%H:%M:%S} UTC on.", err=True)
 
 
 @click.command()

@@ -141,6 +141,32 @@ def carry_back(progress: Progress, at: datetime) -> tuple[int, list[str]]:
     return len(paths), missing
 
 
+def copy_to(folder: Path, progress: Progress, at: datetime) -> tuple[int, int]:
+    """Bring what the bucket holds into a folder that is no store, for a back-up while the installation runs; how many
+    files there are, and how many of these were not in the folder before. Files never change once they are whole."""
+    found = _mount()
+    assert found is not None
+    require(at)
+    paths, copied = [path for path, _ in buckets.listed(found.folder)], 0
+    for done, path in enumerate(paths):
+        progress(done, len(paths))
+        target = folder / path.relative_to(found.folder)
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(f".{target.name}-{secrets.token_hex(8)}")
+        try:
+            with fresh.open("xb") as stream:
+                found.bucket.get(found.name_of(path), stream)
+            fresh.replace(target)
+            copied += 1
+        except FileNotFoundError:
+            continue  # It was joined with others, or purged, meanwhile.
+        finally:
+            fresh.unlink(missing_ok=True)
+    return len(paths), copied
+
+
 def _registered() -> Iterator[tuple[Path, str]]:
     """Every file of the lake, retired ones too, with its digest; what lies beside it without one."""
     store = Path(settings.INSTALLATION.store_folder)

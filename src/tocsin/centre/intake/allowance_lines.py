@@ -86,7 +86,12 @@ class Line:
     @property
     def is_near(self) -> bool:
         """Whether little is left."""
-        return self.percent >= 80
+        return self.percent >= 80 and not self.is_reached
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing is left."""
+        return bool(self.most) and self.used >= self.most
 
 
 def groups_of(organisation: Organisation, at: datetime) -> list[dict[str, Any]]:

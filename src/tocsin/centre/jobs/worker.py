@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from django.db import DatabaseError, close_old_connections, connection
 
 from tocsin.core.errors import Conflict, Unavailable
-from tocsin.core.machine_faults import fault_of
+from tocsin.core.machine_faults import SENTENCES, fault_of
 
 from . import services
 
@@ -84,6 +84,8 @@ class Hands:
     held: list[services.Claim] = field(default_factory=list)
     unsaid: list[services.Claim] = field(default_factory=list)
     """What a lost database kept it from saying."""
+    waiting: dict[int, str] = field(default_factory=dict)
+    """Pieces of work that it left to wait for the machine, and what that lacked."""
 
     def claim(self) -> services.Claim | None:
         """The next piece of work; now and then one that has waited long."""
@@ -120,8 +122,15 @@ def run_one(name: str, handlers: Mapping[str, Handler], hands: Hands | None = No
     return True
 
 
+def _why(error: Exception) -> str:
+    """What the machine lacks, for people."""
+    fault = fault_of(error)
+    return str(error) if fault is None else SENTENCES[fault]
+
+
 def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
     joins: object = handler
+    hands.waiting.pop(claimed.job, None)
     try:
         if claimed.is_deadly:
             _give_up(handler, claimed)
@@ -139,6 +148,7 @@ def _do(claimed: services.Claim, handler: Handler, hands: Hands) -> None:
     except Exception as error:
         if isinstance(error, Unavailable) or fault_of(error) is not None:
             log.warning("job %s waits: %s", claimed.job, error)
+            hands.waiting.update((each.job, _why(error)) for each in hands.held)
             # A full disk or a lost database is no fault of the work: it waits for as long as that lasts.
             _say_when_possible(str(error), hands)
             return
@@ -172,8 +182,9 @@ def _say_when_possible(why: str, hands: Hands) -> None:
 def work(
     handlers: Mapping[str, Handler], stop: threading.Event, *, until_idle: bool = False, tick: Tick | None = None,
     is_spare: bool = False, is_process: bool = False, rest: Callable[[], None] | None = None,
-) -> None:  # fmt: skip
-    """Work until told to stop, or, with `until_idle`, until nothing is left that is due.
+) -> list[str]:  # fmt: skip
+    """Work until told to stop, or, with `until_idle`, until nothing is left that is due; of what waits for the machine
+    then, says piece by piece what is lacking.
 
     `tick` is called now and then by a worker that goes on: it may put timed work into the queue. A spare worker takes
     nothing long. A worker that is the whole process ends with it, a while after it was told to stop, whatever it does.
@@ -210,9 +221,12 @@ def work(
             if until_idle and tries < TRIES_UNTIL_IDLE:
                 stop.wait(IDLE_SECONDS)
                 continue
+            if until_idle:
+                return [*hands.waiting.values(), _why(error)]
         if until_idle:
-            return
+            return list(hands.waiting.values())
         stop.wait(IDLE_SECONDS)
+    return []
 
 
 def _let_know(handler: object, stop: threading.Event) -> None:

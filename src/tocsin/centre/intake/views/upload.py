@@ -132,10 +132,8 @@ def _receive(person: Person, said: dict[str, Any], file: UploadedFile[Any]) -> R
         return Result(name, message=sentence(error.reason))
     except TooOften as limit:
         text = ngettext(
-            "So much of this organisation waits or is under way that it was not taken. "
-            "Send it again in %(minutes)d minute.",
-            "So much of this organisation waits or is under way that it was not taken. "
-            "Send it again in %(minutes)d minutes.",
+            "It was not taken: a limit of your organisation is reached. Send it again in %(minutes)d minute.",
+            "It was not taken: a limit of your organisation is reached. Send it again in %(minutes)d minutes.",
             limit.minutes,
         ) % {"minutes": limit.minutes}  # fmt: skip
         return Result(name, message=text, status=429, again_seconds=limit.seconds, limit=limit)

@@ -31,6 +31,7 @@ function send(file, shown) {
       const result = answer?.results?.[0];
       shown.bar.remove();
       shown.note.textContent = result?.message ?? answer?.errors?.join(" ") ?? form.dataset.failed;
+      shown.item.classList.toggle("is-refused", !result?.url);
       if (result?.url) {
         const link = document.createElement("a");
         link.className = "btn btn-small";
