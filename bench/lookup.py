@@ -38,6 +38,8 @@ PAGES = {
     "deliveries": "/deliveries",
 }
 GOALS = {"lookup_p99_ms": 100, "first_page_p95_ms": 300, "first_page_after_arrival_p95_ms": 300}
+FEWER_ROWS, FEWER_P99_MS = 20_000_000, 50
+"""Of so many, and fewer, more is asked."""
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -142,8 +144,9 @@ def main() -> None:
         pages = Pages()
         facts |= lookups(told.lookups, pages) | pages.measured(told.pages)
         facts |= scanned(told.world / "clear" if told.world else Path(temporary) / "clear")
-        facts["goals"] = {name: f"< {most}" for name, most in GOALS.items()}
-        facts["met"] = {name: facts[name] < most for name, most in GOALS.items()}
+        goals = GOALS | ({"lookup_p99_ms": FEWER_P99_MS} if told.rows <= FEWER_ROWS else {})
+        facts["goals"] = {name: f"< {most}" for name, most in goals.items()}
+        facts["met"] = {name: facts[name] < most for name, most in goals.items()}
         print(json.dumps(facts))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tocsin.core.observations import SCHEMA
 from tocsin.lake.questions import pieces
 from tocsin.lake.questions.pieces import in_order
-from tocsin.lake.questions.runs import CODED, COLUMNS, KEYS, Part, Words, coded, words_in, written
+from tocsin.lake.questions.runs import CODED, COLUMNS, KEYS, Part, Words, coded, words_in, write_words, written
 
 KINDS = ("url", "domain", "ipv4")
 """Not in the order of the alphabet, as words are numbered as they are met."""
@@ -27,10 +27,8 @@ ROWS = st.one_of(st.lists(ROW, min_size=1, max_size=60), st.builds(lambda row, c
 
 
 def words(folder: Path) -> Words:
-    path = folder / "words.arrow"
-    told = {name: [list(KINDS if name == "kind" else ("x",))] for name in CODED}
-    pl.DataFrame(told, schema=dict.fromkeys(CODED, pl.List(pl.String))).write_ipc(path)
-    return words_in(path)
+    told = {name: KINDS if name == "kind" else ("x",) for name in CODED}
+    return words_in(write_words(folder / "words.arrow", told, ()))
 
 
 def runs(rows: list[tuple[int, str, int, int]], cut: int, folder: Path) -> list[Part]:

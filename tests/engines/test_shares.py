@@ -107,6 +107,28 @@ def test_shares_dealt_apart_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert share.batches == {row["batch"] for row in expected}
 
 
+@pytest.mark.parametrize("piece_rows", [150, 250_000])
+def test_words_without_end_are_not_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_rows: int) -> None:
+    """A family in each row, as where a column was mistaken for another: those that got no number travel as texts."""
+    monkeypatch.setattr(shares, "PIECE_ROWS", piece_rows)
+    monkeypatch.setattr(shares, "MOST_WORDS", 40)
+    monkeypatch.setattr(shares, "CHUNK_ROWS", 500)
+    table = rows(2_000, ("FR", "BR"), batches=3).with_row_index("row")
+    family = pl.when(pl.col("row") % 3 > 0).then(pl.format("family-{}", pl.col("row") // 2))
+    table = table.with_columns(malware=family).drop("row")
+    halves = []
+    for name, part in (("a", table[:900]), ("b", table[900:])):
+        part.write_parquet(tmp_path / f"{name}.parquet", row_group_size=300)
+        halves.append(Snapshot((tmp_path / f"{name}.parquet",)))
+    scopes = scopes_for(range(1, 4))
+    dealt = [deal_shares(each, scopes, COUNTRIES, tmp_path / str(n)) for n, each in enumerate(halves)]
+    assert all(len(pl.read_ipc(each["FR"].words)["malware"][0]) == 40 for each in dealt)
+    for code, share in joined_shares(dealt, tmp_path).items():
+        found = pl.read_parquet(share.write_parquet(tmp_path / f"{code}.parquet"))
+        assert found.to_dicts() == reference(table.to_dicts(), code, scopes[code])
+        assert {piece.schema["malware"] for piece in share.pieces()} == {pl.String()}
+
+
 def test_a_country_without_rows_gets_an_empty_share(tmp_path: Path) -> None:
     files = write_lake(tmp_path, 50, ("FR",))
     made = write_shares(Snapshot(files), Scope(Batches(range(50))), ("TV",), tmp_path / "shares")

@@ -5,7 +5,7 @@ Words of closed and small vocabularies travel as numbers; what they mean stands 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +28,13 @@ CODED = (
 )  # fmt: skip
 """Columns of few words: they travel through the runs as numbers."""
 
+OPEN = {"malware": "_malware", "actor": "_actor"}
+"""Of those, the columns in which sources say what they like, and where their words stand that came after so many others
+that they got no number: a table whose columns were mistaken has a new one in each row."""
+MOST_WORDS = 1 << 16
 KEYS = ("kind", "value", "batch", "position")
 """The order of a share's rows."""
+TEXTS = "_texts"
 NUMBERS = "numbers.arrow"
 """Beside the runs of a pass whose shares were joined with those of another."""
 _BUFFER_BYTES = 1 << 20
@@ -50,6 +55,8 @@ class Words:
     """The words of each coded column, by number. One object for all shares of a pass."""
 
     columns: Mapping[str, pl.Enum]
+    texts: frozenset[str]
+    """Columns whose words did not all get a number: texts, in all of a pass."""
     empty: pl.DataFrame
     """No rows of a share: the columns and their types."""
 
@@ -83,6 +90,11 @@ def coded(parts: Sequence[Part], columns: Sequence[str] = COLUMNS) -> pl.DataFra
 def worded(frame: pl.DataFrame, words: Words) -> pl.DataFrame:
     """The same with words instead of numbers. The keys are there, also where they are empty."""
     frame = frame.with_columns(pl.col(name).cat.to(words.columns[name]) for name in CODED if name in frame.columns)
+    for name in words.texts:
+        said = [pl.col(each).cast(pl.String) for each in (name, OPEN[name]) if each in frame.columns]
+        if said:
+            frame = frame.with_columns(pl.coalesce(said).alias(name))
+    frame = frame.drop(OPEN.values(), strict=False)
     return pl.concat([words.empty[list(KEYS)], frame], how="diagonal")
 
 
@@ -112,7 +124,9 @@ def _batch(part: Part, columns: tuple[str, ...]) -> pa.RecordBatch:
 def _run(path: Path, columns: tuple[str, ...]) -> _Run:
     file = pa.OSFile(str(path), "rb")
     with pa.ipc.open_file(file) as whole:
-        places = [place for place, name in enumerate(whole.schema.names) if name in columns]
+        places = [
+            place for place, name in enumerate(whole.schema.names) if name in columns or OPEN.get(name[1:]) == name
+        ]
     options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=places)
     return _Run(pa.ipc.open_file(file, options=options), _numbers_in(path.with_name(NUMBERS)))
 
@@ -129,4 +143,13 @@ def words_in(path: Path) -> Words:
     """The words that were written for the shares of a pass."""
     table = pl.read_ipc(path)
     columns = {name: pl.Enum(table[name][0]) for name in CODED}
-    return Words(columns, pl.DataFrame(schema={name: columns.get(name, SCHEMA[name]) for name in COLUMNS}))
+    texts = frozenset(table[TEXTS][0])
+    types = {name: pl.String if name in texts else columns.get(name, SCHEMA[name]) for name in COLUMNS}
+    return Words(columns, texts, pl.DataFrame(schema=types))
+
+
+def write_words(path: Path, words: Mapping[str, Iterable[str]], texts: Iterable[str]) -> Path:
+    """Write the words of each coded column by number, and the columns that have further ones."""
+    told = {**{name: [list(words[name])] for name in CODED}, TEXTS: [sorted(texts)]}
+    pl.DataFrame(told, schema=dict.fromkeys(told, pl.List(pl.String))).write_ipc(path)
+    return path

@@ -32,7 +32,19 @@ from tocsin.lake.engine import silent
 from tocsin.lake.keys import Keys
 from tocsin.lake.questions.gate import Gate
 from tocsin.lake.questions.pieces import in_order
-from tocsin.lake.questions.runs import CODED, COLUMNS, COUNTRY_COLUMNS, NUMBERS, Part, words_in, written
+from tocsin.lake.questions.runs import (
+    CODED,
+    COLUMNS,
+    COUNTRY_COLUMNS,
+    MOST_WORDS,
+    NUMBERS,
+    OPEN,
+    TEXTS,
+    Part,
+    words_in,
+    write_words,
+    written,
+)  # fmt: skip
 from tocsin.lake.scope import Batches, Scope, Snapshot
 from tocsin.reference.members import territories
 
@@ -132,14 +144,13 @@ def _deal_apart(
 def joined_shares(dealt: Sequence[Mapping[str, Share]], folder: Path) -> dict[str, Share]:
     """Shares that were dealt from different files of one lake, in folders of their own, as if dealt in one pass."""
     common: dict[str, dict[str, int]] = {name: {} for name in CODED}
+    texts: set[str] = set()
     for path in dict.fromkeys(share.words for shares in dealt for share in shares.values()):
         words = pl.read_ipc(path)
         numbers = {name: pl.Series(_numbers(words[name][0], known)) for name, known in common.items()}
         pl.DataFrame({name: [series] for name, series in numbers.items()}).write_ipc(path.with_name(NUMBERS))
-    target = folder / "words.arrow"
-    pl.DataFrame(
-        {name: [list(known)] for name, known in common.items()}, schema=dict.fromkeys(CODED, pl.List(pl.String))
-    ).write_ipc(target)
+        texts.update(words[TEXTS][0])
+    target = write_words(folder / "words.arrow", common, texts)
     return {
         code: Share(
             code,
@@ -172,6 +183,7 @@ class _Coding:
     def __init__(self) -> None:
         countries: dict[str, int] = {}
         self.known: dict[str, dict[str, int]] = {name: countries if name in COUNTRY_COLUMNS else {} for name in CODED}
+        self.texts: set[str] = set()
 
     def numbered(self, table: pa.Table) -> pl.DataFrame:
         """Numbers instead of the words of a table whose columns are dictionaries, as Parquet holds them."""
@@ -179,19 +191,32 @@ class _Coding:
         columns = {}
         for name in CODED:
             column = table.column(name).combine_chunks()
-            known = self.known[name]
-            columns[name] = pa.array(_numbers(column.dictionary.to_pylist(), known)).take(column.indices)
+            words: list[str] = column.dictionary.to_pylist()
+            if name in OPEN and (further := self._further(name, words)):
+                self.texts.add(name)
+                texts = [word if word in further else None for word in words]
+                columns[OPEN[name]] = pa.array(texts, pa.large_string()).take(column.indices)
+                numbers = [self.known[name].get(word) for word in words]
+                columns[name] = pa.array(numbers, pa.uint32()).take(column.indices)
+            else:
+                columns[name] = pa.array(_numbers(words, self.known[name])).take(column.indices)
         return pl.DataFrame(pa.table(columns))
+
+    def _further(self, name: str, words: list[str]) -> frozenset[str]:
+        """The words for which no number is left; the others have theirs."""
+        known = self.known[name]
+        for word in words:
+            if len(known) >= MOST_WORDS:
+                return frozenset(word for word in words if word not in known)
+            known.setdefault(word, len(known))
+        return frozenset()
 
     def words(self, name: str) -> list[str]:
         """The words by number."""
         return list(self.known[name])
 
     def write(self, path: Path) -> Path:
-        pl.DataFrame(
-            {name: [self.words(name)] for name in CODED}, schema=dict.fromkeys(CODED, pl.List(pl.String))
-        ).write_ipc(path)
-        return path
+        return write_words(path, self.known, self.texts)
 
 
 def _chunks(snapshot: Snapshot, coding: _Coding) -> Iterator[pl.DataFrame]:
