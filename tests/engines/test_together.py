@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +174,44 @@ def test_what_is_read_together_is_what_is_read_alone(contents: list[bytes], prof
         assert [made["number"] // BATCHES_IN_DELIVERY in read for made in joint["batches"]] == [True] * len(
             joint["batches"]
         )
+
+
+def test_plain_ones_are_gathered_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is odd about one of them, or found in it, leaves the others where they are; and all come out alike."""
+    many = [_indicator(n, PATTERNS[n % 4], {"labels": ["mirai"]}) for n in range(70)]
+    seen = [{"type": "ipv4-addr", "spec_version": "2.1", "id": _named("ipv4-addr", n), "value": f"8.8.4.{n}"}
+            for n in range(1, 9)]  # fmt: skip
+    odd = [_indicator(1, PATTERNS[0], {}), {"type": "indicator"}, _indicator(2, PATTERNS[7], {})]
+    told = [_object("malware", 1) | {"name": "mirai", "is_family": True},
+            _object("relationship", 2) | {"relationship_type": "indicates", "source_ref": _named("indicator", 1),
+                                          "target_ref": _named("malware", 1)},
+            _indicator(1, PATTERNS[0], {})]  # fmt: skip
+    found = [_indicator(3, PATTERNS[0], {"description": "Spreading false information"})]
+    contents = [json.dumps({"objects": each}).encode() for each in (many, odd, seen + many[:3], told, seen[::-1])]
+    gathered: list[int] = []
+    gather = together.Member.gather
+
+    def noted(member: together.Member) -> None:
+        gathered.append(member.order.delivery)
+        gather(member)
+
+    monkeypatch.setattr(together.Member, "gather", noted)
+    test_what_is_read_together_is_what_is_read_alone.hypothesis.inner_test(contents, (Profile(),))
+    assert sorted(gathered) == [6]
+    gathered.clear()
+    test_what_is_read_together_is_what_is_read_alone.hypothesis.inner_test(
+        [*contents, json.dumps({"objects": found}).encode()], (Profile(),)
+    )
+    assert sorted(gathered) == [6]
+
+
+def test_a_fault_of_the_common_reading_leaves_each_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    contents = [json.dumps({"objects": [_indicator(n, PATTERNS[0], {})]}).encode() for n in (1, 2)]
+    monkeypatch.setattr(together.stix2, "read_several", failing)
+    test_what_is_read_together_is_what_is_read_alone.hypothesis.inner_test(contents, (Profile(),))
 
 
 def test_what_is_odd_is_left_to_be_read_alone() -> None:

@@ -164,6 +164,8 @@ def blank_colons(data: bytes) -> bool:
     if len(data) < 1 << 14:
         return b" :" in data or b"\n:" in data or b"\t:" in data or b"\r:" in data
     text = np.frombuffer(data, np.uint8)
+    if not ((text[1:] == 58) & (text[:-1] <= 32)).any():
+        return False
     before = np.bincount(text[:-1][text[1:] == 58], minlength=33)
     return bool(before[[9, 10, 13, 32]].any())
 

@@ -197,7 +197,8 @@ class Bulk:
         gathered = Gathered()
         for group in checked(raws):
             self._group(group, raws, first, gathered)
-        gathered.left = sorted(set(range(len(raws))).difference(gathered.columns["place"]))
+        taken = gathered.columns["place"]
+        gathered.left = sorted(set(range(len(raws))).difference(taken)) if len(taken) < len(raws) else []
         return gathered
 
     def _group(self, group: Group, raws: list[bytes], first: int, gathered: Gathered) -> None:

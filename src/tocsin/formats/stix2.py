@@ -30,7 +30,7 @@ from tocsin.formats._json import (
     explain,
 )
 from tocsin.formats._json_outline import OUTLINED_BYTES, outline
-from tocsin.formats._stix2_bulk import Bulk, surely_valid
+from tocsin.formats._stix2_bulk import Bulk, Gathered, surely_valid
 from tocsin.formats._stix2_fast import View, decode
 from tocsin.formats._stix2_rows import VALUES, RowBatches
 from tocsin.formats._stix2_rules import Object, Problem
@@ -105,28 +105,36 @@ def plain_objects(source: Source) -> list[bytes] | None:
     return list(chain.from_iterable(whole.split)) if whole.is_plain else None
 
 
-def read_several(several: Sequence[list[bytes]], profile: Profile) -> tuple[Things, list[Rows], list[int]]:
+def read_several(several: Sequence[list[bytes]], profile: Profile) -> tuple[Things, list[Rows], list[tuple[int, Item]]]:
     """What the `plain_objects` of several deliveries give as one, `position` being the place of an object among all of
-    them, and the places of those that have to be looked at one by one. Rows are in the order of their objects."""
+    them, and what was refused at which place. Rows are in the order of their objects."""
     raws = list(chain.from_iterable(several))
     whole = Whole()
     batches = RowBatches(whole, profile)
-    gathered = Bulk(whole, batches).take(raws, 0)
-    return gathered.things(), list(batches.flush()), gathered.left
+    bulk = Bulk(whole, batches)
+    gathered = bulk.take(raws, 0)
+    others = _left_by(bulk, gathered, raws, 0)
+    return gathered.things(), list(batches.flush()), others
 
 
 def _many(raws: list[bytes], first: int, bulk: Bulk) -> Iterator[Item]:
     """The same for thousands of objects: their things as columns, and behind them what was refused."""
     gathered = bulk.take(raws, first)
-    others: list[Item] = []
+    others = _left_by(bulk, gathered, raws, first)
+    yield gathered.things()
+    yield from (item for _, item in others)
+
+
+def _left_by(bulk: Bulk, gathered: Gathered, raws: list[bytes], first: int) -> list[tuple[int, Item]]:
+    """Add what was not taken, looked at one by one; what is no thing comes back, with its place."""
+    others: list[tuple[int, Item]] = []
     for place in gathered.left:
         for item in _each(raws[place], first + place, bulk.whole, bulk.batches):
             if type(item) is Thing:
                 gathered.add_thing(place, item)
             else:
-                others.append(item)
-    yield gathered.things()
-    yield from others
+                others.append((place, item))
+    return others
 
 
 def _each(raw: bytes, position: int, whole: Whole, batches: RowBatches) -> Iterator[Item]:

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -400,13 +400,18 @@ class Reading:
         self.write_objects(frame, links, self.batches_of(frame["marking"], grades_of_things(frame)))
         self.things, self.things_waiting = [], 0
 
-    def batches_of(self, markings: Iterable[str | None], grades: Iterable[str]) -> list[int]:
+    def batches_of(self, markings: pl.Series, grades: Sequence[str]) -> list[int]:
         """The number of the batch of each object, which is counted there."""
-        under = list(zip(markings, grades, strict=True))
-        if under and len(set(under)) == 1:
-            number = self.batch(*under[0])
-            self.outcome.batches[number - self.first_batch]["things"] += len(under)
-            return [number] * len(under)
+        under: list[tuple[str | None, str]]
+        if any(grades):
+            under = list(zip(markings, grades, strict=True))
+        else:  # Nearly always: then markings alone tell them apart, and there are few.
+            kinds = markings.unique(maintain_order=True)
+            numbers = [self.batch(each) for each in kinds]
+            found = markings.replace_strict(kinds, numbers, return_dtype=pl.Int64)
+            for number, things in found.value_counts().iter_rows():
+                self.outcome.batches[number - self.first_batch]["things"] += things
+            return found.to_list()
         known = {each: self.batch(*each) for each in dict.fromkeys(under)}
         for each, things in Counter(under).items():
             self.outcome.batches[known[each] - self.first_batch]["things"] += things

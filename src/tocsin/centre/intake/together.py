@@ -21,7 +21,7 @@ import polars as pl
 
 from tocsin import formats
 from tocsin.core.errors import InputError, is_fault_of_the_machine
-from tocsin.core.reading import Rows, Source, Thing, Things
+from tocsin.core.reading import Rejection, Rows, Source, Thing, Things
 from tocsin.core.words import Basis
 from tocsin.formats import stix2
 from tocsin.lake import files
@@ -119,8 +119,7 @@ class _Draft:
 def read_together(orders: Sequence[Order], tables: AddressTables) -> dict[str, Any]:
     """`members`: the outcome of each order, without the parts that all share; None where it is to be read alone.
     `joint`: their shared files and parts, in the work folder of the first order. Never raises for what a sender did."""
-    members = [Member(order, tables) for order in orders]
-    _gather(members)
+    members = _gathered(orders, tables)
     first = orders[0].profile
     plain = [each for each in members if each.is_plain and each.order.profile == first]
     plain.sort(key=lambda each: each.order.delivery)  # Batches ascend, as a file has them.
@@ -139,8 +138,9 @@ def _is_stix(source: Source, order: Order) -> bool:
     return opening.format_of(source, order.profile, formats).name == FORMAT
 
 
-def _gather(members: Sequence[Member]) -> None:
-    """Take what each holds: of the plain ones at once, of the others one after the other."""
+def _gathered(orders: Sequence[Order], tables: AddressTables) -> list[Member]:
+    """What each holds: of the plain ones taken at once, of the others one after the other."""
+    members = [Member(order, tables) for order in orders]
     first = members[0].order.profile
     found = [member.objects() if member.order.profile == first else None for member in members]
     several = [(member, raws) for member, raws in zip(members, found, strict=True) if raws]
@@ -152,17 +152,18 @@ def _gather(members: Sequence[Member]) -> None:
             if is_fault_of_the_machine(error):
                 raise
             log.exception("Several could not be read at once.")  # Whose fault it is shows when each is read.
+            members = [Member(order, tables) for order in orders]
     for member in members:
         if member.order.delivery not in taken:
             member.gather()
+    return members
 
 
 def _gather_plain(several: Sequence[tuple[Member, list[bytes]]]) -> set[int]:
-    """Numbers of the deliveries whose objects were all taken, and are now where `gather` would have put them."""
+    """Numbers of these deliveries, whose objects are now where `gather` would have put them."""
     profile = several[0][0].order.profile
     ends = np.cumsum([len(raws) for _, raws in several])
-    things, rows, left = stix2.read_several([raws for _, raws in several], profile)
-    odd = set(np.searchsorted(ends, left, side="right").tolist())
+    things, rows, others = stix2.read_several([raws for _, raws in several], profile)
     worth = worth_a_look(things.frame)
     screening, personal = Screening(), PersonalScan()
     personal.role_known = bool(profile.defaults.get("role"))
@@ -174,10 +175,11 @@ def _gather_plain(several: Sequence[tuple[Member, list[bytes]]]) -> set[int]:
     is_graded = any(grade for each in rows for _, grade in parts_by_grade(each))
     items: list[list[Things | Rows]] = [[part for part in of_each if part is not None]
                                         for of_each in zip(*parts, strict=True)]  # fmt: skip
-    for place, (member, _) in enumerate(several):
-        if place in odd:
-            continue
+    for place, (member, raws) in enumerate(several):
         member.begin()
+        for at, other in others:
+            if (own := at - (int(ends[place]) - len(raws))) in range(len(raws)):
+                member.keep(dataclasses.replace(other, position=own + 1) if isinstance(other, Rejection) else other)
         for item in items[place]:
             if not is_clear:
                 member._take(item)
@@ -185,7 +187,7 @@ def _gather_plain(several: Sequence[tuple[Member, list[bytes]]]) -> set[int]:
                 member._take_rows(item, "")
             else:
                 member.keep(item)
-    return {member.order.delivery for place, (member, _) in enumerate(several) if place not in odd}
+    return {member.order.delivery for member, _ in several}
 
 
 def _own_places(frame: pl.DataFrame, ends: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:

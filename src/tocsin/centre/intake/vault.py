@@ -19,6 +19,7 @@ import orjson
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from tocsin.centre import rows
 from tocsin.centre.audit import keys as house_keys
 from tocsin.centre.audit.services import record
 from tocsin.centre.questions import Question
@@ -53,7 +54,7 @@ def key_for(about: str) -> DataKey:
     fresh, by = content_keys.fresh_data_key(), _in_use()
     made = SealKey(about=about, number=fresh.number, wrapped=by.wrapped(fresh), wrapped_by=by.number)
     with transaction.atomic():
-        SealKey.objects.bulk_create([made], ignore_conflicts=True)  # Another may make it in this moment: one is kept.
+        _insert([made])  # Another may make it in this moment: one is kept.
         [row] = _ABOUT(about)
     if row.number != fresh.number:
         return _unwrapped(row)
@@ -63,6 +64,11 @@ def key_for(about: str) -> DataKey:
         by = _in_use()
         SealKey.objects.filter(number=fresh.number).update(wrapped=by.wrapped(fresh), wrapped_by=by.number)
     return fresh
+
+
+def _insert(made: Iterable[SealKey]) -> None:
+    names = ("number", "about", "wrapped", "wrapped_by")
+    rows.insert_missing(SealKey, names, [[getattr(each, name) for name in names] for each in made])
 
 
 def make_keys(abouts: Collection[str]) -> None:
@@ -76,8 +82,7 @@ def make_keys(abouts: Collection[str]) -> None:
     for about in missing:
         fresh = content_keys.fresh_data_key()
         made.append(SealKey(about=about, number=fresh.number, wrapped=by.wrapped(fresh), wrapped_by=by.number))
-    with transaction.atomic():
-        SealKey.objects.bulk_create(made, ignore_conflicts=True)
+    _insert(made)
     if by.number not in content_keys.installation_keys(house_keys.folder()):
         SealKey.objects.filter(number__in=[each.number for each in made]).delete()
         for about in missing:  # Its place was taken while this waited to insert: one by one they come out right.
@@ -96,10 +101,14 @@ def known(about: str) -> DataKey | None:
 
 def _in_use() -> InstallationKey:
     keys = content_keys.installation_keys(house_keys.folder())
-    if _wrapped_by_others(keys).exists():
+    others = _BESIDE(*keys) if len(keys) == 1 else _wrapped_by_others(keys)[:1]
+    if others:
         raise KeyMissing(_told(bool(keys)))
     keys = keys or content_keys.make_installation_key(house_keys.folder())
     return next(iter(keys.values()))
+
+
+_BESIDE = Question(lambda key: _wrapped_by_others([key])[:1], "key")
 
 
 def _wrapped_by_others(keys: Collection[str]) -> QuerySet[SealKey]:

@@ -32,11 +32,10 @@ def turn_of(owner: int, priority: int, cost: int) -> int:
     if not _WAITING(priority):
         # Nobody waits: who had the machine alone owes nothing for it, and who was away has saved nothing up.
         passed = max(passed, Share.objects.filter(priority=priority).aggregate(most=Max("turn"))["most"] or 0)
-    mine = Share.objects.filter(owner=owner, priority=priority)
-    after = Greatest(F("turn"), passed) + LEAST_COST + max(0, cost)
-    if not mine.update(turn=after):
+    said = (owner, priority, passed, LEAST_COST + max(0, cost))
+    if not _TAKEN(*said):
         Share.objects.bulk_create([Share(owner=owner, priority=priority)], ignore_conflicts=True)
-        mine.update(turn=after)
+        _TAKEN(*said)
     return int(_TURN(owner, priority)[0]) - LEAST_COST - max(0, cost)
 
 
@@ -51,6 +50,12 @@ def _waiting(priority: int) -> QuerySet[Job, int]:
 
 _TURN = Question(_turns, -1, -2)
 _WAITING = Question(_waiting, -1)
+_TAKEN = Act(
+    lambda owner, priority, passed, cost: (
+        Share.objects.filter(owner=owner, priority=priority), {"turn": Greatest(F("turn"), passed) + cost}
+    ),
+    -1, -2, 29, 31,
+)  # fmt: skip
 
 
 def pass_on(priority: int, turn: int) -> None:
