@@ -467,7 +467,7 @@ def test_a_page_by_version_passes_so_many_rows_and_no_more(
     absent = Wanted(versions=frozenset({"2019-01-01T00:00:00.000Z"}))
     said: dict[str, Any] = {"wanted": absent, "after": None, "limit": 1_000}
     given.page(reader("fleur_officer"), cursor="", now=timezone.now(), **said)
-    with django_assert_max_num_queries(60 * 3 + 20):
+    with django_assert_max_num_queries(45 * 2 + 20):
         first = given.page(reader("fleur_officer"), cursor="", now=timezone.now(), **said)
     assert (list(first.items), bool(first.cursor)) == ([], True)
     assert first.reached is not None

@@ -112,6 +112,7 @@ class Stream:
             some_keys = [each for each in keys[place : place + GROUPS_AT_ONCE[-1]] if each[0] <= until]
             place += len(some_keys)
             sources = self._shown([batch for key in some_keys for batch in self.view.groups.get(key, ())])
+            windows.know(delivery for _, delivery in some_keys)
             for key in some_keys:
                 yield heads.get(key, [])
                 for found in windows.of_group(key, self._of_group(key, sources), begin):

@@ -8,18 +8,19 @@ next one goes on there: no page costs more than another, however much there is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
 from tocsin.centre.intake import wall
-from tocsin.centre.intake.models import HEAD
+from tocsin.centre.intake.models import HEAD, Delivery
 from tocsin.centre.intake.openings import Opening
 from tocsin.centre.knowledge.models import Copied, Object
 from tocsin.centre.knowledge.rendering import Renderings, Source
 from tocsin.centre.knowledge.selectors import IS_SEALED
 from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
+from tocsin.centre.rows import Numbers
 
 from .given_copies import Copies
 from .given_items import Item, Wanted
@@ -28,7 +29,7 @@ from .given_views import Key, View
 ROWS_AT_ONCE = 50_000
 PICKED_AT_ONCE = 64
 """Objects of one window that may be what is asked for: these are read."""
-ROWS_LIKE_ONE, PICKED_LIKE, GROUP_LIKE = 10, 20, 200
+ROWS_LIKE_ONE, PICKED_LIKE, GROUP_LIKE = 10, 20, 250
 """What costs as much as an object that is looked at: rows that are passed; and as how many of them a row that is read
 and a group that is opened count."""
 
@@ -56,6 +57,14 @@ class Windows:
         self.wanted = wanted
         self.renderings = renderings
         self.copies = copies
+        self._ends: dict[int, int] = {}
+        """Delivery → the place behind its last object, whoever may see that one."""
+
+    def know(self, deliveries: Iterable[int]) -> None:
+        """Look up together how far each of these goes, which are about to be looked through."""
+        among = Numbers(set(deliveries) - self._ends.keys())
+        with wall.by_another_rule():
+            self._ends.update(Delivery.objects.filter(pk__in=among).values_list("pk", "objects_count"))
 
     def of_group(self, key: Key, some: Sequence[tuple[Source, Opening]], begin: int) -> Iterator[Window]:
         """Of the batches of a group, and of what closed then, from that moment on."""
@@ -63,7 +72,7 @@ class Windows:
         base, place = delivery * OBJECTS_IN_DELIVERY, max(0, begin + 1 - at - HEAD)
         if not some and key not in self.view.closed:
             return
-        end, cost = _end_of(delivery), GROUP_LIKE
+        end, cost = self._ends.get(delivery, 0), GROUP_LIKE
         picks = self._picks(some)
         while place < end:
             until = min(place + ROWS_AT_ONCE, end)
@@ -122,15 +131,6 @@ class Windows:
         if key in self.view.closed:
             gone = self.copies.closed(delivery, self.view.closed[key], numbers)
             yield from (each for each in gone if each.moment in slots)
-
-
-def _end_of(delivery: int) -> int:
-    """The place behind the last object of the delivery, whoever may see that one."""
-    base = delivery * OBJECTS_IN_DELIVERY
-    with wall.by_another_rule():
-        every = Object.objects.filter(pk__gte=base, pk__lt=base + OBJECTS_IN_DELIVERY).order_by("-pk")
-        last = every.values_list("pk", flat=True).first()
-    return 0 if last is None else last - base + 1
 
 
 def _first(numbers: QuerySet[Any, int]) -> list[int]:
