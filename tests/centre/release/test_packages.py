@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,6 +18,8 @@ from tests.generated_lake import rows
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.intake.terms import BY_LABEL, terms_row
+from tocsin.centre.jobs import services as jobs
+from tocsin.centre.jobs.models import Job
 from tocsin.centre.members.models import HandlingSet, Organisation, Person
 from tocsin.centre.release import archives, services
 from tocsin.centre.release.models import Fetch, Package
@@ -184,3 +188,44 @@ def test_a_bureau_sees_its_own_packages_only(lake: pl.DataFrame) -> None:
     services.note_fetch(package_for(officer, "FR-2026-0001", NOW), officer, "page", NOW)
     assert Fetch.objects.get().person == officer
     assert Entry.objects.filter(action="package.fetched", subject="package:FR-2026-0001").exists()
+
+
+def test_another_span_is_other_work_and_the_same_twice_is_one(lake: pl.DataFrame) -> None:
+    olga = person(Organisation.objects.get(slug="acme"), "releaser")
+    for start in (WEEK_AGO, WEEK_AGO, WEEK_AGO - timedelta(days=7)):
+        services.request_packages(["FR", "BR"], start, NOW, olga, NOW)
+    assert [each.subject for each in Job.objects.filter(kind=services.MAKE).order_by("pk")] == [
+        "BR,FR 2026-11-13/2026-11-20", "BR,FR 2026-11-06/2026-11-20",
+    ]  # fmt: skip
+
+
+def test_work_that_is_taken_up_again_gives_no_country_a_second_package(
+    lake: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    olga = person(Organisation.objects.get(slug="acme"), "releaser")
+    services.request_packages(["FR", "BR"], WEEK_AGO, NOW, olga, NOW)
+    claim = jobs.claim("tests", [services.MAKE], NOW)
+    assert claim is not None
+    honest, entered = services._entered, []
+
+    def dying(*told: Any) -> Package:
+        if entered:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        entered.append(honest(*told))
+        return entered[0]
+
+    monkeypatch.setattr(services, "_entered", dying)
+    with pytest.raises(OSError, match="No space"):
+        services.run_job(claim)
+    monkeypatch.setattr(services, "_entered", honest)
+    services.run_job(claim)
+    made = Package.objects.order_by("pk")
+    assert made[0] == entered[0]
+    assert sorted(each.country for each in made) == ["BR", "FR"]
+    assert Job.objects.get(pk=claim.job).state == Job.State.DONE
+    # What is asked for anew is made anew.
+    services.request_packages(["FR"], WEEK_AGO, NOW, olga, datetime.now(UTC))
+    again = jobs.claim("tests", [services.MAKE], datetime.now(UTC))
+    assert again is not None
+    services.run_job(again)
+    assert Package.objects.filter(country="FR").count() == 2

@@ -128,7 +128,8 @@ def request_packages(
     }
     subject = ",".join(codes) if len(codes) < 20 else f"{len(codes)} countries"
     with transaction.atomic():
-        jobs.enqueue(MAKE, subject, payload, at=at)
+        # Another span is other work, also while this one is being done.
+        jobs.enqueue(MAKE, f"{subject} {arrived_from:%Y-%m-%d}/{arrived_until:%Y-%m-%d}", payload, at=at)
         record(by.login, "package.requested", f"countries:{subject}"[:120], payload, at=at)
 
 
