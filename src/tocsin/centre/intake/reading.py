@@ -402,16 +402,7 @@ class Reading:
 
     def batches_of(self, markings: pl.Series, grades: Sequence[str]) -> list[int]:
         """The number of the batch of each object, which is counted there."""
-        under: list[tuple[str | None, str]]
-        if any(grades):
-            under = list(zip(markings, grades, strict=True))
-        else:  # Nearly always: then markings alone tell them apart, and there are few.
-            kinds = markings.unique(maintain_order=True)
-            numbers = [self.batch(each) for each in kinds]
-            found = markings.replace_strict(kinds, numbers, return_dtype=pl.Int64)
-            for number, things in found.value_counts().iter_rows():
-                self.outcome.batches[number - self.first_batch]["things"] += things
-            return found.to_list()
+        under = list(zip(markings, grades, strict=True))
         known = {each: self.batch(*each) for each in dict.fromkeys(under)}
         for each, things in Counter(under).items():
             self.outcome.batches[known[each] - self.first_batch]["things"] += things
