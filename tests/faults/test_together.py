@@ -12,6 +12,8 @@ from tests import builders
 from tests.faults.house import AT, bundle, files_below, rejections_of, rows_of, work
 from tests.faults.test_commit_steps import STEPS, PowerCutError, broken_after, counted
 
+from tocsin.centre.analysis import standing
+from tocsin.centre.analysis.models import StandingHit
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import services
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
@@ -140,6 +142,16 @@ def test_an_agreement_without_what_one_of_them_holds_sets_only_that_aside(reader
     assert [(delivery.state, delivery.reason) for delivery in made] == [
         ("parsed", ""), ("quarantined", "data-type-not-agreed")
     ]  # fmt: skip
+
+
+def test_a_standing_query_hears_of_each_of_them(reader: Reader) -> None:
+    watcher = builders.person("watcher", builders.organisation("kestrel"), "analyst")
+    standing.add_query(person=watcher, text="h1.phish.example", reason="", at=AT)
+    made = [envelope(bundle(3, seed=seed)) for seed in (61, 62, 63)]
+    work({services.READ: reader, standing.CHECK: standing.check})
+    found = dict(StandingHit.objects.values_list("batch__delivery", "rows"))
+    assert found == {delivery.pk: 1 for delivery in made}
+    assert Job.objects.filter(kind=standing.CHECK, state=Job.State.DONE).count() == 1
 
 
 def test_what_came_on_another_day_lies_in_the_folder_of_that_day(reader: Reader) -> None:

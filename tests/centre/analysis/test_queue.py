@@ -140,7 +140,7 @@ def test_a_standing_query_hears_of_what_arrives_later_once(client: Client) -> No
     delivery = hand_over("pia_partner", b"ip,x\n192.0.2.7,2\n")
     hit = StandingHit.objects.get()
     assert (hit.batch.delivery, hit.rows, hit.seen_at) == (delivery, 1, None)
-    assert [rows for _, _, rows in standing.hits_in(delivery)] == [1]
+    assert [rows for _, _, rows in standing.hits_in([delivery.pk])] == [1]
     assert b"New" in client.get(reverse("watches")).content
     assert not StandingHit.objects.filter(seen_at=None).exists()
 
