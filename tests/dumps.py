@@ -9,7 +9,9 @@ import gzip
 import io
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -88,7 +90,8 @@ def plain_of(body: bytes) -> bytes:
     if body.startswith(ZSTD):
         return zstandard.ZstdDecompressor().decompressobj().decompress(body)
     if body.startswith(b"\x1f\x8b"):
-        return gzip.decompress(body)
+        with suppress(OSError, EOFError, zlib.error):  # What is sealed may begin so by chance, and holds nothing then.
+            return gzip.decompress(body)
     if body.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             return b"\n".join(plain_of(archive.read(name)) for name in archive.namelist())

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-HERE, THERE = "198.51.100.1", "198.51.100.2"
 UP_SECONDS = 60
 PASSWORD = "exercise-of-the-cable"
 
@@ -42,23 +41,39 @@ def may_make_networks() -> bool:
     return made
 
 
+def _addresses() -> tuple[str, str]:
+    """This end and the far one of a cable that nobody has: another run may have one, or have been killed with one."""
+    laid = subprocess.run(["ip", "-o", "-4", "addr"], capture_output=True, text=True, check=True).stdout
+    begin = os.getpid() % CABLES
+    for number in (*range(begin, CABLES), *range(begin)):
+        here = f"198.51.100.{4 * number + 1}"
+        if f" {here}/" not in laid:
+            return here, f"198.51.100.{4 * number + 2}"
+    raise AssertionError("every cable is taken: ip -o -4 addr")
+
+
+CABLES = 64
+"""Networks of four addresses in 198.51.100.0/24."""
+
+
 class FarServer:
     """The server; `address` is what an installation is told."""
 
     def __init__(self) -> None:
+        self.here, self.there = _addresses()
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-far-"))
         self.name = f"tocsin-{os.getpid()}"
         self.near, self.far = f"tn{os.getpid()}", f"tf{os.getpid()}"
         self.bin = programs() or Path("/nowhere")
         self.authority = self.folder / "root.pem"
-        self.address = f"postgresql://tocsin:{PASSWORD}@{THERE}/tocsin?sslrootcert={self.authority}"
+        self.address = f"postgresql://tocsin:{PASSWORD}@{self.there}/tocsin?sslrootcert={self.authority}"
 
     def make(self) -> None:
         """Lay the cable, make the cluster and start it."""
         self._ip("netns", "add", self.name)
         self._ip("link", "add", self.near, "type", "veth", "peer", "name", self.far)
         self._ip("link", "set", self.far, "netns", self.name)
-        self._ip("addr", "add", f"{HERE}/30", "dev", self.near)
+        self._ip("addr", "add", f"{self.here}/30", "dev", self.near)
         self._ip("link", "set", self.near, "up")
         for words in (("link", "set", "lo", "up"), ("link", "set", self.far, "up")):
             self._ip("-n", self.name, *words)
@@ -75,7 +90,7 @@ class FarServer:
         )  # fmt: skip
         self._sign()
         with (data / "pg_hba.conf").open("a") as rules:
-            rules.write(f"hostssl all all {HERE}/32 scram-sha-256\n")
+            rules.write(f"hostssl all all {self.here}/32 scram-sha-256\n")
         self.start()
         with psycopg.connect(self.address.replace("/tocsin?", "/postgres?"), sslmode="verify-full") as server:
             server.autocommit = True
@@ -89,7 +104,7 @@ class FarServer:
             x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
             .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(THERE))]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(self.there))]), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )  # fmt: skip
@@ -107,7 +122,7 @@ class FarServer:
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections. What a crash left is mended by it."""
-        options = f"-c listen_addresses={THERE} -c ssl=on -c unix_socket_directories='' -c max_connections=40"
+        options = f"-c listen_addresses={self.there} -c ssl=on -c unix_socket_directories='' -c max_connections=40"
         self._as_server(
             str(self.bin / "pg_ctl"), "-D", str(self.folder / "data"), "-l", str(self.folder / "data" / "said"), "-o",
             options, "-t", str(UP_SECONDS), "start", within=True,
@@ -132,12 +147,12 @@ class FarServer:
             ["ip", "-n", self.name, "-o", "link", "show", self.far], capture_output=True, text=True, check=True
         ).stdout.split()
         where = found[found.index("link/ether") + 1]
-        self._ip("neigh", "replace", THERE, "lladdr", where, "dev", self.near, "nud", "permanent")
+        self._ip("neigh", "replace", self.there, "lladdr", where, "dev", self.near, "nud", "permanent")
         self._ip("-n", self.name, "addr", "flush", "dev", self.far)
 
     def mend(self) -> None:
         """The far end has its address again."""
-        self._ip("-n", self.name, "addr", "replace", f"{THERE}/30", "dev", self.far)
+        self._ip("-n", self.name, "addr", "replace", f"{self.there}/30", "dev", self.far)
         self._ip("neigh", "flush", "dev", self.near)
 
     def remove(self) -> None:

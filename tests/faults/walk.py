@@ -36,7 +36,7 @@ NAMES = re.compile(r"[A-Z]{2,3}-\d{4}-\d+|(?<=/)[A-Z]{2}(?=/)|(?<=/)[\w-]{16,}(?
 CHANGING = (
     (re.compile(r'(csrfmiddlewaretoken" value|"X-CSRFToken"|X-CSRFToken&quot;)(=|: ?)("|&quot;)\w+'), "token"),
     (re.compile(r"\bTOC-[0-9A-Z-]+"), "mark"),
-    (re.compile(r"gAAAAA[\w=%-]+"), "cursor"),
+    (re.compile(r"\bA[Q-Za-f][\w-]{38,}"), "cursor"),
     (re.compile(r"[0-9a-f]{32}(?=\.\d*\.\d+\.cursor)"), "bound"),
 )
 MACHINE = (

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -180,16 +180,18 @@ def _order(path: Path, work: Path, received_at: str) -> dict[str, Any]:
 
 
 def _count(found: Measured, outcome: dict[str, Any], work: Path) -> None:
+    from tocsin.centre.intake.reading import parts_of
+
     for name in ("format", "state", "reason", "where", "rows", "repeats", "things", "proposals"):
         setattr(found, name, outcome[name])
     found.rejected = outcome["rejections"]
     found.documents = len(outcome["documents"])
     reasons: Counter[str] = Counter()
-    for frame in _parts(outcome, "rejections", work):
+    for frame in parts_of(outcome, "rejections", work):
         reasons.update(dict(frame["reason"].value_counts().iter_rows()))
     found.reasons = dict(reasons.most_common())
     standards: Counter[str] = Counter()
-    for frame in _parts(outcome, "things", work):
+    for frame in parts_of(outcome, "things", work):
         counted = frame.group_by("standard", "type").len()
         standards.update({f"{standard}/{kind}": many for standard, kind, many in counted.iter_rows()})
     found.standards = dict(standards.most_common())
@@ -203,11 +205,6 @@ def _count(found: Measured, outcome: dict[str, Any], work: Path) -> None:
         kinds.update({"/".join(map(str, row[:3])): row[3] for row in counted.iter_rows()})
     found.kinds = dict(kinds.most_common())
     shutil.rmtree(work / "unpacked", ignore_errors=True)
-
-
-def _parts(outcome: dict[str, Any], kind: str, work: Path) -> Iterator[pl.DataFrame]:
-    for name in outcome["parts"].get(kind, ()):
-        yield pl.read_parquet(work / name)
 
 
 def _pump(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
