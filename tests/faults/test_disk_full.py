@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from tests.faults.house import files_below, handed_over, receive, rows_of, table, work
+from tests.faults.small_disks import mounted
 
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake import store
@@ -29,15 +29,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A store of two mebibytes, with no reserve."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system: run this as root, or in a container")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
     monkeypatch.setattr(store, "RESERVE_BYTES", 0)
     monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, store=str(tmp_path)))
-    yield tmp_path
-    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    with mounted(tmp_path, "2m"):
+        yield tmp_path
 
 
 def test_receiving_is_refused_and_works_again(small_disk: Path, handlers: Mapping[str, Handler]) -> None:

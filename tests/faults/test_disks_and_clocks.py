@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.faults.history import LATEST, House, Write, content_of, faults_of
+from tests.faults.small_disks import mounted
 
 NO_SERVER = pytest.mark.skipif(bool(os.environ.get("TOCSIN_TEST_DATABASE")), reason="runs on its own SQLite database")
 pytestmark = [NO_SERVER, pytest.mark.slow]
@@ -42,20 +43,6 @@ class Sender:
 
 
 @contextlib.contextmanager
-def _mounted(folder: Path, size: str) -> Iterator[Path]:
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system: run this as root, or in a container")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@contextlib.contextmanager
 def _running(house: House) -> Iterator[Sender]:
     try:
         key = house.ask("make")[SOURCE]["key"]
@@ -78,7 +65,7 @@ def _fill(folder: Path) -> Path:
 
 def test_the_disk_of_the_database_and_the_store_fills_to_the_last_byte(tmp_path: Path) -> None:
     """Nothing more is taken, what is there can be read, and what was taken is read as soon as there is room."""
-    with _mounted(tmp_path / "disk", "400m") as disk, _running(House(disk / "home")) as sender:
+    with mounted(tmp_path / "disk", "400m") as disk, _running(House(disk / "home")) as sender:
         assert [sender.send().status_code for _ in range(3)] == [202] * 3
         filler = _fill(disk)
         refused = [sender.send() for _ in range(3)]
@@ -94,7 +81,7 @@ def test_the_disk_of_the_database_and_the_store_fills_to_the_last_byte(tmp_path:
 
 def test_a_full_temporary_folder_refuses_large_forms_and_nothing_else(tmp_path: Path) -> None:
     temporary, home = tmp_path / "temporary", tmp_path / "home"
-    with _mounted(temporary, "3m"), _running(House(home, TMPDIR=str(temporary))) as sender:
+    with mounted(temporary, "3m"), _running(House(home, TMPDIR=str(temporary))) as sender:
         assert sender.send().status_code == 202
         _fill(temporary)
         assert sender.send(rows=40_000).status_code == 202  # A program's goes straight to the store.

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import pytest
 from django.conf import settings
 from tests import builders
 from tests.faults.house import AT, files_below, handed_over, rows_of, table
+from tests.faults.small_disks import mounted
 
 from tocsin.centre.intake import lake, store
 from tocsin.centre.intake.models import Batch, Delivery, LakeFile
@@ -39,17 +39,11 @@ ROOMS = (0, 60_000, 400_000, 900_000, 2_000_000)
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A store of its own of forty mebibytes."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system: run this as root, or in a container")
     folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
     monkeypatch.setattr(store, "RESERVE_BYTES", 0)
     monkeypatch.setattr(settings, "INSTALLATION", replace(settings.INSTALLATION, store=str(folder)))
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(folder, "40m"):
+        yield folder
 
 
 def fill(folder: Path, room: int) -> Path:
