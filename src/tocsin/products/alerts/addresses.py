@@ -1,0 +1,78 @@
+"""Where each output of an alert lies, below the root of the public site. The same in the portal and when exported.
+
+A folder ends with a slash; its page is `index.html`. Beside each file that is signed lies its detached signature.
+"""
+
+from __future__ import annotations
+
+SIGNATURE = ".sig"
+KEYS = "keys/"
+"""Where public keys and the certificate lie."""
+
+
+def home(language: str) -> str:
+    return f"{language}/"
+
+
+def page(number: str, language: str) -> str:
+    """The page of an alert in a language: permanent."""
+    return f"{language}/{number}/"
+
+
+def permanent(number: str) -> str:
+    """The address that names no language: it offers all."""
+    return f"{number}/"
+
+
+def cap(number: str, version: int = 0) -> str:
+    """The CAP message: of one version, or the newest."""
+    return f"{number}/{f'v{version}' if version else 'alert'}.cap.xml"
+
+
+def stix(number: str) -> str:
+    return f"{number}/alert.stix.json"
+
+
+def linked_data(number: str, language: str) -> str:
+    return f"{number}/{language}.jsonld"
+
+
+def document(number: str, language: str) -> str:
+    return f"{number}/{language}.pdf"
+
+
+def card(number: str, language: str, kind: str) -> str:
+    """The card for social networks, as `svg` or `png`."""
+    return f"{number}/card-{language}.{kind}"
+
+
+def plain(number: str, language: str) -> str:
+    return f"{number}/{language}.txt"
+
+
+def short(number: str, language: str) -> str:
+    """The text of a short message."""
+    return f"{number}/{language}.sms.txt"
+
+
+def image(number: str, name: str) -> str:
+    return f"{number}/images/{name}"
+
+
+def kit(number: str) -> str:
+    """Everything for a campaign: cards, texts, posters."""
+    return f"{number}/kit.zip"
+
+
+def atom(language: str = "") -> str:
+    """A language's feed, or the one of all languages."""
+    return f"{language}/feed.atom" if language else "feed.atom"
+
+
+def rss(language: str = "") -> str:
+    return f"{language}/feed.rss" if language else "feed.rss"
+
+
+def archive(number: int, language: str = "") -> str:
+    """An archived part of a feed (RFC 5005, 4), from 1, oldest first."""
+    return f"{language}/feed-{number}.atom" if language else f"feed-{number}.atom"
