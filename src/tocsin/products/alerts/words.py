@@ -39,6 +39,8 @@ class Words:
 
     @property
     def locale(self) -> Locale:
+        if self.language == "en":
+            return Locale("en", "GB")
         try:
             return Locale.parse(self.language, sep="-")
         except (UnknownLocaleError, ValueError):
