@@ -7,6 +7,27 @@ A sentence says what is wrong and what to do. A test compares this table with th
 from __future__ import annotations
 
 REASONS: dict[str, str] = {
+    # Alerts.
+    "alert-centre-only": "Only the Centre writes and issues alerts. Propose one: somebody of the Centre reads it.",
+    "alert-role": "Your role does not do this with alerts. Ask who has it.",
+    "alert-same-person": "Author, quality reviewer, legal officer and releaser are four different people, and nobody checks their own translation. Somebody else has to do this.",
+    "alert-state": "This cannot be done with the version as it stands. Read the page anew.",
+    "alert-no-offence": "Name the offence. An alert without one stays a draft.",
+    "alert-no-title": "Give it a title.",
+    "alert-no-text": "Say what is happening.",
+    "alert-no-end": "Say until when it is valid.",
+    "alert-no-edition": "Choose an edition: for the police, for the public, or both.",
+    "alert-police-first": "Only a prevention message goes to the public alone. Let the police have it, too.",
+    "alert-person-public": "What names a person is for the police alone. Take the person out, or the public edition.",
+    "alert-not-public": "No public edition of it is wanted. Change that in a draft first.",
+    "alert-embargo": "It is under an embargo. The public reads it once that is over.",
+    "alert-end-past": "It would be over before it is published. Give it a later end.",
+    "alert-end-before-onset": "It ends before it begins. Correct one of the two moments.",
+    "alert-too-long": "The text is longer than anybody reads in a warning. Shorten it.",
+    "alert-control-character": "The text holds a character that nobody sees or that turns the writing around. Take it out at the place given.",
+    "alert-translation-old": "The text changed since this translation was made. Translate what is new first.",
+    "alert-state-named": "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise.",
+    "alert-type-published": "It was published under a number of its type, which cannot change any more. Begin another alert.",
     # A whole delivery.
     "empty-file": "The file is empty. Send it again once it holds data.",
     "unknown-format": "No known format was recognised. Choose a column map, or send one of the formats listed under Help.",

@@ -7,6 +7,32 @@ from django.utils.translation import gettext_noop
 from tocsin.centre.reasons import sentence
 
 SENTENCES = (
+    gettext_noop("Only the Centre writes and issues alerts. Propose one: somebody of the Centre reads it."),
+    gettext_noop("Your role does not do this with alerts. Ask who has it."),
+    gettext_noop(
+        "Author, quality reviewer, legal officer and releaser are four different people, and nobody checks their own translation. Somebody else has to do this."
+    ),
+    gettext_noop("This cannot be done with the version as it stands. Read the page anew."),
+    gettext_noop("Name the offence. An alert without one stays a draft."),
+    gettext_noop("Give it a title."),
+    gettext_noop("Say what is happening."),
+    gettext_noop("Say until when it is valid."),
+    gettext_noop("Choose an edition: for the police, for the public, or both."),
+    gettext_noop("Only a prevention message goes to the public alone. Let the police have it, too."),
+    gettext_noop("What names a person is for the police alone. Take the person out, or the public edition."),
+    gettext_noop("No public edition of it is wanted. Change that in a draft first."),
+    gettext_noop("It is under an embargo. The public reads it once that is over."),
+    gettext_noop("It would be over before it is published. Give it a later end."),
+    gettext_noop("It ends before it begins. Correct one of the two moments."),
+    gettext_noop("The text is longer than anybody reads in a warning. Shorten it."),
+    gettext_noop(
+        "The text holds a character that nobody sees or that turns the writing around. Take it out at the place given."
+    ),
+    gettext_noop("The text changed since this translation was made. Translate what is new first."),
+    gettext_noop(
+        "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise."
+    ),
+    gettext_noop("It was published under a number of its type, which cannot change any more. Begin another alert."),
     gettext_noop("A line of the settings cannot be used as it stands."),
     gettext_noop("This filter is not known, or its value is none that it can have."),
     gettext_noop("This may be said once only."),

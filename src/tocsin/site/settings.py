@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "tocsin.centre.analysis",
     "tocsin.centre.permissions",
     "tocsin.centre.redaction",
+    "tocsin.centre.alerts",
     "tocsin.centre.release",
     "tocsin.centre.reach",
     "tocsin.centre.recall",
