@@ -28,6 +28,10 @@ REASONS: dict[str, str] = {
     "alert-translation-old": "The text changed since this translation was made. Translate what is new first.",
     "alert-state-named": "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise.",
     "alert-type-published": "It was published under a number of its type, which cannot change any more. Begin another alert.",
+    "alert-values-changed": "Technical values and addresses stand in a translation exactly as in the source, in the same digits. Mend those that are named.",
+    "alert-reason-missing": "Choose why, or say it in each of the four languages: the public reads it there.",
+    "alert-proposal-decided": "Somebody decided on this proposal meanwhile. Read the page anew.",
+    "alert-answer-missing": "Say why: who proposed it reads your answer.",
     # A whole delivery.
     "empty-file": "The file is empty. Send it again once it holds data.",
     "unknown-format": "No known format was recognised. Choose a column map, or send one of the formats listed under Help.",

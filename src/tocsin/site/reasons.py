@@ -33,6 +33,12 @@ SENTENCES = (
         "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise."
     ),
     gettext_noop("It was published under a number of its type, which cannot change any more. Begin another alert."),
+    gettext_noop(
+        "Technical values and addresses stand in a translation exactly as in the source, in the same digits. Mend those that are named."
+    ),
+    gettext_noop("Choose why, or say it in each of the four languages: the public reads it there."),
+    gettext_noop("Somebody decided on this proposal meanwhile. Read the page anew."),
+    gettext_noop("Say why: who proposed it reads your answer."),
     gettext_noop("A line of the settings cannot be used as it stands."),
     gettext_noop("This filter is not known, or its value is none that it can have."),
     gettext_noop("This may be said once only."),
