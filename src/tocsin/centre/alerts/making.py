@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,9 +48,12 @@ def pages_again(edition: PublicEdition, at: datetime) -> Made:
     return Made(signed(pages, None, at), gone)
 
 
-def shared_files(edition: PublicEdition | None, at: datetime) -> list[File]:
-    """Pages and feeds that many alerts share, as they are with this edition."""
-    return signed(site.shared_files(edition, at), None, at)
+def shared_files(edition: PublicEdition | None, own: Iterable[File], at: datetime) -> list[File]:
+    """Pages and feeds that many alerts share, as they are with this edition and its own files."""
+    caps = {
+        each.path: (hashlib.sha256(each.body).hexdigest(), len(each.body)) for each in own if each.media_type == CAP
+    }
+    return signed(site.shared_files(edition, caps, at), None, at)
 
 
 def _before(edition: PublicEdition) -> list[PublicEdition]:

@@ -176,7 +176,7 @@ def switch_site(
 
     for _ in range(TRIES):
         changes = state().changes
-        shared = making.shared_files(edition, at)
+        shared = making.shared_files(edition, made.files, at)
         shared_digests = {each.path: files.keep(each.body) for each in shared}
         files.settle({*digests.values(), *shared_digests.values()})
         with transaction.atomic():
