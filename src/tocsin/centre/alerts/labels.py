@@ -57,8 +57,10 @@ ACTS: dict[str, Label] = {
     Act.CANCEL: _("Asked that it is cancelled"),
     Act.CONFIRM_CANCEL: _("Cancelled it"),
     Act.DROP: _("Gave it up"),
-    "police-arrived": _("The police edition arrived"),
+    "published-police": _("The police edition went out"),
+    "replaced": _("A later version replaced it"),
     "expire": _("Its time was over"),
+    "blocked": _("Publication was refused: something in it must not be public"),
     "returned-by-recall": _("Taken back by a recall"),
 }
 """What was done, as a step says it."""
