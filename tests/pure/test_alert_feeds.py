@@ -13,7 +13,7 @@ import feedparser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import etree
+from lxml import etree, html
 from tests.alert_editions import CASES, ISSUER, PARCELS, SENT, hostile_editions
 
 from tocsin.products.alerts import addresses, feeds
@@ -200,6 +200,10 @@ def test_no_text_whatever_breaks_a_feed(editions: list[PublicEdition]) -> None:
         etree.fromstring(body)
         assert b"<!" not in body
         assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08\ufeff]", body.decode())
+        root = etree.fromstring(body)
+        for text in root.xpath("//a:content/text() | //item/description/text()", namespaces=NAMES):  # type: ignore[union-attr]
+            tags = {str(each.tag) for each in html.fragment_fromstring(str(text)).iter()}
+            assert tags <= {"div", "h3", "p", "br", "ul", "ol", "li", "a"}, "readers take it for HTML"
 
 
 def test_a_cancelling_outside_the_part_is_heard() -> None:

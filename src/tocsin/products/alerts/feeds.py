@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
+from html import escape
 from typing import Any
 
 from lxml import etree
@@ -22,7 +23,7 @@ from tocsin.products.identifiers import uuid5_text
 
 from . import addresses
 from .file import ATOM, CAP, RSS, File
-from .passages import headline, line, offence, places, sections, written
+from .passages import headline, line, offence, places, sections
 from .record import Issuer, PublicEdition
 from .words import Words, words
 
@@ -214,7 +215,7 @@ def _put_entry(root: etree._Element, issuer: Issuer, shown: _Shown) -> None:
     if shown.entry.cap_sha256:
         link.set(f"{{{DIGESTS}}}sha-256", shown.entry.cap_sha256)
         link.set("length", str(shown.entry.cap_size))
-    _put(element, "content", _body(edition, language)).set("type", "text")
+    _put(element, "content", _markup(edition, language)).set("type", "html")
     facts = {
         "identifier": edition.identifier, "msgType": edition.message.value, "event": offence(edition, say),
         "urgency": edition.urgency.value, "severity": edition.severity.value, "certainty": edition.certainty.value,
@@ -248,7 +249,7 @@ def _rss(log: Log, language: str, entries: Sequence[Entry]) -> bytes:
         etree.SubElement(item, "guid", {"isPermaLink": "false"}).text = each.id
         etree.SubElement(item, "pubDate").text = _mail_moment(edition.sent)
         etree.SubElement(item, "category").text = offence(edition, words(each.language))
-        etree.SubElement(item, "description").text = _body(edition, each.language)
+        etree.SubElement(item, "description").text = _markup(edition, each.language)
         if each.entry.cap_size:
             message = f"{issuer.origin}/{addresses.cap(edition.number, edition.version)}"
             facts = {"url": message, "length": str(each.entry.cap_size), "type": CAP}
@@ -260,8 +261,19 @@ def _title(issuer: Issuer, language: str, say: Words) -> str:
     return say("feed.title" if language else "feed.all", issuer=line(issuer.name(language or "en")))
 
 
-def _body(edition: PublicEdition, language: str) -> str:
-    return "\n\n".join(map(written, sections(edition, language)))
+def _markup(edition: PublicEdition, language: str) -> str:
+    """The text as readers of feeds show it: they take it for HTML, in RSS without being asked."""
+    say = words(language)
+    parts = [f'<div lang="{escape(language)}" dir="{say.direction}">']
+    for section in sections(edition, language):
+        parts.append(f"<h3>{escape(section.heading)}</h3>")
+        parts += [f"<p>{escape(each)}</p>".replace("\n", "<br>") for each in section.paragraphs]
+        if section.items:
+            kind = "ol" if section.is_in_order else "ul"
+            parts.append(f"<{kind}>{''.join(f'<li>{escape(each)}</li>' for each in section.items)}</{kind}>")
+    page = f"{edition.issuer.origin}/{addresses.page(edition.number, language)}"
+    parts.append(f'<p><a href="{escape(page)}">{escape(say("read_more"))}</a></p></div>')
+    return "".join(parts)
 
 
 def _put(parent: etree._Element, name: str, text: str) -> etree._Element:
