@@ -201,8 +201,9 @@ def _cancelling(version: Version, person: Person, own: frozenset[str]) -> dict[s
         "version": version,
         "is_standing": version.state in STANDING,
         "is_asked": version.cancel_asked_by_id is not None and version.state in STANDING,
-        "may_ask": not refusal_of(Act.CANCEL, facts, person.pk, own) and version.cancel_asked_by_id is None,
+        "may_ask": not refusal_of(Act.CANCEL, facts, person.pk, own),
         "may_confirm": not confirm,
+        "may_keep": not refusal_of(Act.KEEP, facts, person.pk, own),
         "why": sentence(confirm) if confirm and confirm != "alert-state" else "",
         "reasons": [(labels.language_name(each), each, text) for each, text in version.cancel_reasons.items()],
     }
@@ -247,6 +248,7 @@ def act(request: HttpRequest, alert: Alert) -> HttpResponseBase:
         Act.RETURN: lambda: services.send_back(version, reason=reason, by=person, at=now),
         Act.DROP: lambda: services.drop(version, reason=reason, by=person, at=now),
         Act.UPDATE: lambda: services.update(standing(alert) or version, by=person, at=now),
+        Act.KEEP: lambda: services.keep(standing(alert) or version, by=person, at=now),
         Act.APPROVE: lambda: publishing.approve(version, by=person, at=now),
         Act.PUBLISH: lambda: publishing.publish_public(version, by=person, at=now),
         Act.CONFIRM_CANCEL: lambda: publishing.confirm_cancel(standing(alert) or version, by=person, at=now),
@@ -292,6 +294,7 @@ def _done(word: str) -> str:
         Act.APPROVE: _("Approved. Its police edition is on its way."),
         Act.PUBLISH: _("Published to everybody."),
         Act.CANCEL: _("Asked. A second person confirms it, then it is cancelled everywhere at once."),
+        Act.KEEP: _("It is not cancelled. It stands as before."),
         Act.CONFIRM_CANCEL: _("Cancelled everywhere. Its page says why, in four languages."),
     }.get(cast(Act, word), _("Done."))
 

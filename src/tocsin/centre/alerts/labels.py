@@ -56,6 +56,7 @@ ACTS: dict[str, Label] = {
     Act.UPDATE: _("Began the next version"),
     Act.CANCEL: _("Asked that it is cancelled"),
     Act.CONFIRM_CANCEL: _("Cancelled it"),
+    Act.KEEP: _("Took back that it is to be cancelled"),
     Act.DROP: _("Gave it up"),
     "published-police": _("The police edition went out"),
     "replaced": _("A later version replaced it"),

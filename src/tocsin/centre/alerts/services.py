@@ -209,6 +209,18 @@ def drop(version: Version, *, reason: str, by: Person, at: datetime) -> Version:
     return version
 
 
+def keep(version: Version, *, by: Person, at: datetime) -> Version:
+    """Take back that it is to be cancelled."""
+    with transaction.atomic():
+        version = locked(version)
+        require(Act.KEEP, version, by)
+        version.cancel_asked_by = version.cancel_asked_at = None
+        version.cancel_reasons = {}
+        version.save(update_fields=["cancel_asked_by", "cancel_asked_at", "cancel_reasons"])
+        _noted(version, Act.KEEP, version.state, by, at)
+    return version
+
+
 def translate(
     version: Version, language: str, content: Mapping[str, Any], *, base: int, made: Made, by: Person, at: datetime
 ) -> Translation:

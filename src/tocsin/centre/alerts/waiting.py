@@ -105,7 +105,7 @@ def waits_for(version: Version, facts: Facts, person: int, own: Collection[str])
         if facts.cancel_asked_by:
             return not refusal_of(Act.CONFIRM_CANCEL, facts, person, own)
         if version.languages_due_at is not None and missing_languages(facts):
-            return "translate-alerts" in own
+            return "write-alerts" in own  # They come with an update, whose text nobody has to change.
         return facts.state is State.POLICE and facts.draft.is_public and not refusal_of(
             Act.PUBLISH, facts, person, own
         )  # fmt: skip
