@@ -3,6 +3,7 @@ other people's pages show."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from .frame import Frame, native_name, said, same_in, say_of, texts
 
 LATEST = 10
 """On the first page."""
+PRESSING = 3
+"""Of the imminent ones there: what to do must stay in sight."""
 ON_A_PAGE = 40
 """In the lists of the newest; what is older lies on the pages of months and years."""
 IN_WIDGET = 30
@@ -98,12 +101,13 @@ def home(frame: Frame, language: str, entries: Sequence[Entry], now: datetime) -
     """What a language's readers come to first; `entries` newest first."""
     rows = Rows(language, now)
     pressing = sorted((each for each in entries if each.is_pressing(now)), key=lambda each: each.urgency)
-    latest = [each for each in entries if not each.is_pressing(now)][:LATEST]
+    first = pressing[:PRESSING]
+    latest = [*pressing[PRESSING:], *(each for each in entries if not each.is_pressing(now))][:LATEST]
     return frame.page(
         addresses.home(language), "home.html", language, title=texts(language)["name"],
         description=said(language, "lead", issuer=frame.issuer.name(language)),
         lead=said(language, "lead", issuer=frame.issuer.name(language)), is_listed=True, linked_data="", image="",
-        alternates=same_in(frame.languages, addresses.home), pressing=rows.of(pressing), latest=rows.of(latest),
+        alternates=same_in(frame.languages, addresses.home), pressing=rows.of(first), latest=rows.of(latest),
         paths={name: addresses.standing(language, name) for name in ("victim", "protect", "subscribe")},
         all_path=addresses.listing(language),
     )  # fmt: skip
@@ -309,16 +313,7 @@ def countries_by_name(language: str) -> list[tuple[str, str, str]]:
 
 
 def _sort_key(name: str) -> str:
-    import unicodedata
-
     bare = unicodedata.normalize("NFKD", name.casefold())
     bare = "".join(sign for sign in bare if not unicodedata.combining(sign))
     return bare.removeprefix("ال").replace("أ", "ا").replace("إ", "ا").replace("آ", "ا")
 
-
-def languages_named(frame: Frame) -> list[tuple[str, str]]:
-    return [(each, native_name(each)) for each in frame.languages]
-
-
-def sorted_for(entries: Iterable[Entry]) -> list[Entry]:
-    return in_order(entries)

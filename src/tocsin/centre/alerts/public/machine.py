@@ -77,10 +77,7 @@ def fixed_files(frame: Frame) -> Iterator[File]:
     )  # fmt: skip
     yield File(addresses.WIDGET_SCRIPT, SCRIPT, own("widget.js").replace("@ROOT@", frame.absolute("")).encode())
     kept = [frame.assets.style, frame.assets.script]
-    pages = [path for each in frame.languages for path in (
-        addresses.standing(each, "offline"), addresses.standing(each, "victim"))]  # fmt: skip
     worker = own("sw.js").replace("@KEPT@", msgspec.json.encode(kept).decode())
-    worker = worker.replace("@PAGES@", msgspec.json.encode(pages).decode())
     worker = worker.replace("@LANGUAGES@", msgspec.json.encode(list(frame.languages)).decode())
     yield File(addresses.WORKER, SCRIPT, worker.replace("@MARK@", frame.assets.style).encode())
     application = {
