@@ -143,10 +143,15 @@ def newest(frame: Frame, language: str, entries: Sequence[Entry], now: datetime)
     )  # fmt: skip
 
 
-def month(frame: Frame, language: str, which: str, months: Sequence[str], entries: Sequence[Entry], now: datetime) -> File:
+def month(
+    frame: Frame, language: str, which: str, months: Sequence[str], entries: Sequence[Entry], now: datetime
+) -> File:
     """All of a month; `months` are those that have alerts, newest first."""
     place = months.index(which)
-    beside = {"newer": months[place - 1] if place else "", "older": months[place + 1] if place + 1 < len(months) else ""}
+    beside = {
+        "newer": months[place - 1] if place else "",
+        "older": months[place + 1] if place + 1 < len(months) else "",
+    }
     steps = {
         name: (addresses.listing(language, each), month_name(each, language)) if each else None
         for name, each in beside.items()
@@ -309,7 +314,10 @@ def countries_by_name(language: str) -> list[tuple[str, str, str]]:
     """Name, address of its page, and other words by which it is found; sorted as the language sorts."""
     found = [(country_name(each.code, language), addresses.country(language, each.code), each.code, each.name_en)
              for each in all_countries()]  # fmt: skip
-    return [(name, path, f"{code} {english}") for name, path, code, english in sorted(found, key=lambda row: _sort_key(row[0]))]
+    return [
+        (name, path, f"{code} {english}")
+        for name, path, code, english in sorted(found, key=lambda row: _sort_key(row[0]))
+    ]
 
 
 def _sort_key(name: str) -> str:

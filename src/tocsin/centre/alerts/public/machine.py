@@ -52,7 +52,9 @@ def sitemap_of_pages(frame: Frame, facets: Sequence[Facet]) -> File:
 def sitemap_of_all(frame: Frame, years: Sequence[str]) -> File:
     places = [frame.absolute(addresses.sitemap(each)) for each in ("pages", *years)]
     made = "".join(f"<sitemap><loc>{escape(each)}</loc></sitemap>\n" for each in places)
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    head = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    )
     return File(addresses.sitemap(), XML, f"{head}{made}</sitemapindex>\n".encode())
 
 
@@ -60,7 +62,7 @@ def _located(frame: Frame, where: dict[str, str], fallback: str, at: datetime | 
     """Each language's page of the same, with all others (Google's extension of the protocol)."""
     links = [(each, path) for each, path in where.items()] + ([("x-default", fallback)] if fallback else [])
     others = "".join(
-        f"<xhtml:link rel=\"alternate\" hreflang={quoteattr(each)} href={quoteattr(frame.absolute(path))}/>"
+        f'<xhtml:link rel="alternate" hreflang={quoteattr(each)} href={quoteattr(frame.absolute(path))}/>'
         for each, path in links
     )
     changed = f"<lastmod>{whole_seconds(at)}</lastmod>" if at else ""
@@ -87,6 +89,3 @@ def fixed_files(frame: Frame) -> Iterator[File]:
         "icons": [{"src": frame.assets.sign, "sizes": "any", "type": "image/svg+xml"}],
     }  # fmt: skip
     yield File(addresses.APPLICATION, "application/manifest+json", msgspec.json.encode(application))
-
-
-
