@@ -1,4 +1,4 @@
-"""How a file of the public site is answered: the same by the server's loop, by Django and, as hints, by other servers."""
+"""How a file of the public site is answered: alike by the server's loop, by Django and, as hints, by other servers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,11 @@ def caching(path: str) -> str:
 
 def common_headers(path: str, media_type: str) -> Headers:
     """What a browser may do with it: pages load what lies beside them; all else may be read by any other page."""
-    found = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Permissions-Policy", PERMISSIONS)]
+    found = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Permissions-Policy", PERMISSIONS),
+    ]
     if media_type.startswith("text/html"):
         may_frame = "*" if _WIDGET.match(path) else "'none'"
         found.append(("Content-Security-Policy", f"{POLICY}; frame-ancestors {may_frame}"))

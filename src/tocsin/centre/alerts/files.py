@@ -1,6 +1,6 @@
 """The bytes of the public site, in the store under their digests. Which of them lies at which address, rows say.
 
-What packs well is kept packed and nothing else of it: whoever takes it unpacked unpacks it, and sees whether it is whole.
+What packs well is kept packed and not otherwise: whoever wants it plain unpacks it, and sees whether it is whole.
 """
 
 from __future__ import annotations

@@ -16,11 +16,16 @@ def public_file(request: HttpRequest, path: str = "") -> HttpResponse:
     """The file at this address, to anybody."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
+    return published(request, path) or _absent(request, path)
+
+
+def published(request: HttpRequest, path: str) -> HttpResponse | None:
+    """What was published there; None: nothing."""
     held = SHELF.look_up(path)
-    if not path and held is not None and (language := SHELF.language(request.headers.get("Accept-Language", ""))):
-        return _with(HttpResponse(status=302), redirect_headers(language))
     if held is None:
-        return _absent(request, path)
+        return None
+    if not path and (language := SHELF.language(request.headers.get("Accept-Language", ""))):
+        return _with(HttpResponse(status=302), redirect_headers(language))
     return _answered(request, held)
 
 
@@ -42,8 +47,6 @@ def _answered(request: HttpRequest, held: Held) -> HttpResponse:
     body = held.packed if is_packed and held.packed is not None else held.plain
     response = HttpResponse(body, status=held.status)
     response["Content-Length"] = str(len(body))
-    if not is_packed:
-        response["Content-Encoding"] = "identity"  # Or what packs pages would pack it anew, under another tag.
     SHELF.count(held.path)
     return _with(response, headers_of(held, is_packed, is_encrypted=is_encrypted()))
 

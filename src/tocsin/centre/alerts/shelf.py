@@ -148,8 +148,8 @@ def answer(shelf: Shelf, path: str, said: dict[str, str], date: str) -> bytes | 
         headers = [*headers_of(held, is_packed, is_encrypted=is_encrypted(), status=304), ("Date", date)]
         head = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return f"HTTP/1.1 304 Not Modified\r\n{head}\r\n".encode("latin-1")
-    head, body = shelf.written(held, is_packed)
-    return b"%bDate: %b\r\n\r\n%b" % (head, date.encode("ascii"), body)
+    begin, body = shelf.written(held, is_packed)
+    return b"%bDate: %b\r\n\r\n%b" % (begin, date.encode("ascii"), body)
 
 
 @cache

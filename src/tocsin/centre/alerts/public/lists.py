@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -21,8 +21,8 @@ from tocsin.products.alerts.record import AlertType
 from tocsin.products.alerts.words import words
 from tocsin.reference.countries import all_countries
 
-from .entries import Entry, in_order, pack, whole_seconds, years_of
-from .frame import Frame, native_name, said, same_in, say_of, texts
+from .entries import Entry, pack, whole_seconds, years_of
+from .frame import Frame, said, same_in, say_of, texts
 
 LATEST = 10
 """On the first page."""
@@ -117,8 +117,10 @@ def _listed(
     frame: Frame, language: str, path_in: Callable[[str], str], title: str, entries: Sequence[Entry], now: datetime,
     **facts: Any,
 ) -> File:  # fmt: skip
-    further = {"lead": "", "choices": [], "choices_title": "", "report": None, "notes": [], "trail": "", "newer": None,
-               "older": None, "heading": title}  # fmt: skip
+    further: dict[str, Any] = {
+        "lead": "", "choices": [], "choices_title": "", "report": None, "notes": [], "trail": "", "newer": None,
+        "older": None, "heading": title,
+    }  # fmt: skip
     return frame.page(
         path_in(language), "list.html", language, title=f"{title} · {texts(language)['name']}",
         description=facts.pop("description", "") or f"{title}. {texts(language)['latest_note']}", is_listed=True,
@@ -231,7 +233,7 @@ def facet_pages(
         its = [each for each in entries if each.year == year]
         if its and len(entries) > ON_A_PAGE:
             yield _listed(
-                frame, language, lambda each, year=year: facet.path(each, year), f"{title}, {year}", its, now,
+                frame, language, partial(facet.path, year=year), f"{title}, {year}", its, now,
                 trail=(facet.path(language), title),
             )  # fmt: skip
 
@@ -258,8 +260,8 @@ def _country_facts(frame: Frame, code: str, language: str) -> dict[str, Any]:
 
 
 def search_rows(language: str, year: str, entries: Sequence[Entry], now: datetime) -> File:
-    """What the search looks through: number, title, kind, crime, countries, day of issue, end, 1 where it was cancelled,
-    and the language of the title and of the page, where it is another."""
+    """What the search looks through: number, title, kind, crime, countries, day of issue, end, 1 where it was
+    cancelled, and the language of the title and of the page, where it is another."""
     rows = []
     for each in entries:
         shown = each.shown_in(language)
@@ -324,4 +326,3 @@ def _sort_key(name: str) -> str:
     bare = unicodedata.normalize("NFKD", name.casefold())
     bare = "".join(sign for sign in bare if not unicodedata.combining(sign))
     return bare.removeprefix("ال").replace("أ", "ا").replace("إ", "ا").replace("آ", "ا")
-

@@ -1,4 +1,4 @@
-"""What programs read of the site: where its pages are, how a device keeps it, and the script of other people's pages."""
+"""What programs read of the site: where its pages are, how a device keeps it, the script of other people's pages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sitemap_of_all(frame: Frame, years: Sequence[str]) -> File:
 
 def _located(frame: Frame, where: dict[str, str], fallback: str, at: datetime | None) -> Iterator[str]:
     """Each language's page of the same, with all others (Google's extension of the protocol)."""
-    links = [(each, path) for each, path in where.items()] + ([("x-default", fallback)] if fallback else [])
+    links = list(where.items()) + ([("x-default", fallback)] if fallback else [])
     others = "".join(
         f'<xhtml:link rel="alternate" hreflang={quoteattr(each)} href={quoteattr(frame.absolute(path))}/>'
         for each, path in links
