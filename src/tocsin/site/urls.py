@@ -38,6 +38,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.circulars.urls")),
     path("", include("tocsin.centre.retention.urls")),
     path("", include("tocsin.centre.rights.urls")),
+    # Whatever lies below the public site and is nobody else's.
+    path("", include("tocsin.centre.alerts.public_urls")),
 ]
 
 handler400 = "tocsin.site.views.bad_request"
