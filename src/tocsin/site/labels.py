@@ -111,6 +111,8 @@ ACTIONS: dict[str, str | Promise] = {
     "alert.not-sent": _("The police edition of an alert could not be opened"),
     "alert.return": _("Sent an alert back"),
     "alert.returned-by-recall": _("An alert went back to its author: something that it rests on was taken back"),
+    "alert.signs-taken-off": _("Recalled values were taken off the public edition of an alert"),
+    "alert.public-withheld": _("The public edition of an alert was taken off until its next version"),
     "alert.sent": _("Sent the police edition of an alert on its way"),
     "alert.start": _("Began an alert"),
     "alert.submit": _("Handed in an alert"),

@@ -20,6 +20,7 @@ from tocsin.centre.intake import services as intake
 from tocsin.centre.intake.batch_rows import handling_row
 from tocsin.centre.intake.models import Batch, Delivery, Hold, Origin
 from tocsin.centre.members.models import Organisation, Person
+from tocsin.centre.recall import services as recall
 from tocsin.centre.release import releasing
 from tocsin.centre.release.models import Release
 from tocsin.centre.release.services import issuer
@@ -204,3 +205,20 @@ def _author(version: Version) -> Person:
     """Who wrote last of those who did not approve it; the rules keep the two apart."""
     written = version.revisions.exclude(by=version.approved_by).order_by("-number").select_related("by").first()
     return written.by if written is not None else version.alert.created_by
+
+
+CANCELLED = "source-withdrawal"
+"""Reason of the recall by which a cancelled alert is taken back from the police."""
+
+
+def take_back(version: Version, made: Version, *, by: Person, at: datetime) -> None:
+    """Of a cancelled alert: recall every police edition that is still open, from whoever had it (W26).
+
+    The recipients read why in the words of the cancellation, in the language of the installation's notes.
+    """
+    reasons = made.cancel_reasons
+    note = str(reasons.get("en") or next(iter(reasons.values()), ""))[: recall.LONGEST_REASON]
+    sent_before = Delivery.objects.filter(alert_versions__alert=version.alert).distinct().order_by("pk")
+    for delivery in sent_before:
+        if Batch.objects.filter(delivery=delivery, hidden_at=None).exists():
+            recall.recall(delivery, by=by, reason=CANCELLED, action="destroy", note=note, at=at)

@@ -1,8 +1,8 @@
 """What an alert rests on is taken back: its police edition closes with it, and it returns to be written anew (W04).
 
 That the police edition closes needs nothing here: it is drawn from its grounds, and whatever is drawn closes in the
-transaction that closes these. What is left to do follows in the next round of a worker: mark the grounds, begin the
-draft of the next version, tell the public edition.
+transaction that closes these. What is left to do follows in the next round of a worker: take what closed out of the
+public edition, mark the grounds, begin the draft of the next version.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tocsin.centre.members.models import Person
 from tocsin.products.alerts.draft import Draft, Indicator, to_json
 from tocsin.products.alerts.record import Message
 
-from . import grounds
+from . import grounds, withdrawing
 from .models import Ground, Revision, Version
 from .rules import IN_REVIEW, STANDING, WRITABLE, State
-from .selectors import content_of
-from .services import note
+from .selectors import content_of, standing
+from .services import copy_translations, note
 
 RETURNED = "returned-by-recall"
 NOT_SENT = "not-sent"
@@ -33,6 +33,9 @@ NOT_SENT = "not-sent"
 def tick(now: datetime) -> None:
     """Look for alerts of which some ground is closed, and for police editions whose reading failed."""
     for version in closed_versions(now):
+        if version.state == State.PUBLIC:
+            withdrawing.from_public(version, now)
+            version = standing(version.alert) or version
         take_back(version, now)
     lost = Version.objects.filter(state=State.SENDING, delivery__state__in=[
         Delivery.State.QUARANTINED, Delivery.State.HELD, Delivery.State.REFUSED, *Delivery.GONE,
@@ -66,7 +69,6 @@ def take_back(version: Version, at: datetime) -> Version | None:
         return not_sent(version, at)
     following = Version.objects.filter(alert=version.alert, number__gt=version.number, state__in=WRITABLE).first()
     draft = _next(version, gone, at) if following is None else _returned(following, gone, at)
-    _from_public(version, gone, at)
     note(version, RETURNED, version.state, None, at, facts={"grounds": len(gone), "next": draft.number})
     return draft
 
@@ -94,10 +96,7 @@ def _next(version: Version, gone: Sequence[int], at: datetime) -> Version:
         alert=version.alert, number=last + 1, message=Message.UPDATE.value, state=State.DRAFT, content=version.content
     )
     Revision.objects.create(version=made, number=1, content=made.content, by=_author(version), at=at)
-    for each in version.translations.all():
-        each.pk, each.version = None, made
-        each._state.adding = True
-        each.save()
+    copy_translations(version, made)
     left = version.grounds.exclude(batch__in=gone).values_list("batch", flat=True)
     Ground.objects.bulk_create(Ground(version=made, batch_id=each) for each in left)
     _without(made, gone, at)
@@ -128,16 +127,6 @@ def _without(version: Version, gone: Sequence[int], at: datetime) -> None:
 
 def _rests_on(indicator: Indicator, gone: Sequence[int]) -> bool:
     return indicator.batch in gone
-
-
-def _from_public(version: Version, gone: Sequence[int], at: datetime) -> None:
-    """Of the public edition, take off at once what the recall reaches: that cannot wait for four people."""
-    if version.state != State.PUBLIC:
-        return
-    from . import publishing
-
-    if any(each.is_marked and _rests_on(each, gone) for each in content_of(version).indicators):
-        publishing.take_signs_off(version, at)
 
 
 def not_sent(version: Version, at: datetime) -> Version:
