@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from tocsin.products.alerts.file import File
+
 FOLDER = "public"
+AT_ONCE = 16
 
 
 def folder() -> Path:
@@ -24,7 +28,7 @@ def path_of(sha256: str) -> Path:
 
 
 def keep(body: bytes) -> str:
-    """Write the bytes, durable when this returns; gives their digest. What is there already stays."""
+    """Write the bytes; gives their digest. What is there already stays."""
     sha256 = hashlib.sha256(body).hexdigest()
     path = path_of(sha256)
     if path.exists() and path.stat().st_size == len(body):
@@ -42,14 +46,23 @@ def keep(body: bytes) -> str:
     return sha256
 
 
-def settle(digests: Iterator[str] | list[str] | set[str]) -> None:
-    """Make the names of what was kept as durable as its bytes: once for each folder, before rows name them."""
-    for each in {path_of(digest).parent for digest in digests} | {folder()}:
-        descriptor = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def keep_all(made: Iterable[File]) -> dict[str, str]:
+    """Keep all of these; gives the digest of what lies at each address. Durable when this returns, names included."""
+    some = {each.path: each.body for each in made}
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # They wait for the disk, which writes down many as fast as one.
+        digests = dict(zip(some, threads.map(keep, some.values()), strict=True))
+    for each in {path_of(digest).parent for digest in digests.values()} | {folder()}:
+        if each.exists():
+            _settle(each)
+    return digests
+
+
+def _settle(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(sha256: str) -> bytes:
