@@ -174,13 +174,13 @@ def switch_site(
     transaction. What others published meanwhile is in the shared pages, or they are made anew."""
     own = {each.path for each in made.files}
     gone = {path: each for path, each in made.gone.items() if path not in own}
-    digests = files.keep_all([*made.files, *gone.values()])
+    digests = _kept([*made.files, *gone.values()])
     from . import making
 
     for _ in range(TRIES):
         changes = state().changes
         shared = making.shared_files(edition, made.files, at)
-        shared_digests = files.keep_all(shared)
+        shared_digests = _kept(shared)
         with transaction.atomic():
             row = PublicState.objects.select_for_update().get(pk=state().pk)
             if row.changes != changes:
@@ -196,6 +196,14 @@ def switch_site(
             PublicState.objects.filter(pk=row.pk).update(changes=F("changes") + 1)
         return done
     raise Conflict("other alerts are being published at the same time")
+
+
+def _kept(made: Iterable[File]) -> dict[str, str]:
+    """Keep all of these; gives the digest of what lies at each address. Durable when this returns, names included."""
+    bodies = {each.path: each.body for each in made}
+    digests = dict(zip(bodies, files.keep_all(bodies.values()), strict=True))
+    files.settle(digests.values())
+    return digests
 
 
 def state() -> PublicState:
