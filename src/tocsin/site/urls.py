@@ -38,6 +38,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.circulars.urls")),
     path("", include("tocsin.centre.retention.urls")),
     path("", include("tocsin.centre.rights.urls")),
+    path("", include("tocsin.centre.subscribers.urls")),
+    path("", include("tocsin.centre.referrals.urls")),
 ]
 
 handler400 = "tocsin.site.views.bad_request"
