@@ -88,6 +88,8 @@ class Version(models.Model):
     """Language → why, as the public will read it."""
     languages = models.JSONField(default=list)
     """In which it was published to the public."""
+    public_signs = models.JSONField(default=list)
+    """Which of its indicators the public got, as `kind:value`."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["alert", "number"], name="alert_version_once")]

@@ -251,7 +251,8 @@ def check(translation: Translation, *, by: Person, at: datetime) -> Translation:
 
 
 def update(version: Version, *, by: Person, at: datetime) -> Version:
-    """Begin the next version of what is published, with what it says and its translations. The former stays."""
+    """Begin the next version of what is published, with what it says, its translations and what was passed of it: a
+    language that is added goes straight to approval, a changed text to all. The former version stays."""
     with transaction.atomic():
         version = locked(version)
         require(Act.UPDATE, version, by)
@@ -261,17 +262,22 @@ def update(version: Version, *, by: Person, at: datetime) -> Version:
         last = Version.objects.filter(alert=version.alert).order_by("-number").values_list("number", flat=True)[0]
         made = Version.objects.create(
             alert=version.alert, number=last + 1, message=Message.UPDATE.value, state=State.DRAFT,
-            content=version.content,
+            content=version.content, quality_text=version.quality_text, quality_by=version.quality_by,
+            legal_text=version.legal_text, legal_label=version.legal_label, legal_by=version.legal_by,
         )  # fmt: skip
         _kept(made, by, at)
-        for each in version.translations.all():
-            each.pk, each.version = None, made
-            each._state.adding = True
-            each.save()
+        copy_translations(version, made)
         grounds = version.grounds.filter(closed_at=None).values_list("batch", flat=True)
         Ground.objects.bulk_create(Ground(version=made, batch_id=each) for each in grounds)
         _noted(made, Act.UPDATE, "", by, at)
     return made
+
+
+def copy_translations(version: Version, to: Version) -> None:
+    for each in version.translations.all():
+        each.pk, each.version = None, to
+        each._state.adding = True
+        each.save()
 
 
 def _act(version: Version, act: Act, by: Person, at: datetime) -> Version:
