@@ -79,8 +79,6 @@ class Installation:
     """Whether what a subscriber's server or browser is told may go to an address of one's own network."""
     mail: Relay | None = None
     """Where mail is handed in; None: none is sent."""
-    alerts_origin: str = ""
-    """Where the public site of alerts lies, without a slash at its end; default: `/alerts` of the portal."""
     leaked_passwords: str = ""
     """File of passwords that leaked, absolute or beside the settings; empty: none."""
     scanner: str = ""
@@ -132,10 +130,6 @@ class Installation:
             raise InputError("invalid-object", position="tocsin.toml", field="lake_access", excerpt=excerpt) from error
         bucket = object_store(self.lake, found)
         return Mount(self.store_folder / "observations", bucket, "observations", self.lake_copies_megabytes << 20)
-
-    @property
-    def site_of_alerts(self) -> str:
-        return self.alerts_origin.rstrip("/") or f"{self.public_origin}/alerts"
 
     @property
     def leaked_list(self) -> Path | None:
@@ -213,7 +207,6 @@ def _made_of(folder: Path, said: dict[str, Any]) -> Installation:
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
         inner_webhooks=_yes_or_no("inner_webhooks", said.get("inner_webhooks", False)),
         mail=relay_of(said.get("mail"), folder),
-        alerts_origin=str(said.get("alerts_origin", "")),
         scanner=str(said.get("scanner", "")),
         keys=str(said.get("keys", "")),
         seal_observations=_yes_or_no("seal_observations", said.get("seal_observations", True)),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from tocsin.centre.jobs import services as jobs
-from tocsin.products.alerts.draft import Texts, texts_of
 from tocsin.products.alerts.notice import LONGEST_LEAD, Notice, Said, shortened, to_json
-from tocsin.products.alerts.record import AlertType, Message
+from tocsin.products.alerts.record import AlertType, PublicEdition, Text
 
+from . import editions
 from .models import Version
-from .rules import State
-from .selectors import content_of
 
 TELL = "tell-subscribers"
 TELL_BUREAUS = "tell-bureaus"
@@ -21,17 +18,15 @@ URGENT = 5
 
 
 def published(version: Version, at: datetime) -> None:
-    """A public edition was published, replaced or cancelled: call it in the transaction that does so.
-
-    Nobody is told of an exercise (W31).
-    """
-    if version.alert.is_exercise or version.alert.number is None:
+    """A public edition was published, replaced or cancelled. Nobody is told of an exercise (W31), nor of a version that
+    the public never had."""
+    edition = next((each for each in editions.published(version.alert) if each.version == version.number), None)
+    if edition is None or edition.is_exercise:
         return
-    notice = notice_of(version, at)
-    if notice.texts:
-        priority = URGENT if notice.type is AlertType.IMMINENT else 0
-        subject = f"{notice.number}-v{notice.version}-{notice.message}"
-        jobs.enqueue(TELL, subject, {"notice": to_json(notice)}, at=at, priority=priority)
+    notice = notice_of(edition)
+    priority = URGENT if notice.type is AlertType.IMMINENT else 0
+    subject = f"{notice.number}-v{notice.version}"
+    jobs.enqueue(TELL, subject, {"notice": to_json(notice)}, at=at, priority=priority)
 
 
 def sent_to_police(version: Version, at: datetime) -> None:
@@ -39,28 +34,15 @@ def sent_to_police(version: Version, at: datetime) -> None:
     jobs.enqueue(TELL_BUREAUS, f"alert-version:{version.pk}", {"version": version.pk}, at=at, priority=URGENT)
 
 
-def notice_of(version: Version, at: datetime) -> Notice:
-    """What of the version is told: of its public words, in the languages in which it was published."""
-    draft = content_of(version)
-    is_cancelled = version.state == State.CANCELLED
-    texts = {
-        language: _said(each, version.cancel_reasons.get(language, "") if is_cancelled else each.reason)
-        for language, each in _texts(version)
-        if language in version.languages
-    }
+def notice_of(edition: PublicEdition) -> Notice:
+    """What of an edition is told: a function of it, as every other output is."""
     return Notice(
-        number=version.alert.number or "", version=version.number,
-        message=Message.CANCEL if is_cancelled else Message(version.message), type=draft.type, offence=draft.offence,
-        severity=draft.severity, sent=at.replace(microsecond=0), countries=draft.countries, texts=texts,
+        number=edition.number, version=edition.version, message=edition.message, type=edition.type,
+        offence=edition.offence, severity=edition.severity, sent=edition.sent, countries=edition.countries,
+        texts={each.language: _said(edition, each) for each in edition.texts},
     )  # fmt: skip
 
 
-def _texts(version: Version) -> Iterator[tuple[str, Texts]]:
-    draft = content_of(version)
-    yield draft.language, draft.texts
-    for each in version.translations.order_by("language"):
-        yield each.language, texts_of(each.content)
-
-
-def _said(texts: Texts, reason: str) -> Said:
-    return Said(texts.title, shortened(texts.happening, LONGEST_LEAD), texts.do_now, reason)
+def _said(edition: PublicEdition, text: Text) -> Said:
+    reason = edition.reasons.get(text.language, "")
+    return Said(text.title, shortened(text.happening, LONGEST_LEAD), text.do_now, reason)

@@ -7,12 +7,12 @@ keeps programs out is a stamp that is neither too young nor too old, a field tha
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from babel.core import Locale
-from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
@@ -20,6 +20,7 @@ from django.utils.translation import get_language_from_request
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from tocsin.centre.alerts.editions import issuer
 from tocsin.centre.members.sessions import TooManyFailures
 from tocsin.products.alerts.record import LANGUAGES
 from tocsin.products.alerts.words import Words, words
@@ -71,10 +72,10 @@ def language_of(request: HttpRequest, named: str = "") -> str:
 
 def page(template: str, language: str, status: int = 200, **facts: Any) -> HttpResponse:
     """A page in this language."""
-    say = words(language)
+    say, who = words(language), issuer()
     shown = {
-        "words": say, "language": language, "direction": say.direction, "site": settings.INSTALLATION.site_of_alerts,
-        "issuer": settings.INSTALLATION.organisation, "trap": TRAP, **facts,
+        "words": say, "language": language, "direction": say.direction, "site": who.origin,
+        "issuer": who.name(language), "trap": TRAP, **facts,
     }  # fmt: skip
     response = HttpResponse(render_to_string(template, shown), status=status)
     response["Content-Language"] = language
@@ -107,12 +108,8 @@ def require_person(request: HttpRequest) -> bool:
 
 
 def _age(said: str) -> float:
-    import time
-
-    from django.utils import baseconv
-
     _, _, rest = said.partition(":")
-    return time.time() - baseconv.base62.decode(rest.split(":")[0])
+    return time.time() - signing.b62_decode(rest.split(":")[0])
 
 
 def address_of(request: HttpRequest) -> str:

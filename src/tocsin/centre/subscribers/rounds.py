@@ -18,7 +18,7 @@ from tocsin.core.errors import Unavailable
 from tocsin.products.alerts.notice import Notice, notice_of
 from tocsin.transport.mailing import Fate
 
-from . import sending
+from . import reading, sending
 from .models import Kind, Owed, Round, Subscriber, Telling
 from .sending import Outcome
 from .services import confirm, forget_unconfirmed, leave, preferences_of
@@ -226,4 +226,5 @@ def tick(now: datetime) -> None:
         jobs.enqueue(OWED, "owed", at=now)
     forget_unconfirmed(now)
     Telling.objects.filter(at__lt=now - KEPT).delete()
+    reading.forget_old(now)
 

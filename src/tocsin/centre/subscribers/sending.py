@@ -13,6 +13,7 @@ import orjson
 from django.conf import settings
 from django.urls import reverse
 
+from tocsin.centre.alerts.editions import issuer
 from tocsin.centre.audit import keys as house_keys
 from tocsin.core.errors import InputError, Unavailable
 from tocsin.credentials import keys as signing
@@ -73,12 +74,13 @@ def push_key() -> PushKey:
 
 def letterhead(subscriber: Subscriber | None = None) -> Letterhead:
     """Who writes, with the links of whom it is written to."""
-    said = settings.INSTALLATION
     own = {} if subscriber is None else {
         "settings": absolute("alert-own", token(subscriber, "own")),
         "leave": absolute("alert-leave", token(subscriber, "own")),
     }  # fmt: skip
-    return Letterhead(said.site_of_alerts, said.organisation, relay().sender, **own)
+    who = issuer()
+    language = subscriber.language if subscriber else "en"
+    return Letterhead(who.origin, who.name(language), relay().sender, **own)
 
 
 def absolute(name: str, *arguments: str) -> str:
@@ -105,7 +107,7 @@ def _beside(tell: Callable[[Subscriber, str], Outcome], to: Sequence[Subscriber]
 
 
 def _called(subscriber: Subscriber, address: str, *, notice: Notice, key: SigningKey, at: datetime) -> Outcome:
-    body = call(notice, settings.INSTALLATION.site_of_alerts)
+    body = call(notice, issuer().origin)
     number = f"{notice.number}.{notice.version}.{notice.message}.{subscriber.name}"
     return _asked(subscriber, address, body, _signed(subscriber, body, number, key, at))
 
@@ -116,7 +118,7 @@ def _signed(subscriber: Subscriber, body: bytes, number: str, key: SigningKey, a
 
 
 def _pushed(subscriber: Subscriber, address: str, *, notice: Notice, key: PushKey, at: datetime) -> Outcome:
-    plain = pushed(notice, subscriber.language, settings.INSTALLATION.site_of_alerts)
+    plain = pushed(notice, subscriber.language, issuer().origin)
     try:
         body = web_push.sealed(plain, Browser.of(subscriber.secrets["p256dh"], subscriber.secrets["auth"]))
     except (InputError, KeyError):
