@@ -57,8 +57,11 @@ def link(mail: object, name: str) -> str:
 def test_from_asking_to_leaving(anybody: Client, mailbox: Mailbox) -> None:
     form = anybody.get(reverse("alert-mail-in", args=["ar"]))
     page = form.content.decode()
-    assert form.status_code == 200 and '<html lang="ar" dir="rtl">' in page and "<script" not in page
-    assert form["Content-Language"] == "ar" and "no-store" in form["Cache-Control"]
+    assert form.status_code == 200
+    assert '<html lang="ar" dir="rtl">' in page
+    assert "<script" not in page
+    assert form["Content-Language"] == "ar"
+    assert "no-store" in form["Cache-Control"]
     stamp = re.search(r'name="stamp" value="([^"]+)"', page)
     assert stamp is not None
     said = {"address": "ana@reader.example", "stamp": stamp[1], "language": "ar", "country": ["FR"], "type": ["METHOD"]}
@@ -79,14 +82,17 @@ def test_from_asking_to_leaving(anybody: Client, mailbox: Mailbox) -> None:
     copy = anybody.get(reverse("alert-own-data", args=[services.token(found, "own")]))
     assert json.loads(copy.content)["address"] == "ana@reader.example"
     leave = reverse("alert-leave", args=[services.token(found, "own")])
-    assert anybody.get(leave).status_code == 200 and Subscriber.objects.exists()
+    assert anybody.get(leave).status_code == 200
+    assert Subscriber.objects.exists()
     done = anybody.post(leave, "List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded")
-    assert done.status_code == 200 and not Subscriber.objects.exists()
+    assert done.status_code == 200
+    assert not Subscriber.objects.exists()
     assert anybody.post(leave).status_code == 200, "a mail program may ask twice"
     assert anybody.get(own).status_code == anybody.get(own.replace(".", "x")).status_code == 404
     assert not anybody.cookies
     told = [f"{each.subject} {each.detail}" for each in Entry.objects.filter(actor="subscriber")]
-    assert len(told) == 2 and "ana" not in " ".join(told)
+    assert len(told) == 2
+    assert "ana" not in " ".join(told)
 
 
 def test_nobody_learns_who_is_subscribed(anybody: Client, mailbox: Mailbox) -> None:
@@ -105,12 +111,13 @@ def test_nobody_is_written_to_more_often_than_a_few_times(anybody: Client, mailb
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(
-    "address", ["", "ana", "ana@", "@reader.example", "a b@reader.example", "ana@reader", "ana@reader.example\nBcc: x@y.example",
-                "ana@reader.example,badr@reader.example", "x" * 300 + "@reader.example", "Ana <ana@reader.example>"],
+    "address", ["", "ana", "ana@", "@reader.example", "a b@reader.example", "ana@reader", "x" * 300 + "@reader.example",
+                "ana@reader.example\nBcc: x@y.example", "ana@reader.example,b@reader.example", "A <a@reader.example>"],
 )  # fmt: skip
 def test_what_is_no_address_is_said_to_be_none(address: str, anybody: Client, mailbox: Mailbox) -> None:
     response = asked(anybody, address)
-    assert response.status_code == 422 and not Subscriber.objects.exists()  # type: ignore[attr-defined]
+    assert response.status_code == 422
+    assert not Subscriber.objects.exists()
 
 
 @pytest.mark.any_database
@@ -126,7 +133,8 @@ def test_programs_that_fill_in_everything_or_are_too_quick_subscribe_nobody(
     anybody: Client, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trapped = asked(anybody, "ana@reader.example", website="https://spam.example")
-    assert trapped.status_code == 200 and not Subscriber.objects.exists()  # type: ignore[attr-defined]
+    assert trapped.status_code == 200
+    assert not Subscriber.objects.exists()
     for stamp in ("", "form:1:x", door.stamp()[:-1] + "!"):
         assert asked(anybody, "ana@reader.example", stamp=stamp).status_code == 422  # type: ignore[attr-defined]
     monkeypatch.setattr(door, "YOUNGEST_SECONDS", 60.0)
@@ -144,17 +152,20 @@ def test_a_server_is_shown_its_secret_once_and_a_link_that_works(anybody: Client
     made = Subscriber.objects.get()
     assert made.secrets["secret"] in page
     own = reverse("alert-own", args=[services.token(made, "own")])
-    assert own in page and made.secrets["secret"] not in anybody.get(own).content.decode()
+    assert own in page
+    assert made.secrets["secret"] not in anybody.get(own).content.decode()
     inside = anybody.post(reverse("alert-webhook"), {**said, "address": "https://127.0.0.1/", "stamp": door.stamp()})
     assert inside.status_code == 422
 
 
 def test_a_browser_joins_and_leaves(anybody: Client) -> None:
     page = anybody.get(reverse("alert-push-in", args=["es"]))
-    assert "script-src 'self'" in page["Content-Security-Policy"] and b"onclick" not in page.content
+    assert "script-src 'self'" in page["Content-Security-Policy"]
+    assert b"onclick" not in page.content
     assert b"<script>" not in page.content
     worker = anybody.get(reverse("alert-push-worker"))
-    assert worker["Content-Type"].startswith("text/javascript") and b"showNotification" in worker.content
+    assert worker["Content-Type"].startswith("text/javascript")
+    assert b"showNotification" in worker.content
     keys = {"p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
             "auth": "BTBZMqHH6r4Tts7J_aSIgg"}  # fmt: skip
     said = {"subscription": {"endpoint": "https://push.example/1", "keys": keys}, "language": "es", "countries": ["MX"]}
@@ -163,8 +174,8 @@ def test_a_browser_joins_and_leaves(anybody: Client) -> None:
         assert joined.status_code == 200
     made = Subscriber.objects.get()
     assert (made.state, made.language, made.countries) == ("active", "es", ["MX"])
-    for wrong in (b"", b"[]", b"{", b'{"subscription": 1}', b'{"subscription": {"endpoint": "https://10.0.0.1/", "keys": {}}}',
-                  b'{"countries": 7}', b" " * 9_000):  # fmt: skip
+    inside = b'{"subscription": {"endpoint": "https://10.0.0.1/", "keys": {}}}'
+    for wrong in (b"", b"[]", b"{", b'{"subscription": 1}', inside, b'{"countries": 7}', b" " * 9_000):  # fmt: skip
         refused = anybody.post(reverse("alert-push-register"), wrong, content_type="application/json")
         assert refused.status_code == 422, wrong
     for endpoint in ("https://push.example/2", "https://push.example/1"):

@@ -107,8 +107,9 @@ def sealed(
     shared = _mac(browser.secret, once.exchange(ec.ECDH(), theirs))
     material = _expanded(shared, b"WebPush: info\0" + browser.key + own, 32)
     secret = _mac(salt, material)
-    key, nonce = _expanded(secret, b"Content-Encoding: aes128gcm\0", 16), _expanded(
-        secret, b"Content-Encoding: nonce\0", 12
+    key, nonce = (
+        _expanded(secret, b"Content-Encoding: aes128gcm\0", 16),
+        _expanded(secret, b"Content-Encoding: nonce\0", 12),
     )
     head = salt + RECORD_BYTES.to_bytes(4) + bytes([len(own)]) + own
     return head + AESGCM(key).encrypt(nonce, plain + b"\2", None)
@@ -122,7 +123,10 @@ def opened(body: bytes, private: ec.EllipticCurvePrivateKey, secret: bytes) -> b
     shared = _mac(secret, private.exchange(ec.ECDH(), public))
     material = _expanded(shared, b"WebPush: info\0" + _point(private.public_key()) + theirs, 32)
     made = _mac(salt, material)
-    key, nonce = _expanded(made, b"Content-Encoding: aes128gcm\0", 16), _expanded(made, b"Content-Encoding: nonce\0", 12)
+    key, nonce = (
+        _expanded(made, b"Content-Encoding: aes128gcm\0", 16),
+        _expanded(made, b"Content-Encoding: nonce\0", 12),
+    )
     return AESGCM(key).decrypt(nonce, body[21 + length :], None).rstrip(b"\0").removesuffix(b"\2")
 
 

@@ -76,9 +76,12 @@ def test_each_is_told_in_the_own_language_what_it_wants(mailbox: Mailbox) -> Non
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     html = mail.get_body(("html",))
     plain = mail.get_body(("plain",))
-    assert html is not None and plain is not None
-    assert 'dir="rtl"' in html.get_content() and "<img" not in html.get_content()
-    assert "لا تدفع." in plain.get_content() and "/ar/METHOD-2026-0042/" in plain.get_content()
+    assert html is not None
+    assert plain is not None
+    assert 'dir="rtl"' in html.get_content()
+    assert "<img" not in html.get_content()
+    assert "لا تدفع." in plain.get_content()
+    assert "/ar/METHOD-2026-0042/" in plain.get_content()
     assert Round.objects.get(kind=Kind.MAIL).told == 2
     tell(notice())
     assert len(mailbox.mails) == 2, "the same version is told once"
@@ -128,7 +131,8 @@ def test_an_address_that_nobody_has_is_deleted_and_one_that_is_full_is_tried_aga
     hurry()
     assert len(mailbox.of("full@reader.example")) == 1
     full.refresh_from_db()
-    assert full.failures == 0 and not Owed.objects.exists()
+    assert full.failures == 0
+    assert not Owed.objects.exists()
     assert (Round.objects.get(kind=Kind.MAIL).told, Round.objects.get(kind=Kind.MAIL).failed) == (1, 0)
 
 
@@ -178,7 +182,9 @@ def test_a_server_is_asked_before_it_is_told_and_knows_who_speaks(server: Called
     tell(notice())
     path, headers, body = server.requests[-1]
     said = json.loads(body)
-    assert path == "/hook" and said["type"] == "alert.published" and said["data"]["number"] == "METHOD-2026-0042"
+    assert path == "/hook"
+    assert said["type"] == "alert.published"
+    assert said["data"]["number"] == "METHOD-2026-0042"
     number, at = headers["webhook-id"], int(headers["webhook-timestamp"])
     assert webhooks.is_signed(body, number=number, at_seconds=at, secret=made.secrets["secret"],
                               signature=headers["webhook-signature"])  # fmt: skip
@@ -196,7 +202,8 @@ def test_a_server_that_never_answers_well_falls_silent_and_one_that_redirects_is
     assert {path for path, _, _ in server.requests} == {"/hook"}
     assert not Owed.objects.exists(), "it was given up for this alert"
     made.refresh_from_db()
-    assert made.failures == 1 + len(rounds.BACK_OFF) and made.state == "active"
+    assert made.failures == 1 + len(rounds.BACK_OFF)
+    assert made.state == "active"
     Subscriber.objects.update(failing_since=datetime.now(UTC) - timedelta(days=8), failures=rounds.SILENT_LEAST)
     tell(notice(2))
     made.refresh_from_db()
@@ -228,7 +235,8 @@ def test_a_browser_alone_reads_what_is_pushed(server: Called) -> None:
     [(_, headers, body)] = server.requests
     shown = json.loads(web_push.opened(body, private, secret))
     assert (shown["title"], shown["dir"], shown["tag"]) == ("رسائل طرود مزيفة", "rtl", "METHOD-2026-0042")
-    assert headers["content-encoding"] == "aes128gcm" and headers["ttl"] == "86400"
+    assert headers["content-encoding"] == "aes128gcm"
+    assert headers["ttl"] == "86400"
     token = headers["authorization"].split("t=")[1].split(",")[0]
     claims = json.loads(web_push.unpadded(token.split(".")[1]))
     assert claims["aud"] == server.address
@@ -243,15 +251,18 @@ def test_an_address_is_confirmed_by_who_reads_its_mail_and_nobody_else(mailbox: 
     work()
     [mail] = mailbox.of("ana@reader.example")
     found = Subscriber.objects.get()
-    assert found.state == "asked" and "ana@" not in found.address
+    assert found.state == "asked"
+    assert "ana@" not in found.address
     with pytest.raises(NotFound):
         services.subscriber_with(services.token(found, "own"), "confirm")
     services.confirm(services.subscriber_with(services.token(found, "confirm"), "confirm"), at)
     services.ask_mail("ana@reader.example", Wish.of("fr"), network="192.0.2.2", at=at)
     work()
-    assert Subscriber.objects.count() == 1 and len(mailbox.of("ana@reader.example")) == 2
+    assert Subscriber.objects.count() == 1
+    assert len(mailbox.of("ana@reader.example")) == 2
     first, second = mailbox.of("ana@reader.example")
-    assert first["Subject"].startswith("Confirmez") and second["Subject"].startswith("Votre abonnement")
+    assert first["Subject"].startswith("Confirmez")
+    assert second["Subject"].startswith("Votre abonnement")
     assert mail["List-Unsubscribe"] is None
 
 

@@ -1,7 +1,7 @@
-"""Taking what a citizen reports: a delivery that belongs to the bureau of the country, TLP:RED, closed to everybody else.
+"""Taking what a citizen reports: a delivery that belongs to the bureau of the country, TLP:RED, closed to others.
 
-The bureau is its source, as if the citizen had walked into it: so the gate shows it to the bureau alone, what it says is
-sealed, and the bureau passes it on, opens or recalls it by the ways that it has for its own (decision 63).
+The bureau is its source, as if the citizen had walked into it: so the gate shows it to the bureau alone, what it says
+is sealed, and the bureau passes it on, opens or recalls it by the ways that it has for its own (decision 63).
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def take(report: Report, *, file: tuple[str, bytes] | None = None, network: str,
     with transaction.atomic():
         delivery = receive(
             organisation=bureau, via=Delivery.Via.PAGE, at=at, marking=Tlp.RED.value, circular=closed,
-            name=f"{number}.zip" if file else f"{number}.md", chunks=_chunks(_written(number, report), file), priority=3,
+            name=f"{number}.zip" if file else f"{number}.md", chunks=_chunks(_written(number, report), file),
+            priority=3,
         )  # fmt: skip
         made = Referral.objects.create(
             number=number, alert=report.alert, about=report.about, country=report.country, organisation=bureau,

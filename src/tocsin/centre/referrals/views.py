@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tocsin.centre.members.access import person_of, requires
+from tocsin.centre.numbers import drawn_number
 from tocsin.centre.pages import page_of
 from tocsin.centre.subscribers import door
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
@@ -53,7 +54,7 @@ def report(request: HttpRequest, number: str = "", language: str = "") -> HttpRe
     say = door.say_in(language)
     try:
         if not door.require_person(request):  # A program hears what a person would.
-            return _thanked(language, services.drawn_number("R", timezone.now()))
+            return _thanked(language, drawn_number("R", timezone.now()))
         made = services.take(
             _said(request, alert, language), file=_file(request), network=door.address_of(request), at=timezone.now()
         )

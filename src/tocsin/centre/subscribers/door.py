@@ -1,6 +1,6 @@
 """What all forms for the public share: no session, no cookie, no script; a language, and a stamp against programs.
 
-A form of the public site needs no token against forgery: nobody is signed in, so that nobody's name can be misused. What
+A form for the public needs no token against forgery: nobody is signed in, so that nobody's name can be misused. What
 keeps programs out is a stamp that is neither too young nor too old, a field that people do not see, and limits.
 """
 

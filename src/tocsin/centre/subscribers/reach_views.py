@@ -64,5 +64,3 @@ def reach_of_alert(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404 from None
     context = {"number": alert.number or alert.reference, "alert": alert, **context_of(alert.number or "-")}
     return render(request, "subscribers/reach.html", context)
-
-

@@ -24,7 +24,7 @@ LEAST = 10
 LEAST_FROM_HOST = 20
 """From so many on a day the host that shows the widget is written down; below, it may be somebody's own page."""
 MOST_KEPT = 20_000
-"""Different counts that wait in memory; of more, the further ones are not counted: a flood of addresses fills nothing."""
+"""Different counts that wait in memory; what is beyond is not counted: a flood of addresses fills nothing."""
 KEPT = timedelta(days=800)
 _LANGUAGE = r"(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)"
 _NUMBER = r"(?P<number>[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8})"
@@ -90,15 +90,13 @@ def settle(at: datetime) -> int:
     with _lock:
         counts, hosts = dict(_counts), dict(_hosts)
         _counts.clear()
-        for key, number in hosts.items():
-            if key[0] != today or number >= LEAST_FROM_HOST:
-                del _hosts[key]
-    named = {key: number for key, number in hosts.items() if number >= LEAST_FROM_HOST}
+        for named_on, times in hosts.items():
+            if named_on[0] != today or times >= LEAST_FROM_HOST:
+                del _hosts[named_on]
+    named = {key: times for key, times in hosts.items() if times >= LEAST_FROM_HOST}
     with transaction.atomic():
-        Read.objects.bulk_create(
-            [Read(day=day, number=number, output=output, language=language) for day, number, output, language in counts],
-            ignore_conflicts=True,
-        )  # fmt: skip
+        rows = [Read(day=key[0], number=key[1], output=key[2], language=key[3]) for key in counts]
+        Read.objects.bulk_create(rows, ignore_conflicts=True)
         for (day, number, output, language), times in sorted(counts.items()):
             mine = Read.objects.filter(day=day, number=number, output=output, language=language)
             mine.update(count=F("count") + times)

@@ -102,7 +102,8 @@ def _portion(found: Round, notice: Notice) -> tuple[int, list[Subscriber]]:
     waiting = Subscriber.objects.filter(kind=found.kind, state=Subscriber.State.ACTIVE, pk__gt=found.after)
     # Who joined after it was published reads it on the page.
     waiting = waiting.filter(confirmed_at__lte=found.telling.at).order_by("pk")
-    last, chosen = 0, []
+    last = 0
+    chosen: list[Subscriber] = []
     for each in waiting[:LOOKED_AT]:
         if len(chosen) == PORTION:
             break
@@ -227,4 +228,3 @@ def tick(now: datetime) -> None:
     forget_unconfirmed(now)
     Telling.objects.filter(at__lt=now - KEPT).delete()
     reading.forget_old(now)
-

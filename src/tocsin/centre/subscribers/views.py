@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import QueryDict
 from django.urls import reverse
@@ -181,7 +183,7 @@ def leave(request: HttpRequest, token: str) -> HttpResponseBase:
 def push(request: HttpRequest, language: str = "") -> HttpResponseBase:
     """Let this browser show alerts. Without a script it says what there is instead."""
     language = language_of(request, language)
-    facts = {"push_key": sending.push_key().public, "register": reverse("alert-push-register"),
+    facts: dict[str, Any] = {"push_key": sending.push_key().public, "register": reverse("alert-push-register"),
              "worker": reverse("alert-push-worker"), "leave": reverse("alert-push-leave")}  # fmt: skip
     return page("subscribers/push.html", language, **facts, **choices(language, Preferences()))
 
@@ -190,12 +192,9 @@ def push(request: HttpRequest, language: str = "") -> HttpResponseBase:
 @require_safe
 def push_worker(request: HttpRequest) -> HttpResponseBase:
     """What shows the notice in the browser. Its address decides for which pages it may work."""
-    from django.contrib.staticfiles import finders
-
     path = finders.find("site/alert-push-worker.js")
     assert isinstance(path, str)
-    with open(path, "rb") as file:
-        return HttpResponse(file.read(), content_type="text/javascript; charset=utf-8")
+    return HttpResponse(Path(path).read_bytes(), content_type="text/javascript; charset=utf-8")
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:

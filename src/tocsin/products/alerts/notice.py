@@ -198,7 +198,9 @@ def _html(
         if said.do_now:
             steps = "".join(f"<li>{escape(each)}</li>" for each in said.do_now)
             parts.append(f'<h2 style="{_HEAD}">{escape(say("do_now"))}</h2><ol style="{_TEXT}">{steps}</ol>')
-    parts.append(f'<p style="{_TEXT}"><a style="{_BUTTON}" href="{escape(link)}">{escape(say("mail.read_all"))}</a></p>')
+    parts.append(
+        f'<p style="{_TEXT}"><a style="{_BUTTON}" href="{escape(link)}">{escape(say("mail.read_all"))}</a></p>'
+    )
     if head.settings:
         parts.append(
             f'<p style="{_FOOT}">{escape(say("mail.why", name=head.name))}<br>'
