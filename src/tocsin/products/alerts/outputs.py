@@ -66,6 +66,7 @@ def cap_of(edition: PublicEdition, printed: Iterable[File] = ()) -> bytes:
 def manifest_of(edition: PublicEdition, files: Iterable[File], key_id: str = "", before: bytes = b"") -> File:
     """The digests of all files of a version, as they are published. Its signature proves them all, long after.
 
+    Pages are not among them: they are made anew when the site changes around them, and have signatures of their own.
     `before`: the manifest of the version before, whose digest ties the two together.
     """
     made = {
@@ -81,6 +82,7 @@ def manifest_of(edition: PublicEdition, files: Iterable[File], key_id: str = "",
         "files": {
             file.path: {"sha256": hashlib.sha256(file.body).hexdigest(), "size_bytes": len(file.body)}
             for file in sorted(files, key=lambda each: each.path)
+            if not file.media_type.startswith("text/html")
         },
         **({"before": {"sha256": hashlib.sha256(before).hexdigest()}} if before else {}),
     }
