@@ -87,7 +87,7 @@ def test_what_no_longer_holds_is_revoked() -> None:
     assert by_type(CASES["alert"], "indicator")[0]["pattern"] == "[domain-name:value = 'parcel-fee.example']"
 
 
-def test_other_languages_are_bound_to_the_version_that_they_translate() -> None:
+def test_w22_other_languages_are_bound_to_the_version_that_they_translate() -> None:
     """W22."""
     (report,), (content,) = (by_type(CASES["update"], kind) for kind in ("report", "language-content"))
     assert content["object_ref"] == report["id"]
