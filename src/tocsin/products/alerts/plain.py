@@ -22,7 +22,7 @@ _GSM = frozenset(
 )
 _GSM_TWICE = frozenset("^{}\\[~]|€\f")
 """They take the room of two."""
-_EXCHANGED = str.maketrans({
+EXCHANGED = str.maketrans({
     "’": "'", "‘": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": '"', "›": '"', "–": "-",
     "—": "-", "‑": "-", "−": "-", "…": "...", "\xa0": " ", "\u202f": " ", "\u2009": " ", "œ": "oe", "Œ": "OE",
 })  # fmt: skip
@@ -101,7 +101,7 @@ def short_message(edition: PublicEdition, language: str, most_segments: int = MO
 
 def _exchanged(text: str, address: str) -> str:
     """The text before the address, with punctuation of the GSM alphabet where that keeps all of it in there."""
-    plain = text.translate(_EXCHANGED)
+    plain = text.translate(EXCHANGED)
     return f"{plain if _is_gsm(plain) else text} {address}"
 
 
