@@ -18,6 +18,7 @@ import pytest
 import xmlsec
 from click.testing import CliRunner, Result
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -245,6 +246,18 @@ def test_the_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no key")
     with pytest.raises(KeyMissing):
         alert_signatures.number_in(tmp_path)
+    with pytest.raises(KeyMissing, match="is damaged"):
+        load_or_make(tmp_path, "Fusion Centre", SENT)
+
+
+def test_a_key_whose_signatures_nobody_could_verify_is_found(tmp_path: Path) -> None:
+    numbers = key().private.private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d ^ 2, numbers.dmp1 ^ 2, numbers.dmq1, numbers.iqmp, numbers.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    (tmp_path / FILE).write_bytes(alert_signatures._private_pem(wrong))
+    with pytest.raises(KeyMissing, match="is damaged"):
+        load_or_make(tmp_path, "Fusion Centre", SENT)
     assert alert_signatures.number_in(tmp_path / "nowhere") == ""
 
 

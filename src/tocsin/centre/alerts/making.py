@@ -73,7 +73,7 @@ def _before(edition: PublicEdition) -> list[PublicEdition]:
 def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime) -> list[File]:
     """The same files with their signatures: CAP messages have theirs inside as well, a version has a list of all."""
     key = signing.load_or_make(keys.folder())
-    own = alert_signatures.load_or_make(keys.folder(), editions.issuer().name("en"), at)
+    own = keys.alert_key(at, editions.issuer().name("en"))
     found = [
         replace(each, body=alert_signatures.sign_cap(each.body, own)) if each.media_type == CAP else each
         for each in unsigned
