@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -73,7 +73,7 @@ def _before(edition: PublicEdition) -> list[PublicEdition]:
 def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime) -> list[File]:
     """The same files with their signatures: CAP messages have theirs inside as well, a version has a list of all."""
     key = signing.load_or_make(keys.folder())
-    own = alert_signatures.load_or_make(keys.folder(), editions.issuer().name("en"), at)
+    own = keys.alert_key(at, editions.issuer().name("en"))
     found = [
         replace(each, body=alert_signatures.sign_cap(each.body, own)) if each.media_type == CAP else each
         for each in unsigned
@@ -82,6 +82,13 @@ def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime
         found += [replace(each, path=addresses.cap(edition.number)) for each in found if each.media_type == CAP]
         found.append(outputs.manifest_of(edition, found, key.id))
     return [*found, *(_signature(each, key) for each in found if edition is not None or _says_something(each))]
+
+
+def list_of_site(listed: Mapping[str, tuple[str, int]], at: datetime) -> list[File]:
+    """The signed list of a copy of the site: path in its folder → SHA-256 and size of each file. It proves those that
+    have no signature of their own."""
+    made = outputs.site_list(editions.issuer().origin, listed, at)
+    return [made, _signature(made, signing.load_or_make(keys.folder()))]
 
 
 def _says_something(file: File) -> bool:
