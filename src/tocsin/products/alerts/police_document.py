@@ -286,7 +286,12 @@ def _joined(texts: list[str], say: Words) -> str:
     return ("، " if say.direction == "rtl" else ", ").join(texts)
 
 
-_SURE = {"en": r"\bconfidence\b", "fr": r"\b(?:degré de )?confiance\b", "es": r"\bconfianza\b", "ar": "ثقة|الثقة"}
+_SURE = {
+    "en": re.compile(r"\bconfidence\b"),
+    "fr": re.compile(r"\bconfiance\b"),
+    "es": re.compile(r"\bconfianza\b"),
+    "ar": re.compile("ثقة"),
+}
 
 
 def mixed_sentences(text: str, language: str) -> list[str]:
@@ -294,6 +299,6 @@ def mixed_sentences(text: str, language: str) -> list[str]:
     say = words(language)
     likely = sorted((say(f"likelihood.{each.value}").casefold() for each in Likelihood), key=len, reverse=True)
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in likely))
-    sure = re.compile(_SURE.get(language, _SURE["en"]))
+    sure = _SURE.get(language, _SURE["en"])
     sentences = (part.strip() for part in re.split(r"(?<=[.!?؟。])\s+|\n+", text))
     return [each for each in sentences if pattern.search(each.casefold()) and sure.search(each.casefold())]
