@@ -260,7 +260,7 @@ def ahead(most: int) -> dict[str, Any]:
 
     connection.close()
     used, objects = time.process_time(), 0
-    for made in rendered_since(0, datetime.now(UTC)):
+    for made, _ in rendered_since(0, datetime.now(UTC)):
         objects += made
         if objects >= most:
             break

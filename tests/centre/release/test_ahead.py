@@ -14,6 +14,7 @@ from tests.crew import work
 
 from tocsin.centre.intake.models import Batch, Rights
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
+from tocsin.centre.jobs import services as jobs
 from tocsin.centre.jobs.models import Job
 from tocsin.centre.knowledge.models import Rendering
 from tocsin.centre.knowledge.rendering import Renderings
@@ -99,6 +100,34 @@ def test_what_was_released_is_rendered_before_it_is_asked_for(none_made: Any) ->
         "address 1",
         "address 2",
     ]
+
+
+def test_it_makes_room_for_what_is_more_urgent_and_goes_on_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world's worth takes hours: what a partner delivers meanwhile does not wait for the end of it."""
+    people.call("fleur_officer")
+    read()
+    made = [sent(1), sent(2), sent(3)]
+    monkeypatch.setattr(ahead, "AT_ONCE", 1)
+    ahead.tick(timezone.now())
+    claim = jobs.claim("worker", [ahead.RENDER], timezone.now())
+    assert claim is not None
+    jobs.enqueue("something", "urgent", at=timezone.now())
+    with pytest.raises(jobs.GivenBack):
+        ahead.Ahead()(claim)
+    jobs.release(claim, timezone.now())
+    assert list(Rendering.objects.values_list("batch", flat=True)) == [made[0].pk]
+    Job.objects.filter(kind="something").delete()
+    seen: list[int] = []
+    filled = Renderings.fill
+
+    def noted(self: Renderings, source: Any, *rest: Any) -> Any:
+        seen.append(source.batch)
+        return filled(self, source, *rest)
+
+    monkeypatch.setattr(Renderings, "fill", noted)
+    assert round_of_work(), "it was given back, not lost"
+    assert seen == [made[1].pk, made[2].pk], "what was done is not looked through again"
+    assert not round_of_work(), "and what changed is known as before"
 
 
 def test_a_right_that_changed_is_followed(none_made: Any) -> None:

@@ -313,6 +313,11 @@ def release(claim: Claim, now: datetime) -> None:
     _held(claim).update(state=Job.State.WAITING, lease_until=None, run_at=known_at(now), attempts=F("attempts") - 1)
 
 
+def waits_above(priority: int, now: datetime) -> bool:
+    """Whether something more urgent is due: what can be left undone makes room for it."""
+    return Job.objects.filter(state=Job.State.WAITING, priority__gt=priority, run_at__lte=now).exists()
+
+
 def waiting_count(kinds: Sequence[str] = ()) -> int:
     """Pieces of work that wait or run."""
     jobs = Job.objects.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])

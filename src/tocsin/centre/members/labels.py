@@ -42,6 +42,7 @@ ROLES: dict[str, str | Promise] = {
     "reviewer": _("Reviewer"),
     "dissemination": _("Dissemination officer"),
     "legal": _("Legal officer"),
+    "translator": _("Translator"),
     "auditor": _("Auditor"),
     "data-protection": _("Data-protection officer"),
     "duty": _("Duty officer"),

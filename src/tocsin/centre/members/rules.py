@@ -45,6 +45,13 @@ ABILITIES = (
     "appoint",  # The first people of other organisations, who then manage their own.
     "read-own-agreement",  # What one's own organisation agreed on with the Centre.
     "read-scorecards",  # How much every source contributes.
+    "read-alerts",  # Alerts on their way, and what became of those that were published.
+    "write-alerts",  # Start an alert, write it, hand it in, ask that one is cancelled.
+    "review-alerts",  # Pass what another wrote, as to its quality.
+    "clear-alerts",  # Pass it as to the law: articles 2 and 3, consent, people's data.
+    "translate-alerts",  # Translate one, check what another translated.
+    "release-alerts",  # Approve and publish what others wrote, reviewed and cleared. No role does all of these (I11).
+    "propose-alerts",  # Propose one to the Centre, which alone issues.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
     "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
@@ -60,6 +67,7 @@ _DESK = {"read", "read-all-deliveries", "read-feeds", "read-organisations", "rea
 _ASKS, _APPROVES = "ask-emergency", "approve-emergency"
 _PROPOSING = {"read-releases", "propose-release", "ask-source"}
 _RELEASING = {"read-releases", "release", "sign-orders", "ask-source"}
+_WRITES = {"read-alerts", "write-alerts", "translate-alerts"}
 _SOURCE = {"recall", "answer-permissions", "review-terms", "read-purges"}
 
 ROLES: dict[str, dict[str, frozenset[str]]] = {
@@ -69,14 +77,21 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
             | _PROPOSING
             | {"deliver", "deliver-for-others", "map-columns", "review", "package", "watch", "follow"}
             | {"review-terms", "read-purges", _APPROVES}
+            | _WRITES
         ),
-        "reviewer": frozenset(_DESK | _RELEASING | {"review", "package", "watch", _ASKS, _APPROVES}),
-        "dissemination": frozenset(_DESK | _RELEASING | {"package", "watch", "follow", "chase", _ASKS}),
+        "reviewer": frozenset(
+            _DESK | _RELEASING | {"review", "package", "watch", "read-alerts", "review-alerts", _ASKS, _APPROVES}
+        ),
+        "dissemination": frozenset(
+            _DESK | _RELEASING | {"package", "watch", "follow", "chase", "release-alerts", _ASKS} | _WRITES
+        ),
+        # Works on the words of alerts alone.
+        "translator": frozenset({"read-alerts", "translate-alerts"}),
         "legal": frozenset(
             _DESK
             | {"read-audit", "audit-searches", "recall", "set-country-status", "decide-legal"}
             | {"review-terms", "read-purges", "hold-legally"}
-            | {"read-releases", "sign-orders", _ASKS, _APPROVES}
+            | {"read-releases", "sign-orders", "read-alerts", "clear-alerts", _ASKS, _APPROVES}
         ),
         # Looks after what is done with people's data: how long it is kept, and who searched for whom. Reads none of it.
         "data-protection": frozenset(
@@ -87,6 +102,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
             _DESK
             | _PROPOSING
             | {"deliver", "deliver-for-others", "package", "watch", "recall", "follow", "chase", _ASKS, _APPROVES}
+            | _WRITES
         ),
         "administrator": frozenset(
             {
@@ -111,7 +127,9 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         COMMISSION: frozenset({"decide-rights"}),
     },
     "bureau": {
-        "officer": frozenset({"read", "deliver", "map-columns", "package", "watch", "ask-source", "respond"} | _SOURCE),
+        "officer": frozenset(
+            {"read", "deliver", "map-columns", "package", "watch", "ask-source", "respond", "propose-alerts"} | _SOURCE
+        ),
         "head": frozenset(
             {
                 "read",
@@ -124,6 +142,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "read-organisations",
                 "manage-people",
                 "manage-units",
+                "propose-alerts",
             }
             | _SOURCE
         ),
@@ -131,9 +150,13 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
         "investigator": frozenset({"read", "watch", "respond"}),
     },
     "partner": {
-        "analyst": frozenset({"read", "deliver", "map-columns", "watch", "respond", "read-own-agreement"} | _SOURCE),
+        "analyst": frozenset(
+            {"read", "deliver", "map-columns", "watch", "respond", "read-own-agreement", "propose-alerts"} | _SOURCE
+        ),
         "manager": frozenset(
-            {"read", "deliver", "map-columns", "watch", "respond", "read-own-agreement", "manage-people"} | _SOURCE
+            {"read", "deliver", "map-columns", "watch", "respond", "read-own-agreement", "manage-people"}
+            | {"propose-alerts"}
+            | _SOURCE
         ),
     },
 }

@@ -49,16 +49,19 @@ class Ahead:
 
     def __init__(self) -> None:
         self.told = threading.Event()
-        """Whether to leave it: what was made is kept, and the next goes on."""
+        """Whether to leave it: what was made is kept, and the next goes on there. So it does when something more urgent
+        waits, since a world's worth takes hours."""
 
     def __call__(self, claim: jobs.Claim) -> None:
-        mark, last = _mark(), _last_mark()
+        begun = Job.objects.values_list("payload", flat=True).get(pk=claim.job)
+        mark, last = begun.get("mark") or _mark(), _last_mark()
         is_known = mark["rights"] == last.get("rights") and _is_there(last)
-        done = 0
-        for made in rendered_since(last["change"] if is_known else 0, datetime.now(UTC)):
+        done, behind = 0, int(begun.get("behind", 0))
+        for made, passed in rendered_since(last["change"] if is_known else 0, datetime.now(UTC), behind):
             done += made
             jobs.renew(claim, datetime.now(UTC), done=done)
-            if self.told.is_set():
+            if self.told.is_set() or jobs.waits_above(PRIORITY, datetime.now(UTC)):
+                Job.objects.filter(pk=claim.job).update(payload={"mark": mark, "behind": max(behind, passed)})
                 raise jobs.GivenBack
         with transaction.atomic():
             jobs.finish(claim, datetime.now(UTC))
@@ -83,9 +86,10 @@ def _is_there(mark: dict[str, Any]) -> bool:
     return Change.objects.filter(pk=int(mark["change"]), stamp=int(mark["stamp"])).exists() if mark else False
 
 
-def rendered_since(change: int, now: datetime) -> Iterator[int]:
-    """Render what changed since that change, as far as programs get it; says after each portion how many objects."""
-    changed = Batch.objects.alive(now).filter(with_objects(), changed__gt=change).order_by("pk")
+def rendered_since(change: int, now: datetime, behind: int = 0) -> Iterator[tuple[int, int]]:
+    """Render what changed since that change, as far as programs get it, in batches behind that one. Says after each
+    portion how many objects, and up to which batch all is done."""
+    changed = Batch.objects.alive(now).filter(with_objects(), changed__gt=change, pk__gt=behind).order_by("pk")
     columns = ("pk", "delivery_id", "objects_count", "changed", "sealed_at", "terms_id")
     listed = list(changed.values_list(*columns))
     timelines = known_timelines()
@@ -93,7 +97,13 @@ def rendered_since(change: int, now: datetime) -> Iterator[int]:
         some = listed[start : start + AT_ONCE]
         sources = {pk: Source(pk, of, count, number, at is not None) for pk, of, count, number, at, _ in some}
         works = _works(sources, {pk: terms for pk, *_, terms in some}, timelines, now)
-        yield from _filled(works)
+        made = 0
+        for each in _filled(works):
+            if made:
+                yield made, behind
+            made = each
+        behind = some[-1][0]
+        yield made, behind
 
 
 def _works(

@@ -5,9 +5,17 @@ A folder ends with a slash; its page is `index.html`. Beside each file that is s
 
 from __future__ import annotations
 
+import re
+
 SIGNATURE = ".sig"
 KEYS = "keys/"
 """Where public keys and the certificate lie."""
+_NUMBER = re.compile(r"[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8}")
+
+
+def is_number(text: str) -> bool:
+    """Whether it looks like the number of an alert."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def home(language: str) -> str:
@@ -31,6 +39,11 @@ def cap(number: str, version: int = 0) -> str:
 
 def stix(number: str) -> str:
     return f"{number}/alert.stix.json"
+
+
+def manifest(number: str, version: int) -> str:
+    """The digests of all files of a version, signed."""
+    return f"{number}/v{version}.manifest.json"
 
 
 def linked_data(number: str, language: str) -> str:
@@ -76,3 +89,56 @@ def rss(language: str = "") -> str:
 def archive(number: int, language: str = "") -> str:
     """An archived part of a feed (RFC 5005, 4), from 1, oldest first."""
     return f"{language}/feed-{number}.atom" if language else f"feed-{number}.atom"
+
+
+# Pages of the whole site, beside those of an alert.
+
+
+def old_page(number: str, language: str, version: int) -> str:
+    """A version that another one replaced: it stays readable."""
+    return f"{language}/{number}/v{version}/"
+
+
+def listing(language: str, *parts: str) -> str:
+    """A list of alerts: all, of a month (`2026-11`), or of a country, crime or kind, and of a year of these."""
+    return "/".join([language, "alerts", *parts, ""])
+
+
+def country(language: str, code: str, year: str = "") -> str:
+    """What a country's people are to know: where to report, and the alerts that name it."""
+    return f"{language}/country/{code}/{f'{year}/' if year else ''}"
+
+
+def standing(language: str, name: str) -> str:
+    """A page that no alert changes: victim, protect, subscribe, about, media, website, search, offline."""
+    return f"{language}/{name}/"
+
+
+def index(language: str, year: str) -> str:
+    """What the search looks through: the alerts of a year, titles in this language."""
+    return f"{language}/index-{year}.json"
+
+
+def entries(year: str) -> str:
+    """All alerts of a year in all languages, as data."""
+    return f"data/alerts-{year}.json"
+
+
+def widget(language: str, kind: str = "") -> str:
+    """The latest alerts for other people's pages: a page to frame, or its data as `json`."""
+    return f"widget/{language}.{kind}" if kind else f"widget/{language}/"
+
+
+def asset(name: str) -> str:
+    return f"assets/{name}"
+
+
+def sitemap(year: str = "") -> str:
+    return f"sitemap-{year}.xml" if year else "sitemap.xml"
+
+
+NOT_FOUND = "404.html"
+ROBOTS = "robots.txt"
+WIDGET_SCRIPT = "widget.js"
+WORKER = "sw.js"
+APPLICATION = "site.webmanifest"

@@ -1,0 +1,91 @@
+"""What programs read of the site: where its pages are, how a device keeps it, the script of other people's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from xml.sax.saxutils import escape, quoteattr
+
+import msgspec
+
+from tocsin.products.alerts import addresses
+from tocsin.products.alerts.file import File
+
+from .assets import own
+from .entries import Entry, whole_seconds
+from .frame import STANDING, Frame, texts
+from .lists import Facet
+
+XML = "application/xml"
+SCRIPT = "text/javascript; charset=utf-8"
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" '
+    'xmlns:xhtml="http://www.w3.org/1999/xhtml">\n'
+)
+
+
+def sitemap_of(frame: Frame, year: str, entries: Sequence[Entry]) -> File:
+    """The pages of a year's alerts; cancelled ones are nowhere to be found."""
+    parts = [_HEAD]
+    for each in entries:
+        if each.is_cancelled:
+            continue
+        where = {language: addresses.page(each.number, language) for language in each.titles}
+        parts.extend(_located(frame, where, addresses.permanent(each.number), each.sent))
+    return File(addresses.sitemap(year), XML, "".join([*parts, "</urlset>\n"]).encode())
+
+
+def sitemap_of_pages(frame: Frame, facets: Sequence[Facet]) -> File:
+    """All other pages that people look for."""
+    parts = [_HEAD]
+    pages = [
+        {each: addresses.home(each) for each in frame.languages},
+        {each: addresses.listing(each) for each in frame.languages},
+        *({each: addresses.standing(each, name) for each in frame.languages} for name in STANDING),
+        *({each: facet.path(each) for each in frame.languages} for facet in facets),
+    ]
+    for where in pages:
+        parts.extend(_located(frame, where, "", None))
+    return File(addresses.sitemap("pages"), XML, "".join([*parts, "</urlset>\n"]).encode())
+
+
+def sitemap_of_all(frame: Frame, years: Sequence[str]) -> File:
+    places = [frame.absolute(addresses.sitemap(each)) for each in ("pages", *years)]
+    made = "".join(f"<sitemap><loc>{escape(each)}</loc></sitemap>\n" for each in places)
+    head = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    )
+    return File(addresses.sitemap(), XML, f"{head}{made}</sitemapindex>\n".encode())
+
+
+def _located(frame: Frame, where: dict[str, str], fallback: str, at: datetime | None) -> Iterator[str]:
+    """Each language's page of the same, with all others (Google's extension of the protocol)."""
+    links = list(where.items()) + ([("x-default", fallback)] if fallback else [])
+    others = "".join(
+        f'<xhtml:link rel="alternate" hreflang={quoteattr(each)} href={quoteattr(frame.absolute(path))}/>'
+        for each, path in links
+    )
+    changed = f"<lastmod>{whole_seconds(at)}</lastmod>" if at else ""
+    for path in where.values():
+        yield f"<url><loc>{escape(frame.absolute(path))}</loc>{changed}{others}</url>\n"
+
+
+def fixed_files(frame: Frame) -> Iterator[File]:
+    """What changes with the software or the settings alone."""
+    yield from frame.assets
+    yield File(
+        addresses.ROBOTS, "text/plain; charset=utf-8",
+        f"User-agent: *\nAllow: /\nSitemap: {frame.absolute(addresses.sitemap())}\n".encode(),
+    )  # fmt: skip
+    yield File(addresses.WIDGET_SCRIPT, SCRIPT, own("widget.js").replace("@ROOT@", frame.absolute("")).encode())
+    kept = [frame.assets.style, frame.assets.script]
+    worker = own("sw.js").replace("@KEPT@", msgspec.json.encode(kept).decode())
+    worker = worker.replace("@LANGUAGES@", msgspec.json.encode(list(frame.languages)).decode())
+    yield File(addresses.WORKER, SCRIPT, worker.replace("@MARK@", frame.assets.style).encode())
+    application = {
+        "name": f"{texts('en')['name']} · {frame.issuer.name('en')}", "short_name": texts("en")["name"],
+        "start_url": "./", "scope": "./", "display": "minimal-ui", "background_color": "#fbfaf7",
+        "theme_color": "#14324a",
+        "icons": [{"src": frame.assets.sign, "sizes": "any", "type": "image/svg+xml"}],
+    }  # fmt: skip
+    yield File(addresses.APPLICATION, "application/manifest+json", msgspec.json.encode(application))
