@@ -77,7 +77,7 @@ def _made() -> tuple[Mapping[str, bytes], Mapping[str, Page], list[Entry]]:
     files |= {each.path: each.body for each in site.all_pages(FRAME, entries, NOW)}
     for language in ("", *LANGUAGES):
         files |= {addresses.atom(language): b"made elsewhere", addresses.rss(language): b"made elsewhere"}
-    files[addresses.KEYS] = b"made elsewhere"
+    files |= {addresses.KEYS + each: b"made elsewhere" for each in FRAME.keys}
     return files, gone, entries
 
 
