@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
+    "verify": ("tocsin.cli.alert_verify", "verify"),
     "export-site": ("tocsin.cli.alert_site", "export_site"),
 }
 """Verb → the module and the name of its command."""
@@ -30,4 +31,4 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs)
 def alert() -> None:
-    """Alerts: what was published."""
+    """Alerts: verify and export what was published."""

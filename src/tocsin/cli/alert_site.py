@@ -24,8 +24,9 @@ def export_site(folder: Path, as_json: bool) -> None:
     one goes on where it was. `hints/` in it says to nginx what is gone and how long files may be kept.
     """
     setup()
-    from tocsin.centre.alerts import exporting, site
+    from tocsin.centre.alerts import editions, exporting
     from tocsin.centre.alerts.files import Damaged
+    from tocsin.centre.alerts.public.frame import Frame
     from tocsin.core.errors import Conflict
 
     begun = time.monotonic()
@@ -34,7 +35,7 @@ def export_site(folder: Path, as_json: bool) -> None:
         with Progress(disable=not is_shown) as progress:
             bar = progress.add_task("Files", total=None)
             done = exporting.export(
-                folder, site.frame().base, told=lambda count, total: progress.update(bar, completed=count, total=total)
+                folder, Frame(editions.issuer()).base, told=lambda count, total: progress.update(bar, completed=count, total=total)
             )
     except Damaged as error:
         raise click.ClickException(

@@ -5,9 +5,17 @@ A folder ends with a slash; its page is `index.html`. Beside each file that is s
 
 from __future__ import annotations
 
+import re
+
 SIGNATURE = ".sig"
 KEYS = "keys/"
 """Where public keys and the certificate lie."""
+_NUMBER = re.compile(r"[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8}")
+
+
+def is_number(text: str) -> bool:
+    """Whether it looks like the number of an alert."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def home(language: str) -> str:
@@ -31,6 +39,11 @@ def cap(number: str, version: int = 0) -> str:
 
 def stix(number: str) -> str:
     return f"{number}/alert.stix.json"
+
+
+def manifest(number: str, version: int) -> str:
+    """The digests of all files of a version, signed."""
+    return f"{number}/v{version}.manifest.json"
 
 
 def linked_data(number: str, language: str) -> str:
