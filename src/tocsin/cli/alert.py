@@ -9,6 +9,7 @@ import click
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("tocsin.cli.alert_verify", "verify"),
+    "renew-site": ("tocsin.cli.alert_site", "renew_site"),
     "export-site": ("tocsin.cli.alert_site", "export_site"),
 }
 """Verb → the module and the name of its command."""

@@ -1,4 +1,4 @@
-"""`tocsin alert export-site`: the public site as a folder, for any web server."""
+"""`tocsin alert renew-site` and `export-site`: the public site made anew, and as a folder for any web server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -35,7 +36,9 @@ def export_site(folder: Path, as_json: bool) -> None:
         with Progress(disable=not is_shown) as progress:
             bar = progress.add_task("Files", total=None)
             done = exporting.export(
-                folder, Frame(editions.issuer()).base, told=lambda count, total: progress.update(bar, completed=count, total=total)
+                folder,
+                Frame(editions.issuer()).base,
+                told=lambda count, total: progress.update(bar, completed=count, total=total),
             )
     except Damaged as error:
         raise click.ClickException(
@@ -54,3 +57,21 @@ def export_site(folder: Path, as_json: bool) -> None:
         f"{done.files:,} files in {done.folder}: {done.written:,} written, {done.removed:,} removed, "
         f"{len(done.gone):,} addresses that are gone; {time.monotonic() - begun:.1f} s."
     )
+
+
+@click.command("renew-site")
+@click.option("--json", "as_json", is_flag=True, help="Say what came of it as JSON.")
+def renew_site(as_json: bool) -> None:
+    """Make every page of the public site anew, as after a change of settings or before the first alert.
+
+    A worker does it by itself after an upgrade. Documents, cards and messages stay as they were published.
+    """
+    setup()
+    from tocsin.centre.alerts import renewing
+    from tocsin.core.errors import Conflict
+
+    try:
+        count = renewing.renew(datetime.now(UTC))
+    except Conflict as error:
+        raise click.ClickException("Alerts are being published all the while. Try again in a moment.") from error
+    click.echo(json.dumps({"files": count}) if as_json else f"{count:,} files of the public site were made anew.")
