@@ -3,8 +3,8 @@
     python bench/alerts_site.py [--alerts 5000] [--seconds 5] [--connections 32] [--no-nginx]
 
 A fresh installation gets so many generated alerts in four languages: every page of them and of the site, and stand-ins
-of usual size for the other texts of each and for signatures. Exported are all of them: anew, again without a change, and
-after one page changed. wrk then asks for 400 pages in turn, packed, of the portal's own server in one process and of
+of usual size for the other texts of each and for signatures. Exported are all of them: anew, again unchanged, and after
+one page changed. wrk then asks for 400 pages in turn, packed, of the portal's own server in one process and of
 nginx with as many workers as there are processors, which serves the exported folder by the hints that lie in it. Wall
 times on a shared machine say little; beside each rate stands what of a processor a request took. Prints one JSON line.
 """
