@@ -88,11 +88,11 @@ def test_an_interrupted_run_leaves_the_old_site_and_goes_on(tmp_path: Path, monk
         put(each, PAGE + b"new" + each.encode())
     real, left = files.held, [2]
 
-    def breaks(sha256: str) -> files.Bytes:
+    def breaks(sha256: str, root: str = "") -> files.Bytes:
         left[0] -= 1
         if left[0] < 0:
             raise OSError("the machine went away")
-        return real(sha256)
+        return real(sha256, root)
 
     monkeypatch.setattr(files, "held", breaks)
     with pytest.raises(OSError, match="went away"):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import hashlib
+import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +23,14 @@ from tocsin.core.errors import Conflict, Unavailable
 
 from . import files, hints
 from .models import PublicFile, PublicState
+from .placing import Known, Placed, Task, placed, put
 
 MARK = ".tocsin-site.json"
 """In the folder: that it is an export, and what lies in it."""
 TRIES = 5
+PART = 4_000
+"""Files that a process is given at a time."""
+MOST_PROCESSES = 8
 _EXCHANGE = 2
 _HERE = -100
 
@@ -49,14 +54,6 @@ class Row:
         if not self.path or self.path.endswith("/"):
             return f"{self.path}index.html"
         return "" if self.is_gone else self.path
-
-
-class Known(msgspec.Struct, frozen=True, array_like=True):
-    """A file that was written: of what, and how the disk knows it since."""
-
-    sha256: str
-    size: int
-    changed: int
 
 
 class Marked(msgspec.Struct):
@@ -110,117 +107,57 @@ def export(folder: Path, base: str, *, told: Told = lambda done, all_: None) -> 
     changes, rows = published_rows()
     with _alone(folder):
         before = _marked(folder)
+        known = before.files if before else {}
         beside = folder.with_name(f".{folder.name}.next")
         beside.mkdir(parents=True, exist_ok=True)
-        work = _Work(folder, beside, before.files if before else {}, Exported(str(folder), changes=changes))
-        wanted = [(each.file, each) for each in rows if each.file]
-        total = len(wanted)
-        for done, (name, row) in enumerate(wanted, 1):
-            work.put(name, row)
-            if done % 500 == 0 or done == total:
-                told(done, total)
+        done = Exported(str(folder), changes=changes, gone=[each.path for each in rows if each.is_gone])
+        wanted = [(each.file, each.sha256) for each in rows if each.file]
+        made: dict[str, Known] = {}
+        for part in _placed(wanted, folder, beside, known):
+            made |= part.made
+            done.written += part.written
+            done.taken_over += part.taken_over
+            done.files += sum(not name.endswith(files.PACKED) for name in part.made)
+            told(done.files, len(wanted))
         for name, body in hints.files_for(rows, folder, base):
-            work.put_own(name, body)
-        work.finish(before)
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
+            made[name], _ = put(str(beside / name), body, files.digest_of(body))
+        _finish(beside, made)
+        done.size_bytes = sum(each.size for each in made.values())
+        done.removed = len(set(known) - set(made))
         _take_place(beside, folder)
-        work.done.gone = [each.path for each in rows if each.is_gone]
-        return work.done
+        return done
 
 
-@dataclass(slots=True)
-class _Work:
-    """A run: where it writes, and what was there before."""
+def _placed(
+    wanted: Sequence[tuple[str, str]], folder: Path, beside: Path, known: Mapping[str, Known]
+) -> Iterator[Placed]:
+    """All of them, by several processes where there are many."""
 
-    folder: Path
-    beside: Path
-    known: Mapping[str, Known]
-    done: Exported
-    made: dict[str, Known] = field(default_factory=dict)
-    folders: set[Path] = field(default_factory=set)
+    def task(some: Sequence[tuple[str, str]]) -> Task:
+        names = [each for name, _ in some for each in (name, name + files.PACKED)]
+        its = {each: known[each] for each in names if each in known}
+        return Task(some, str(files.folder()), str(folder), str(beside), its)
 
-    def put(self, name: str, row: Row) -> None:
-        """One file, and beside it the same packed where that is worth it."""
-        packed = f"{name}{files.PACKED}"
-        if self._stays(name, row.sha256):
-            if packed in self.known:
-                self._stays(packed, row.sha256)
-            return
-        held = files.held(row.sha256)
-        self._write(name, held.plain, row.sha256)
-        if held.packed is not None:
-            self._write(packed, held.packed, row.sha256)
-        self.done.files += 1
-        self.done.written += 1
-
-    def put_own(self, name: str, body: bytes) -> None:
-        """A file that is not of the site."""
-        self._write(name, body, hashlib.sha256(body).hexdigest())
-
-    def _stays(self, name: str, sha256: str) -> bool:
-        """Whether it is there from last time, untouched: then it is linked, not written."""
-        known = self.known.get(name)
-        if known is None or known.sha256 != sha256:
-            return False
-        there, here = self.folder / name, self._place(name)
-        try:
-            said = there.stat()
-            if (said.st_size, said.st_mtime_ns) != (known.size, known.changed):
-                return False
-            with contextlib.suppress(FileExistsError):
-                os.link(there, here)
-                self._note(name, here, sha256)
-                self.done.files += not name.endswith(files.PACKED)
-                return True
-            here.unlink()
-            os.link(there, here)
-        except OSError:  # Another file system, or links are not had here: it is written.
-            return False
-        self._note(name, here, sha256)
-        self.done.files += not name.endswith(files.PACKED)
-        return True
-
-    def _write(self, name: str, body: bytes, sha256: str) -> None:
-        place = self._place(name)
-        with contextlib.suppress(FileNotFoundError):
-            if place.stat().st_size == len(body) and place.read_bytes() == body:  # Of a run that was interrupted.
-                self.done.taken_over += 1
-                self._note(name, place, sha256)
-                return
-        draft = place.with_name(f".{place.name}.draft")
-        draft.write_bytes(body)
-        draft.replace(place)
-        self._note(name, place, sha256)
-
-    def _place(self, name: str) -> Path:
-        place = self.beside / name
-        if place.parent not in self.folders:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self.folders.add(place.parent)
-        return place
-
-    def _note(self, name: str, place: Path, sha256: str) -> None:
-        said = place.stat()
-        self.made[name] = Known(sha256, said.st_size, said.st_mtime_ns)
-        self.done.size_bytes += said.st_size
-
-    def finish(self, before: Marked | None) -> None:
-        """Remove what an earlier run left that is not wanted any more, and say what lies there."""
-        for path in _files_in(self.beside):
-            name = path.relative_to(self.beside).as_posix()
-            if name not in self.made and name != MARK:
-                path.unlink()
-        for path in sorted((each for each in self.beside.rglob("*") if each.is_dir()), reverse=True):
-            with contextlib.suppress(OSError):  # Only empty ones go.
-                path.rmdir()
-        self.done.removed = len(set(before.files) - set(self.made)) if before else 0
-        mark = msgspec.json.encode(Marked("public site of alerts", self.made))
-        draft = self.beside / f"{MARK}.draft"
-        draft.write_bytes(mark)
-        draft.replace(self.beside / MARK)
+    parts = [wanted[start : start + PART] for start in range(0, len(wanted), PART)]
+    if len(parts) <= 2:
+        yield from (placed(task(each)) for each in parts)
+        return
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_PROCESSES), multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(placed, map(task, parts))
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    return (each for each in folder.rglob("*") if not each.is_dir() or each.is_symlink())
+def _finish(beside: Path, made: Mapping[str, Known]) -> None:
+    """Remove what an earlier run left that is not wanted any more, and say what lies there."""
+    for base, _, names in os.walk(beside, topdown=False):
+        under = os.path.relpath(base, beside)
+        for name in names:
+            if (name if under == "." else f"{under}/{name}") not in made:
+                (Path(base) / name).unlink()
+        with contextlib.suppress(OSError):  # Only empty ones go.
+            os.rmdir(base)  # noqa: PTH106
+    beside.mkdir(exist_ok=True)
+    (beside / MARK).write_bytes(msgspec.json.encode(Marked("public site of alerts", dict(made))))
 
 
 def _marked(folder: Path) -> Marked | None:
