@@ -79,9 +79,8 @@ def mark_of(frame: Frame) -> File:
     """By what the pages were made: software, and settings that they show. With another mark they are made anew."""
     around = (repr((frame.issuer, frame.languages, frame.follow, frame.keys)), repr(frame.reporting))
     settings = hashlib.sha256("\n".join(around).encode()).hexdigest()
-    return File(
-        addresses.MADE_BY, "application/json", msgspec.json.encode({"pages": _software(), "settings": settings})
-    )
+    said = {"pages": _software(), "settings": settings, "languages": frame.languages}
+    return File(addresses.MADE_BY, "application/json", msgspec.json.encode(said))
 
 
 @cache
