@@ -38,9 +38,12 @@ OPEN_TO_ALL = {
     "apply": 200,
     "your-data": 200,
     "health": 200,
+    "public-site": 404,  # Nothing is published here.
+    "public-file": 404,
+    "robots": 200,
     "api-documentation": 200,
 }
-OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
+OF_NOBODY = {"public-file": ("en/",), "provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
              "provider-assertion": ("no-such-key",), "provider-metadata": ("no-such-key",)}  # fmt: skip
 """Arguments of the same."""
 MACHINE_DOORS = ("api/v1/", "taxii2/")
@@ -117,9 +120,7 @@ ARGUMENTS: dict[str, Arguments] = {
         ),
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
-    **dict.fromkeys(
-        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
-    ),
+    **dict.fromkeys(("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")),
     **dict.fromkeys(
         ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
         lambda shown, person: (alerts_at_desk.proposal(person).reference,),

@@ -9,6 +9,8 @@ import click
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("tocsin.cli.alert_verify", "verify"),
+    "renew-site": ("tocsin.cli.alert_site", "renew_site"),
+    "export-site": ("tocsin.cli.alert_site", "export_site"),
 }
 """Verb → the module and the name of its command."""
 
@@ -30,4 +32,4 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs)
 def alert() -> None:
-    """Alerts: verify what was published."""
+    """Alerts: verify and export what was published."""

@@ -40,6 +40,7 @@ def made_of(edition: PublicEdition, at: datetime) -> Made:
     """All files of this version, signed; and what is left at the addresses of what it takes away."""
     own = own_files(edition)
     there = [*(each.path for each in own), addresses.cap(edition.number)]
+    there += [each + addresses.SIGNATURE for each in there]
     pages, gone = site.pages_of(edition, _before(edition), there, at)
     return Made(signed([*own, *pages], edition, at), gone)
 

@@ -153,4 +153,3 @@ def is_withheld(version: Version) -> bool:
     """Whether the public reads nothing of it for now, since something of it was taken back."""
     shown = PublicFile.objects.filter(alert=version.alert, is_gone=False)
     return version.state == State.PUBLIC and not shown.exists()
-
