@@ -185,7 +185,8 @@ def picture(name: str = "message.png") -> Image:
 
     width, height = 320, 180
     rows = b"".join(
-        b"\x00" + b"".join(
+        b"\x00"
+        + b"".join(
             b"\x14\x32\x4a" if 60 < x < 260 and 30 < y < 150 and (y - 30) % 30 > 16 else b"\xe9\xf3\xf1"
             for x in range(width)
         )

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 from django.utils import timezone
+
 from tests import alert_life, people
 from tests.crew import work
-
 from tocsin.centre.alerts import composing, services
 from tocsin.centre.alerts.models import Version
 from tocsin.centre.alerts.selectors import content_of

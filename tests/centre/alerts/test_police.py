@@ -57,7 +57,8 @@ def test_a_draft_is_filled_from_a_delivery() -> None:
     assert draft.urgency is not Urgency.UNKNOWN
     assert draft.certainty is not Certainty.UNKNOWN
     assert draft.texts.assessment.count("\n\n") == 2, "why each of the three is proposed"
-    assert draft.expires is not None and draft.expires > at
+    assert draft.expires is not None
+    assert draft.expires > at
     assert VICTIM not in str(draft)
 
 
@@ -120,7 +121,8 @@ def test_it_opens_to_the_bureaus_under_what_its_grounds_say() -> None:
         Batch.objects.filter(delivery=ground).values_list("pk", flat=True)
     )
     released = Release.objects.get(delivery=delivery)
-    assert released.proposed_by is not None and released.released_by is not None
+    assert released.proposed_by is not None
+    assert released.released_by is not None
     assert {released.proposed_by.login, released.released_by.login} == {"dana_analyst", "dora_dissemination"}
     assert released in releases_for(people.call("dora_dissemination"), timezone.now())
 
