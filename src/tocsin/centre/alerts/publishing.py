@@ -19,7 +19,7 @@ from tocsin.products.alerts.draft import Draft
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
 
-from . import editions, files, guarding
+from . import editions, files, guarding, telling
 from .models import Alert, PublicFile, PublicState, Series, Version
 from .rules import LANGUAGES_WITHIN, STANDING, Act, State, may_be_public, missing_languages, wrong_times
 from .selectors import content_of, facts_of, versions_of
@@ -71,6 +71,7 @@ def police_arrived(version: Version, at: datetime) -> None:
     was, version.state, version.police_at = version.state, State.POLICE, at
     version.save(update_fields=["state", "police_at"])
     note(version, "published-police", was, None, at)
+    telling.sent_to_police(version, at)
     earlier = versions_of(version.alert).filter(state=State.POLICE, number__lt=version.number)
     for each in earlier:
         _replaced(each, at)
@@ -174,13 +175,13 @@ def switch_site(
     transaction. What others published meanwhile is in the shared pages, or they are made anew."""
     own = {each.path for each in made.files}
     gone = {path: each for path, each in made.gone.items() if path not in own}
-    digests = files.keep_all([*made.files, *gone.values()])
+    digests = _kept([*made.files, *gone.values()])
     from . import making
 
     for _ in range(TRIES):
         changes = state().changes
         shared = making.shared_files(edition, made.files, at)
-        shared_digests = files.keep_all(shared)
+        shared_digests = _kept(shared)
         with transaction.atomic():
             row = PublicState.objects.select_for_update().get(pk=state().pk)
             if row.changes != changes:
@@ -196,6 +197,14 @@ def switch_site(
             PublicState.objects.filter(pk=row.pk).update(changes=F("changes") + 1)
         return done
     raise Conflict("other alerts are being published at the same time")
+
+
+def _kept(made: Iterable[File]) -> dict[str, str]:
+    """Keep all of these; gives the digest of what lies at each address. Durable when this returns, names included."""
+    bodies = {each.path: each.body for each in made}
+    digests = dict(zip(bodies, files.keep_all(bodies.values()), strict=True))
+    files.settle(digests.values())
+    return digests
 
 
 def state() -> PublicState:
@@ -344,8 +353,6 @@ def preview(version: Version, at: datetime) -> list[File]:
 
 def _tell(version: Version, at: datetime) -> None:
     """Have subscribers told. The publication stands, whatever becomes of that."""
-    from . import telling
-
     telling.published(version, at)
 
 
