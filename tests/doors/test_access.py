@@ -117,9 +117,7 @@ ARGUMENTS: dict[str, Arguments] = {
         ),
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
-    **dict.fromkeys(
-        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
-    ),
+    **dict.fromkeys(("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")),
     **dict.fromkeys(
         ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
         lambda shown, person: (alerts_at_desk.proposal(person).reference,),

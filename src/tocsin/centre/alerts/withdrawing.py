@@ -84,9 +84,9 @@ def _next(version: Version, gone: Collection[str], at: datetime) -> Version:
     draft = msgspec.structs.replace(draft, indicators=kept, texts=texts)
     made = Version.objects.create(
         alert=version.alert, number=last + 1, message=Message.UPDATE.value, state=State.APPROVAL,
-        content=to_json(draft),
-        approved_by=version.approved_by, approved_at=version.approved_at, police_at=version.police_at, delivery=version.delivery, expires_at=version.expires_at, quality_by=version.quality_by,
-        legal_by=version.legal_by, languages_due_at=version.languages_due_at,
+        content=to_json(draft), approved_by=version.approved_by, approved_at=version.approved_at,
+        police_at=version.police_at, delivery=version.delivery, expires_at=version.expires_at,
+        quality_by=version.quality_by, legal_by=version.legal_by, languages_due_at=version.languages_due_at,
     )  # fmt: skip
     made.grounds.model.objects.bulk_create(
         made.grounds.model(version=made, batch_id=each) for each in version.grounds.values_list("batch", flat=True)
