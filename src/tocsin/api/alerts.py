@@ -93,6 +93,16 @@ def _numbers(person: Any, version: Version, now: datetime) -> list[int]:
     return list(received.batches_of(person, version, now).values_list("pk", flat=True))
 
 
+@router.post("/alerts/{alert}/publish", response={(403, 404): Problem})
+def publish(request: HttpRequest, alert: str) -> None:
+    """Refused to everybody, and noted: an alert is published by four people of the Centre at the desk."""
+    caller = caller_of(request)
+    facts = {"organisation": caller.person.organisation.slug}
+    record(caller.person.login, "alert.publish-refused", "alert:api", facts, at=timezone.now())
+    del alert
+    raise Refused("alert-centre-only")
+
+
 @router.get("/alerts/{alert}/{form}", response={(403, 404): Problem})
 def downloaded(request: HttpRequest, alert: str, form: str) -> HttpResponse:
     """The newest version as `stix`, `misp` or `csv`."""
@@ -116,16 +126,6 @@ FORMS = {
     "misp": (police.misp_event, "application/json", "misp.json"),
     "csv": (police.table, "text/csv; charset=utf-8", "csv"),
 }
-
-
-@router.post("/alerts/{alert}/publish", response={(403, 404): Problem})
-def publish(request: HttpRequest, alert: str) -> None:
-    """Refused to everybody, and noted: an alert is published by four people of the Centre at the desk."""
-    caller = caller_of(request)
-    facts = {"organisation": caller.person.organisation.slug}
-    record(caller.person.login, "alert.publish-refused", "alert:api", facts, at=timezone.now())
-    del alert
-    raise Refused("alert-centre-only")
 
 
 @router.get("/alert-proposals", response={200: list[Answered], (403, 422): Problem}, openapi_extra=PAGED)
