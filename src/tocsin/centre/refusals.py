@@ -52,6 +52,7 @@ BY_STATUS = {
     507: "busy",
 }  # fmt: skip
 _KIND, _ACTOR = "tocsin.refused", "tocsin.actor"
+UNNAMED = "/alert-service/"
 ASKER = "tocsin.asker"
 """Where the portal's server finds, in the environment of a request, for whom it was made (`serving/askers`)."""
 
@@ -80,7 +81,7 @@ def tell(request: HttpRequest, status: int) -> None:
     view = match.view_name if match else ""
     facts = {
         "kind": kind, "status": status, "door": _door(request.path), "view": view, "method": _method(request),
-        "actor": request.META.get(_ACTOR) or _person(request), "address": str(request.META.get("REMOTE_ADDR", ""))[:45],
+        "actor": request.META.get(_ACTOR) or _person(request), "address": _address(request),
     }  # fmt: skip
     told(kind, facts)
 
@@ -93,6 +94,11 @@ def told(kind: str, facts: Mapping[str, Any]) -> None:
 
 def _door(path: str) -> str:
     return "api" if path.startswith("/api/") else "taxii" if path.startswith("/taxii2/") else "pages"
+
+
+def _address(request: HttpRequest) -> str:
+    """From where; not of who subscribes to alerts or reports a crime: of them nothing is written down."""
+    return "" if request.path.startswith(UNNAMED) else str(request.META.get("REMOTE_ADDR", ""))[:45]
 
 
 def _method(request: HttpRequest) -> str:

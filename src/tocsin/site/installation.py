@@ -19,7 +19,10 @@ from tocsin.core.errors import InputError
 from tocsin.credentials import leaked
 from tocsin.lake.buckets import Mount
 from tocsin.lake.engine import require_address
+from tocsin.transport.mailing import Relay
 from tocsin.transport.objects import object_store
+
+from .mail_settings import relay_of
 
 SECRET_SIGNS = 43
 """256 bits, as `tocsin init` writes them and more."""
@@ -72,6 +75,10 @@ class Installation:
     """Header in which the proxy hands on the certificate that a client showed; empty: no certificate is believed."""
     inner_providers: bool = False
     """Whether an organisation's provider of sign-in may lie at an address of one's own network."""
+    inner_webhooks: bool = False
+    """Whether what a subscriber's server or browser is told may go to an address of one's own network."""
+    mail: Relay | None = None
+    """Where mail is handed in; None: none is sent."""
     leaked_passwords: str = ""
     """File of passwords that leaked, absolute or beside the settings; empty: none."""
     scanner: str = ""
@@ -198,6 +205,8 @@ def _made_of(folder: Path, said: dict[str, Any]) -> Installation:
         client_certificate_header=str(said.get("client_certificate_header", "")),
         key_days=_count("key_days", said.get("key_days", 365), least=1),
         inner_providers=_yes_or_no("inner_providers", said.get("inner_providers", False)),
+        inner_webhooks=_yes_or_no("inner_webhooks", said.get("inner_webhooks", False)),
+        mail=relay_of(said.get("mail"), folder),
         scanner=str(said.get("scanner", "")),
         keys=str(said.get("keys", "")),
         seal_observations=_yes_or_no("seal_observations", said.get("seal_observations", True)),

@@ -26,6 +26,8 @@ from .serving.rules import MACHINE_DOORS
 
 FORM_BYTES = 1 << 20
 """What beside its files a form may hold."""
+OPEN_BYTES = {"/alert-service/report/": 6 << 20}
+"""Address → how much anybody may send there: a report to the police with a picture."""
 
 
 class LargeBodies:
@@ -38,6 +40,8 @@ class LargeBodies:
         length = _length(request)
         if length <= FORM_BYTES or request.path.startswith(MACHINE_DOORS):
             return self.get_response(request)
+        if length <= next((most for path, most in OPEN_BYTES.items() if request.path.startswith(path)), 0):
+            return self._from_anybody(request, length)
         person = request.user
         if not isinstance(person, Person) or length > settings.INSTALLATION.upload_limit_bytes + FORM_BYTES:
             return _refused(request, 413, sentence("too-large"))
@@ -56,6 +60,13 @@ class LargeBodies:
             return response
         except Unavailable as short:
             return _refused(request, 503, _("Not now. Try again in a moment."), short.retry_after_seconds)
+
+    def _from_anybody(self, request: HttpRequest, length: int) -> HttpResponse:
+        try:
+            pressure.require_means(length)
+        except Unavailable as short:
+            return _refused(request, 503, _("Not now. Try again in a moment."), short.retry_after_seconds)
+        return self.get_response(request)
 
 
 def _length(request: HttpRequest) -> int:

@@ -45,6 +45,8 @@ INSTALLED_APPS = [
     "tocsin.centre.circulars",
     "tocsin.centre.partners",
     "tocsin.centre.retention",
+    "tocsin.centre.subscribers",
+    "tocsin.centre.referrals",
     "tocsin.centre.rights",
     "tocsin.site",
 ]

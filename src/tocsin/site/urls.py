@@ -39,6 +39,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.alerts.urls")),
     path("", include("tocsin.centre.retention.urls")),
     path("", include("tocsin.centre.rights.urls")),
+    path("", include("tocsin.centre.subscribers.urls")),
+    path("", include("tocsin.centre.referrals.urls")),
     # Whatever lies below the public site and is nobody else's.
     path("", include("tocsin.centre.alerts.public_urls")),
 ]

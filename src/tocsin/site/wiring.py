@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import police, recalls
+from tocsin.centre.alerts import police, publishing, recalls, telling
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -28,6 +28,8 @@ from tocsin.centre.release import ahead, orders, workplace
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
+from tocsin.centre.subscribers import bureaus, rounds
+from tocsin.centre.subscribers import services as subscribers
 from tocsin.core.machine_faults import fault_of
 
 from . import act_log
@@ -80,6 +82,11 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
         sealing.SEAL: sealing.run,
+        telling.TELL: rounds.tell,
+        telling.TELL_BUREAUS: bureaus.tell,
+        rounds.GO: rounds.go_round,
+        rounds.OWED: rounds.settle_owed,
+        subscribers.ASK: rounds.ask,
     }
 
 
@@ -108,12 +115,14 @@ def tick(now: datetime) -> None:
     permissions.tick(now)
     recall.tick(now)
     recalls.tick(now)
+    publishing.tick(now)
     chasing.tick(now)
     partners.tick(now)
     ahead.tick(now)
     sealing.tick(now)
     ending.tick(now)
     sealed.tick(now)
+    rounds.tick(now)
     act_log.tick(now)
 
 

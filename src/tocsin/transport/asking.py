@@ -35,10 +35,11 @@ def ask(
     address: str,
     *,
     form: Mapping[str, str] | None = None,
+    content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     may_lie_inside: bool = False,
 ) -> Answer:
-    """Get the address, or send it a form. Raises FetchError."""
+    """Get the address, or send it a form or bytes. Raises FetchError."""
     import httpx
 
     require_askable(address, may_lie_inside=may_lie_inside)
@@ -54,10 +55,11 @@ def ask(
                 raise FetchError("not-allowed", address[:200])
 
     watch = {} if may_lie_inside else {"trace": require_outside}
+    method = "GET" if form is None and content is None else "POST"
     try:
         with (
             httpx.Client(timeout=timeout, headers=said, follow_redirects=False) as client,
-            client.stream("GET" if form is None else "POST", address, data=form, extensions=watch) as response,
+            client.stream(method, address, data=form, content=content, extensions=watch) as response,
         ):
             return Answer(response.status_code, _body(response, until))
     except httpx.TimeoutException as error:

@@ -19,7 +19,7 @@ from tocsin.products.alerts.draft import Draft
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
 
-from . import editions, files, guarding
+from . import editions, files, guarding, telling
 from .models import Alert, PublicFile, PublicState, Series, Version
 from .rules import LANGUAGES_WITHIN, STANDING, Act, State, may_be_public, missing_languages, wrong_times
 from .selectors import content_of, facts_of, versions_of
@@ -71,6 +71,7 @@ def police_arrived(version: Version, at: datetime) -> None:
     was, version.state, version.police_at = version.state, State.POLICE, at
     version.save(update_fields=["state", "police_at"])
     note(version, "published-police", was, None, at)
+    telling.sent_to_police(version, at)
     earlier = versions_of(version.alert).filter(state=State.POLICE, number__lt=version.number)
     for each in earlier:
         _replaced(each, at)
@@ -352,8 +353,6 @@ def preview(version: Version, at: datetime) -> list[File]:
 
 def _tell(version: Version, at: datetime) -> None:
     """Have subscribers told. The publication stands, whatever becomes of that."""
-    from . import telling
-
     telling.published(version, at)
 
 

@@ -38,7 +38,10 @@ def frame() -> Frame:
     service = f"{made.public_origin.rstrip('/')}{SERVICE}"
     return Frame(
         editions.issuer(), LANGUAGES, reporting(own if own.exists() else None),
-        Follow(mail=f"{service}/mail/", push=f"{service}/push/", webhook=f"{service}/webhook/", hit=f"{service}/hit/"),
+        Follow(
+            mail=f"{service}/mail/" if made.mail else "", push=f"{service}/push/", webhook=f"{service}/webhook/",
+            hit=f"{service}/report/",
+        ),
     )  # fmt: skip
 
 

@@ -120,7 +120,9 @@ def send_on(delivery: Delivery, outcome: dict[str, Any], _work: Path, at: dateti
     del outcome
     if not delivery.is_circular:
         return
-    made = Circular.objects.select_for_update().get(delivery=delivery)
+    made = Circular.objects.select_for_update().filter(delivery=delivery).first()
+    if made is None:
+        return  # What a citizen reported: it is its bureau's own, and goes to nobody.
     if not made.needs_check or (made.checked_at is not None and not made.is_refused):
         _let_go(made, at)
 

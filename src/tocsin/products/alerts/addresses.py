@@ -5,9 +5,17 @@ A folder ends with a slash; its page is `index.html`. Beside each file that is s
 
 from __future__ import annotations
 
+import re
+
 SIGNATURE = ".sig"
 KEYS = "keys/"
 """Where public keys and the certificate lie."""
+_NUMBER = re.compile(r"[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8}")
+
+
+def is_number(text: str) -> bool:
+    """Whether it looks like the number of an alert."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def home(language: str) -> str:
