@@ -29,6 +29,7 @@ from tocsin.core.words import Offence, Role
 __all__ = ["store"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
+
 @pytest.fixture(autouse=True)
 def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """What follows an opened police edition, and what takes signs off, are held by the tests of the publication."""

@@ -15,6 +15,7 @@ from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
+from tocsin.centre.redaction.labels import WHY
 from tocsin.core.errors import InputError, Refused
 from tocsin.products.alerts.draft import Draft, draft_of, texts_of, to_json
 from tocsin.products.alerts.record import Made
@@ -134,7 +135,7 @@ def _looked(version: Version) -> dict[str, Any]:
         made = publishing.preview(version, timezone.now())
     except guarding.LeaksFound as found:
         places = [
-            (labels.language_name(language) if language else "", labels.field_name(where), labels.LEAKS.get(why, why))
+            (labels.language_name(language) if language else "", labels.field_name(where), str(WHY.get(why, why)))
             for language, where, why in found.places
         ]
         return {"places": places, "why": sentence(found.rule), "files": 0}
