@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sentences stand on one line.
 """Generated public editions: seeded, in four languages, of documentation ranges alone.
 
 `editions(count)` gives so many alerts in their newest version, `chain(number)` one with its history. The texts are
@@ -8,12 +9,26 @@ from __future__ import annotations
 
 import io
 import random
+import struct
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tocsin.core.words import Kind, Offence
 from tocsin.products.alerts.record import (
-    LANGUAGES, AlertType, Certainty, Earlier, Image, Issuer, Made, Message, PublicEdition, PublicSign, Severity, Text,
+    LANGUAGES,
+    AlertType,
+    Certainty,
+    Earlier,
+    Image,
+    Issuer,
+    Made,
+    Message,
+    PublicEdition,
+    PublicSign,
+    Severity,
+    Text,
     Urgency,
 )  # fmt: skip
 from tocsin.reference.countries import all_countries
@@ -154,8 +169,6 @@ def editions(count: int, **options: object) -> Iterator[PublicEdition]:
 
 def chain(place: int = 0, versions: int = 3) -> list[PublicEdition]:
     """One alert in all its versions, oldest first."""
-    from dataclasses import replace
-
     newest = edition(place)
     sent = [newest.issued + timedelta(hours=6 * each) for each in range(versions)]
     kinds = [Message.ALERT, *[Message.UPDATE] * (versions - 1)]
@@ -167,10 +180,17 @@ def chain(place: int = 0, versions: int = 3) -> list[PublicEdition]:
     ]  # fmt: skip
 
 
+def history(edition: PublicEdition) -> list[PublicEdition]:
+    """The versions before it, as they might have been."""
+    return [
+        replace(edition, version=each.version, message=each.message, sent=each.sent, earlier=edition.earlier[:place],
+                reasons=_REASONS if place else {})
+        for place, each in enumerate(edition.earlier)
+    ]  # fmt: skip
+
+
 def cancelled(editions_so_far: list[PublicEdition]) -> PublicEdition:
     """The version that ends it."""
-    from dataclasses import replace
-
     last = editions_so_far[-1]
     return replace(
         last, version=last.version + 1, message=Message.CANCEL, sent=last.sent + timedelta(days=1), reasons=CANCELLED,
@@ -180,12 +200,10 @@ def cancelled(editions_so_far: list[PublicEdition]) -> PublicEdition:
 
 def picture(name: str = "message.png") -> Image:
     """A small drawing of a telephone with a message on it."""
-    import struct
-    import zlib
-
     width, height = 320, 180
     rows = b"".join(
-        b"\x00" + b"".join(
+        b"\x00"
+        + b"".join(
             b"\x14\x32\x4a" if 60 < x < 260 and 30 < y < 150 and (y - 30) % 30 > 16 else b"\xe9\xf3\xf1"
             for x in range(width)
         )

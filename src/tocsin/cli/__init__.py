@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("tocsin.cli.ingest", "Hand over files or folders and read them."),
     "lookup": ("tocsin.cli.lookup", "What is known of a value."),
     "package": ("tocsin.cli.package", "Make or verify a country's package."),
+    "alert": ("tocsin.cli.alert", "Alerts: verify what was published."),
     "profile": ("tocsin.cli.profile", "Guess and save column maps."),
     "acceptance": ("tocsin.cli.acceptance", "Read a folder of real deliveries and compare with what is expected."),
     "feed": ("tocsin.cli.feed", "Public feeds: list, switch, fetch."),

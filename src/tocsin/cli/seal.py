@@ -12,7 +12,7 @@ from tocsin.core.errors import Unavailable
 
 from . import setup
 
-FILES = ("content-keys", "sealing-key", "signing-key.pem")
+FILES = ("content-keys", "sealing-key", "signing-key.pem", "alert-key.pem")
 
 
 @click.group()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-LARGE: Final = ("polars", "pyarrow", "typst")
+LARGE: Final = ("polars", "pyarrow", "typst", "PIL")
 """Libraries that a process which waits need not hold: together they are more than half of its memory."""
 _LOCKS: Final = {family: threading.RLock() for family in LARGE}
 _STAND_INS: Final[dict[str, _StandIn]] = {}

@@ -33,6 +33,24 @@ SENTENCES = (
         "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise."
     ),
     gettext_noop("It was published under a number of its type, which cannot change any more. Begin another alert."),
+    gettext_noop(
+        "The public would read what nobody may read there. Nothing was published in any language: look at the places named."
+    ),
+    gettext_noop("It is an exercise. The public never reads one."),
+    gettext_noop(
+        "Its texts hold more technical values than can be looked through. Put them into the list of values instead."
+    ),
+    gettext_noop(
+        "What it rests on serves no common purpose. Split it into several alerts, or ask a source to permit one more purpose."
+    ),
+    gettext_noop(
+        "A source has to be asked first: its label keeps this from other countries. Ask for its permission, or let it rest on less."
+    ),
+    gettext_noop(
+        "No bureau could read it under the labels of what it rests on. Ask the sources, or let it rest on less."
+    ),
+    gettext_noop("It names somebody who may not have what it rests on. Name others."),
+    gettext_noop("Something that it rests on is being taken back. Take out what came from there first."),
     gettext_noop("A line of the settings cannot be used as it stands."),
     gettext_noop("This filter is not known, or its value is none that it can have."),
     gettext_noop("This may be said once only."),

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "tocsin.site.security.BehindProxy",
     "django.middleware.security.SecurityMiddleware",
     "tocsin.site.security.NotTaken",
+    "tocsin.site.public_way.PublicWay",  # Outside of what packs pages: published files are packed already.
     "django.middleware.gzip.GZipMiddleware",  # Before the static files, so that these are compressed too.
     "tocsin.site.programs.ShortWay",  # Around all that is for people alone.
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -40,6 +40,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.rights.urls")),
     path("", include("tocsin.centre.subscribers.urls")),
     path("", include("tocsin.centre.referrals.urls")),
+    # Whatever lies below the public site and is nobody else's.
+    path("", include("tocsin.centre.alerts.public_urls")),
 ]
 
 handler400 = "tocsin.site.views.bad_request"

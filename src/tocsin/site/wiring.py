@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import telling
+from tocsin.centre.alerts import police, recalls, telling
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -49,6 +49,7 @@ KEEPERS: tuple[intake.Keeper, ...] = (
     corrections.release_corrected,
     corrections.compare_later,
     circulars.send_on,
+    police.arrived,
 )
 OF_PARTS = (knowledge.keep_objects, analysis.keep_conflicts, batch_rows.settle, knowledge.keep_copies)
 """Of these, those that take the parts of several deliveries as they are."""
@@ -113,6 +114,7 @@ def tick(now: datetime) -> None:
     emergency.sweep(now)
     permissions.tick(now)
     recall.tick(now)
+    recalls.tick(now)
     chasing.tick(now)
     partners.tick(now)
     ahead.tick(now)

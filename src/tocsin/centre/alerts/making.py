@@ -11,13 +11,14 @@ from tocsin.centre.audit import keys
 from tocsin.credentials import alert_signatures
 from tocsin.credentials import keys as signing
 from tocsin.products.alerts import addresses, outputs, printed
-from tocsin.products.alerts.file import CAP, File
+from tocsin.products.alerts.file import ATOM, CAP, JSON, RSS, File
 from tocsin.products.alerts.record import PublicEdition
 
 from . import editions, site
 from .models import Alert
 
 SIGNATURE = "application/octet-stream"
+SIGNED = frozenset({CAP, ATOM, RSS})
 
 
 @dataclass
@@ -45,7 +46,12 @@ def made_of(edition: PublicEdition, at: datetime) -> Made:
 def pages_again(edition: PublicEdition, at: datetime) -> Made:
     """The pages alone, as they are at that moment."""
     pages, gone = site.pages_of(edition, _before(edition), site.others_of(edition.number), at)
-    return Made(signed(pages, None, at), gone)
+    return Made([*pages, *_beside(pages)], gone)
+
+
+def _beside(pages: Iterable[File]) -> list[File]:
+    key = signing.load_or_make(keys.folder())
+    return [_signature(each, key) for each in pages]
 
 
 def shared_files(edition: PublicEdition | None, own: Iterable[File], at: datetime) -> list[File]:
@@ -64,7 +70,7 @@ def _before(edition: PublicEdition) -> list[PublicEdition]:
 
 
 def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime) -> list[File]:
-    """The same files, CAP messages signed inside, each with its signature beside it, and of a version the list of all."""
+    """The same files with their signatures: CAP messages have theirs inside as well, a version has a list of all."""
     key = signing.load_or_make(keys.folder())
     own = alert_signatures.load_or_make(keys.folder(), editions.issuer().name("en"), at)
     found = [
@@ -74,7 +80,12 @@ def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime
     if edition is not None:
         found += [replace(each, path=addresses.cap(edition.number)) for each in found if each.media_type == CAP]
         found.append(outputs.manifest_of(edition, found, key.id))
-    return [*found, *(_signature(each, key) for each in found)]
+    return [*found, *(_signature(each, key) for each in found if edition is not None or _says_something(each))]
+
+
+def _says_something(file: File) -> bool:
+    """Whether a file that no single alert owns is signed: feeds and data are, lists and drawings only lead to them."""
+    return file.media_type in SIGNED or (file.media_type == JSON and not file.language)
 
 
 def _signature(file: File, key: signing.SigningKey) -> File:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import F
 
+from tocsin.centre.intake.models import Batch
 from tocsin.centre.members.models import Person
+from tocsin.centre.recall import services as recalls
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.products.alerts.draft import Draft
 from tocsin.products.alerts.file import File
@@ -171,15 +173,15 @@ def switch_site(
 ) -> Version:
     """Put these files on the public site, with the pages and feeds that all alerts share, and do `switch`, in one
     transaction. What others published meanwhile is in the shared pages, or they are made anew."""
-    digests = {each.path: files.keep(each.body) for each in made.files}
-    digests |= {path: files.keep(each.body) for path, each in made.gone.items()}
+    own = {each.path for each in made.files}
+    gone = {path: each for path, each in made.gone.items() if path not in own}
+    digests = _kept([*made.files, *gone.values()])
     from . import making
 
     for _ in range(TRIES):
         changes = state().changes
         shared = making.shared_files(edition, made.files, at)
-        shared_digests = {each.path: files.keep(each.body) for each in shared}
-        files.settle({*digests.values(), *shared_digests.values()})
+        shared_digests = _kept(shared)
         with transaction.atomic():
             row = PublicState.objects.select_for_update().get(pk=state().pk)
             if row.changes != changes:
@@ -187,14 +189,22 @@ def switch_site(
             done = switch()
             _entered(made.files, alert, edition, at, digests)
             _entered(shared, None, None, at, shared_digests)
-            for path, each in made.gone.items():
+            for path, each in gone.items():
                 PublicFile.objects.filter(path=path).update(
-                    sha256=digests[path], size=len(each.body), media_type=each.media_type, is_gone=True,
+                    sha256=digests[each.path], size=len(each.body), media_type=each.media_type, is_gone=True,
                     published_at=at,
                 )  # fmt: skip
             PublicState.objects.filter(pk=row.pk).update(changes=F("changes") + 1)
         return done
     raise Conflict("other alerts are being published at the same time")
+
+
+def _kept(made: Iterable[File]) -> dict[str, str]:
+    """Keep all of these; gives the digest of what lies at each address. Durable when this returns, names included."""
+    bodies = {each.path: each.body for each in made}
+    digests = dict(zip(bodies, files.keep_all(bodies.values()), strict=True))
+    files.settle(digests.values())
+    return digests
 
 
 def state() -> PublicState:
@@ -262,8 +272,6 @@ def confirm_cancel(version: Version, *, by: Person, at: datetime) -> Version:
 
 def _cancelled(version: Version, edition: PublicEdition | None, by: Person, at: datetime) -> Version:
     """The version that cancels all before it."""
-    from . import police
-
     now = locked(version)
     require(Act.CONFIRM_CANCEL, now, by)
     if edition is not None and edition.version != _next_number(now):
@@ -276,11 +284,21 @@ def _cancelled(version: Version, edition: PublicEdition | None, by: Person, at: 
         cancel_asked_at=now.cancel_asked_at,
     )  # fmt: skip
     copy_translations(now, made)
-    for each in versions_of(now.alert).filter(state__in=STANDING):
+    standing = list(versions_of(now.alert).filter(state__in=STANDING))
+    for each in standing:
         _replaced(each, at)
-    police.take_back(now, made, by=by, at=at)
+    for each in standing:
+        _take_back(each, made, by, at)
     note(made, Act.CONFIRM_CANCEL, now.state, by, at)
     return made
+
+
+def _take_back(version: Version, cancelling: Version, by: Person, at: datetime) -> None:
+    """Recall its police edition from whoever has it (W26)."""
+    if version.delivery is None or not Batch.objects.filter(delivery=version.delivery, hidden_at=None).exists():
+        return
+    note_to_them = str(cancelling.cancel_reasons.get("en", ""))
+    recalls.recall(version.delivery, by=by, reason="wrong-data", action="destroy", note=note_to_them, at=at)
 
 
 def _next_number(version: Version) -> int:

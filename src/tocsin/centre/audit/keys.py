@@ -15,8 +15,9 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
+from tocsin.credentials import alert_signatures, sealing
 from tocsin.credentials import keys as signing
-from tocsin.credentials import sealing
+from tocsin.credentials.alert_signatures import AlertKey
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.credentials.sealing import SealingKey
 
@@ -28,6 +29,7 @@ GIVEN_UP: Final = "keys.given-up"
 NUMBERS: Final[dict[str, Callable[[Path], str]]] = {
     sealing.FILE: sealing.number_in,
     signing.FILE: signing.number_in,
+    alert_signatures.FILE: alert_signatures.number_in,
 }
 """File → the number of what is in it; empty where it is not there."""
 
@@ -47,6 +49,20 @@ def sealing_key() -> SealingKey:
     if not path.exists() and known(sealing.FILE):
         raise KeyMissing(told(path, is_there=False))
     return sealing.sealing_key(folder())
+
+
+def alert_key(at: datetime) -> AlertKey:
+    """The key of CAP messages, noted as this database's own from its first use on.
+
+    Raises KeyMissing where the file is lost; the first is made where there never was one.
+    """
+    made: Any = settings.INSTALLATION
+    path, name = folder() / alert_signatures.FILE, alert_signatures.FILE
+    if not path.exists() and known(name):
+        raise KeyMissing(told(path, is_there=False))
+    key = alert_signatures.load_or_make(folder(), made.organisation, at)
+    adopt(name, at)
+    return key
 
 
 def known(name: str) -> str:
@@ -87,6 +103,9 @@ def give_up(name: str, at: datetime) -> str:
     """Go on without the file that is lost, with the one that is there, or else a new one; gives the number of that."""
     if name == sealing.FILE:
         sealing.sealing_key(folder())
+    elif name == alert_signatures.FILE:
+        made: Any = settings.INSTALLATION
+        alert_signatures.begin_anew(folder(), made.organisation, at)
     else:
         signing.load_or_make(folder())
     number = NUMBERS[name](folder())

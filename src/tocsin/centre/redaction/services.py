@@ -250,11 +250,9 @@ def _kept(
 def follow_origin(delivery: Delivery, outcome: dict[str, Any], work: Path, at: datetime) -> None:
     """A keeper of the commit: what closed while a redacted version was read closes it, too."""
     del outcome, work
-    if delivery.under is None:
-        return
+    if delivery.under is None or not Redaction.objects.filter(delivery=delivery).exists():
+        return  # What else is drawn stands under more than its parts say, such as an alert under its own label.
     parents = list(Batch.objects.filter(drawn__delivery=delivery).select_related("handling_set", "delivery"))
-    if not parents:
-        return  # Values accepted in a report: they are recalled with it, and close with nothing.
     shown = [each for each in parents if each.hidden_at is None or each.hidden_at > at]
     handling = derived_of(parents).handling
     if len(shown) < len(parents) or handling is None or handling.digest != delivery.under.digest:

@@ -41,6 +41,11 @@ def stix(number: str) -> str:
     return f"{number}/alert.stix.json"
 
 
+def manifest(number: str, version: int) -> str:
+    """The digests of all files of a version, signed."""
+    return f"{number}/v{version}.manifest.json"
+
+
 def linked_data(number: str, language: str) -> str:
     return f"{number}/{language}.jsonld"
 

@@ -195,6 +195,8 @@ class PublicEdition:
     countries: tuple[str, ...] = ()
     """ISO 3166-1 alpha-2, sorted; none: the whole world."""
     signs: tuple[PublicSign, ...] = ()
+    former_signs: tuple[PublicSign, ...] = ()
+    """Those of earlier versions that no longer hold: programs that took them are told to undo it."""
     images: tuple[Image, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     """All versions before this one, oldest first."""

@@ -15,10 +15,11 @@ def main() -> None:
     with starting():
         from tocsin.site.wsgi import application
 
+        from .at_once import AtOnce
         from .portal import run
         from .rules import Rules
     rules = replace(Rules(), drain_seconds=float(further[0])) if further else Rules()
-    run(application, host, int(port), rules)
+    run(application, host, int(port), rules, AtOnce())
 
 
 if __name__ == "__main__":

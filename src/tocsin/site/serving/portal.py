@@ -12,11 +12,15 @@ import socket
 import sys
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .lanes import Application, Lanes
 from .rules import Rules
 from .state import State
 from .wire import Wire
+
+if TYPE_CHECKING:
+    from .at_once import AtOnce
 
 log = logging.getLogger(__name__)
 BACKLOG = 4_096
@@ -43,10 +47,11 @@ def rules_here(rules: Rules) -> Rules:
     return rules
 
 
-async def serve(application: Application, host: str, port: int, rules: Rules) -> None:
+async def serve(application: Application, host: str, port: int, rules: Rules, public: AtOnce | None = None) -> None:
     """Until SIGTERM, and then until what is under way is answered or the time for that is over."""
     loop = asyncio.get_running_loop()
     state = State(Lanes(application, rules), rules)
+    state.public = public
     listening = await loop.create_server(lambda: Wire(state), host, port, backlog=TAKEN_AT_ONCE)
     for each in listening.sockets:  # The loop takes in as many at once as it says may wait: here these are two numbers.
         with socket.socket(fileno=os.dup(each.fileno())) as same:
@@ -85,7 +90,7 @@ async def _drained(state: State, rules: Rules) -> None:
         await asyncio.sleep(0.05)
 
 
-def run(application: Application, host: str, port: int, rules: Rules) -> None:
+def run(application: Application, host: str, port: int, rules: Rules, public: AtOnce | None = None) -> None:
     """Serve in this process."""
     # A terminal tells the whole group, and the command that started this tells it as well: only the latter counts.
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -93,7 +98,7 @@ def run(application: Application, host: str, port: int, rules: Rules) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     status = 1
     try:
-        asyncio.run(serve(application, host, port, rules_here(rules)))
+        asyncio.run(serve(application, host, port, rules_here(rules), public))
         status = 0
     except OSError as error:
         log.error("the portal cannot listen at %s:%s: %s", host, port, error.strerror)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+from .environ import Headers
 from .lanes import Lanes
 from .rules import Rules
 
 if TYPE_CHECKING:
+    from .at_once import AtOnce
     from .wire import Wire
 
 LOOKED_AT_ONCE = 200
@@ -26,6 +28,8 @@ class State:
     def __init__(self, lanes: Lanes, rules: Rules) -> None:
         self.lanes = lanes
         self.rules = rules
+        self.public: AtOnce | None = None
+        """The public site, where this server has one."""
         self.is_stopping = False
         self.small_bytes = 0
         """Announced of small bodies that are not whole yet."""
@@ -37,6 +41,10 @@ class State:
         self._holding: set[Wire] = set()
         """Those who may have something that was written and not taken."""
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def at_once(self, target: bytes, headers: Headers) -> bytes | None:
+        """A whole answer that the loop gives by itself; None: a thread sees to it."""
+        return None if self.public is None else self.public.answer(target, headers, self.date())
 
     def join(self, wire: Wire) -> bool:
         """A new connection; False: there is no room, even after closing one that waits for nothing."""

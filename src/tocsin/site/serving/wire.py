@@ -24,6 +24,7 @@ from .plain import Framed, by_h11
 from .plain import read as read_plain
 from .refusing import refusal
 from .rules import Rules
+from .sockets import cork_of, pair_of
 from .state import State
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,9 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._rules.answer_bytes)
-        self._cork = _cork_of(transport.get_extra_info("socket"))
-        self._client = _pair(transport.get_extra_info("peername"))
-        self._server = _pair(transport.get_extra_info("sockname"))
+        self._cork = cork_of(transport.get_extra_info("socket"))
+        self._client = pair_of(transport.get_extra_info("peername"))
+        self._server = pair_of(transport.get_extra_info("sockname"))
         if not self._state.join(self):
             self.abort()
 
@@ -190,11 +191,16 @@ class Wire(asyncio.Protocol):
 
     def _begin_plain(self, target: bytes, headers: Headers) -> None:
         self._http, self._incoming = Framed(), None
+        self._state.asked(self)
+        self._mark_now(0)
+        if (ready := self._state.at_once(target, headers)) is not None:
+            self._is_answered, self.stage = True, Stage.ANSWER
+            self._write(ready)
+            self._end()
+            return
         self._environ = environ_of(
             b"GET", target, b"1.1", headers, client=self._client, server=self._server, body=io.BytesIO()
         )
-        self._state.asked(self)
-        self._mark_now(0)
         self._ask(self._state.lanes.of(self._environ["PATH_INFO"]))
 
     def _take_small(self, length: int) -> None:
@@ -486,14 +492,3 @@ class Wire(asyncio.Protocol):
         if self._is_reading_paused and not self.is_closed and not self._transport.is_closing():
             self._is_reading_paused = False
             self._transport.resume_reading()
-
-
-def _cork_of(connection: Any) -> Callable[[int, int, int], None] | None:
-    """How the socket is told to gather packets, where its system can."""
-    is_one = hasattr(socket, "TCP_CORK") and connection.family in (socket.AF_INET, socket.AF_INET6)
-    return connection.setsockopt if is_one else None
-
-
-def _pair(address: Any) -> tuple[str, int]:
-    """Address and port; of a socket in the file system, neither."""
-    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else ("", 0)

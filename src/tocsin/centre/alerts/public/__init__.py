@@ -1,1 +1,1 @@
-"""The public site: pages as bytes, made of public editions and of nothing else. Rendered at publication, never when asked."""
+"""The public site: pages as bytes, made of public editions and of nothing else, when something is published."""

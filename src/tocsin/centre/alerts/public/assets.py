@@ -1,4 +1,4 @@
-"""Style, scripts, letters and signs of the public site; each carries its digest in its name and may be kept for good."""
+"""Style, scripts, letters and signs of the public site; each has its digest in its name and may be kept for good."""
 
 from __future__ import annotations
 

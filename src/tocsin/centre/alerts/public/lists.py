@@ -3,11 +3,12 @@ other people's pages show."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -20,11 +21,13 @@ from tocsin.products.alerts.record import AlertType
 from tocsin.products.alerts.words import words
 from tocsin.reference.countries import all_countries
 
-from .entries import Entry, in_order, pack, whole_seconds, years_of
-from .frame import Frame, native_name, said, same_in, say_of, texts
+from .entries import Entry, pack, whole_seconds, years_of
+from .frame import Frame, said, same_in, say_of, texts
 
 LATEST = 10
 """On the first page."""
+PRESSING = 3
+"""Of the imminent ones there: what to do must stay in sight."""
 ON_A_PAGE = 40
 """In the lists of the newest; what is older lies on the pages of months and years."""
 IN_WIDGET = 30
@@ -98,12 +101,13 @@ def home(frame: Frame, language: str, entries: Sequence[Entry], now: datetime) -
     """What a language's readers come to first; `entries` newest first."""
     rows = Rows(language, now)
     pressing = sorted((each for each in entries if each.is_pressing(now)), key=lambda each: each.urgency)
-    latest = [each for each in entries if not each.is_pressing(now)][:LATEST]
+    first = pressing[:PRESSING]
+    latest = [*pressing[PRESSING:], *(each for each in entries if not each.is_pressing(now))][:LATEST]
     return frame.page(
         addresses.home(language), "home.html", language, title=texts(language)["name"],
         description=said(language, "lead", issuer=frame.issuer.name(language)),
         lead=said(language, "lead", issuer=frame.issuer.name(language)), is_listed=True, linked_data="", image="",
-        alternates=same_in(frame.languages, addresses.home), pressing=rows.of(pressing), latest=rows.of(latest),
+        alternates=same_in(frame.languages, addresses.home), pressing=rows.of(first), latest=rows.of(latest),
         paths={name: addresses.standing(language, name) for name in ("victim", "protect", "subscribe")},
         all_path=addresses.listing(language),
     )  # fmt: skip
@@ -113,8 +117,10 @@ def _listed(
     frame: Frame, language: str, path_in: Callable[[str], str], title: str, entries: Sequence[Entry], now: datetime,
     **facts: Any,
 ) -> File:  # fmt: skip
-    further = {"lead": "", "choices": [], "choices_title": "", "report": None, "notes": [], "trail": "", "newer": None,
-               "older": None, "heading": title}  # fmt: skip
+    further: dict[str, Any] = {
+        "lead": "", "choices": [], "choices_title": "", "report": None, "notes": [], "trail": "", "newer": None,
+        "older": None, "heading": title,
+    }  # fmt: skip
     return frame.page(
         path_in(language), "list.html", language, title=f"{title} · {texts(language)['name']}",
         description=facts.pop("description", "") or f"{title}. {texts(language)['latest_note']}", is_listed=True,
@@ -227,7 +233,7 @@ def facet_pages(
         its = [each for each in entries if each.year == year]
         if its and len(entries) > ON_A_PAGE:
             yield _listed(
-                frame, language, lambda each, year=year: facet.path(each, year), f"{title}, {year}", its, now,
+                frame, language, partial(facet.path, year=year), f"{title}, {year}", its, now,
                 trail=(facet.path(language), title),
             )  # fmt: skip
 
@@ -254,8 +260,8 @@ def _country_facts(frame: Frame, code: str, language: str) -> dict[str, Any]:
 
 
 def search_rows(language: str, year: str, entries: Sequence[Entry], now: datetime) -> File:
-    """What the search looks through: number, title, kind, crime, countries, day of issue, end, 1 where it was cancelled,
-    and the language of the title and of the page, where it is another."""
+    """What the search looks through: number, title, kind, crime, countries, day of issue, end, 1 where it was
+    cancelled, and the language of the title and of the page, where it is another."""
     rows = []
     for each in entries:
         shown = each.shown_in(language)
@@ -317,16 +323,6 @@ def countries_by_name(language: str) -> list[tuple[str, str, str]]:
 
 
 def _sort_key(name: str) -> str:
-    import unicodedata
-
     bare = unicodedata.normalize("NFKD", name.casefold())
     bare = "".join(sign for sign in bare if not unicodedata.combining(sign))
     return bare.removeprefix("ال").replace("أ", "ا").replace("إ", "ا").replace("آ", "ا")
-
-
-def languages_named(frame: Frame) -> list[tuple[str, str]]:
-    return [(each, native_name(each)) for each in frame.languages]
-
-
-def sorted_for(entries: Iterable[Entry]) -> list[Entry]:
-    return in_order(entries)

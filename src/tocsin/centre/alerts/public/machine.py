@@ -1,4 +1,4 @@
-"""What programs read of the site: where its pages are, how a device keeps it, and the script of other people's pages."""
+"""What programs read of the site: where its pages are, how a device keeps it, the script of other people's pages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sitemap_of_all(frame: Frame, years: Sequence[str]) -> File:
 
 def _located(frame: Frame, where: dict[str, str], fallback: str, at: datetime | None) -> Iterator[str]:
     """Each language's page of the same, with all others (Google's extension of the protocol)."""
-    links = [(each, path) for each, path in where.items()] + ([("x-default", fallback)] if fallback else [])
+    links = list(where.items()) + ([("x-default", fallback)] if fallback else [])
     others = "".join(
         f'<xhtml:link rel="alternate" hreflang={quoteattr(each)} href={quoteattr(frame.absolute(path))}/>'
         for each, path in links
@@ -79,10 +79,7 @@ def fixed_files(frame: Frame) -> Iterator[File]:
     )  # fmt: skip
     yield File(addresses.WIDGET_SCRIPT, SCRIPT, own("widget.js").replace("@ROOT@", frame.absolute("")).encode())
     kept = [frame.assets.style, frame.assets.script]
-    pages = [path for each in frame.languages for path in (
-        addresses.standing(each, "offline"), addresses.standing(each, "victim"))]  # fmt: skip
     worker = own("sw.js").replace("@KEPT@", msgspec.json.encode(kept).decode())
-    worker = worker.replace("@PAGES@", msgspec.json.encode(pages).decode())
     worker = worker.replace("@LANGUAGES@", msgspec.json.encode(list(frame.languages)).decode())
     yield File(addresses.WORKER, SCRIPT, worker.replace("@MARK@", frame.assets.style).encode())
     application = {

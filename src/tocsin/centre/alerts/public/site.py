@@ -32,8 +32,8 @@ def pages_changed(
 ) -> Iterator[File]:
     """Those of them that show one of the alerts in `changed` (numbers), or showed it as it was `before`.
 
-    What changes with its years, such as the page of the search, comes along where a year is new. The whole site is there
-    already: `all_pages` made it.
+    What changes with its years, such as the page of the search, comes along where a year is new. The whole site is
+    there already: `all_pages` made it.
     """
     every = in_order(entries)
     touched = [each for each in every if each.number in changed] + [before[each] for each in changed if each in before]

@@ -1,4 +1,4 @@
-"""Pages that no alert changes: help for victims, protection, search, following, checking, media, other people's sites."""
+"""Pages that no alert changes: help for victims, protection, search, following, checking, media, other sites."""
 
 from __future__ import annotations
 

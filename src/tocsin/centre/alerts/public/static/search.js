@@ -7,7 +7,8 @@
   const names = Object.fromEntries([...form.querySelectorAll("option")].map(each => [each.value, each.textContent]));
   const bare = text => text.normalize("NFKD").replace(/[\u0300-\u036f\u064b-\u065f\u0640]/g, "").replace(/[أإآ]/g, "ا").replace(/ى/g, "ي").replace(/ة/g, "ه").toLocaleLowerCase();
   const language = document.documentElement.lang, root = document.body.dataset.root;
-  const day = new Intl.DateTimeFormat(language, {dateStyle: "long", timeZone: "UTC"});
+  const tag = {en: "en-GB", ar: "ar-u-nu-latn"}[language] || language;
+  const day = new Intl.DateTimeFormat(tag, {dateStyle: "long", timeZone: "UTC"});
   let rows = null, waits = null, failed = false;
 
   const load = () => waits ||= (async () => {
@@ -51,7 +52,7 @@
     const isAsked = wanted.length || country || crime || kind;
     const found = isAsked ? rows.filter(([row, text]) => (!country || row[4].split(" ").includes(country) || !row[4]) && (!crime || row[3] === crime) && (!kind || row[2] === kind) && wanted.every(each => text.includes(each))) : [];
     list.replaceChildren(...found.slice(0, shown).map(([row]) => item(row)));
-    said.textContent = failed && !rows.length ? word.failed : !isAsked ? "" : found.length ? word.found.replace("{count}", new Intl.NumberFormat(language).format(found.length)) : word.none;
+    said.textContent = failed && !rows.length ? word.failed : !isAsked ? "" : found.length ? word.found.replace("{count}", new Intl.NumberFormat(tag).format(found.length)) : word.none;
   };
   let later;
   const ask = () => { load(); clearTimeout(later); later = setTimeout(show, 80); };

@@ -69,6 +69,6 @@
   addEventListener("offline", look);
   look();
   if ("serviceWorker" in navigator && !body.classList.contains("framed") && location.protocol.startsWith("http")) {
-    addEventListener("load", () => navigator.serviceWorker.register(new URL(root + "sw.js", location.href)).catch(() => {}));
+    addEventListener("load", () => navigator.serviceWorker.register(new URL(`${root}sw.js?${document.documentElement.lang}`, location.href)).catch(() => {}));
   }
 })();

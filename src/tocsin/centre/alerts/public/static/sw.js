@@ -1,6 +1,8 @@
 "use strict";
 // Keeps what was read for when there is no connection. Always asks first: what was withdrawn is not shown from memory.
-const NAME = "alerts-@MARK@", KEPT = @KEPT@, PAGES = @PAGES@, LANGUAGES = @LANGUAGES@, MOST = 80;
+const NAME = "alerts-@MARK@", KEPT = @KEPT@, LANGUAGES = @LANGUAGES@, MOST = 80;
+const TONGUE = LANGUAGES.find(each => self.location.search === `?${each}`) || LANGUAGES[0];
+const PAGES = [`${TONGUE}/offline/`, `${TONGUE}/victim/`];
 self.addEventListener("install", event => event.waitUntil((async () => {
   const kept = await caches.open(NAME);
   await kept.addAll(KEPT);
@@ -25,8 +27,7 @@ const asked = async request => {
     const found = await kept.match(request, {ignoreSearch: true});
     if (found) return found;
     if (request.mode !== "navigate") throw error;
-    const tongue = LANGUAGES.find(each => new URL(request.url).pathname.includes(`/${each}/`)) || LANGUAGES[0];
-    return await kept.match(`${tongue}/offline/`) || Response.error();
+    return await kept.match(PAGES[0]) || Response.error();
   }
 };
 const still = async request => await (await caches.open(NAME)).match(request) || asked(request);
