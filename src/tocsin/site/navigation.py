@@ -55,6 +55,8 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("permissions-asked", "help", _("Permissions asked of you"), "answer-permissions"),
             Entry("package-list", "package", _("Country packages"), "package"),
             Entry("circulars", "mail", _("Circulars"), "read"),
+            Entry("referrals", "message-report", _("Reports by citizens"), "read-referrals"),
+            Entry("alert-public-reach", "chart-bar", _("Reach of public alerts"), "read-alerts"),
             Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
         ),
