@@ -117,16 +117,16 @@ def _kept(delivery: Delivery, content: bytes) -> Delivery:
     return delivery
 
 
-def referral() -> Referral:
-    """A citizen reported to the bureau of FR, which has read it."""
-    found = Referral.objects.first()
+def referral(code: str = "FR") -> Referral:
+    """A citizen reported to the bureau of this country, which has not read it yet."""
+    found = Referral.objects.filter(country=code).first()
     if found is not None:
         return found
-    sent = builders.delivery(builders.bureau("FR"), "R-2026-1.md", is_circular=True, is_private=True, format="text")
+    sent = builders.delivery(builders.bureau(code), "R-2026-1.md", is_circular=True, is_private=True, format="text")
     part = builders.batch(sent, builders.handling(Tlp.RED))
     Document.objects.create(delivery=sent, batch=part, title="R-2026-1", language="fr", text="About: hit\n\nIt is gone.")
     return Referral.objects.create(
-        number="R-2026-0A1B2C3D4E", alert="METHOD-2026-0042", about="hit", country="FR", delivery=sent,
+        number=f"R-2026-0A1B2C3D{code}", alert="METHOD-2026-0042", about="hit", country=code, delivery=sent,
         organisation=sent.organisation, received_at=builders.NOW,
     )  # fmt: skip
 

@@ -25,24 +25,21 @@ LEAST_FROM_HOST = 20
 MOST_KEPT = 20_000
 """Different hosts that wait in memory; what is beyond is not counted: a flood fills nothing."""
 KEPT = timedelta(days=800)
-_LANGUAGE = r"(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)"
-_NUMBER = r"(?P<number>[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8})"
-_OUTPUTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("page", rf"{_LANGUAGE}/{_NUMBER}/(?:v[0-9]+/)?"),
-        ("page", rf"{_NUMBER}/"),
-        ("cap", rf"{_NUMBER}/(?:alert|v[0-9]+)\.cap\.xml"),
-        ("stix", rf"{_NUMBER}/alert\.stix\.json"),
-        ("linked-data", rf"{_NUMBER}/{_LANGUAGE}\.jsonld"),
-        ("pdf", rf"{_NUMBER}/{_LANGUAGE}\.pdf"),
-        ("card", rf"{_NUMBER}/card-{_LANGUAGE}\.(?:svg|png)"),
-        ("text", rf"{_NUMBER}/{_LANGUAGE}(?:\.sms)?\.txt"),
-        ("kit", rf"{_NUMBER}/kit\.zip"),
-        ("feed", rf"(?:{_LANGUAGE}/)?feed(?:-[0-9]+)?\.(?:atom|rss)"),
-        ("widget", rf"widget/{_LANGUAGE}(?:/|\.json)"),
-        ("home", rf"{_LANGUAGE}/"),
-    )
+LANGUAGE = r"(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)"
+NUMBER = r"(?P<number>[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8})"
+_OUTPUTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("page", re.compile(rf"{LANGUAGE}/{NUMBER}/(?:v[0-9]+/)?")),
+    ("page", re.compile(rf"{NUMBER}/")),
+    ("cap", re.compile(rf"{NUMBER}/(?:alert|v[0-9]+)\.cap\.xml")),
+    ("stix", re.compile(rf"{NUMBER}/alert\.stix\.json")),
+    ("linked-data", re.compile(rf"{NUMBER}/{LANGUAGE}\.jsonld")),
+    ("pdf", re.compile(rf"{NUMBER}/{LANGUAGE}\.pdf")),
+    ("card", re.compile(rf"{NUMBER}/card-{LANGUAGE}\.(?:svg|png)")),
+    ("text", re.compile(rf"{NUMBER}/{LANGUAGE}(?:\.sms)?\.txt")),
+    ("kit", re.compile(rf"{NUMBER}/kit\.zip")),
+    ("feed", re.compile(rf"(?:{LANGUAGE}/)?feed(?:-[0-9]+)?\.(?:atom|rss)")),
+    ("widget", re.compile(rf"widget/{LANGUAGE}(?:/|\.json)")),
+    ("home", re.compile(rf"{LANGUAGE}/")),
 )
 _hosts: Counter[tuple[date, str]] = Counter()
 """What one process knows of a day's hosts that are too few yet to be written down."""
