@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 from django.utils import timezone
+
 from tests import people
 from tests.crew import work
-
 from tocsin.centre.alerts import publishing, services
 from tocsin.centre.alerts.models import Version
 from tocsin.centre.alerts.rules import State

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from tests import builders, people, scene
+from tests import alerts_at_desk, builders, people, scene
 
 from tocsin.centre.members.models import Person
 
@@ -121,6 +121,27 @@ ARGUMENTS: dict[str, Arguments] = {
     "passkey-remove": lambda shown, person: (1,),
     "key-revoke": lambda shown, person: (scene.own_things(person)[0].pk,),
     "package-download": lambda shown, person: (shown.package.number,),
+    **dict.fromkeys(
+        (
+            "alert-page",
+            "alert-act",
+            "alert-write",
+            "alert-resolve",
+            "alert-review",
+            "alert-preview",
+            "alert-versions",
+            "alert-cancel",
+            "alert-add-language",
+        ),
+        lambda shown, person: (alerts_at_desk.alert().reference,),
+    ),
+    **dict.fromkeys(
+        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
+    ),
+    **dict.fromkeys(
+        ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
+        lambda shown, person: (alerts_at_desk.proposal(person).reference,),
+    ),
     "circular": lambda shown, person: (scene.circular().number,),
     "circular-acknowledge": lambda shown, person: (scene.circular().number,),
     "circular-open": lambda shown, person: (scene.circular().number,),

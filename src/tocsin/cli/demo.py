@@ -56,7 +56,7 @@ def demo(
     no_serve: bool, real: Path | None, observations: int, until: str | None, port: int, workers: int, as_json: bool
 ) -> None:
     """Everything in one go, in the installation's folder. Running it again adds nothing twice."""
-    from . import demo_people, happened
+    from . import demo_alerts, demo_people, happened
     from .installation import make
 
     _require_playground()
@@ -81,6 +81,9 @@ def demo(
     lake.compact(datetime.now(UTC))
     if real is None:
         demo_people.act(datetime.now(UTC))
+        alerts = demo_alerts.begin(datetime.now(UTC))
+        work_through(len(alerts), 1, show=False)
+        demo_alerts.finish(alerts, datetime.now(UTC))
     console.print("[bold]4/4[/bold] What happened")
     if 0 < len(delivered) <= FILES_LISTED and not as_json:
         report(delivered, as_json=False)

@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from tocsin.centre.alerts import waiting as alerts
 from tocsin.centre.analysis.models import CountryConflict, Proposal
 from tocsin.centre.analysis.standing import hits_of
 from tocsin.centre.intake.deliveries import deliveries_for
@@ -57,7 +58,27 @@ def tasks_for(person: Person, now: datetime) -> list[Task]:
             Task(proposals, "file-text", _("Indicators found in reports, to decide"), "review"),
             Task(conflicts, "map-pin", _("Country claims that differ, to decide"), "review"),
         ]
-    return [*_of_the_log(person), *tasks, *_of_the_desk(person, now), *_of_ones_own(person, now, batches)]
+    return [
+        *_of_the_log(person), *tasks, *_of_the_desk(person, now), *_of_alerts(person, now),
+        *_of_ones_own(person, now, batches),
+    ]  # fmt: skip
+
+
+def _of_alerts(person: Person, now: datetime) -> list[Task]:
+    """What waits at the desk of alerts for this person; nothing for who does not work there."""
+    if not may(person, "read-alerts"):
+        return []
+    found = alerts.counts(person, now)
+    return [
+        Task(found.taken_back, "rotate", _("Alerts that rest on something that was taken back"), "alert-desk",
+             "?show=taken-back"),
+        Task(found.languages_due, "clock", _("Alerts whose other languages are due within 24 hours"), "alert-desk",
+             "?show=due"),
+        Task(found.mine, "bell-ringing", _("Alerts that wait for you"), "alert-desk"),
+        Task(found.sent_back, "arrow-left", _("Alerts of yours that were sent back"), "alert-desk", "?show=drafts"),
+        Task(found.proposals, "inbox", _("Proposals for alerts that wait for an answer"), "alert-proposals-desk",
+             "?show=open"),
+    ]  # fmt: skip
 
 
 def _of_the_log(person: Person) -> list[Task]:

@@ -54,6 +54,8 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("permissions", "message-report", _("Permissions"), "ask-source"),
             Entry("permissions-asked", "help", _("Permissions asked of you"), "answer-permissions"),
             Entry("package-list", "package", _("Country packages"), "package"),
+            Entry("alert-desk", "bell-ringing", _("Alerts"), "read-alerts"),
+            Entry("alert-proposals", "bell-ringing", _("Proposals for alerts"), "propose-alerts"),
             Entry("circulars", "mail", _("Circulars"), "read"),
             Entry("referrals", "message-report", _("Reports by citizens"), "read-referrals"),
             Entry("alert-public-reach", "chart-bar", _("Reach of public alerts"), "read-alerts"),

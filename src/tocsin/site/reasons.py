@@ -34,6 +34,12 @@ SENTENCES = (
     ),
     gettext_noop("It was published under a number of its type, which cannot change any more. Begin another alert."),
     gettext_noop(
+        "Technical values and addresses stand in a translation exactly as in the source, in the same digits. Mend those that are named."
+    ),
+    gettext_noop("Choose why, or say it in each of the four languages: the public reads it there."),
+    gettext_noop("Somebody decided on this proposal meanwhile. Read the page anew."),
+    gettext_noop("Say why: who proposed it reads your answer."),
+    gettext_noop(
         "The public would read what nobody may read there. Nothing was published in any language: look at the places named."
     ),
     gettext_noop("It is an exercise. The public never reads one."),
@@ -51,40 +57,6 @@ SENTENCES = (
     ),
     gettext_noop("It names somebody who may not have what it rests on. Name others."),
     gettext_noop("Something that it rests on is being taken back. Take out what came from there first."),
-    gettext_noop("A line of the settings cannot be used as it stands."),
-    gettext_noop("This filter is not known, or its value is none that it can have."),
-    gettext_noop("This may be said once only."),
-    gettext_noop("Who asked for a sealed copy cannot open it: another legal officer has to."),
-    gettext_noop("It is of this country already. Choose another."),
-    gettext_noop("A circular went straight to those whom it names. Recall it, and send another."),
-    gettext_noop("This was drawn from other deliveries: what holds for them holds for it. Change theirs."),
-    gettext_noop("Nothing would change. Choose what should hold from now on."),
-    gettext_noop(
-        "These contradict one another: nobody is both named and left out, TLP:AMBER+STRICT and TLP:RED name their readers one by one, and there is at least one purpose."
-    ),
-    gettext_noop(
-        "This is nobody whom you can name here. Write a country, a bureau, or an organisation that is named already."
-    ),
-    gettext_noop("The Centre only makes it stricter. Ask its source for more."),
-    gettext_noop(
-        "A value stands in rows and objects beside others that would open with it. Choose whole objects, or the whole delivery."
-    ),
-    gettext_noop(
-        "It seems to show the data of people, and under this label many would read it. Choose a stricter label, or take those parts out first."
-    ),
-    gettext_noop("Circulars are sent by the people of a bureau who hand over for it."),
-    gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
-    gettext_noop("Say why nothing was done with it: the Centre learns from that."),
-    gettext_noop("Say whether it was useful, not useful, or a false positive."),
-    gettext_noop("Confirm too that this holds for the units that you authorised: they may have copies."),
-    gettext_noop(
-        "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery."
-    ),
-    gettext_noop(
-        "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew."
-    ),
-    gettext_noop("Say why nothing had to be undone."),
-    gettext_noop("This day is not possible. Choose one between today and the latest day that is shown."),
     gettext_noop("The file is empty. Send it again once it holds data."),
     gettext_noop("No known format was recognised. Choose a column map, or send one of the formats listed under Help."),
     gettext_noop("The file is larger than this installation accepts. Split it, or ask for a higher limit."),
@@ -135,6 +107,43 @@ SENTENCES = (
         "The agreement with this organisation has ended: nothing new is taken in. What was handed over before stays, and its receipts can be read. Ask the Centre's partnership officer for a new agreement."
     ),
     gettext_noop(
+        "This goes further than what the partner signed. Name who agreed to it for the partner, and on which day."
+    ),
+    gettext_noop("Circulars are sent by the people of a bureau who hand over for it."),
+    gettext_noop("To keep what was recalled, name the legal duty under which you keep it."),
+    gettext_noop("Say why nothing was done with it: the Centre learns from that."),
+    gettext_noop("Say whether it was useful, not useful, or a false positive."),
+    gettext_noop("Who asked for a sealed copy cannot open it: another legal officer has to."),
+    gettext_noop("Confirm too that this holds for the units that you authorised: they may have copies."),
+    gettext_noop(
+        "Nothing of this delivery that is still shown goes by this id or value. Check it, or recall the whole delivery."
+    ),
+    gettext_noop(
+        "These are too many single parts of one delivery. Recall the whole delivery, and hand the rest over anew."
+    ),
+    gettext_noop("It is of this country already. Choose another."),
+    gettext_noop("A circular went straight to those whom it names. Recall it, and send another."),
+    gettext_noop("This was drawn from other deliveries: what holds for them holds for it. Change theirs."),
+    gettext_noop("Nothing would change. Choose what should hold from now on."),
+    gettext_noop(
+        "These contradict one another: nobody is both named and left out, TLP:AMBER+STRICT and TLP:RED name their readers one by one, and there is at least one purpose."
+    ),
+    gettext_noop("H3 stands for a restriction of its own. Write what it is: whoever opens it reads that first."),
+    gettext_noop("A restriction of its own goes with the code H3. Choose H3 too, or take the text away."),
+    gettext_noop(
+        "This is nobody whom you can name here. Write a country, a bureau, or an organisation that is named already."
+    ),
+    gettext_noop("The Centre only makes it stricter. Ask its source for more."),
+    gettext_noop(
+        "A value stands in rows and objects beside others that would open with it. Choose whole objects, or the whole delivery."
+    ),
+    gettext_noop(
+        "It seems to show the data of people, and under this label many would read it. Choose a stricter label, or take those parts out first."
+    ),
+    gettext_noop("A vetting holds at least until today and at most for five years. Choose a day between them."),
+    gettext_noop("Say why nothing had to be undone."),
+    gettext_noop("This day is not possible. Choose one between today and the latest day that is shown."),
+    gettext_noop(
         "No agreement with this organisation is in force at present: nothing is taken in. Keep the file, and ask the Centre's partnership officer what is missing."
     ),
     gettext_noop(
@@ -173,6 +182,10 @@ SENTENCES = (
     ),
     gettext_noop("This is not an internet address."),
     gettext_noop("This is not a network in CIDR notation, or it is wider than /8 (IPv4) or /16 (IPv6)."),
+    gettext_noop(
+        "This network is so wide that it bounds nothing. Name networks of /8 (IPv4) or /16 (IPv6) and smaller, or none."
+    ),
+    gettext_noop("This certificate has ended. Give one that is valid today."),
     gettext_noop("This address is private, reserved or not routable, and concerns no country."),
     gettext_noop("This is not a domain name."),
     gettext_noop("This is not a web address."),
@@ -189,6 +202,8 @@ SENTENCES = (
     gettext_noop("This type of event is not in the taxonomy."),
     gettext_noop("This is not an ISO 3166 country code."),
     gettext_noop("This is not a port between 0 and 65535."),
+    gettext_noop("This filter is not known, or its value is none that it can have."),
+    gettext_noop("This may be said once only."),
     gettext_noop("This is not a number in the allowed range."),
     gettext_noop("This is not a date and time that can be read."),
     gettext_noop("This time lies in the future. Correct it, or say in a column map that dates begin with the day."),
@@ -206,19 +221,10 @@ SENTENCES = (
     gettext_noop("The conditions must hold together: the object is kept, no single row was made from it."),
     gettext_noop("The object holds the same key twice."),
     gettext_noop("The object breaks a rule of its standard."),
+    gettext_noop("A line of the settings cannot be used as it stands."),
     gettext_noop("This sharing label is not known: the label of the agreement is used."),
     gettext_noop("The attachment is kept with the delivery and is not opened."),
     gettext_noop("Records of this kind are not used yet. The original is kept with the delivery."),
-    gettext_noop(
-        "This goes further than what the partner signed. Name who agreed to it for the partner, and on which day."
-    ),
-    gettext_noop("H3 stands for a restriction of its own. Write what it is: whoever opens it reads that first."),
-    gettext_noop("A restriction of its own goes with the code H3. Choose H3 too, or take the text away."),
-    gettext_noop("A vetting holds at least until today and at most for five years. Choose a day between them."),
-    gettext_noop(
-        "This network is so wide that it bounds nothing. Name networks of /8 (IPv4) or /16 (IPv6) and smaller, or none."
-    ),
-    gettext_noop("This certificate has ended. Give one that is valid today."),
 )
 """Every sentence, in the order of the table."""
 

@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tocsin.centre.recall.urls")),
     path("", include("tocsin.centre.partners.urls")),
     path("", include("tocsin.centre.circulars.urls")),
+    path("", include("tocsin.centre.alerts.urls")),
     path("", include("tocsin.centre.retention.urls")),
     path("", include("tocsin.centre.rights.urls")),
     path("", include("tocsin.centre.subscribers.urls")),

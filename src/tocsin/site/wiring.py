@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import police, recalls, telling
+from tocsin.centre.alerts import police, publishing, recalls, telling
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -115,6 +115,7 @@ def tick(now: datetime) -> None:
     permissions.tick(now)
     recall.tick(now)
     recalls.tick(now)
+    publishing.tick(now)
     chasing.tick(now)
     partners.tick(now)
     ahead.tick(now)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from django.utils import timezone
-from tests import builders, people
+from tests import people
 from tests.crew import work
 from tests.doors.conftest import store
 
-from tocsin.centre.alerts import composing, guarding, police, recalls, services
+from tocsin.centre.alerts import composing, guarding, police, services
 from tocsin.centre.alerts.models import Version
 from tocsin.centre.alerts.rules import State
 from tocsin.centre.intake import services as intake
@@ -24,11 +23,8 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import body_of
-from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
-from tocsin.core.errors import Refused
-from tocsin.core.words import Kind, Offence, Role, Tlp
-from tocsin.products.alerts.draft import Draft, Indicator, Texts, to_json
+from tocsin.core.words import Offence, Role
 
 __all__ = ["store"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -39,7 +39,8 @@ def own_files(edition: PublicEdition) -> list[File]:
 def made_of(edition: PublicEdition, at: datetime) -> Made:
     """All files of this version, signed; and what is left at the addresses of what it takes away."""
     own = own_files(edition)
-    pages, gone = site.pages_of(edition, _before(edition), [each.path for each in own], at)
+    there = [*(each.path for each in own), addresses.cap(edition.number)]
+    pages, gone = site.pages_of(edition, _before(edition), there, at)
     return Made(signed([*own, *pages], edition, at), gone)
 
 

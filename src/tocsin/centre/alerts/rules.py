@@ -59,6 +59,8 @@ class Act(StrEnum):
     UPDATE = "update"
     CANCEL = "cancel"
     CONFIRM_CANCEL = "confirm-cancel"
+    KEEP = "keep"
+    """Do not cancel it after all."""
     DROP = "drop"
 
 
@@ -67,7 +69,7 @@ ABILITY: Mapping[Act, str] = {
     Act.QUALITY_PASSED: "review-alerts", Act.LEGAL_PASSED: "clear-alerts", Act.RETURN: "",
     Act.TRANSLATE: "translate-alerts", Act.CHECK: "translate-alerts",
     Act.APPROVE: "release-alerts", Act.PUBLISH: "release-alerts",
-    Act.CANCEL: "write-alerts", Act.CONFIRM_CANCEL: "release-alerts",
+    Act.CANCEL: "write-alerts", Act.CONFIRM_CANCEL: "release-alerts", Act.KEEP: "write-alerts",
 }  # fmt: skip
 """Act → what its doer must be able to do; RETURN: whatever the stage asks."""
 IN_STATES: Mapping[Act, frozenset[State]] = {
@@ -77,6 +79,7 @@ IN_STATES: Mapping[Act, frozenset[State]] = {
     Act.APPROVE: frozenset({State.APPROVAL}), Act.PUBLISH: frozenset({State.POLICE}),
     Act.UPDATE: frozenset({State.POLICE, State.PUBLIC}), Act.CANCEL: frozenset({State.POLICE, State.PUBLIC}),
     Act.CONFIRM_CANCEL: frozenset({State.POLICE, State.PUBLIC}), Act.DROP: WRITABLE,
+    Act.KEEP: frozenset({State.POLICE, State.PUBLIC}),
 }  # fmt: skip
 STAGE_ABILITY: Mapping[State, str] = {
     State.QUALITY: "review-alerts", State.LEGAL: "clear-alerts", State.TRANSLATION: "translate-alerts",
@@ -173,6 +176,9 @@ def refusal_of(act: Act, facts: Facts, person: int, abilities: Collection[str]) 
         return "alert-same-person"
     if act is Act.WRITE and person in {facts.quality.by, facts.legal.by} - {0}:
         return "alert-same-person"
+    # What a second person is about to confirm is not changed under his hands.
+    if bool(facts.cancel_asked_by) is (act is Act.CANCEL) and act in {Act.CANCEL, Act.KEEP}:
+        return "alert-state"
     if act is Act.CONFIRM_CANCEL:
         if not facts.cancel_asked_by:
             return "alert-state"

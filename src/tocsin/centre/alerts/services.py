@@ -17,6 +17,7 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import abilities_of, side_of
 from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.products.alerts import locked as locked_values
 from tocsin.products.alerts.draft import (
     LONGEST_PASSAGE,
     LONGEST_TITLE,
@@ -208,6 +209,18 @@ def drop(version: Version, *, reason: str, by: Person, at: datetime) -> Version:
     return version
 
 
+def keep(version: Version, *, by: Person, at: datetime) -> Version:
+    """Take back that it is to be cancelled."""
+    with transaction.atomic():
+        version = locked(version)
+        require(Act.KEEP, version, by)
+        version.cancel_asked_by = version.cancel_asked_at = None
+        version.cancel_reasons = {}
+        version.save(update_fields=["cancel_asked_by", "cancel_asked_at", "cancel_reasons"])
+        _noted(version, Act.KEEP, version.state, by, at)
+    return version
+
+
 def translate(
     version: Version, language: str, content: Mapping[str, Any], *, base: int, made: Made, by: Person, at: datetime
 ) -> Translation:
@@ -242,8 +255,13 @@ def check(translation: Translation, *, by: Person, at: datetime) -> Translation:
         translation = Translation.objects.select_for_update().get(pk=translation.pk)
         if translation.made_by_id == by.pk:
             raise Refused("alert-same-person")
-        if translation.source_digest != content_of(version).source_digest:
+        draft = content_of(version)
+        if translation.source_digest != draft.source_digest:
             raise Refused("alert-translation-old")
+        if wrong := [
+            each for each in locked_values.differences(draft.texts, texts_of(translation.content)) if each.is_fault
+        ]:
+            raise Refused("alert-values-changed", remedy=", ".join(dict.fromkeys(each.value for each in wrong)))
         translation.made, translation.checked_by, translation.checked_at = Made.CHECKED.value, by, at
         translation.save(update_fields=["made", "checked_by", "checked_at"])
         _moved(version, Act.CHECK, by, at, {"language": translation.language})

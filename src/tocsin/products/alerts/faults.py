@@ -22,7 +22,7 @@ LONGEST_TITLE = 140
 LONGEST_PASSAGE = 20_000
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,8}(-[a-zA-Z0-9]{1,8})*")
 _NAME = re.compile(r"[^\s,<&/]{1,100}")
-_ORIGIN = re.compile(r"https://[^\s<>\"'&?#]+[^\s<>\"'&?#/]")
+_ORIGIN = re.compile(r"(?:https://|http://(?:127\.0\.0\.1|localhost|\[::1\])[:/])[^\s<>\"'&?#]+[^\s<>\"'&?#/]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Drawing alerts in templates."""
