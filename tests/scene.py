@@ -124,7 +124,9 @@ def referral(code: str = "FR") -> Referral:
         return found
     sent = builders.delivery(builders.bureau(code), "R-2026-1.md", is_circular=True, is_private=True, format="text")
     part = builders.batch(sent, builders.handling(Tlp.RED))
-    Document.objects.create(delivery=sent, batch=part, title="R-2026-1", language="fr", text="About: hit\n\nIt is gone.")
+    Document.objects.create(
+        delivery=sent, batch=part, title="R-2026-1", language="fr", text="About: hit\n\nIt is gone."
+    )
     return Referral.objects.create(
         number=f"R-2026-0A1B2C3D{code}", alert="METHOD-2026-0042", about="hit", country=code, delivery=sent,
         organisation=sent.organisation, received_at=builders.NOW,

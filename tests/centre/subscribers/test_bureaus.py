@@ -32,7 +32,10 @@ def sent(tlp: Tlp, *audience: str) -> Version:
 
 
 def test_who_may_read_it_hears_of_it_and_of_nothing_that_it_says(mailbox: Mailbox) -> None:
-    for login, contact in (("fleur_officer", "Duty desk <duty@ncb-fr.example>, Fleur"), ("pia_partner", "pia@north.example")):
+    for login, contact in (
+        ("fleur_officer", "Duty desk <duty@ncb-fr.example>, Fleur"),
+        ("pia_partner", "pia@north.example"),
+    ):
         person = people.call(login)
         Organisation.objects.filter(pk=person.organisation_id).update(contact=contact)
     jo = builders.bureau("JO")

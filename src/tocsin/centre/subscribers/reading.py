@@ -19,7 +19,7 @@ from django.db.models import F
 from .models import Embedded, Read
 
 LEAST = 10
-"""A count below this is not shown."""
+"""A count below this is not shown, and others in steps of it."""
 LEAST_FROM_HOST = 20
 """From so many on a day the host that shows the widget is written down; below, it may be somebody's own page."""
 MOST_KEPT = 20_000
@@ -101,17 +101,14 @@ def forget_old(at: datetime) -> None:
 
 
 def suppressed(count: int) -> int | None:
-    """The count, or None where it is so small that it could tell on somebody; nothing is nothing."""
-    return count if count >= LEAST or not count else None
+    """The count in full tens, or None where it is so small that it could tell on somebody; nothing is nothing.
+
+    In tens, no small one can be found by taking others from a sum.
+    """
+    return count - count % LEAST if count >= LEAST or not count else None
 
 
 def shown(rows: Iterable[tuple[str, int]]) -> list[tuple[str, int | None]]:
-    """Counts as they may be shown, the largest first. Where one alone would be left out, the next smallest is too, or
-    it could be found by taking the others from the sum."""
+    """Counts as they may be shown, the largest first."""
     ordered = sorted(rows, key=lambda pair: (-pair[1], pair[0]))
-    found = [(name, suppressed(number)) for name, number in ordered if number]
-    hidden = [place for place, (_, number) in enumerate(found) if number is None]
-    if len(hidden) == 1 and len(found) > 1:
-        place = hidden[0] - 1 if hidden[0] else 1
-        found[place] = (found[place][0], None)
-    return found
+    return [(name, suppressed(number)) for name, number in ordered if number]
