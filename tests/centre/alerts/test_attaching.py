@@ -1,4 +1,4 @@
-"""Images of alerts: made anew when they come in, told apart by what they show, and published only when nothing leaks."""
+"""Images of alerts: made anew when they come in, told apart by what they show, published only when nothing leaks."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Sum
 
-from tocsin.centre.intake.models import Batch, BatchSet, Tally
+from tocsin.centre.intake.models import Batch, Tally
 from tocsin.centre.intake.selectors import in_turn, visible_batches
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
@@ -42,10 +42,9 @@ def received(person: Person, number: str, now: datetime) -> Version:
     return found
 
 
-def batches_of(person: Person, version: Version, now: datetime) -> BatchSet:
+def batches_of(person: Person, version: Version, now: datetime) -> QuerySet[Batch]:
     """What of its delivery the person sees: what is noted as taken."""
-    found: BatchSet = visible_batches(viewer_of(person), now).filter(delivery=version.delivery_id)
-    return found
+    return visible_batches(viewer_of(person), now).filter(delivery=version.delivery_id)
 
 
 @dataclass(frozen=True, slots=True)
