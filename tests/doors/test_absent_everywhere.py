@@ -18,7 +18,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from tests import builders, scene
+from tests import alerts_at_desk, builders, scene
 
 from tocsin.api.urls import api
 from tocsin.centre.circulars.models import Circular
@@ -106,7 +106,7 @@ def addresses(shown: scene.Scene, person: Person, secret_circular: str) -> dict[
 def _of_api(shown: scene.Scene, circular: str) -> dict[str, str]:
     said = {
         "receipt": shown.delivery.receipt, "reference": shown.delivery.receipt, "key": address_of(shown.thing.pk),
-        "code": shown.package.country,
+        "code": shown.package.country, "alert": "METHOD-2026-0042", "form": "csv", "proposal": "AP-2026-0123456789",
     }  # fmt: skip
     found = {}
     for path in api.get_openapi_schema(path_prefix="/api/v1/")["paths"]:
@@ -176,6 +176,7 @@ def hide(against: tuple[str, ...]) -> tuple[scene.Scene, str]:
     )
     held = builders.delivery(source, "held.csv", state="held", format="")
     Hold.objects.create(delivery=held, kind="legal", held_at=builders.NOW, finds=[], facts={"format": "", "rows": 1})
+    alerts_at_desk.alert((batch.pk,))
     sent = builders.delivery(builders.bureau("KE"), "c.md", title="A loader", format="prose", is_circular=True,
                              is_private=True)  # fmt: skip
     builders.batch(sent, builders.handling(audience=("ncb-br",), exclusions=against), released_to=("ncb-br",),
@@ -230,13 +231,14 @@ def _difference(before: Answer, after: Answer) -> list[str]:
 
 # The addresses of the hidden things themselves
 
-OF_THE_READER = {"session-end", "passkey-remove", "key-revoke", "watch-stop", "person", "person-act", "unit-act"}
+OF_THE_READER = {"session-end", "passkey-remove", "key-revoke", "watch-stop", "person", "person-act", "unit-act",
+                 "alert-proposal", "alert-publish-refused"}  # fmt: skip
 """What these are about belongs to the reader, or to people whom it manages."""
 OF_THE_HOUSE = {
     "organisation", "organisation-edit", "agreement", "agreement-prepare", "agreement-of", "agreement-move",
     "agreement-part", "membership", "provider", "provider-switch", "provider-remove", "provider-unlink", "order", "act",
     "act-proof", "rights-request", "rights-letter", "rights-act", "country", "country-networks", "map-columns-table",
-    "emergency", "emergency-approve", "emergency-end", "emergency-delivery", "emergency-original",
+    "alert-proposal-desk", "emergency", "emergency-approve", "emergency-end", "emergency-delivery", "emergency-original",
 }  # fmt: skip
 """Members, countries and what the Centre keeps about its own work: no source's data are behind these numbers."""
 
