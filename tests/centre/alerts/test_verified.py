@@ -81,6 +81,8 @@ def test_every_output_is_signed_and_valid_through_a_whole_life(tmp_path: Path) -
         f"ar/{number}/index.html",
     } <= set(own)
     assert set(found.values()) == {"verified"}
+    lists_ = [(site / number / f"v{version}.manifest.json").read_bytes() for version in (1, 2)]
+    assert json.loads(lists_[1])["before"] == {"sha256": hashlib.sha256(lists_[0]).hexdigest()}
 
     alert_life.cancelled(second)
     site = written(tmp_path / "cancelled")

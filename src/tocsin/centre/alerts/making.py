@@ -14,8 +14,8 @@ from tocsin.products.alerts import addresses, outputs, printed
 from tocsin.products.alerts.file import ATOM, CAP, JSON, RSS, File
 from tocsin.products.alerts.record import PublicEdition
 
-from . import editions, site
-from .models import Alert
+from . import editions, files, site
+from .models import Alert, PublicFile
 
 SIGNATURE = "application/octet-stream"
 SIGNED = frozenset({CAP, ATOM, RSS})
@@ -80,8 +80,15 @@ def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime
     ]
     if edition is not None:
         found += [replace(each, path=addresses.cap(edition.number)) for each in found if each.media_type == CAP]
-        found.append(outputs.manifest_of(edition, found, key.id))
+        found.append(outputs.manifest_of(edition, found, key.id, _list_before(edition)))
     return [*found, *(_signature(each, key) for each in found if edition is not None or _says_something(each))]
+
+
+def _list_before(edition: PublicEdition) -> bytes:
+    """The list of the version before: each names the digest of the one before it."""
+    path = addresses.manifest(edition.number, edition.version - 1)
+    row = PublicFile.objects.filter(path=path, is_gone=False).first()
+    return files.read(row.sha256) if row else b""
 
 
 def list_of_site(listed: Mapping[str, tuple[str, int]], at: datetime) -> list[File]:
