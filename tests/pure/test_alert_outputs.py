@@ -80,8 +80,11 @@ def test_an_update_is_a_newer_version_of_the_same_objects() -> None:
 
 
 def test_what_no_longer_holds_is_revoked() -> None:
-    revoked = {each["name"] for each in by_type(CASES["update"], "indicator") if each.get("revoked")}
-    assert revoked == {"2001:db8::9", SIGNS[4].value}
+    revoked = [each for each in by_type(CASES["update"], "indicator") if each.get("revoked")]
+    before = {each["id"] for each in by_type(CASES["alert"], "indicator")
+              if each["name"] in {"2001:db8::9", SIGNS[4].value}}  # fmt: skip
+    assert {each["id"] for each in revoked} == before
+    assert {(each["name"], each["pattern"]) for each in revoked} == {("withdrawn", "[file:name = 'withdrawn']")}
     assert [each.get("revoked") for each in by_type(CASES["update"], "vulnerability")] == [True]
     assert not any(each.get("revoked") for each in by_type(CASES["update"], "report"))
     assert all(
@@ -351,7 +354,7 @@ WRONG: dict[str, tuple[PublicEdition, str, str, str]] = {
     "no zone": (replace(CASES["alert"], expires=datetime(2027, 1, 1)), "", "expires", "moment"),
     "fraction": (replace(CASES["alert"], sent=SENT.replace(microsecond=5)), "", "sent", "moment"),
     "issued later": (replace(CASES["alert"], issued=datetime(2026, 12, 1, tzinfo=UTC)), "", "issued", "moment"),
-    "gap": (replace(CASES["cancel"], earlier=CASES["cancel"].earlier[1:]), "", "earlier", "versions"),
+    "turned": (replace(CASES["cancel"], earlier=CASES["cancel"].earlier[::-1]), "", "earlier", "versions"),
     "first is update": (replace(CASES["alert"], message=Message.UPDATE), "", "earlier", "versions"),
     "order": (
         replace(CASES["update"], earlier=(Earlier(1, Message.ALERT, SENT + timedelta(3)),)),

@@ -39,13 +39,14 @@ def made_of(edition: PublicEdition, at: datetime) -> Made:
     """All files of this version, signed; and what is left at the addresses of what it takes away."""
     own = own_files(edition)
     there = [*(each.path for each in own), addresses.cap(edition.number)]
-    pages, gone = site.pages_of(edition, _before(edition), there, at)
+    there += [each + addresses.SIGNATURE for each in there]
+    pages, gone = site.pages_of(edition, _with_what_stands(edition), there, at)
     return Made(signed([*own, *pages], edition, at), gone)
 
 
 def pages_again(edition: PublicEdition, at: datetime) -> Made:
     """The pages alone, as they are at that moment."""
-    pages, gone = site.pages_of(edition, _before(edition), site.others_of(edition.number), at)
+    pages, gone = site.pages_of(edition, _with_what_stands(edition), site.others_of(edition.number), at)
     return Made([*pages, *_beside(pages)], gone)
 
 
@@ -60,6 +61,13 @@ def shared_files(edition: PublicEdition | None, own: Iterable[File], at: datetim
         each.path: (hashlib.sha256(each.body).hexdigest(), len(each.body)) for each in own if each.media_type == CAP
     }
     return signed(site.shared_files(edition, caps, at), None, at)
+
+
+def _with_what_stands(edition: PublicEdition) -> list[PublicEdition]:
+    """Earlier versions, of whose values only those are shown that the newest one names: the others were taken back."""
+    return [
+        replace(each, signs=tuple(sign for sign in each.signs if sign in edition.signs)) for each in _before(edition)
+    ]
 
 
 def _before(edition: PublicEdition) -> list[PublicEdition]:
