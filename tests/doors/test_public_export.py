@@ -8,11 +8,15 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from django.test import Client
 from tests.doors.test_public_files import PAGE, put
 
 from tocsin.centre.alerts import exporting, files
 from tocsin.centre.alerts.models import PublicFile
+from tocsin.centre.audit import keys
+from tocsin.cli import alert_verify
+from tocsin.products.alerts.addresses import SITE_LIST
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 BASE = "/alerts/"
@@ -34,8 +38,25 @@ def whole(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and "hints/" not in path.as_posix()
+        if path.is_file() and not path.name.startswith((".", SITE_LIST)) and "hints/" not in path.as_posix()
     }
+
+
+@pytest.mark.usefixtures("published")
+def test_the_whole_copy_is_proved_by_its_signed_list(tmp_path: Path) -> None:
+    folder, given = tmp_path / "site", tmp_path / "given.pem"
+    exporting.export(folder, BASE)
+    given.write_bytes(keys.signing_key().public_pem)
+
+    def outcomes() -> set[str]:
+        made = CliRunner().invoke(alert_verify.verify, ["--json", "--key", str(given), str(folder)])
+        return {each["outcome"] for each in json.loads(made.stdout)["files"]}
+
+    assert outcomes() == {"verified"}
+    (folder / "en" / "index.html").write_bytes(b"<p>Pay here</p>")
+    assert outcomes() == {"verified", "altered"}
+    exporting.export(folder, BASE)
+    assert outcomes() == {"verified"}
 
 
 @pytest.mark.usefixtures("published")

@@ -222,9 +222,11 @@ def test_each_rule_on_a_block_is_asked(name: str) -> None:
         write_cap(message_of(CASES["alert"])).replace(b"2026-11-10T09:00:00-00:00", b"2026-11-10T09:00:00Z"),
         write_cap(message_of(CASES["alert"])).replace(b"<severity>Severe", b"<severity>Bad"),
         write_cap(message_of(CASES["update"])).replace(b"-v1,2026", b"-v1 2026"),
+        write_cap(message_of(CASES["alert"])).replace(b"<size>22<", b"<size>" + b"1" * 9_000 + b"<"),
+        write_cap(message_of(CASES["alert"])).replace(b"2026-11-10T09:00:00-00:00", b"0001-01-01T00:00:00+14:00"),
         b"<alert " + b"x" * (16 << 20) + b"/>",
     ],
-    ids=["empty", "no-xml", "no-space", "entity", "cap-1.1", "zulu", "word", "reference", "huge"],
+    ids=["empty", "no-xml", "no-space", "entity", "cap-1.1", "zulu", "word", "reference", "number", "year-one", "huge"],
 )  # fmt: skip
 def test_what_is_no_message_is_refused(body: bytes) -> None:
     with pytest.raises(InputError):

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
+    "keys": ("tocsin.cli.alert_keys", "keys"),
     "verify": ("tocsin.cli.alert_verify", "verify"),
     "renew-site": ("tocsin.cli.alert_site", "renew_site"),
     "export-site": ("tocsin.cli.alert_site", "export_site"),

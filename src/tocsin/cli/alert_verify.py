@@ -25,7 +25,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 CAP_ENDING = ".cap.xml"
 MANIFEST_ENDING = ".manifest.json"
 PACKED = ".gz"
-LARGEST_BYTES = 64 << 20
+LARGEST_BYTES = 256 << 20
 UP = 6
 """How many folders above a file its keys and lists are looked for."""
 SENTENCES = {

@@ -209,9 +209,9 @@ def _sent(root: etree._Element) -> datetime | None:
     found = root.find(f"{CAP}sent")
     try:
         moment = datetime.fromisoformat((found.text or "") if found is not None else "")
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def _own_certificate(root: etree._Element) -> x509.Certificate | None:

@@ -17,7 +17,7 @@ from tests import alert_life
 from tocsin.centre.alerts import files, making
 from tocsin.centre.alerts.models import PublicFile
 from tocsin.centre.alerts.public import lists
-from tocsin.cli import alert_verify
+from tocsin.cli import alert_keys, alert_verify
 from tocsin.products import alerts
 from tocsin.products.alerts import printed
 from tocsin.products.alerts.cap_rules import problems
@@ -67,6 +67,29 @@ def outcomes(folder: Path) -> dict[str, str]:
     return {str(Path(each["path"]).relative_to(folder)): each["outcome"] for each in found}
 
 
+def test_keys_are_shown_and_handed_out_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_keys, "setup", lambda: None)
+    run = CliRunner().invoke
+    folder = tmp_path / "handed" / "out"
+    said = run(alert_keys.keys, [str(folder)])
+    assert said.exit_code == 0, said.output
+    assert {path.name for path in folder.iterdir()} == {
+        "public-key.pem",
+        "public-key.txt",
+        "certificate.pem",
+        "keys.json",
+    }
+    facts = json.loads(run(alert_keys.keys, ["--json"]).stdout)
+    assert facts == json.loads((folder / "keys.json").read_bytes())
+    assert facts["cap"]["sha256"] in said.stdout
+    assert facts["signatures"]["key_id"] in said.stdout
+    signed = tmp_path / "a.txt"
+    signed.write_bytes(b"a")
+    signed.with_name("a.txt.sig").write_bytes(making.keys.signing_key().sign(b"a"))
+    arguments = ["--json", "--key", str(folder / "public-key.pem"), str(signed)]
+    assert json.loads(run(alert_verify.verify, arguments).stdout)["trusted"] is True
+
+
 def test_every_output_is_signed_and_valid_through_a_whole_life(tmp_path: Path) -> None:
     first = alert_life.in_public(alert_life.begun())
     number = first.alert.number
@@ -81,6 +104,8 @@ def test_every_output_is_signed_and_valid_through_a_whole_life(tmp_path: Path) -
         f"ar/{number}/index.html",
     } <= set(own)
     assert set(found.values()) == {"verified"}
+    lists_ = [(site / number / f"v{version}.manifest.json").read_bytes() for version in (1, 2)]
+    assert json.loads(lists_[1])["before"] == {"sha256": hashlib.sha256(lists_[0]).hexdigest()}
 
     alert_life.cancelled(second)
     site = written(tmp_path / "cancelled")

@@ -15,13 +15,15 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from tocsin.core.errors import Conflict, Unavailable
+from tocsin.products.alerts import addresses
 
-from . import files, hints
+from . import files, hints, making
 from .models import PublicFile, PublicState
 from .placing import Known, Placed, Task, placed, put
 
@@ -122,11 +124,26 @@ def export(folder: Path, base: str, *, told: Told = lambda done, all_: None) -> 
         for name, body in hints.files_for(rows, folder, base):
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             made[name], _ = put(str(beside / name), body, files.digest_of(body))
+        for each in making.list_of_site(_listed(made), _published_at()):
+            made[each.path], _ = put(str(beside / each.path), each.body, files.digest_of(each.body))
         _finish(beside, made)
         done.size_bytes = sum(each.size for each in made.values())
         done.removed = len(set(known) - set(made))
         _take_place(beside, folder)
         return done
+
+
+def _listed(made: Mapping[str, Known]) -> dict[str, tuple[str, int]]:
+    """SHA-256 and size of each file. Packed ones are left out, being the plain ones beside them, and signatures, which
+    prove themselves."""
+    left_out = (files.PACKED, addresses.SIGNATURE)
+    return {name: (each.sha256, each.size) for name, each in made.items() if not name.endswith(left_out)}
+
+
+def _published_at() -> datetime:
+    """When something was last published: a site that did not change has the same list again."""
+    newest = PublicFile.objects.order_by("-published_at").values_list("published_at", flat=True).first()
+    return newest or datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _placed(

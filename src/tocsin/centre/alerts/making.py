@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tocsin.centre.audit import keys
-from tocsin.credentials import alert_signatures
-from tocsin.credentials import keys as signing
+from tocsin.credentials import SigningKey, alert_signatures
 from tocsin.products.alerts import addresses, outputs, printed
 from tocsin.products.alerts.file import ATOM, CAP, JSON, RSS, File
 from tocsin.products.alerts.record import PublicEdition
 
-from . import editions, site
-from .models import Alert
+from . import editions, files, site
+from .models import Alert, PublicFile
 
 SIGNATURE = "application/octet-stream"
 SIGNED = frozenset({CAP, ATOM, RSS})
@@ -52,7 +51,7 @@ def pages_again(edition: PublicEdition, at: datetime) -> Made:
 
 
 def _beside(pages: Iterable[File]) -> list[File]:
-    key = signing.load_or_make(keys.folder())
+    key = keys.signing_key()
     return [_signature(each, key) for each in pages]
 
 
@@ -80,7 +79,7 @@ def _before(edition: PublicEdition) -> list[PublicEdition]:
 
 def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime) -> list[File]:
     """The same files with their signatures: CAP messages have theirs inside as well, a version has a list of all."""
-    key = signing.load_or_make(keys.folder())
+    key = keys.signing_key()
     own = keys.alert_key(at, editions.issuer().name("en"))
     found = [
         replace(each, body=alert_signatures.sign_cap(each.body, own)) if each.media_type == CAP else each
@@ -88,15 +87,22 @@ def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime
     ]
     if edition is not None:
         found += [replace(each, path=addresses.cap(edition.number)) for each in found if each.media_type == CAP]
-        found.append(outputs.manifest_of(edition, found, key.id))
+        found.append(outputs.manifest_of(edition, found, key.id, _list_before(edition)))
     return [*found, *(_signature(each, key) for each in found if edition is not None or _says_something(each))]
+
+
+def _list_before(edition: PublicEdition) -> bytes:
+    """The list of the version before: each names the digest of the one before it."""
+    path = addresses.manifest(edition.number, edition.version - 1)
+    row = PublicFile.objects.filter(path=path, is_gone=False).first()
+    return files.read(row.sha256) if row else b""
 
 
 def list_of_site(listed: Mapping[str, tuple[str, int]], at: datetime) -> list[File]:
     """The signed list of a copy of the site: path in its folder → SHA-256 and size of each file. It proves those that
     have no signature of their own."""
     made = outputs.site_list(editions.issuer().origin, listed, at)
-    return [made, _signature(made, signing.load_or_make(keys.folder()))]
+    return [made, _signature(made, keys.signing_key())]
 
 
 def _says_something(file: File) -> bool:
@@ -104,6 +110,6 @@ def _says_something(file: File) -> bool:
     return file.media_type in SIGNED or (file.media_type == JSON and not file.language)
 
 
-def _signature(file: File, key: signing.SigningKey) -> File:
+def _signature(file: File, key: SigningKey) -> File:
     path = f"{file.path}index.html" if file.path.endswith("/") else file.path
     return File(f"{path}{addresses.SIGNATURE}", SIGNATURE, key.sign(file.body), file.language)

@@ -12,7 +12,6 @@ from django.conf import settings
 
 from tocsin.centre.audit import keys
 from tocsin.credentials import alert_signatures
-from tocsin.credentials import keys as signing
 from tocsin.products.alerts import addresses, feeds
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.linked_data import linked_data
@@ -118,7 +117,7 @@ def _entries() -> dict[str, Entry]:
 def _keys(at: datetime) -> list[File]:
     folder = keys.folder()
     own = keys.alert_key(at, editions.issuer().name("en"))
-    known = alert_signatures.published(signing.load_or_make(folder), own, folder)
+    known = alert_signatures.published(keys.signing_key(), own, folder)
     return [File(f"{addresses.KEYS}{name}", media_type, body) for name, media_type, body in known]
 
 

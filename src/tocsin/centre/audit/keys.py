@@ -19,6 +19,7 @@ from tocsin.credentials import alert_signatures, sealing
 from tocsin.credentials import keys as signing
 from tocsin.credentials.alert_signatures import AlertKey
 from tocsin.credentials.content_keys import KeyMissing
+from tocsin.credentials.keys import SigningKey
 from tocsin.credentials.sealing import SealingKey
 
 from .models import Entry
@@ -49,6 +50,12 @@ def sealing_key() -> SealingKey:
     if not path.exists() and known(sealing.FILE):
         raise KeyMissing(told(path, is_there=False))
     return sealing.sealing_key(folder())
+
+
+def signing_key() -> SigningKey:
+    """The key that signs files, under the organisation's name: the same number of it everywhere."""
+    made: Any = settings.INSTALLATION
+    return signing.load_or_make(folder(), made.organisation)
 
 
 def alert_key(at: datetime, name: str = "") -> AlertKey:

@@ -179,6 +179,13 @@ def _text(element: etree._Element) -> str:
     return "".join(str(each) for each in element.itertext())
 
 
+def _number(children: list[etree._Element]) -> int:
+    try:
+        return int(_text(children[0]))
+    except ValueError as error:  # The schema allows numbers of any length.
+        raise InputError("not-xml", excerpt="a number that is too long") from error
+
+
 def _pairs(children: list[etree._Element]) -> tuple[Pair, ...]:
     return tuple((_text(each[0]), _text(each[1])) for each in children)
 
@@ -198,7 +205,7 @@ def _each_reference(text: str) -> Iterator[Reference]:
 _READERS: dict[str, Callable[[list[etree._Element]], Any]] = {
     "text": lambda children: _text(children[0]),
     "texts": lambda children: tuple(map(_text, children)),
-    "number": lambda children: int(_text(children[0])),
+    "number": _number,
     "moment": lambda children: moment_of(_text(children[0])),
     "pairs": _pairs,
     "references": _references,

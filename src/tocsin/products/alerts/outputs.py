@@ -100,4 +100,4 @@ def site_list(origin: str, files: Mapping[str, tuple[str, int]], at: datetime) -
         "made": at.isoformat(),
         "files": {path: {"sha256": digest, "size_bytes": size} for path, (digest, size) in sorted(files.items())},
     }
-    return File(addresses.SITE_LIST, JSON, orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
+    return File(addresses.SITE_LIST, JSON, orjson.dumps(made) + b"\n")  # Of hundreds of thousands, on one line.
