@@ -112,11 +112,13 @@ ARGUMENTS: dict[str, Arguments] = {
             "alert-review",
             "alert-preview",
             "alert-versions",
+            "alert-images",
             "alert-cancel",
             "alert-add-language",
         ),
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
+    "alert-image": lambda shown, person: (alerts_at_desk.alert().reference, alerts_at_desk.image()),
     **dict.fromkeys(
         ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import cancelling_views, desk_views, proposal_views, review_views, translation_views, writing_views
+from . import cancelling_views, desk_views, image_views, proposal_views, review_views, translation_views, writing_views
 
 urlpatterns = [
     path("alert-desk/", desk_views.desk, name="alert-desk"),
@@ -25,6 +25,8 @@ urlpatterns = [
          name="alert-translate"),
     path("alert-desk/<str:reference>/translations/<str:language>/check/", translation_views.check,
          name="alert-check"),
+    path("alert-desk/<str:reference>/images/", image_views.images, name="alert-images"),
+    path("alert-desk/<str:reference>/images/<str:name>/", image_views.image, name="alert-image"),
     path("alert-proposals/", proposal_views.proposals, name="alert-proposals"),
     path("alert-proposals/propose/", proposal_views.propose, name="alert-propose"),
     path("alert-proposals/<str:reference>/", proposal_views.proposal, name="alert-proposal"),
