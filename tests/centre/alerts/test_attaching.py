@@ -102,3 +102,14 @@ def test_an_officer_attaches_and_takes_out_on_the_page(client: Client) -> None:
     client.post(page, {"remove": picture["name"], "base": version.revision + 1})
     assert not alert_life.fresh(version).content["images"]
     assert "There is no image yet." in client.get(page).content.decode()
+
+
+def test_the_page_runs_in_its_readers_direction_and_the_words_in_their_own(client: Client) -> None:
+    version = attached(alert_life.begun(), saved(drawn(), "PNG"))
+    reader = people.call(alert_life.AUTHOR)
+    reader.language = "ar"
+    reader.save()
+    client.force_login(reader)
+    shown = client.get(f"/alert-desk/{version.alert.reference}/images/").content.decode()
+    assert '<html lang="ar" dir="rtl">' in shown
+    assert '<p lang="en" dir="ltr">The false page</p>' in shown

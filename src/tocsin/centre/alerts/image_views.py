@@ -36,7 +36,7 @@ def images(request: HttpRequest, alert: Alert) -> HttpResponseBase:
     context = {
         "alert": alert, "images": shown, "why": sentence(why) if why else "", "base": version.revision,
         "most": attaching.MOST_IMAGES, "is_full": len(shown) >= attaching.MOST_IMAGES,
-        "language": draft.language, "direction": direction(draft.language), "longest": attaching.LONGEST_TEXT,
+        "text_language": draft.language, "text_direction": direction(draft.language), "longest": attaching.LONGEST_TEXT,
     }  # fmt: skip
     return render(request, "alerts/images.html", context)
 
