@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 from django.utils import timezone
 
-from tocsin.centre.alerts import services
-from tocsin.centre.alerts.models import Alert, Proposal, Translation, Version
+from tocsin.centre.alerts import files, services
+from tocsin.centre.alerts.models import Alert, Attached, Proposal, Translation, Version
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.numbers import drawn_number
@@ -58,6 +59,19 @@ def alert(batches: tuple[int, ...] = ()) -> Alert:
         made=Made.HUMAN.value, made_by=dana, made_at=timezone.now(),
     )  # fmt: skip
     return made.alert
+
+
+def image() -> str:
+    """The name of an image of the alert, as it is shown at the desk; once."""
+    body = base64.b64decode(
+        b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+    )
+    made, _is_new = Attached.objects.get_or_create(
+        alert=alert(), name="picture-0123456789ab.png",
+        defaults={"sha256": files.keep(body), "media_type": "image/png", "width": 1, "height": 1,
+                  "by": people.call("dana_analyst"), "at": timezone.now()},
+    )  # fmt: skip
+    return made.name
 
 
 def proposal(person: Person) -> Proposal:

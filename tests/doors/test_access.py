@@ -133,12 +133,16 @@ ARGUMENTS: dict[str, Arguments] = {
             "alert-review",
             "alert-preview",
             "alert-versions",
+            "alert-images",
             "alert-cancel",
             "alert-add-language",
         ),
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
-    **dict.fromkeys(("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")),
+    "alert-image": lambda shown, person: (alerts_at_desk.alert().reference, alerts_at_desk.image()),
+    **dict.fromkeys(
+        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
+    ),
     **dict.fromkeys(
         ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
         lambda shown, person: (alerts_at_desk.proposal(person).reference,),

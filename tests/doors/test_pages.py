@@ -20,6 +20,7 @@ FILES = {
     "act-proof",
     "acts-export",
     "acts-key",
+    "alert-image",
     "circular-file",
     "delivery-mend",
     "delivery-original",

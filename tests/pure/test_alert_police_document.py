@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,10 @@ from pdfminer.layout import LTTextContainer
 from pdfminer.pdfpage import PDFPage
 from tests.printed_alerts import ISSUED
 
-from tocsin.core.words import Kind, Offence, Role
+from tocsin.core.words import Kind, Offence, Role, Tlp
+from tocsin.products.alerts.draft import Indicator, Task, Texts
+from tocsin.products.alerts.likelihood import CONFIDENCES, LIKELIHOODS
+from tocsin.products.alerts.police import Conditions, PoliceEdition
 from tocsin.products.alerts.police_document import (
     Affected,
     Confidence,
@@ -23,12 +27,14 @@ from tocsin.products.alerts.police_document import (
     PoliceDocument,
     PoliceIndicator,
     PolicePerson,
+    document_of,
     mixed_sentences,
     police_pdf,
     told_of,
 )
-from tocsin.products.alerts.record import LANGUAGES, AlertType
+from tocsin.products.alerts.record import LANGUAGES, AlertType, Certainty, Made, Message, Severity, Urgency
 from tocsin.products.alerts.words import words
+from tocsin.products.order import Centre
 
 WHOLE = PoliceDocument(
     number="IMMINENT-2026-0007", version=1, language="en", type=AlertType.IMMINENT, offence=Offence.RANSOMWARE,
@@ -139,3 +145,32 @@ def test_no_text_breaks_it(text: str, language: str, many: int) -> None:
         persons=(PolicePerson(text, text, text),) * many, annexes=((text, text),) * many,
     ))  # fmt: skip
     assert list(PDFPage.get_pages(io.BytesIO(made)))
+
+
+def test_an_edition_becomes_a_document_in_the_readers_language_or_its_own() -> None:
+    texts = {
+        "en": Texts(title="False parcels", happening="Messages.", tasks=(Task("Block it", "CERT", ISSUED),)),
+        "fr": Texts(title="Faux colis", bottom_line="Bloquez-le."),
+    }
+    edition = PoliceEdition(
+        number="METHOD-2026-0001", version=2, message=Message.UPDATE, type=AlertType.METHOD, offence=Offence.FRAUD,
+        severity=Severity.SEVERE, urgency=Urgency.IMMEDIATE, certainty=Certainty.OBSERVED, issued=ISSUED, sent=ISSUED,
+        expires=None, language="en", texts=texts, made={"en": Made.ORIGINAL, "fr": Made.CHECKED},
+        centre=Centre("Fusion Centre", str(UUID(int=7)), ISSUED),
+        conditions=Conditions(Tlp.AMBER, "PAP:AMBER", ("H1",), ("PROTECT",)), techniques={"T1566": "Phishing"},
+        likelihood="very-likely", confidence="high",
+        indicators=(Indicator("203.0.113.7", Kind.IPV4, Role.ATTACKER_INFRA, "4x4:B2"),
+                    Indicator("203.0.113.9", Kind.IPV4, Role.VICTIM)),
+    )  # fmt: skip
+    english = document_of(edition, "es", addressed_to="NCB", affected=(Affected("Hosts", "4"),))
+    assert (english.language, english.title, english.likelihood) == ("en", "False parcels", Likelihood.VERY_LIKELY)
+    shown = text_of(police_pdf(english))
+    for said in ("TLP:AMBER", "T1566", "Block it", "CERT", "203[.]0[.]113[.]7", "Very likely (80–95 %)", "High"):
+        assert said in shown
+    assert "203[.]0[.]113[.]9" not in shown
+    assert "Bloquez-le." in text_of(police_pdf(document_of(edition, "fr", addressed_to="BCN")))
+
+
+def test_both_scales_are_one() -> None:
+    assert [each.value for each in Likelihood] == list(LIKELIHOODS)
+    assert [each.value for each in Confidence] == list(CONFIDENCES)

@@ -1,4 +1,4 @@
-"""Images of alerts: made anew when they come in, told apart by what they show, published only when nothing leaks."""
+"""Images of alerts: made anew when they come in, with words for what they show, published only when nothing leaks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils import timezone
 from tests import alert_life, people
 from tests.pure.test_attachments import exif
@@ -52,7 +54,8 @@ def test_a_refused_image_leaves_nothing() -> None:
     version = alert_life.begun()
     for content, text, reason in (
         (b"<svg xmlns='x'/>", "A drawing", "picture-is-drawing"), (b"%PDF-1.7", "A page", "picture-is-document"),
-        (saved(drawn(), "PNG"), "  ", "image-without-text"), (bytes(attaching.MOST_BYTES + 1), "x", "picture-too-large"),
+        (saved(drawn(), "PNG"), "  ", "image-without-text"),
+        (bytes(attaching.MOST_BYTES + 1), "x", "picture-too-large"),
     ):  # fmt: skip
         with pytest.raises(InputError) as caught:
             attached(version, content, text)
@@ -78,3 +81,35 @@ def test_w03_where_a_photograph_was_taken_stops_the_publication() -> None:
     with pytest.raises(LeaksFound) as caught:
         require_publishable(version, edition_of(version, now), [], now)
     assert "position" in str(caught.value.findings)
+
+
+def test_an_officer_attaches_and_takes_out_on_the_page(client: Client) -> None:
+    version = alert_life.begun()
+    client.force_login(people.call(alert_life.AUTHOR))
+    page = f"/alert-desk/{version.alert.reference}/images/"
+    photo = SimpleUploadedFile("Doe.jpg", saved(drawn(), "JPEG"), "image/jpeg")
+    client.post(page, {"image": photo, "image_text": "The false page", "base": version.revision})
+    shown = client.get(page).content.decode()
+    [picture] = alert_life.fresh(version).content["images"]
+    assert 'alt="The false page"' in shown
+    body = client.get(f"{page}{picture['name']}/")
+    assert (body["Content-Type"], body.content) == ("image/jpeg", files.read(picture["sha256"]))
+    drawing = SimpleUploadedFile("a.svg", b"<svg onload='x'/>", "image/svg+xml")
+    refused = client.post(page, {"image": drawing, "image_text": "x", "base": version.revision + 1}, follow=True)
+    assert "A drawing (SVG) can carry programs and hidden texts." in refused.content.decode()
+    late = client.post(page, {"remove": picture["name"], "base": version.revision}, follow=True)
+    assert "Somebody else wrote since." in late.content.decode()
+    client.post(page, {"remove": picture["name"], "base": version.revision + 1})
+    assert not alert_life.fresh(version).content["images"]
+    assert "There is no image yet." in client.get(page).content.decode()
+
+
+def test_the_page_runs_in_its_readers_direction_and_the_words_in_their_own(client: Client) -> None:
+    version = attached(alert_life.begun(), saved(drawn(), "PNG"))
+    reader = people.call(alert_life.AUTHOR)
+    reader.language = "ar"
+    reader.save()
+    client.force_login(reader)
+    shown = client.get(f"/alert-desk/{version.alert.reference}/images/").content.decode()
+    assert '<html lang="ar" dir="rtl">' in shown
+    assert '<p lang="en" dir="ltr">The false page</p>' in shown

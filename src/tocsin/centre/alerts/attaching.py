@@ -1,4 +1,4 @@
-"""Images of an alert: taken in from a file, made anew from its points, and put beside words that say what they show."""
+"""Images of an alert: taken in from a file, made anew from its points, put beside words that say what they show."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from . import (
     cancelling_views,
     desk_views,
+    image_views,
     proposal_views,
     review_views,
     starting_views,
@@ -49,6 +50,8 @@ urlpatterns = [
          name="alert-translate"),
     path("alert-desk/<alert:reference>/translations/<str:language>/check/", translation_views.check,
          name="alert-check"),
+    path("alert-desk/<alert:reference>/images/", image_views.images, name="alert-images"),
+    path("alert-desk/<alert:reference>/images/<str:name>/", image_views.image, name="alert-image"),
     path("alert-proposals/", proposal_views.proposals, name="alert-proposals"),
     path("alert-proposals/propose/", proposal_views.propose, name="alert-propose"),
     path("alert-proposals/<str:reference>/", proposal_views.proposal, name="alert-proposal"),

@@ -17,8 +17,10 @@ from ..report_pdf import TLP_COLOURS
 from ..words import catalogue as package_texts
 from .colours import palette
 from .document import LONGEST_VALUE, countries_in_words
+from .likelihood import LIKELIHOODS
+from .police import PoliceEdition
 from .printable import breakable, line, paragraphs, shortened
-from .record import AlertType
+from .record import AlertType, Message
 from .signs import defanged, kind_name
 from .typesetting import pdf
 from .words import Words, words
@@ -40,9 +42,9 @@ class Likelihood(StrEnum):
     @property
     def bounds(self) -> tuple[int, int]:
         """In per cent; the lower ones are those of the MISP taxonomy estimative-language."""
-        bounds = (0, 5, 20, 45, 55, 80, 95, 100)
-        step = list(Likelihood).index(self)
-        return bounds[step], bounds[step + 1]
+        lower = [*LIKELIHOODS.values(), 100]
+        step = list(LIKELIHOODS).index(self.value)
+        return lower[step], lower[step + 1]
 
 
 class Confidence(StrEnum):
@@ -143,6 +145,35 @@ class PoliceDocument:
     cancelled_at: datetime | None = None
     reason: str = ""
     """Why it was cancelled, or what this version changes."""
+
+
+def document_of(
+    edition: PoliceEdition, language: str, *, addressed_to: str, affected_text: str = "",
+    affected: tuple[Affected, ...] = (), persons: tuple[PolicePerson, ...] = (), answer_at: str = "",
+    annexes: tuple[tuple[str, str], ...] = (), attack_version: str = "",
+) -> PoliceDocument:  # fmt: skip
+    """The document of an edition for one reader, in the language if it has it, else in that of its source.
+
+    What only this reader may know, the caller says: his own country's share, persons, the address to answer at.
+    """
+    chosen = language if language in edition.texts else edition.language
+    text, under, is_cancelled = edition.texts[chosen], edition.conditions, edition.message is Message.CANCEL
+    return PoliceDocument(
+        number=edition.number, version=edition.version, language=chosen, type=edition.type, offence=edition.offence,
+        issuer=edition.centre.name, dated=edition.sent, expires=edition.expires, tlp=under.tlp.value, pap=under.pap,
+        codes=under.codes, restrictions=under.restrictions, purposes=under.purposes, addressed_to=addressed_to,
+        title=text.title, bottom_line=text.bottom_line, happened=text.happening, countries=edition.countries,
+        affected_text=affected_text, affected=affected,
+        indicators=tuple(PoliceIndicator(each.value, each.kind, each.role, each.grade, each.valid_until, each.note)
+                         for each in edition.told),
+        techniques=tuple(sorted(edition.techniques.items())), attack_version=attack_version, facts=text.facts,
+        assessment=text.assessment, likelihood=Likelihood(edition.likelihood) if edition.likelihood else None,
+        confidence=Confidence(edition.confidence) if edition.confidence else None, persons=persons,
+        actions=tuple(PoliceAction(each.text, each.owner, each.due) for each in text.tasks), never=text.never,
+        questions=text.questions, contact=edition.contact, answer_by=edition.answer_by, answer_at=answer_at,
+        annexes=annexes, is_exercise=edition.is_exercise, cancelled_at=edition.sent if is_cancelled else None,
+        reason=text.reason,
+    )  # fmt: skip
 
 
 def police_pdf(edition: PoliceDocument) -> bytes:
