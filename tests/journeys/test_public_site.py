@@ -1,4 +1,4 @@
-"""The public site in a real browser: no finding of axe at all, nothing wider than the window, nothing that its policy
+"""The public site in a real browser: no finding of axe, nothing wider than the window, nothing that its policy
 refuses; and what somebody does who is in a hurry, with scripts and without."""
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ PAGES = [
     "{}/country/FR/", "{}/alerts/", "widget/{}/", "{}/about/",
 ]  # fmt: skip
 LOOKS = {"en": (("light", 1280),), "ar": (("dark", 390),)}
-ALL_FINDINGS = """async () => (await axe.run(document, {resultTypes: ["violations"], preload: false})).violations.flatMap(
+ALL_FINDINGS = """async () =>
+  (await axe.run(document, {resultTypes: ["violations"], preload: false})).violations.flatMap(
   each => each.nodes.map(node => `${each.id} (${each.impact}): ${node.html.slice(0, 120)} ${node.failureSummary}`))"""
 
 

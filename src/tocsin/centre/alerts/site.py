@@ -117,7 +117,7 @@ def _entries() -> dict[str, Entry]:
 
 def _keys(at: datetime) -> list[File]:
     folder = keys.folder()
-    own = alert_signatures.load_or_make(folder, editions.issuer().name("en"), at)
+    own = keys.alert_key(at, editions.issuer().name("en"))
     known = alert_signatures.published(signing.load_or_make(folder), own, folder)
     return [File(f"{addresses.KEYS}{name}", media_type, body) for name, media_type, body in known]
 

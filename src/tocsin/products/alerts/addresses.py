@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 SIGNATURE = ".sig"
+SITE_LIST = "site.manifest.json"
+"""In an exported site: the digests of all its files, signed."""
 KEYS = "keys/"
 """Where public keys and the certificate lie."""
 _NUMBER = re.compile(r"[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8}")
