@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--no-nginx", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measured(Path(folder), asked)))
+        print(json.dumps(measured(Path(folder), asked)), flush=True)
 
 
 def measured(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:

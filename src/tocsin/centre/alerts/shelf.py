@@ -163,7 +163,11 @@ def _languages_of(made_by: PublicFile | None) -> tuple[str, ...]:
     """In which the site has a home, as it says itself."""
     if made_by is None:
         return ()
-    return tuple(str(each) for each in json.loads(files.read(made_by.sha256))["languages"])
+    try:
+        said = json.loads(files.read(made_by.sha256)).get("languages", ())
+    except (OSError, files.Damaged, ValueError, AttributeError):  # Then the page at the root offers all of them.
+        return ()
+    return tuple(str(each) for each in said)
 
 
 def answer(shelf: Shelf, path: str, said: dict[str, str], date: str) -> bytes | None:
