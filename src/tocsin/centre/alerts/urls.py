@@ -7,6 +7,7 @@ from django.urls import path
 from . import (
     cancelling_views,
     desk_views,
+    effect_views,
     proposal_views,
     review_views,
     starting_views,
@@ -34,6 +35,10 @@ urlpatterns = [
          name="alert-translate"),
     path("alert-desk/<str:reference>/translations/<str:language>/check/", translation_views.check,
          name="alert-check"),
+    path("alert-desk/<str:reference>/effect/", effect_views.effect, name="alert-effect"),
+    path("police-alerts/", effect_views.police_list, name="police-alerts"),
+    path("police-alerts/<str:reference>/", effect_views.police_page, name="police-alert"),
+    path("police-alerts/<str:reference>/<str:form>/", effect_views.police_file, name="police-alert-file"),
     path("alert-proposals/", proposal_views.proposals, name="alert-proposals"),
     path("alert-proposals/propose/", proposal_views.propose, name="alert-propose"),
     path("alert-proposals/<str:reference>/", proposal_views.proposal, name="alert-proposal"),
