@@ -51,7 +51,7 @@ def effect(request: HttpRequest, alert: Alert) -> HttpResponse:
     return render(request, "alerts/effect.html", {"alert": alert, "sent": sent})
 
 
-@requires("read")
+@requires("respond")
 @require_safe
 def police_list(request: HttpRequest) -> HttpResponse:
     """The alerts that came to one's own organisation, the newest first."""
@@ -66,7 +66,7 @@ def police_list(request: HttpRequest) -> HttpResponse:
     return render(request, "alerts/police_list.html", {"rows": rows, "page": page})
 
 
-@requires("read")
+@requires("respond")
 @require_safe
 def police_page(request: HttpRequest, reference: str) -> HttpResponse:
     """All fields of a police edition, in the reader's language, with what concerns the reader's own country."""
@@ -88,7 +88,7 @@ def police_page(request: HttpRequest, reference: str) -> HttpResponse:
     return render(request, "alerts/police_page.html", context)
 
 
-@requires("read")
+@requires("respond")
 @require_safe
 def police_file(request: HttpRequest, reference: str, form: str) -> HttpResponse:
     """The same as STIX, MISP or CSV. Persons are in none of them."""
