@@ -129,7 +129,9 @@ ARGUMENTS: dict[str, Arguments] = {
             "alert-page",
             "alert-act",
             "alert-write",
+            "alert-effect",
             "alert-resolve",
+            "police-alert",
             "alert-review",
             "alert-preview",
             "alert-versions",
@@ -140,9 +142,7 @@ ARGUMENTS: dict[str, Arguments] = {
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
     "alert-image": lambda shown, person: (alerts_at_desk.alert().reference, alerts_at_desk.image()),
-    **dict.fromkeys(
-        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
-    ),
+    **dict.fromkeys(("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")),
     **dict.fromkeys(
         ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
         lambda shown, person: (alerts_at_desk.proposal(person).reference,),
@@ -155,6 +155,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "referral": lambda shown, person: (scene.referral().number,),
     "referral-close": lambda shown, person: (scene.referral().number,),
     "alert-public-reach-of": lambda shown, person: (scene.told_alert().reference,),
+    "police-alert-file": lambda shown, person: (alerts_at_desk.alert().reference, "csv"),
     "recall": lambda shown, person: (shown.recall.number,),
     "recall-answer": lambda shown, person: (shown.recall.number,),
     "recall-undo": lambda shown, person: (shown.recall.number,),

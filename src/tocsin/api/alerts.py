@@ -85,12 +85,8 @@ def one(request: HttpRequest, alert: str, language: str = "") -> dict[str, Any]:
     version = received.received(person, alert, now)
     found = received.read_by(person, version, language or person.language, now)
     with transaction.atomic():
-        took(person, Taking.Channel.API, _numbers(person, version, now), now, reference=alert)
+        took(person, Taking.Channel.API, received.numbers_of(person, version, now), now, reference=alert)
     return received.as_json(found)
-
-
-def _numbers(person: Any, version: Version, now: datetime) -> list[int]:
-    return list(received.batches_of(person, version, now).values_list("pk", flat=True))
 
 
 @router.post("/alerts/{alert}/publish", response={(403, 404): Problem})
@@ -115,7 +111,7 @@ def downloaded(request: HttpRequest, alert: str, form: str) -> HttpResponse:
     write, media_type, suffix = made
     edition = received.read_by(person, version, person.language, now).edition
     with transaction.atomic():
-        took(person, Taking.Channel.API, _numbers(person, version, now), now, reference=alert)
+        took(person, Taking.Channel.API, received.numbers_of(person, version, now), now, reference=alert)
     answer = HttpResponse(write(edition), content_type=media_type)
     answer["Content-Disposition"] = f'attachment; filename="{edition.number}-v{edition.version}.{suffix}"'
     return answer

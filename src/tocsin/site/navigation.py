@@ -55,6 +55,7 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("permissions-asked", "help", _("Permissions asked of you"), "answer-permissions"),
             Entry("package-list", "package", _("Country packages"), "package"),
             Entry("alert-desk", "bell-ringing", _("Alerts"), "read-alerts"),
+            Entry("police-alerts", "bell-ringing", _("Alerts to the police"), "respond"),
             Entry("alert-proposals", "bell-ringing", _("Proposals for alerts"), "propose-alerts"),
             Entry("circulars", "mail", _("Circulars"), "read"),
             Entry("referrals", "message-report", _("Reports by citizens"), "read-referrals"),

@@ -19,7 +19,7 @@ from tocsin.centre.audit.models import Entry
 from tocsin.centre.ledger.models import Taking
 from tocsin.cli import main
 from tocsin.core.words import Offence
-from tocsin.products.alerts.draft import Texts, to_json
+from tocsin.products.alerts.draft import Named, Texts, to_json
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("public_site")]
 
@@ -151,3 +151,22 @@ def test_one_action_begins_an_alert_on_a_page(client: Client) -> None:
         assert client.post("/alert-desk/begin/", {"from": odd}).status_code == 404, odd
     client.force_login(people.call("fleur_officer"))
     assert client.post("/alert-desk/begin/", {"from": f"delivery:{ground.receipt}"}).status_code in {403, 404}
+
+
+def test_a_bureau_reads_its_page_and_the_desk_sees_who_did(client: Client) -> None:
+    named = alert_life.begun(persons=(Named(name="Zora Quellwasser", status="suspect"),), is_public=False)
+    version = alert_life.with_police(named)
+    number = version.alert.number
+    client.force_login(people.call("fleur_officer"))
+    assert alert_life.TITLES["fr"].encode() in client.get("/police-alerts/").content
+    page = client.get(f"/police-alerts/{number}/")
+    assert b"Zora Quellwasser" in page.content
+    for form in ("stix", "misp", "csv"):
+        file = client.get(f"/police-alerts/{number}/{form}/")
+        assert file.status_code == 200
+        assert b"Zora" not in file.content
+    client.force_login(people.call("pia_partner"))
+    assert client.get(f"/police-alerts/{number}/").status_code == 404
+    client.force_login(people.call("dana_analyst"))
+    shown = client.get(f"/alert-desk/{version.alert.reference}/effect/")
+    assert b"NCB FR" in shown.content

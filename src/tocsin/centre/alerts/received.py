@@ -15,11 +15,12 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import NotFound
-from tocsin.products.alerts.draft import Texts
+from tocsin.products.alerts.draft import Named, Texts
 from tocsin.products.alerts.police import PoliceEdition
 
 from . import guarding, police
 from .models import Version
+from .selectors import content_of
 
 SHOWN_STATES = ("published-police", "published-public", "updated", "expired")
 
@@ -42,9 +43,16 @@ def received(person: Person, number: str, now: datetime) -> Version:
     return found
 
 
-def batches_of(person: Person, version: Version, now: datetime) -> QuerySet[Batch]:
-    """What of its delivery the person sees: what is noted as taken."""
-    return visible_batches(viewer_of(person), now).filter(delivery=version.delivery_id)
+def numbers_of(person: Person, version: Version, now: datetime) -> list[int]:
+    """The batches of its delivery that the person sees: what is noted as taken."""
+    found = visible_batches(viewer_of(person), now).filter(delivery=version.delivery_id)
+    return list(found.values_list("pk", flat=True))
+
+
+def persons_for(person: Person, version: Version) -> tuple[Named, ...]:
+    """Whom it names, for police alone: no file carries them, so that none goes further than this page (DOMAIN 4.9)."""
+    is_police = person.organisation.class_name == "law-enforcement"
+    return content_of(version).persons if is_police else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from . import (
     cancelling_views,
     desk_views,
+    effect_views,
     image_views,
     proposal_views,
     review_views,
@@ -52,6 +53,10 @@ urlpatterns = [
          name="alert-check"),
     path("alert-desk/<alert:reference>/images/", image_views.images, name="alert-images"),
     path("alert-desk/<alert:reference>/images/<str:name>/", image_views.image, name="alert-image"),
+    path("alert-desk/<alert:reference>/effect/", effect_views.effect, name="alert-effect"),
+    path("police-alerts/", effect_views.police_list, name="police-alerts"),
+    path("police-alerts/<str:reference>/", effect_views.police_page, name="police-alert"),
+    path("police-alerts/<str:reference>/<str:form>/", effect_views.police_file, name="police-alert-file"),
     path("alert-proposals/", proposal_views.proposals, name="alert-proposals"),
     path("alert-proposals/propose/", proposal_views.propose, name="alert-propose"),
     path("alert-proposals/<str:reference>/", proposal_views.proposal, name="alert-proposal"),
