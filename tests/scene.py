@@ -9,6 +9,7 @@ from datetime import timedelta
 import polars as pl
 from django.utils import timezone
 
+from tocsin.centre.alerts.models import Alert
 from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQuery
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
@@ -27,10 +28,12 @@ from tocsin.centre.permissions.models import Permission
 from tocsin.centre.recall.models import Recall, Relabelling
 from tocsin.centre.recall.relabelling import chosen_of
 from tocsin.centre.redaction.models import Redaction
+from tocsin.centre.referrals.models import Referral
 from tocsin.centre.release.models import Package, Release, StandingOrder
 from tocsin.centre.retention.models import LegalHold, Purge, Review, SealedCopy
 from tocsin.centre.rights.models import SubjectRequest
 from tocsin.centre.rights.services import Asked, take
+from tocsin.centre.subscribers.models import Embedded, Read, Round, Telling
 from tocsin.core.words import Tlp
 from tocsin.lake.objects import Way, blocks_of, key_of
 from tocsin.lake.scope import Batches
@@ -112,6 +115,38 @@ def _kept(delivery: Delivery, content: bytes) -> Delivery:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return delivery
+
+
+def referral(code: str = "FR") -> Referral:
+    """A citizen reported to the bureau of this country, which has not read it yet."""
+    found = Referral.objects.filter(country=code).first()
+    if found is not None:
+        return found
+    sent = builders.delivery(builders.bureau(code), "R-2026-1.md", is_circular=True, is_private=True, format="text")
+    part = builders.batch(sent, builders.handling(Tlp.RED))
+    Document.objects.create(
+        delivery=sent, batch=part, title="R-2026-1", language="fr", text="About: hit\n\nIt is gone."
+    )
+    return Referral.objects.create(
+        number=f"R-2026-0A1B2C3D{code}", alert="METHOD-2026-0042", about="hit", country=code, delivery=sent,
+        organisation=sent.organisation, received_at=builders.NOW,
+    )  # fmt: skip
+
+
+def told_alert() -> Alert:
+    """One that was published, read and told to subscribers."""
+    found = Alert.objects.filter(number="METHOD-2026-0042").first()
+    if found is not None:
+        return found
+    by, now = people.call("dana_analyst"), timezone.now()
+    for output, language, count in (("page", "en", 900), ("page", "ar", 700), ("cap", "", 60), ("feed", "fr", 4)):
+        Read.objects.create(day=now.date(), number="METHOD-2026-0042", output=output, language=language, count=count)
+    Embedded.objects.create(day=now.date(), host="ministry.example", count=120)
+    telling = Telling.objects.create(number="METHOD-2026-0042", version=1, message="Alert", at=now)
+    Round.objects.create(telling=telling, kind="mail", told=1_200, failed=14, ended_at=now)
+    return Alert.objects.create(
+        reference="A-2026-7F3A2C19B0", number="METHOD-2026-0042", type="METHOD", created_by=by, created_at=now
+    )
 
 
 def _refuse_line(delivery: Delivery, line: int) -> None:

@@ -279,6 +279,8 @@ def _arguments(name: str, hidden: scene.Scene, circular: str, person: Person) ->
         "redaction-new": hidden.delivery.receipt,
         "hold": Hold.objects.get(delivery__organisation__slug="westgate").pk,
         "term-answer": Review.objects.get(delivery=hidden.report).pk,
+        "referral": scene.referral("BR").number,
+        "alert-public-reach-of": "METHOD-2026-0099",  # How often the public read something is hidden from nobody here.
     }
     if name in of_topic:
         return (of_topic[name],)

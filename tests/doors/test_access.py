@@ -38,10 +38,31 @@ OPEN_TO_ALL = {
     "apply": 200,
     "your-data": 200,
     "health": 200,
+    "public-site": 404,  # Nothing is published here.
+    "public-file": 404,
+    "robots": 200,
+    "alert-mail": 404,
+    "alert-mail-in": 404,
+    "alert-webhook": 200,
+    "alert-webhook-in": 200,
+    "alert-push": 200,
+    "alert-push-in": 200,
+    "alert-push-worker": 200,
+    "alert-push-register": 405,
+    "alert-push-leave": 405,
+    "alert-confirm": 404,
+    "alert-own": 404,
+    "alert-own-data": 404,
+    "alert-leave": 404,
+    "alert-report": 200,
+    "alert-report-on": 200,
     "api-documentation": 200,
 }
-OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
-             "provider-assertion": ("no-such-key",), "provider-metadata": ("no-such-key",)}  # fmt: skip
+OF_NOBODY = {"public-file": ("en/",), "provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
+             "provider-assertion": ("no-such-key",), "provider-metadata": ("no-such-key",),
+             "alert-mail-in": ("fr",), "alert-webhook-in": ("es",), "alert-push-in": ("ar",),
+             "alert-confirm": ("no.token",), "alert-own": ("no.token",), "alert-own-data": ("no.token",),
+             "alert-leave": ("no.token",), "alert-report-on": ("METHOD-2026-0042", "ar")}  # fmt: skip
 """Arguments of the same."""
 MACHINE_DOORS = ("api/v1/", "taxii2/")
 """Doors for programs answer by their own rules: test_api.py and test_taxii.py."""
@@ -117,9 +138,7 @@ ARGUMENTS: dict[str, Arguments] = {
         ),
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
-    **dict.fromkeys(
-        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
-    ),
+    **dict.fromkeys(("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")),
     **dict.fromkeys(
         ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
         lambda shown, person: (alerts_at_desk.proposal(person).reference,),
@@ -129,6 +148,9 @@ ARGUMENTS: dict[str, Arguments] = {
     "circular-open": lambda shown, person: (scene.circular().number,),
     "circular-check": lambda shown, person: (scene.circular().number,),
     "circular-file": lambda shown, person: (scene.circular().number,),
+    "referral": lambda shown, person: (scene.referral().number,),
+    "referral-close": lambda shown, person: (scene.referral().number,),
+    "alert-public-reach-of": lambda shown, person: (scene.told_alert().reference,),
     "recall": lambda shown, person: (shown.recall.number,),
     "recall-answer": lambda shown, person: (shown.recall.number,),
     "recall-undo": lambda shown, person: (shown.recall.number,),

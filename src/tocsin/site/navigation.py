@@ -57,6 +57,8 @@ ENTRIES: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("alert-desk", "bell-ringing", _("Alerts"), "read-alerts"),
             Entry("alert-proposals", "bell-ringing", _("Proposals for alerts"), "propose-alerts"),
             Entry("circulars", "mail", _("Circulars"), "read"),
+            Entry("referrals", "message-report", _("Reports by citizens"), "read-referrals"),
+            Entry("alert-public-reach", "chart-bar", _("Reach of public alerts"), "read-alerts"),
             Entry("recalls", "rotate", _("Recalls"), "read"),
             Entry("watches", "bell-ringing", _("Standing queries"), "watch"),
         ),

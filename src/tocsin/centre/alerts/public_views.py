@@ -47,7 +47,7 @@ def _answered(request: HttpRequest, held: Held) -> HttpResponse:
     body = held.packed if is_packed and held.packed is not None else held.plain
     response = HttpResponse(body, status=held.status)
     response["Content-Length"] = str(len(body))
-    SHELF.count(held.path)
+    SHELF.count(held.path, request.headers.get("Referer", ""))
     return _with(response, headers_of(held, is_packed, is_encrypted=is_encrypted()))
 
 

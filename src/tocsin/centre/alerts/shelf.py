@@ -7,16 +7,24 @@ withdrawn is gone a second later in every process, whatever database it is.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter, OrderedDict
 from functools import cache
 from http.client import responses
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from tocsin.products.alerts import addresses
+
 from . import files
-from .answers import Held, headers_of, language_for, languages_among, redirect_headers, takes_gzip
+from .answers import Held, headers_of, language_for, redirect_headers, takes_gzip
+
+if TYPE_CHECKING:
+    from .models import PublicFile
 
 FRESH_SECONDS = 1.0
 """How old the answer to "was anything published?" may be."""
@@ -26,6 +34,7 @@ MOST_BYTES = 64 << 20
 LARGEST_BYTES = 1 << 20
 """What is larger is read from the disk each time."""
 MOST_COUNTED = 20_000
+_WIDGET = addresses.widget("")[:-1]
 
 
 class Shelf:
@@ -42,6 +51,8 @@ class Shelf:
         self._lock = threading.Lock()
         self.taken = Counter[str]()
         """How often each address was read since somebody last asked; of readers nothing is known."""
+        self.shown_by = Counter[str]()
+        """How often other hosts' pages showed the widget: the host alone."""
 
     # On the loop.
 
@@ -77,9 +88,13 @@ class Shelf:
         """The one to which the root leads this reader."""
         return language_for(accept_language, self._languages)
 
-    def count(self, path: str) -> None:
+    def count(self, path: str, referrer: str = "") -> None:
         if path in self.taken or len(self.taken) < MOST_COUNTED:
             self.taken[path] += 1
+        if referrer and path.startswith(_WIDGET):
+            host = host_of(referrer)
+            if host and (host in self.shown_by or len(self.shown_by) < MOST_COUNTED):
+                self.shown_by[host] += 1
 
     # In a thread.
 
@@ -90,8 +105,7 @@ class Shelf:
         begun = time.monotonic()
         changes = PublicState.objects.values_list("changes", flat=True).order_by("pk").first() or 0
         if changes != self._changes:
-            homes = PublicFile.objects.filter(language__gt="", alert=None, is_gone=False).values_list("path", flat=True)
-            languages = languages_among(homes)
+            languages = _languages_of(PublicFile.objects.filter(path=addresses.MADE_BY).first())
             with self._lock:
                 self._held, self._written, self._bytes = OrderedDict(), {}, 0
                 self._changes, self._languages = changes, languages
@@ -131,6 +145,26 @@ class Shelf:
         found, self.taken = self.taken, Counter()
         return found
 
+    def take_hosts(self) -> Counter[str]:
+        """The same of the hosts that show the widget."""
+        found, self.shown_by = self.shown_by, Counter()
+        return found
+
+
+def host_of(referrer: str) -> str:
+    """The host alone; empty for what is no address."""
+    try:
+        return (urlsplit(referrer).hostname or "")[:253]
+    except ValueError:
+        return ""
+
+
+def _languages_of(made_by: PublicFile | None) -> tuple[str, ...]:
+    """In which the site has a home, as it says itself."""
+    if made_by is None:
+        return ()
+    return tuple(str(each) for each in json.loads(files.read(made_by.sha256))["languages"])
+
 
 def answer(shelf: Shelf, path: str, said: dict[str, str], date: str) -> bytes | None:
     """The whole answer to a GET, on the loop; None: Django shall see to it. `said` has the names in small letters."""
@@ -143,7 +177,7 @@ def answer(shelf: Shelf, path: str, said: dict[str, str], date: str) -> bytes | 
     if held is None:
         return None
     is_packed = held.packed is not None and takes_gzip(said.get("accept-encoding", ""))
-    shelf.count(path)
+    shelf.count(path, said.get("referer", ""))
     if held.is_as_known(said):
         headers = [*headers_of(held, is_packed, is_encrypted=is_encrypted(), status=304), ("Date", date)]
         head = "".join(f"{name}: {value}\r\n" for name, value in headers)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from . import cancelling_views, desk_views, proposal_views, review_views, translation_views, writing_views
+from . import (
+    cancelling_views,
+    desk_views,
+    proposal_views,
+    review_views,
+    starting_views,
+    translation_views,
+    writing_views,
+)
 
 
 class AlertConverter:
@@ -24,6 +32,7 @@ register_converter(AlertConverter, "alert")
 urlpatterns = [
     path("alert-desk/", desk_views.desk, name="alert-desk"),
     path("alert-desk/start/", desk_views.start, name="alert-start"),
+    path("alert-desk/begin/", starting_views.begin, name="alert-begin"),
     path("alert-desk/plain/", writing_views.plain, name="alert-plain"),
     path("alert-desk/proposals/", proposal_views.proposals_desk, name="alert-proposals-desk"),
     path("alert-desk/proposals/<str:reference>/", proposal_views.proposal_desk, name="alert-proposal-desk"),

@@ -52,6 +52,7 @@ ABILITIES = (
     "translate-alerts",  # Translate one, check what another translated.
     "release-alerts",  # Approve and publish what others wrote, reviewed and cleared. No role does all of these (I11).
     "propose-alerts",  # Propose one to the Centre, which alone issues.
+    "read-referrals",  # What citizens reported to one's own bureau.
     "read-audit",  # The log of acts, without what people searched for.
     "audit-searches",  # That too.
     "ask-emergency",  # Ask to read what one's role does not open, with a reason; a second person approves.
@@ -128,7 +129,9 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
     },
     "bureau": {
         "officer": frozenset(
-            {"read", "deliver", "map-columns", "package", "watch", "ask-source", "respond", "propose-alerts"} | _SOURCE
+            {"read", "deliver", "map-columns", "package", "watch", "ask-source", "respond", "propose-alerts"}
+            | {"read-referrals"}
+            | _SOURCE
         ),
         "head": frozenset(
             {
@@ -143,6 +146,7 @@ ROLES: dict[str, dict[str, frozenset[str]]] = {
                 "manage-people",
                 "manage-units",
                 "propose-alerts",
+                "read-referrals",
             }
             | _SOURCE
         ),

@@ -21,9 +21,7 @@ LAST_RECEIVED = (Part(("-received_at", "-pk")),)
 def referrals_for(person: Person) -> QuerySet[Referral]:
     """Those of the person's own bureau, the newest first."""
     found = Referral.objects.select_related("delivery", "organisation").order_by(*LAST_RECEIVED[0].by)
-    if not (person.organisation.is_bureau and may(person, "read")):
-        return found.none()
-    return found.filter(organisation=person.organisation)
+    return found.filter(organisation=person.organisation) if may(person, "read-referrals") else found.none()
 
 
 def referral_for(person: Person, number: str) -> Referral:

@@ -97,20 +97,18 @@ def _file(request: HttpRequest) -> tuple[str, bytes] | None:
     return file.name or "", file.read()
 
 
-@requires("read")
+@requires("read-referrals")
 @require_safe
 def referral_list(request: HttpRequest) -> HttpResponse:
     """What citizens reported to one's own bureau."""
     person = person_of(request)
-    if not person.organisation.is_bureau:
-        raise Http404
     found = page_of(
         selectors.referrals_for(person), selectors.LAST_RECEIVED, request.GET.get("after", ""), PER_PAGE
     )  # fmt: skip
     return render(request, "referrals/referral_list.html", {"page": found})
 
 
-@requires("read")
+@requires("read-referrals")
 @require_safe
 def referral(request: HttpRequest, number: str) -> HttpResponse:
     """One of them, with what was written."""
@@ -125,7 +123,7 @@ def referral(request: HttpRequest, number: str) -> HttpResponse:
     return render(request, "referrals/referral.html", context)
 
 
-@requires("read")
+@requires("read-referrals")
 @require_POST
 def referral_close(request: HttpRequest, number: str) -> HttpResponse:
     """The bureau has dealt with it."""

@@ -41,7 +41,8 @@ def reach_of(number: str, today: date) -> Reach:
         by_output=reading.shown(rows.order_by().values_list("output").annotate(sum=Sum("count"))),
         by_language=reading.shown(rows.exclude(language="").order_by().values_list("language").annotate(Sum("count"))),
         by_day=[(day, reading.suppressed(days.get(day, 0)) or 0) for day in every],
-        told=[(kind, sent or 0, max(0, failed or 0)) for kind, sent, failed in told],
+        told=[(kind, reading.suppressed(sent or 0) or 0, reading.suppressed(max(0, failed or 0)) or 0)
+              for kind, sent, failed in told],
     )  # fmt: skip
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from tocsin.centre.alerts.selectors import alert_for
 from tocsin.centre.members.access import person_of, requires
 from tocsin.core.errors import NotFound
-from tocsin.products.alerts.words import words
 
 from . import figures, reading
 from .labels import KINDS, OUTPUTS
@@ -24,16 +25,26 @@ def _bars(rows: list[tuple[str, int | None]], labels: dict[str, Any]) -> list[di
     return [{"name": labels.get(name, name), "value": number} for name, number in rows if number is not None]
 
 
+def _languages(rows: list[tuple[str, int | None]]) -> dict[str, Any]:
+    """Names of languages, in the reader's own."""
+    found = {}
+    for name, _ in rows:
+        try:
+            found[name] = Locale.parse(name, sep="-").get_display_name(get_language() or "en") or name
+        except (UnknownLocaleError, ValueError):
+            found[name] = name
+    return found
+
+
 def context_of(number: str) -> dict[str, Any]:
     """What the drawing needs, on this page and wherever it is included (`subscribers/_reach.html`)."""
     today = timezone.now().date()
     found = figures.reach_of(number, today)
-    names = {name: words(name).locale.get_display_name(name) or name for name, _ in found.by_language}
-    few = [*found.by_output, *found.by_language]
     return {
-        "reach": found, "outputs": _bars(found.by_output, OUTPUTS), "read_in": _bars(found.by_language, names),
+        "reach": found, "outputs": _bars(found.by_output, OUTPUTS), 
+        "read_in": _bars(found.by_language, _languages(found.by_language)),
         "told": [(KINDS[kind], sent, failed) for kind, sent, failed in found.told],
-        "has_few": any(value is None for _, value in few), "least": reading.LEAST, "days": figures.DAYS,
+        "least": reading.LEAST,
         "has_days": any(value for _, value in found.by_day),
     }  # fmt: skip
 
@@ -45,9 +56,8 @@ def reach(request: HttpRequest) -> HttpResponse:
     if not person_of(request).organisation.is_centre:
         raise Http404
     kinds, spoken = figures.subscribers()
-    names = {name: words(name).locale.get_display_name(name) or name for name, _ in spoken}
     context = {
-        "number": "", "kinds": _bars(kinds, KINDS), "spoken": _bars(spoken, names),
+        "number": "", "kinds": _bars(kinds, KINDS), "spoken": _bars(spoken, _languages(spoken)),
         "embedders": figures.embedders(timezone.now().date()), "least_from_host": reading.LEAST_FROM_HOST,
         **context_of(""),
     }  # fmt: skip

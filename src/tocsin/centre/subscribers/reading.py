@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import F
@@ -20,34 +19,30 @@ from django.db.models import F
 from .models import Embedded, Read
 
 LEAST = 10
-"""A count below this is not shown."""
+"""A count below this is not shown, and others in steps of it."""
 LEAST_FROM_HOST = 20
 """From so many on a day the host that shows the widget is written down; below, it may be somebody's own page."""
 MOST_KEPT = 20_000
-"""Different counts that wait in memory; what is beyond is not counted: a flood of addresses fills nothing."""
+"""Different hosts that wait in memory; what is beyond is not counted: a flood fills nothing."""
 KEPT = timedelta(days=800)
-_LANGUAGE = r"(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)"
-_NUMBER = r"(?P<number>[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8})"
-_OUTPUTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("page", rf"{_LANGUAGE}/{_NUMBER}/(?:v[0-9]+/)?"),
-        ("page", rf"{_NUMBER}/"),
-        ("cap", rf"{_NUMBER}/(?:alert|v[0-9]+)\.cap\.xml"),
-        ("stix", rf"{_NUMBER}/alert\.stix\.json"),
-        ("linked-data", rf"{_NUMBER}/{_LANGUAGE}\.jsonld"),
-        ("pdf", rf"{_NUMBER}/{_LANGUAGE}\.pdf"),
-        ("card", rf"{_NUMBER}/card-{_LANGUAGE}\.(?:svg|png)"),
-        ("text", rf"{_NUMBER}/{_LANGUAGE}(?:\.sms)?\.txt"),
-        ("kit", rf"{_NUMBER}/kit\.zip"),
-        ("feed", rf"(?:{_LANGUAGE}/)?feed(?:-[0-9]+)?\.(?:atom|rss)"),
-        ("widget", rf"widget/{_LANGUAGE}(?:/|\.json)"),
-        ("home", rf"{_LANGUAGE}/"),
-    )
+LANGUAGE = r"(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)"
+NUMBER = r"(?P<number>[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8})"
+_OUTPUTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("page", re.compile(rf"{LANGUAGE}/{NUMBER}/(?:v[0-9]+/)?")),
+    ("page", re.compile(rf"{NUMBER}/")),
+    ("cap", re.compile(rf"{NUMBER}/(?:alert|v[0-9]+)\.cap\.xml")),
+    ("stix", re.compile(rf"{NUMBER}/alert\.stix\.json")),
+    ("linked-data", re.compile(rf"{NUMBER}/{LANGUAGE}\.jsonld")),
+    ("pdf", re.compile(rf"{NUMBER}/{LANGUAGE}\.pdf")),
+    ("card", re.compile(rf"{NUMBER}/card-{LANGUAGE}\.(?:svg|png)")),
+    ("text", re.compile(rf"{NUMBER}/{LANGUAGE}(?:\.sms)?\.txt")),
+    ("kit", re.compile(rf"{NUMBER}/kit\.zip")),
+    ("feed", re.compile(rf"(?:{LANGUAGE}/)?feed(?:-[0-9]+)?\.(?:atom|rss)")),
+    ("widget", re.compile(rf"widget/{LANGUAGE}(?:/|\.json)")),
+    ("home", re.compile(rf"{LANGUAGE}/")),
 )
-_Key = tuple[date, str, str, str]
-_counts: Counter[_Key] = Counter()
 _hosts: Counter[tuple[date, str]] = Counter()
+"""What one process knows of a day's hosts that are too few yet to be written down."""
 _lock = threading.Lock()
 
 
@@ -61,49 +56,41 @@ def what(path: str) -> tuple[str, str, str] | None:
     return None
 
 
-def count(path: str, at: datetime, *, referrer: str = "") -> None:
-    """Something was handed out. `referrer` says only which host shows the widget, and is forgotten at once."""
-    known = what(path)
-    if known is None:
-        return
+def settle(taken: Mapping[str, int], shown_by: Mapping[str, int], at: datetime) -> int:
+    """Add what a process handed out (address → how often, host → how often) to what the database knows. Returns how
+    many counts were written."""
     day = at.astimezone(UTC).date()
-    with _lock:
-        key = (day, *known)
-        if key in _counts or len(_counts) < MOST_KEPT:
-            _counts[key] += 1
-        if known[1] == "widget" and (host := _host(referrer)):
-            named = (day, host)
-            if named in _hosts or len(_hosts) < MOST_KEPT:
-                _hosts[named] += 1
-
-
-def _host(referrer: str) -> str:
-    try:
-        return (urlsplit(referrer).hostname or "")[:253]
-    except ValueError:
-        return ""
-
-
-def settle(at: datetime) -> int:
-    """Add what was counted to what the database knows. Returns how many counts were written."""
-    today = at.astimezone(UTC).date()
-    with _lock:
-        counts, hosts = dict(_counts), dict(_hosts)
-        _counts.clear()
-        for named_on, times in hosts.items():
-            if named_on[0] != today or times >= LEAST_FROM_HOST:
-                del _hosts[named_on]
-    named = {key: times for key, times in hosts.items() if times >= LEAST_FROM_HOST}
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for path, times in taken.items():
+        known = what(path)
+        if known is not None:
+            counts[known] += times
+    named = _named(day, shown_by)
     with transaction.atomic():
-        rows = [Read(day=key[0], number=key[1], output=key[2], language=key[3]) for key in counts]
+        keys = sorted(counts)
+        rows = [Read(day=day, number=key[0], output=key[1], language=key[2]) for key in keys]
         Read.objects.bulk_create(rows, ignore_conflicts=True)
-        for (day, number, output, language), times in sorted(counts.items()):
+        for number, output, language in keys:
             mine = Read.objects.filter(day=day, number=number, output=output, language=language)
-            mine.update(count=F("count") + times)
-        Embedded.objects.bulk_create([Embedded(day=day, host=host) for day, host in named], ignore_conflicts=True)
-        for (day, host), times in sorted(named.items()):
-            Embedded.objects.filter(day=day, host=host).update(count=F("count") + times)
+            mine.update(count=F("count") + counts[number, output, language])
+        Embedded.objects.bulk_create([Embedded(day=day, host=host) for host in sorted(named)], ignore_conflicts=True)
+        for host in sorted(named):
+            Embedded.objects.filter(day=day, host=host).update(count=F("count") + named[host])
     return len(counts) + len(named)
+
+
+def _named(day: date, shown_by: Mapping[str, int]) -> dict[str, int]:
+    """The hosts that showed the widget often enough to be named, with what was kept back of them until now."""
+    with _lock:
+        for place in [each for each in _hosts if each[0] != day]:
+            del _hosts[place]
+        for host, times in shown_by.items():
+            if (day, host) in _hosts or len(_hosts) < MOST_KEPT:
+                _hosts[day, host] += times
+        found = {host: times for (_, host), times in _hosts.items() if times >= LEAST_FROM_HOST}
+        for host in found:
+            del _hosts[day, host]
+    return found
 
 
 def forget_old(at: datetime) -> None:
@@ -114,17 +101,14 @@ def forget_old(at: datetime) -> None:
 
 
 def suppressed(count: int) -> int | None:
-    """The count, or None where it is so small that it could tell on somebody; nothing is nothing."""
-    return count if count >= LEAST or not count else None
+    """The count in full tens, or None where it is so small that it could tell on somebody; nothing is nothing.
+
+    In tens, no small one can be found by taking others from a sum.
+    """
+    return count - count % LEAST if count >= LEAST or not count else None
 
 
 def shown(rows: Iterable[tuple[str, int]]) -> list[tuple[str, int | None]]:
-    """Counts as they may be shown, the largest first. Where one alone would be left out, the next smallest is too, or
-    it could be found by taking the others from the sum."""
+    """Counts as they may be shown, the largest first."""
     ordered = sorted(rows, key=lambda pair: (-pair[1], pair[0]))
-    found = [(name, suppressed(number)) for name, number in ordered if number]
-    hidden = [place for place, (_, number) in enumerate(found) if number is None]
-    if len(hidden) == 1 and len(found) > 1:
-        place = hidden[0] - 1 if hidden[0] else 1
-        found[place] = (found[place][0], None)
-    return found
+    return [(name, suppressed(number)) for name, number in ordered if number]

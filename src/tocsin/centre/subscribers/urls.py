@@ -20,6 +20,6 @@ urlpatterns = [
     path("alert-service/own/<str:token>/", views.own, name="alert-own"),
     path("alert-service/own/<str:token>/data.json", views.own_data, name="alert-own-data"),
     path("alert-service/leave/<str:token>/", views.leave, name="alert-leave"),
-    path("alert-desk/reach/", reach_views.reach, name="alert-public-reach"),
-    path("alert-desk/reach/<str:number>/", reach_views.reach_of_alert, name="alert-public-reach-of"),
+    path("alert-reach/", reach_views.reach, name="alert-public-reach"),
+    path("alert-reach/<str:number>/", reach_views.reach_of_alert, name="alert-public-reach-of"),
 ]

@@ -6,14 +6,19 @@ While somebody reads them, a thread asks a few times a second whether anything w
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from tocsin.centre.alerts.shelf import SHELF, Shelf, answer
+from tocsin.centre.subscribers import reading
 
 from .environ import Headers
 
 log = logging.getLogger(__name__)
 DOOR = b"/alerts/"
+SETTLED_SECONDS = 60.0
+"""How often what was read is added to what the database knows."""
 
 
 class AtOnce:
@@ -23,6 +28,7 @@ class AtOnce:
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="published")
         self._shelf = shelf
         self._is_asking = False
+        self._settled_at = time.monotonic()
 
     def answer(self, target: bytes, headers: Headers, date: str) -> bytes | None:
         """The whole answer to a plain GET; None: it goes the usual way."""
@@ -43,6 +49,9 @@ class AtOnce:
 
         try:
             self._shelf.check()
+            if time.monotonic() - self._settled_at > SETTLED_SECONDS:
+                self._settled_at = time.monotonic()
+                reading.settle(self._shelf.take_counts(), self._shelf.take_hosts(), datetime.now(UTC))
         except (DatabaseError, InterfaceError) as error:
             log.warning("whether anything was published is not known: %s", type(error).__name__)
             connection.close()

@@ -133,7 +133,7 @@ def _alert(
         "address": frame.absolute(addresses.page(number, language)),
         "short_address": frame.absolute(addresses.permanent(number)),
         "victim_path": addresses.standing(language, "victim"),
-        "hit": f"{frame.follow.hit}?alert={number}" if frame.follow.hit else "",
+        "hit": f"{frame.follow.hit}?alert={number}&language={language}" if frame.follow.hit else "",
         "tell_us": said(language, "tell_us", issuer=frame.issuer.name(language)),
         "issued_by": said(language, "issued_by", issuer=frame.issuer.name(language)),
         "linked_data": "",
