@@ -18,7 +18,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from tests import builders, scene
+from tests import alerts_at_desk, builders, scene
 
 from tocsin.api.urls import api
 from tocsin.centre.circulars.models import Circular
@@ -237,6 +237,7 @@ OF_THE_HOUSE = {
     "agreement-part", "membership", "provider", "provider-switch", "provider-remove", "provider-unlink", "order", "act",
     "act-proof", "rights-request", "rights-letter", "rights-act", "country", "country-networks", "map-columns-table",
     "emergency", "emergency-approve", "emergency-end", "emergency-delivery", "emergency-original",
+    "alert-proposal-desk",
 }  # fmt: skip
 """Members, countries and what the Centre keeps about its own work: no source's data are behind these numbers."""
 
@@ -284,6 +285,11 @@ def _arguments(name: str, hidden: scene.Scene, circular: str, person: Person) ->
     }
     if name in of_topic:
         return (of_topic[name],)
+    if name in {"alert-proposal", "alert-publish-refused"}:
+        return (alerts_at_desk.proposal(Person.objects.get(login="br_answers")).reference,)
+    if name.startswith("alert-"):
+        alert = alerts_at_desk.alert((hidden.delivery.batches.earliest("pk").pk,)).reference
+        return (alert, "fr") if name in {"alert-translate", "alert-check"} else (alert,)
     topic = name.split("-")[0]
     return (of_topic[topic],) if topic in of_topic else ARGUMENTS[name](hidden, person)
 
