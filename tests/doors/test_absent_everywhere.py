@@ -238,7 +238,8 @@ OF_THE_HOUSE = {
     "organisation", "organisation-edit", "agreement", "agreement-prepare", "agreement-of", "agreement-move",
     "agreement-part", "membership", "provider", "provider-switch", "provider-remove", "provider-unlink", "order", "act",
     "act-proof", "rights-request", "rights-letter", "rights-act", "country", "country-networks", "map-columns-table",
-    "alert-proposal-desk", "emergency", "emergency-approve", "emergency-end", "emergency-delivery", "emergency-original",
+    "emergency", "emergency-approve", "emergency-end", "emergency-delivery", "emergency-original",
+    "alert-proposal-desk",
 }  # fmt: skip
 """Members, countries and what the Centre keeps about its own work: no source's data are behind these numbers."""
 
@@ -286,6 +287,11 @@ def _arguments(name: str, hidden: scene.Scene, circular: str, person: Person) ->
     }
     if name in of_topic:
         return (of_topic[name],)
+    if name in {"alert-proposal", "alert-publish-refused"}:
+        return (alerts_at_desk.proposal(Person.objects.get(login="br_answers")).reference,)
+    if name.startswith("alert-"):
+        alert = alerts_at_desk.alert((hidden.delivery.batches.earliest("pk").pk,)).reference
+        return (alert, "fr") if name in {"alert-translate", "alert-check"} else (alert,)
     topic = name.split("-")[0]
     return (of_topic[topic],) if topic in of_topic else ARGUMENTS[name](hidden, person)
 

@@ -14,6 +14,7 @@ PATTERNS_OF_OWN_DATA = {
     "formats/_sniffing.py": "a table of the same module",
     "formats/_tables.py": "signs that mark a remark, each escaped in the line before",
     "formats/rules.py": "a constant of the same module, in bytes",
+    "reference/glossary.py": "the glossary, which is shipped, each word escaped",
     "reference/warnings.py": "the warning lists, which are shipped",
 }
 """Modules that make a pattern of something that is no constant on the spot, with what it is."""

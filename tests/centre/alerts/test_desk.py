@@ -15,7 +15,7 @@ from tests.alerts_at_desk import draft_of_alert
 from tocsin.centre.alerts import proposing, services, waiting
 from tocsin.centre.alerts.models import Ground, Proposal, Translation, Version
 from tocsin.centre.alerts.rules import Act, Facts, Passed, State, refusal_of
-from tocsin.centre.alerts.selectors import facts_of, proposals_for
+from tocsin.centre.alerts.selectors import alerts_for, facts_of, proposals_for
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.members.models import Person
 from tocsin.core.errors import InputError, Refused
@@ -245,3 +245,17 @@ def test_others_do_not_see_a_proposal() -> None:
             for who in ("fleur_officer", "hugo_head", "khalil_officer", "pia_partner", "dana_analyst")}  # fmt: skip
     assert seen == {"fleur_officer": True, "hugo_head": True, "khalil_officer": False, "pia_partner": False,
                     "dana_analyst": True}  # fmt: skip
+
+
+def test_what_rests_on_something_closed_to_a_secondee_is_not_there_for_him() -> None:
+    """I3: an exclusion is inherited by the draft of an alert, at the desk too."""
+    batch = builders.batch(
+        builders.delivery(builders.organisation("northwind")), builders.handling(exclusions=("southgate",))
+    )
+    made = services.start(by=people.call("dana_analyst"), draft=draft_of_alert(), at=timezone.now(), batches=[batch.pk])
+    seen = {who: alerts_for(people.call(who)).filter(pk=made.alert_id).exists()
+            for who in ("dana_analyst", "rui_reviewer", "sven_secondee")}  # fmt: skip
+    assert seen == {"dana_analyst": True, "rui_reviewer": True, "sven_secondee": False}
+    assert waiting.in_work(people.call("sven_secondee")) == []
+    builders.Batch.objects.filter(pk=batch.pk).update(hidden_at=timezone.now())
+    assert alerts_for(people.call("dana_analyst")).filter(pk=made.alert_id).exists(), "who writes it anew sees it"

@@ -5,21 +5,36 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
+from tocsin.centre.intake.register import held_of
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import NotFound
+from tocsin.handling import may_see
 from tocsin.products.alerts.draft import Draft, draft_of
 
-from .models import Alert, Proposal, Revision, Version
+from .models import Alert, Ground, Proposal, Revision, Version
 from .rules import STANDING, Facts, Passed, State, Translated
 
 
 def alerts_for(person: Person) -> QuerySet[Alert]:
-    """The alerts of the desk, the newest first; none for who does not work there."""
+    """The alerts of the desk, the newest first; none for who does not work there.
+
+    What rests on something that the gate does not open to a person does not exist for it, whatever it does at the desk:
+    an exclusion reaches a secondee in a seat here, and TLP:RED names its readers (I3). What was recalled since stays
+    with those who have to write it anew.
+    """
     if not (person.organisation.is_centre and may(person, "read-alerts")):
         return Alert.objects.none()
-    return Alert.objects.order_by("-created_at", "-pk")
+    found = Alert.objects.order_by("-created_at", "-pk")
+    viewer, now = viewer_of(person), timezone.now()
+    terms = set(Ground.objects.order_by().values_list("batch__terms", flat=True).distinct())
+    closed = [each.number for each in held_of(terms).values() if not may_see(viewer, each.handling, each.facts, now)]
+    if closed:
+        found = found.exclude(pk__in=Ground.objects.filter(batch__terms__in=closed).values("version__alert"))
+    return found
 
 
 def alert_for(person: Person, reference: str) -> Alert:
