@@ -9,8 +9,8 @@ from datetime import timedelta
 import polars as pl
 from django.utils import timezone
 
-from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQuery
 from tocsin.centre.alerts.models import Alert
+from tocsin.centre.analysis.models import CountryConflict, Proposal, StandingQuery
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.audit.services import record
 from tocsin.centre.audit.tree import keep

@@ -41,7 +41,8 @@ def context_of(number: str) -> dict[str, Any]:
     today = timezone.now().date()
     found = figures.reach_of(number, today)
     return {
-        "reach": found, "outputs": _bars(found.by_output, OUTPUTS), "read_in": _bars(found.by_language, _languages(found.by_language)),
+        "reach": found, "outputs": _bars(found.by_output, OUTPUTS),
+        "read_in": _bars(found.by_language, _languages(found.by_language)),
         "told": [(KINDS[kind], sent, failed) for kind, sent, failed in found.told],
         "least": reading.LEAST,
         "has_days": any(value for _, value in found.by_day),
