@@ -1,5 +1,5 @@
-"""A citizen on a phone, without an account: subscribes by mail in Arabic, tells the police what happened, lets the browser show
-alerts. Each page without a finding of axe."""
+"""A citizen on a phone, without an account: subscribes by mail in Arabic, tells the police what happened, lets the
+browser show alerts. Each page without a finding of axe."""
 
 from __future__ import annotations
 
