@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from tocsin.centre.alerts import proposing, services
-from tocsin.centre.alerts.models import Alert, Proposal, Version
+from tocsin.centre.alerts import services
+from tocsin.centre.alerts.models import Alert, Proposal, Translation, Version
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
+from tocsin.centre.numbers import drawn_number
 from tocsin.core.words import Kind, Offence, Role
-from tocsin.products.alerts.draft import Draft, Indicator, Task, Texts, to_json
+from tocsin.products.alerts.draft import Draft, Indicator, Task, Texts, draft_of, to_json
 from tocsin.products.alerts.record import AlertType, Certainty, Made, Severity, Urgency
 
 from . import builders, people
@@ -51,7 +52,11 @@ def alert(batches: tuple[int, ...] = ()) -> Alert:
     made = services.start(by=dana, draft=draft_of_alert(), at=timezone.now(), batches=batches)
     french = Texts(title="De faux messages de colis", happening="Des escrocs envoient des messages.",
                    facts="Le kit répond à 198.51.100.9.")  # fmt: skip
-    services.translate(made, "fr", to_json(french), base=0, made=Made.HUMAN, by=dana, at=timezone.now())
+    # As a row: the scene is also set for people who have just lost their seats.
+    Translation.objects.create(
+        version=made, language="fr", content=to_json(french), source_digest=draft_of(made.content).source_digest,
+        made=Made.HUMAN.value, made_by=dana, made_at=timezone.now(),
+    )  # fmt: skip
     return made.alert
 
 
@@ -60,9 +65,10 @@ def proposal(person: Person) -> Proposal:
     at_home = person if not person.organisation.is_centre and may(person, "propose-alerts") else None
     by = at_home or people.call("fleur_officer")
     found = Proposal.objects.filter(organisation=by.organisation).first()
-    return found or proposing.propose(
-        by=by, content=to_json(draft_of_alert()), note="We see it daily.", at=timezone.now()
-    )
+    return found or Proposal.objects.create(
+        reference=drawn_number("AP", timezone.now()), organisation=by.organisation, by=by, at=timezone.now(),
+        content=to_json(draft_of_alert()), note="We see it daily.",
+    )  # fmt: skip
 
 
 def translator(login: str = "tara_translator") -> Person:

@@ -50,7 +50,7 @@ def _others(edition: PublicEdition) -> list[str]:
 
 
 @cache
-def _made() -> tuple[Mapping[str, bytes], Mapping[str, Page], list[Entry]]:
+def made_site() -> tuple[Mapping[str, bytes], Mapping[str, Page], list[Entry]]:
     """A site of sixty alerts: all files by address, the pages that are gone, and what lists know."""
     files: dict[str, bytes] = {}
     gone: dict[str, Page] = {}
@@ -77,16 +77,16 @@ def _made() -> tuple[Mapping[str, bytes], Mapping[str, Page], list[Entry]]:
     files |= {each.path: each.body for each in site.all_pages(FRAME, entries, NOW)}
     for language in ("", *LANGUAGES):
         files |= {addresses.atom(language): b"made elsewhere", addresses.rss(language): b"made elsewhere"}
-    files[addresses.KEYS] = b"made elsewhere"
+    files |= {addresses.KEYS + each: b"made elsewhere" for each in FRAME.keys}
     return files, gone, entries
 
 
 def _pages() -> dict[str, LexborHTMLParser]:
-    return {path: LexborHTMLParser(body) for path, body in _made()[0].items() if body.startswith(b"<!doctype")}
+    return {path: LexborHTMLParser(body) for path, body in made_site()[0].items() if body.startswith(b"<!doctype")}
 
 
 def test_every_link_leads_somewhere() -> None:
-    files, _, _ = _made()
+    files, _, _ = made_site()
     lost: set[tuple[str, str]] = set()
     for path, page in _pages().items():
         base = f"https://here.example{FRAME.base}{path}"
@@ -114,7 +114,7 @@ def test_nothing_is_asked_of_anybody_else() -> None:
 def test_pages_are_valid_html() -> None:
     for path in _sampled():
         parser = html5lib.HTMLParser(strict=True)
-        parser.parse(_made()[0][path].decode())
+        parser.parse(made_site()[0][path].decode())
 
 
 def _sampled() -> list[str]:
@@ -179,7 +179,7 @@ def test_old_versions_stay_and_say_that_they_are_old() -> None:
 
 def test_what_was_cancelled_is_gone_with_its_reason_in_every_language() -> None:
     """W26."""
-    _, gone, _ = _made()
+    _, gone, _ = made_site()
     versions = alerts_made.chain(CANCELLED)
     number = versions[0].number
     expected = {addresses.permanent(number), *(addresses.page(number, each) for each in LANGUAGES)}
@@ -233,7 +233,7 @@ def test_technical_signs_are_written_so_that_nobody_opens_them() -> None:
 
 
 def test_the_first_view_is_light() -> None:
-    files, _, _ = _made()
+    files, _, _ = made_site()
     assets = FRAME.assets
     letters = sum(len(each.body) for each in assets.files if each.path.endswith("woff2"))
     for path in _sampled():
@@ -243,7 +243,7 @@ def test_the_first_view_is_light() -> None:
 
 
 def test_the_search_finds_all_that_the_lists_hold() -> None:
-    files, _, entries = _made()
+    files, _, entries = made_site()
     rows = [
         row for path, body in files.items() if re.fullmatch(r"ar/index-\d+\.json", path) for row in json.loads(body)
     ]
@@ -260,7 +260,7 @@ def test_a_country_says_where_to_report_and_what_concerns_it() -> None:
     for code, known in (("AQ", []), ("IN", ["https://cybercrime.gov.in", "tel:112"])):
         found = _pages()[addresses.country("ar", code)]
         assert [each.attributes["href"] for each in found.css(".channels a")] == known
-    named = {each.number for each in _made()[2] if "FR" in each.countries}
+    named = {each.number for each in made_site()[2] if "FR" in each.countries}
     assert {each.attributes["href"].split("/")[-2] for each in page.css(".row a")} == named
 
 
@@ -282,20 +282,21 @@ def test_an_installation_says_itself_where_to_report(tmp_path: Path) -> None:
 
 def test_one_alert_changes_what_shows_it_and_nothing_else() -> None:
     """The second way: the whole site made anew."""
-    entries = in_order(_made()[2])
+    entries = in_order(made_site()[2])
     before = {each.path: each.body for each in site.all_pages(FRAME, entries, NOW)}
     old = entries[7]
-    changed = [*entries[:7], msgspec_replace(old, titles=dict.fromkeys(LANGUAGES, "Another title"),
-                                             countries=("FR", "JP"), version=old.version + 1), *entries[8:]]  # fmt: skip
+    titles = dict.fromkeys(LANGUAGES, "Another title")
+    new = msgspec_replace(old, titles=titles, countries=("FR", "JP"), version=old.version + 1)
+    changed = [*entries[:7], new, *entries[8:]]
     after = {each.path: each.body for each in site.all_pages(FRAME, changed, NOW)}
     some = site.pages_changed(FRAME, changed, {old.number}, {old.number: old}, NOW)
     made = {each.path: each.body for each in some}
-    assert {path: body for path, body in after.items() if before.get(path) != body}.items() <= made.items()
+    assert {each: body for each, body in after.items() if before.get(each) != body}.items() <= made.items()
     assert made.items() <= after.items()
 
 
 def test_a_first_alert_of_a_month_and_a_year_is_led_to() -> None:
-    entries = in_order(_made()[2])
+    entries = in_order(made_site()[2])
     before = {each.path: each.body for each in site.all_pages(FRAME, entries, NOW)}
     new = msgspec_replace(entries[0], number="METHOD-2027-0001", issued=entries[0].issued + timedelta(days=60))
     after = {each.path: each.body for each in site.all_pages(FRAME, [new, *entries], NOW)}
@@ -310,7 +311,7 @@ def msgspec_replace(entry: Entry, **facts: object) -> Entry:
 
 
 def test_entries_are_read_back_as_they_were() -> None:
-    entries = in_order(_made()[2])
+    entries = in_order(made_site()[2])
     assert unpack(pack(entries)) == entries
 
 
@@ -336,6 +337,6 @@ def test_whatever_somebody_writes_stays_text(title: str, body: str, line: str) -
 
 
 def test_addresses_are_one_to_one() -> None:
-    files, _, _ = _made()
+    files, _, _ = made_site()
     assert all(path == "" or normpath(path) + ("/" if path.endswith("/") else "") == path for path in files)
     assert all(re.fullmatch(r"[A-Za-z0-9_./-]*", path) for path in files)

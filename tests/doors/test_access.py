@@ -38,6 +38,9 @@ OPEN_TO_ALL = {
     "apply": 200,
     "your-data": 200,
     "health": 200,
+    "public-site": 404,  # Nothing is published here.
+    "public-file": 404,
+    "robots": 200,
     "alert-mail": 404,
     "alert-mail-in": 404,
     "alert-webhook": 200,
@@ -55,7 +58,7 @@ OPEN_TO_ALL = {
     "alert-report-on": 200,
     "api-documentation": 200,
 }
-OF_NOBODY = {"provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
+OF_NOBODY = {"public-file": ("en/",), "provider-start": ("no-such-key",), "provider-back": ("no-such-key",),
              "provider-assertion": ("no-such-key",), "provider-metadata": ("no-such-key",),
              "alert-mail-in": ("fr",), "alert-webhook-in": ("es",), "alert-push-in": ("ar",),
              "alert-confirm": ("no.token",), "alert-own": ("no.token",), "alert-own-data": ("no.token",),
@@ -135,9 +138,7 @@ ARGUMENTS: dict[str, Arguments] = {
         ),
         lambda shown, person: (alerts_at_desk.alert().reference,),
     ),
-    **dict.fromkeys(
-        ("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")
-    ),
+    **dict.fromkeys(("alert-translate", "alert-check"), lambda shown, person: (alerts_at_desk.alert().reference, "fr")),
     **dict.fromkeys(
         ("alert-proposal", "alert-publish-refused", "alert-proposal-desk"),
         lambda shown, person: (alerts_at_desk.proposal(person).reference,),

@@ -69,6 +69,7 @@ def _address(path: str, shown: scene.Scene, slug: str) -> str:
     return path.format(
         receipt=shown.delivery.receipt, reference=shown.delivery.receipt, code="FR", slug=slug,
         key=RowConverter().to_url(shown.thing.pk), object_id=builders.indicator(2)["id"],
+        alert="METHOD-2026-0042", form="csv", proposal="AP-2026-ABCDEF",
         number=next((number for part, number in numbers.items() if part in path), ""),
     )  # fmt: skip
 

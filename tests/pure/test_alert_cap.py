@@ -83,7 +83,7 @@ def test_all_blocks_say_the_same_but_for_the_words() -> None:
     assert infos[3].web.endswith("/ar/METHOD-2026-0042/")
 
 
-def test_cancel_and_update_refer_to_every_version_before() -> None:
+def test_w26_cancel_and_update_refer_to_every_version_before() -> None:
     """W26."""
     body = cap_of(CASES["cancel"]).decode()
     assert (
@@ -159,7 +159,7 @@ def test_an_exercise_says_so_and_is_not_public() -> None:
     assert "status Exercise in a public message" in problems(public)
 
 
-def test_disagreeing_blocks_are_named_both() -> None:
+def test_w37_disagreeing_blocks_are_named_both() -> None:
     """W37: the French block says Severe, the English one Extreme."""
     same = {"urgency": "Immediate", "certainty": "Likely"}
     blocks: list[tuple[str, dict[str, object]]] = [
@@ -173,7 +173,7 @@ def test_disagreeing_blocks_are_named_both() -> None:
     assert disagreements([]) == []
 
 
-def test_a_message_with_disagreeing_blocks_breaks_the_rules() -> None:
+def test_w37_nothing_is_published_with_disagreeing_blocks() -> None:
     message = message_of(CASES["alert"])
     french = replace(message.infos[1], severity="Minor")
     broken = replace(message, infos=(message.infos[0], french, *message.infos[2:]))

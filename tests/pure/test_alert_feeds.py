@@ -100,7 +100,7 @@ def test_an_update_keeps_its_identifier_and_moves_on() -> None:
     assert feedparser.parse(after["en/feed.rss"]).entries[0].id == ids(after["en/feed.atom"])[0]
 
 
-def test_what_was_cancelled_is_a_deleted_entry_and_one_that_people_see() -> None:
+def test_w26_what_was_cancelled_is_a_deleted_entry_and_one_that_people_see() -> None:
     """W26."""
     made = files(log_of([CASES["alert"], CASES["update"], CASES["cancel"]]))
     for language in ("", *LANGUAGES):

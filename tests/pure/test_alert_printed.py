@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pdfminer.high_level import extract_pages, extract_text
 from pdfminer.layout import LTChar, LTTextContainer
 from pdfminer.pdfdocument import PDFDocument
+from pdfminer.pdfpage import PDFPage
 from pdfminer.pdfparser import PDFParser
 from pdfminer.pdftypes import resolve1
 from tests.printed_alerts import ARABIC, ENGLISH, edition
@@ -40,7 +41,9 @@ from tocsin.products.alerts.record import LANGUAGES, AlertType, Image, Message, 
 from tocsin.products.alerts.signs import defanged
 from tocsin.products.alerts.words import words
 
-CANCELLED_EDITION = edition(message=Message.CANCEL, version=3, reasons={"en": "The source corrected it."})
+CANCELLED_EDITION = edition(
+    message=Message.CANCEL, version=3, texts=(ENGLISH,), reasons={"en": "The source corrected it."}
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +113,9 @@ def test_a_document_says_all_of_the_record_in_order(files: dict[str, bytes]) -> 
     assert prose == sorted(prose), "facts stand side by side, the rest one below the other"
 
 
-def test_the_same_record_gives_the_same_bytes(files: dict[str, bytes]) -> None:
-    again = {each.path: each.body for each in printed.files_of(edition())}
-    assert {name: hashlib.sha256(body).digest() for name, body in again.items()} == {
-        name: hashlib.sha256(body).digest() for name, body in files.items()
-    }
+def test_the_same_record_gives_the_same_bytes() -> None:
+    first, again = ([each.body for each in printed.files_of(edition(texts=(ARABIC,)))] for _ in range(2))
+    assert first == again
 
 
 def glyphs(title: str) -> set[str]:
@@ -295,13 +296,13 @@ HOSTILE = st.text(max_size=60) | st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(title=HOSTILE, body=HOSTILE, step=HOSTILE, language=st.sampled_from(["en", "ar", "fa", "tlh"]))
 def test_no_text_breaks_or_commands_the_typesetter(title: str, body: str, step: str, language: str) -> None:
     text = Text(language, title, body, body, (step,), (step, body), body)
     hostile = edition(texts=(text,), reasons={language: step})
-    pages = list(extract_pages(io.BytesIO(document_pdf(hostile, language))))
-    assert {(round(page.width), round(page.height)) for page in pages} == {(595, 842)}
+    pages = PDFPage.get_pages(io.BytesIO(document_pdf(hostile, language)))
+    assert {(round(page.mediabox[2]), round(page.mediabox[3])) for page in pages} == {(595, 842)}
     assert len(cards.cards_of(hostile, language).wide_png) < 150_000
     assert all(len(post(hostile, language, most)) <= most for most in LENGTHS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import shutil
 import stat
@@ -16,6 +18,7 @@ import pytest
 import xmlsec
 from click.testing import CliRunner, Result
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -37,7 +40,7 @@ from tocsin.credentials.alert_verification import Keys, Outcome, check_cap, chec
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.products.alerts.cap_xml import read_cap
 from tocsin.products.alerts.file import CAP
-from tocsin.products.alerts.outputs import File, cap_of, files_of, manifest_of
+from tocsin.products.alerts.outputs import File, cap_of, files_of, manifest_of, site_list
 from tocsin.products.alerts.record import PublicEdition
 
 SIGNING = SigningKey("Fusion Centre", bytes(range(32)))
@@ -243,6 +246,18 @@ def test_the_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no key")
     with pytest.raises(KeyMissing):
         alert_signatures.number_in(tmp_path)
+    with pytest.raises(KeyMissing, match="is damaged"):
+        load_or_make(tmp_path, "Fusion Centre", SENT)
+
+
+def test_a_key_whose_signatures_nobody_could_verify_is_found(tmp_path: Path) -> None:
+    numbers = key().private.private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d ^ 2, numbers.dmp1 ^ 2, numbers.dmq1, numbers.iqmp, numbers.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    (tmp_path / FILE).write_bytes(alert_signatures._private_pem(wrong))
+    with pytest.raises(KeyMissing, match="is damaged"):
+        load_or_make(tmp_path, "Fusion Centre", SENT)
     assert alert_signatures.number_in(tmp_path / "nowhere") == ""
 
 
@@ -328,6 +343,36 @@ def test_an_older_list_is_not_held_against_newer_files(site: Path) -> None:
     made, found = verify(site)
     assert made.exit_code == 0, found
     assert {"v1.cap.xml", "v2.cap.xml", "v1.manifest.json", "v2.manifest.json"} <= set(found)
+
+
+def test_the_list_of_a_site_proves_what_has_no_signature_of_its_own(site: Path) -> None:
+    (site / "en").mkdir()
+    (site / "en/index.html").write_text("<p>All alerts</p>")
+    (site / "en/index.html.gz").write_bytes(gzip.compress(b"<p>All alerts</p>"))
+    (site / ".mark.json").write_text("{}")
+    assert verify(site)[0].exit_code == 3, "a list of alerts has no signature"
+    listed = {
+        each.relative_to(site).as_posix(): (hashlib.sha256(each.read_bytes()).hexdigest(), each.stat().st_size)
+        for each in site.rglob("*")
+        if each.is_file() and each.suffix not in {".sig", ".gz"}
+    }
+    put(site, site_list("https://alerts.fusion.example/alerts", listed, SENT))
+    made, found = verify(site)
+    assert made.exit_code == 0, found
+    assert verify(site / "en/index.html")[1] == {"index.html": "verified"}
+    (site / "en/index.html.gz").write_bytes(gzip.compress(b"<p>Pay here</p>"))
+    (site / "METHOD-2026-0042/en.txt.sig").unlink()
+    (site / "METHOD-2026-0042/en.txt").unlink()
+    (site / "en/added.html").write_text("<p>Pay here</p>")
+    made, found = verify(site)
+    assert made.exit_code == 1
+    assert {name: outcome for name, outcome in found.items() if outcome != "verified"} == {
+        "index.html.gz": "altered", "en.txt": "missing", "added.html": "not-signed",
+    }  # fmt: skip
+    (site / "en/index.html").write_text("<p>Pay here</p>")
+    assert verify(site / "en/index.html")[1] == {"index.html": "altered"}
+    (site / "en/index.html.gz").write_bytes(b"\x1f\x8b no such thing")
+    assert verify(site / "en/index.html.gz")[1] == {"index.html.gz": "altered"}
 
 
 def test_a_list_that_leads_outside_the_site_is_not_followed(site: Path) -> None:

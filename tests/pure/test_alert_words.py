@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.products.alerts.draft import Texts
+from tocsin.products.alerts.draft import Draft, Texts, draft_of, to_json
 from tocsin.products.alerts.locked import Fault, differences, locked_in
 from tocsin.products.alerts.readability import FITS, MOST_WORDS, measured
 
@@ -113,3 +116,9 @@ def test_a_text_that_keeps_its_values_has_no_difference_and_one_that_lost_one_ha
     assert differences(said, said) == []
     if values:
         assert differences(said, Texts(happening=" et ".join(values[1:])))
+
+
+def test_a_draft_is_equal_to_itself_as_it_is_read_back() -> None:
+    made = Draft(countries=("FR",), texts=Texts(do_now=("a", "b")), onset=datetime(2026, 11, 23, tzinfo=UTC))
+    stored = to_json(made)
+    assert to_json(draft_of(stored)) == stored == json.loads(json.dumps(stored))

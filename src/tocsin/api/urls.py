@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 
 from tocsin import __version__
 
-from . import answers, circulars, deliveries, errors, handling, permissions, recalls, received, scorecards
+from . import alerts, answers, circulars, deliveries, errors, handling, permissions, recalls, received, scorecards
 from .callers import KeyAuth, SessionAuth
 from .parsing import KeptTexts
 
@@ -35,6 +35,7 @@ api.add_router("/received", received.router)
 api.add_router("/reach", received.reach_router)
 api.add_router("/circulars", circulars.router)
 api.add_router("/permissions", permissions.router)
+api.add_router("", alerts.router)
 api.add_router("", answers.router)
 api.add_router("", recalls.router)
 api.add_router("", scorecards.router)

@@ -9,6 +9,22 @@ import click
 
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("tocsin.cli.alert_verify", "verify"),
+    "renew-site": ("tocsin.cli.alert_site", "renew_site"),
+    "export-site": ("tocsin.cli.alert_site", "export_site"),
+    "list": ("tocsin.cli.alert_acts", "listed"),
+    "show": ("tocsin.cli.alert_acts", "show"),
+    "start": ("tocsin.cli.alert_acts", "start"),
+    "write": ("tocsin.cli.alert_acts", "write"),
+    "submit": ("tocsin.cli.alert_acts", "submit"),
+    "pass": ("tocsin.cli.alert_acts", "passed"),
+    "return": ("tocsin.cli.alert_acts", "returned"),
+    "translate": ("tocsin.cli.alert_acts", "translate"),
+    "check": ("tocsin.cli.alert_acts", "check"),
+    "approve": ("tocsin.cli.alert_acts", "approve"),
+    "publish": ("tocsin.cli.alert_acts", "publish"),
+    "update": ("tocsin.cli.alert_acts", "update"),
+    "cancel": ("tocsin.cli.alert_acts", "cancel"),
+    "propose": ("tocsin.cli.alert_acts", "propose"),
 }
 """Verb → the module and the name of its command."""
 
@@ -30,4 +46,5 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs)
 def alert() -> None:
-    """Alerts: verify what was published."""
+    """Alerts: verify and export what was published."""
+    """Alerts: what people do with them at the desk, and verifying what was published."""

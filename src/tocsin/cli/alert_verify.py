@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,15 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from tocsin.credentials.alert_verification import Keys, Outcome, Verdict, check_cap, check_detached, keys_in, worst
-from tocsin.products.alerts.addresses import KEYS, SIGNATURE
+from tocsin.products.alerts.addresses import KEYS, SIGNATURE, SITE_LIST
 
 _ANY = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 CAP_ENDING = ".cap.xml"
 MANIFEST_ENDING = ".manifest.json"
+PACKED = ".gz"
 LARGEST_BYTES = 64 << 20
+UP = 6
+"""How many folders above a file its keys and lists are looked for."""
 SENTENCES = {
     Outcome.VERIFIED: "as it was signed",
     Outcome.ALTERED: "not what was signed: the file or its signature was changed, or a key signed it that is not here",
@@ -94,8 +99,13 @@ def _all(paths: tuple[Path, ...], given: Keys) -> Iterator[tuple[str, Verdict]]:
             yield str(signed), _checked(signed, _Tree(path.parent, given))
         else:
             tree = _Tree(path.parent, given)
-            list(_lists(tree, sorted(path.parent.glob(f"*{MANIFEST_ENDING}"))))
+            list(_lists(tree, [*sorted(path.parent.glob(f"*{MANIFEST_ENDING}")), *_site_list_above(path)]))
             yield str(path), _checked(path, tree)
+
+
+def _site_list_above(path: Path) -> list[Path]:
+    above = (folder / SITE_LIST for folder in list(path.absolute().parents)[:UP])
+    return [each for each in above if each.is_file()][:1]
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -106,7 +116,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _is_checked(path: Path, root: Path) -> bool:
     """Signatures are read with what they sign; keys are what others are checked with."""
-    return not path.name.endswith(SIGNATURE) and KEYS.rstrip("/") not in path.relative_to(root).parts[:-1]
+    is_hidden = path.name.startswith(".")  # No web server hands it out.
+    is_key = KEYS.rstrip("/") in path.relative_to(root).parts[:-1]
+    return not path.name.endswith(SIGNATURE) and not is_hidden and not is_key
 
 
 def _gone(files: list[Path]) -> Iterator[Path]:
@@ -126,11 +138,15 @@ def _lists(tree: _Tree, files: list[Path]) -> Iterator[tuple[Path, Verdict]]:
             continue
         verdict = _detached(path, tree)
         said = _manifest(path) if verdict.outcome.is_good else None
-        if said is not None and said["version"] > newest.get(said["number"], (0,))[0]:
-            newest[said["number"]] = (said["version"], path, said["files"], verdict.is_trusted)
-    for _, path, listed, is_trusted in newest.values():
+        if said is None:
+            continue
+        if path.name == SITE_LIST:
+            newest[str(path)] = (0, path.parent, said["files"], verdict.is_trusted)
+        elif said["version"] > newest.get(said["number"], (0,))[0]:
+            newest[said["number"]] = (said["version"], path.parent.parent, said["files"], verdict.is_trusted)
+    for _, base, listed, is_trusted in newest.values():
         for name, facts in listed.items():
-            target = _below(path.parent.parent, name)
+            target = _below(base, name)
             if target is None:
                 continue
             tree.listed[target] = (str(facts.get("sha256")), int(facts.get("size_bytes", -1)), is_trusted)
@@ -139,13 +155,15 @@ def _lists(tree: _Tree, files: list[Path]) -> Iterator[tuple[Path, Verdict]]:
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:
+    """The list of a version, or that of a site, which has neither number nor version."""
     try:
-        said = json.loads(_read(path))
-        if isinstance(said["number"], str) and isinstance(said["version"], int) and isinstance(said["files"], dict):
-            return {**said, "files": {str(k): v for k, v in said["files"].items() if isinstance(v, dict)}}
-    except (ValueError, KeyError, TypeError):
+        said = orjson.loads(_read(path))
+        files = {name: facts for name, facts in said["files"].items() if isinstance(facts, dict)}
+        number, version = said.get("number", ""), said.get("version", 0)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return None
+    is_right = isinstance(number, str) and isinstance(version, int)
+    return {"number": number, "version": version, "files": files} if is_right else None
 
 
 def _below(root: Path, name: str) -> Path | None:
@@ -158,6 +176,9 @@ def _checked(path: Path, tree: _Tree) -> Verdict:
     """A file by all that is said of it: each proof must hold."""
     if path.is_symlink() or not path.is_file():
         return Verdict(Outcome.UNREADABLE)
+    plain = path.with_name(path.name.removesuffix(PACKED))
+    if path.name.endswith(PACKED) and plain.is_file():
+        return _checked(plain, tree) if _unpacked(path) == _read(plain) else Verdict(Outcome.ALTERED)
     found = []
     beside = _detached(path, tree)
     if beside.outcome is not Outcome.NOT_SIGNED:
@@ -168,9 +189,23 @@ def _checked(path: Path, tree: _Tree) -> Verdict:
             found.append(inside)
     if path in tree.listed:
         digest, size, is_trusted = tree.listed[path]
-        is_same = path.stat().st_size == size and hashlib.sha256(_read(path)).hexdigest() == digest
+        is_same = path.stat().st_size == size and _digest(path) == digest
         found.append(Verdict(Outcome.VERIFIED if is_same else Outcome.ALTERED, is_trusted=is_trusted))
     return worst(found) if found else Verdict(Outcome.NOT_SIGNED)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unpacked(path: Path) -> bytes | None:
+    """What web servers hand out in place of the plain file beside it."""
+    opener = zlib.decompressobj(wbits=31)
+    try:
+        return opener.decompress(_read(path), LARGEST_BYTES + 1)
+    except zlib.error:
+        return None
 
 
 def _detached(path: Path, tree: _Tree) -> Verdict:
@@ -187,7 +222,7 @@ def _detached(path: Path, tree: _Tree) -> Verdict:
 
 def _keys_for(path: Path) -> Keys:
     """Those in the nearest folder `keys` above the file."""
-    for folder in list(path.absolute().parents)[:6]:
+    for folder in list(path.absolute().parents)[:UP]:
         if found := _keys_of(folder / KEYS.rstrip("/")):
             return found
     return Keys()

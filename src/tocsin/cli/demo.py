@@ -27,6 +27,7 @@ ROLE_OF = {
     "analyst": ["analyst", "victim-desk"],
     "reviewer": ["reviewer"],
     "legal-officer": ["legal"],
+    "translator": ["translator"],
     "auditor": ["auditor"],
     "duty-officer": ["duty"],
     "administrator": ["administrator"],

@@ -78,7 +78,8 @@ def give_up(file: str, yes: bool) -> None:
     content-keys: everything sealed until now, observations and packages among it. sealing-key: secrets of code apps
     and of providers of sign-in, what was said to the commission, sealed copies; recalls of single parts that only the
     journal knows are made again for the whole delivery. signing-key.pem: nothing, but receivers of packages must be
-    given the new public key.
+    given the new public key. alert-key.pem: nothing, but programs that pass alerts on must be given the new
+    certificate.
     """
     from tocsin.site import own_keys
 

@@ -108,6 +108,13 @@ REASONS: dict[str, str] = {
     "legal-facts-missing": "This was refused because the facts given do not show an ordinary crime. Send it again with facts that do.",
     "personal-data": "This was refused because it shows the data of people under a label that is too wide. Send it again under TLP:AMBER or stricter, or without these columns.",
     "withdrawn": "Its source withdrew this when it was asked about people's data in it. Nothing of it was used.",
+    "image-without-text": "Say in words what the image shows, for people who do not see it.",
+    "too-many-images": "An alert has at most six images. Take one out first.",
+    "picture-kind": "This is no picture that can be published. Attach it as PNG, JPEG, WebP or GIF.",
+    "picture-is-drawing": "A drawing (SVG) can carry programs and hidden texts. Save it as PNG and attach that.",
+    "picture-is-document": "A PDF is no picture. Save the page as PNG and attach that, or attach the PDF as a document.",
+    "picture-too-large": "The picture is larger than 20 MB, or has more than 50 million pixels. Save it smaller and attach it again.",
+    "picture-damaged": "The picture is damaged, or is not what it begins like. Save it anew and attach it again.",
     "not-an-envelope": "This is not a TAXII envelope. Send a JSON object with a list of objects.",
     # One record.
     "no-value": "The record names no value to keep.",

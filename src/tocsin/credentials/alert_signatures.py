@@ -17,8 +17,9 @@ from typing import Final
 
 import orjson
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
@@ -65,12 +66,17 @@ def load_or_make(folder: Path, name: str, at: datetime) -> AlertKey:
     """The installation's key in `folder`; a fresh one, readable by its owner alone, where there is none.
 
     A certificate of its own making is renewed for the same key half a year before it ends, and the old one kept.
-    Raises InputError for files that do not belong together, Unavailable where the certificate is over.
+    Raises InputError for files that do not belong together, KeyMissing for a damaged one, Unavailable where the
+    certificate is over.
     """
     path = folder / FILE
     if not path.exists():
         write_new(path, _private_pem(rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)))
-    private = _private_in(path)
+    try:
+        private = _private_in(path)
+    except (ValueError, TypeError) as error:
+        raise _damaged(path) from error
+    _require_to_sign(private, path)
     shown = folder / CERTIFICATE
     if not shown.exists():
         write_new(shown, _certificate_for(private, name, at).public_bytes(_PEM))
@@ -117,7 +123,7 @@ def number_in(folder: Path) -> str:
     try:
         return fingerprint_of(_private_in(path).public_key())[:16]
     except (OSError, ValueError, TypeError, InputError) as error:
-        raise KeyMissing(f"{path} is damaged: restore it from the backup of this installation's keys") from error
+        raise _damaged(path) from error
 
 
 def sign_cap(body: bytes, key: AlertKey) -> bytes:
@@ -181,10 +187,24 @@ def _spki(key: object) -> bytes:
 
 
 def _private_in(path: Path) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    # Proving that its numbers are primes takes a tenth of a second; that it signs is tried instead.
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise InputError("invalid-object", field=FILE, excerpt="not an RSA key")
     return key
+
+
+def _require_to_sign(key: rsa.RSAPrivateKey, path: Path) -> None:
+    """Raises KeyMissing for a key whose signatures nobody could verify."""
+    try:
+        signature = key.sign(b"", padding.PKCS1v15(), hashes.SHA256())
+        key.public_key().verify(signature, b"", padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> KeyMissing:
+    return KeyMissing(f"{path} is damaged: restore it from the backup of this installation's keys")
 
 
 def _certificates_in(path: Path) -> tuple[x509.Certificate, ...]:

@@ -243,6 +243,7 @@ _PEOPLE: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("rosalind", "Rosalind Ferreby", "reviewer", "en", "", "centre"),
     ("thibault", "Thibault Orsenne", "reviewer", "fr", "", "centre"),
     ("lucia", "Lucía Bermeja", "legal-officer", "es", "", "centre"),
+    ("leila", "Leila Zeroual", "translator", "ar", "", "centre"),
     ("henrik", "Henrik Solvang", "duty-officer", "en", "", "centre"),
     ("amina", "Amina Lazreg", "duty-officer", "fr", "", "centre"),
     ("admin", "Dagny Wroclav", "administrator", "en", "", "centre"),

@@ -53,8 +53,8 @@ class Person:
     username: str
     name: str
     role: str
-    """analyst, reviewer, dissemination-officer, legal-officer, duty-officer, partnership-officer, administrator,
-    auditor, commission-secretary, partner-analyst, partner-manager, bureau-officer, bureau-head."""
+    """analyst, reviewer, dissemination-officer, legal-officer, translator, duty-officer, partnership-officer,
+    administrator, auditor, commission-secretary, partner-analyst, partner-manager, bureau-officer, bureau-head."""
     language: str
     country: str = ""
     organisation: str = ""

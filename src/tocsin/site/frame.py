@@ -30,7 +30,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
     """Names and versions for the header and footer, and the direction of the text."""
     return {
         "installation_name": settings.INSTALLATION.organisation,
-        "version": __version__,
+        "tocsin_version": __version__,
         "address_tables_on": address_tables_on(),
         "alarms": lambda: alarms_for(request.user, timezone.now()),
         "clock_alarm": lambda: _clock_alarm(request),

@@ -174,6 +174,15 @@ SENTENCES = (
         "This was refused because it shows the data of people under a label that is too wide. Send it again under TLP:AMBER or stricter, or without these columns."
     ),
     gettext_noop("Its source withdrew this when it was asked about people's data in it. Nothing of it was used."),
+    gettext_noop("Say in words what the image shows, for people who do not see it."),
+    gettext_noop("An alert has at most six images. Take one out first."),
+    gettext_noop("This is no picture that can be published. Attach it as PNG, JPEG, WebP or GIF."),
+    gettext_noop("A drawing (SVG) can carry programs and hidden texts. Save it as PNG and attach that."),
+    gettext_noop("A PDF is no picture. Save the page as PNG and attach that, or attach the PDF as a document."),
+    gettext_noop(
+        "The picture is larger than 20 MB, or has more than 50 million pixels. Save it smaller and attach it again."
+    ),
+    gettext_noop("The picture is damaged, or is not what it begins like. Save it anew and attach it again."),
     gettext_noop("This is not a TAXII envelope. Send a JSON object with a list of objects."),
     gettext_noop("The record names no value to keep."),
     gettext_noop("This is not a value that can be recognised."),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import police, publishing, recalls, telling
+from tocsin.centre.alerts import police, publishing, recalls, renewing, telling
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -116,6 +116,7 @@ def tick(now: datetime) -> None:
     recall.tick(now)
     recalls.tick(now)
     publishing.tick(now)
+    renewing.tick(now)
     chasing.tick(now)
     partners.tick(now)
     ahead.tick(now)

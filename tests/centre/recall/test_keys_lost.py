@@ -18,7 +18,7 @@ from tocsin.centre.intake.models import Batch, Delivery, SealKey
 from tocsin.centre.members.models import Person
 from tocsin.centre.recall import journal, services
 from tocsin.centre.recall.models import Recall
-from tocsin.credentials import content_keys, sealing
+from tocsin.credentials import alert_signatures, content_keys, sealing
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.site import own_keys
 
@@ -89,6 +89,25 @@ def test_a_journal_of_another_installation_is_named_with_what_to_do(sent: Delive
     assert all(each in str(told.value) for each in wanted)
     assert run("serve")[0] == 1
     assert not Recall.objects.exists()
+
+
+def test_the_key_of_alerts_is_never_made_anew_beside_a_lost_one(sent: Delivery, own_store: Path) -> None:
+    at, path = datetime.now(UTC), own_store / "keys" / alert_signatures.FILE
+    assert own_keys.faults() == {}, "an installation that never signed an alert has none"
+    first = keys.alert_key(at)
+    assert keys.alert_key(at).fingerprint == first.fingerprint
+    assert Entry.objects.filter(action=keys.ADOPTED, subject=f"keys:{alert_signatures.FILE}").count() == 1
+    assert run("seal", "give-up", alert_signatures.FILE, "--yes")[0] == 1
+    path.unlink()
+    with pytest.raises(KeyMissing, match="is missing: restore it"):
+        keys.alert_key(at)
+    assert f"{path} is missing" in run("serve")[1]
+    code, said = run("seal", "give-up", alert_signatures.FILE, "--yes")
+    assert (code, own_keys.faults()) == (0, {}), said
+    second = keys.alert_key(at)
+    assert second.fingerprint != first.fingerprint
+    former = path.parent / "former" / f"alert-certificate-{first.fingerprint[:16]}.pem"
+    assert former.read_bytes() == first.certificate_pem, "readers still verify what it signed"
 
 
 def test_half_a_line_swallows_no_whole_one(sent: Delivery) -> None:

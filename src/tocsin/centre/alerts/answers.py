@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -135,8 +135,3 @@ def redirect_headers(language: str) -> Headers:
     """From the root to a language's home; which one depends on who asks."""
     return [("Location", addresses.home(language)), ("Vary", "Accept-Language"), ("Cache-Control", "no-cache"),
             ("Content-Type", "text/plain; charset=utf-8")]  # fmt: skip
-
-
-def languages_among(paths: Iterable[str]) -> tuple[str, ...]:
-    """In which the site has a home, by its addresses."""
-    return tuple(sorted({each.rstrip("/") for each in paths if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*/", each)}))

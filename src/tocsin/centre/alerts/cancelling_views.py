@@ -56,5 +56,5 @@ def cancel(request: HttpRequest, alert: Alert) -> HttpResponseBase:
         (label, [(language, words(language)(f"cancel.{name}")) for language in LANGUAGES])
         for name, label in labels.CANCEL_REASONS.items()
     ]
-    context = {"alert": alert, "version": version, "form": form, "ready": ready}
+    context = {"alert": alert, "current": version, "form": form, "ready": ready}
     return render(request, "alerts/cancel.html", context, status=422 if form.is_bound else 200)

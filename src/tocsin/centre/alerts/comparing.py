@@ -74,14 +74,32 @@ def pieces(old: str, new: str) -> Iterator[Piece]:
     """What stayed, what is gone and what came, in the order of reading."""
     pattern = _WORDS if max(len(old), len(new)) < MOST_WORDS * 6 else _SENTENCES
     before, after = pattern.findall(old), pattern.findall(new)
+    gone, came, same = "", "", ""
     for tag, start, end, other, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
-            yield Piece("same", "".join(before[start:end]))
+            same = "".join(before[start:end])
+            if (gone or came) and not same.strip():
+                continue  # A space between two changes is none that stayed: it would tear both apart.
+            yield from _changed(gone, came)
+            gone, came = "", ""
+            yield Piece("same", same)
+            same = ""
             continue
-        if start < end:
-            yield Piece("old", "".join(before[start:end]))
-        if other < last:
-            yield Piece("new", "".join(after[other:last]))
+        gone, came = (
+            gone + (same if gone or came else "") + "".join(before[start:end]),
+            (came + (same if gone or came else "") + "".join(after[other:last])),
+        )
+        same = ""
+    yield from _changed(gone, came)
+    if same:
+        yield Piece("same", same)
+
+
+def _changed(gone: str, came: str) -> Iterator[Piece]:
+    if gone:
+        yield Piece("old", gone)
+    if came:
+        yield Piece("new", came)
 
 
 def put(content: dict[str, Any], path: str, value: Any) -> None:

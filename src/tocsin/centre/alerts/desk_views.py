@@ -152,7 +152,7 @@ def page_of_alert(person: Person, alert: Alert) -> dict[str, Any]:
     shown = stands if stands is not None and stands.pk != version.pk else None
     return {
         "alert": alert,
-        "version": version,
+        "current": version,
         "stands": shown,
         "draft": facts.draft,
         "state": labels.STATES[version.state],
@@ -198,7 +198,7 @@ def _cancelling(version: Version, person: Person, own: frozenset[str]) -> dict[s
     facts = facts_of(version)
     confirm = refusal_of(Act.CONFIRM_CANCEL, facts, person.pk, own)
     return {
-        "version": version,
+        "current": version,
         "is_standing": version.state in STANDING,
         "is_asked": version.cancel_asked_by_id is not None and version.state in STANDING,
         "may_ask": not refusal_of(Act.CANCEL, facts, person.pk, own),
@@ -270,6 +270,8 @@ def done(request: HttpRequest, alert: Alert, word: str, act: Callable[[], object
         act()
     except Refused as error:
         messages.error(request, explained_refusal(error))
+        if error.rule == "alert-leaks":
+            return redirect(reverse("alert-review", args=[alert.reference], query={"look": "1"}))
         back = "alert-review" if word in {Act.LEGAL_PASSED, Act.APPROVE, Act.PUBLISH} else "alert-page"
         return redirect(back, alert.reference)
     except InputError as error:

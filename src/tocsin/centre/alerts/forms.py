@@ -150,7 +150,16 @@ class DraftForm(TextForm):
         yield from (self[name] for name in names)
 
 
-class TaskForm(forms.Form):
+class RowForm(forms.Form):
+    """A row among others; a spare one in which only something of a list was chosen says nothing."""
+
+    def has_changed(self) -> bool:
+        if not self.empty_permitted:
+            return super().has_changed()
+        return any(not isinstance(self.fields[name], forms.ChoiceField) for name in self.changed_data)
+
+
+class TaskForm(RowForm):
     """What a bureau is asked to do."""
 
     text = forms.CharField(label=_("Task"), max_length=2_000, widget=forms.TextInput(attrs={"dir": "auto"}))
@@ -158,11 +167,13 @@ class TaskForm(forms.Form):
     due = moment_field("due")
 
 
-class IndicatorForm(forms.Form):
+class IndicatorForm(RowForm):
     """A technical value."""
 
     value = forms.CharField(label=_("Value"), max_length=2_000, widget=forms.TextInput(attrs={"dir": "ltr"}))
-    kind = forms.ChoiceField(label=_("Kind"), choices=[(each.value, each.value) for each in Kind])
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=[(each.value, each.value) for each in Kind], initial=Kind.IPV4.value
+    )
     role = forms.ChoiceField(
         label=_("Role"), choices=list(labels.ROLES.items()), required=False, initial=Role.UNKNOWN.value
     )
@@ -175,7 +186,7 @@ class IndicatorForm(forms.Form):
     batch = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
-class NamedForm(forms.Form):
+class NamedForm(RowForm):
     """A person, for the police alone."""
 
     name = forms.CharField(label=_("Name"), max_length=300, widget=forms.TextInput(attrs={"dir": "auto"}))
@@ -184,7 +195,7 @@ class NamedForm(forms.Form):
     country = forms.CharField(label=_("Country (two letters)"), max_length=2, required=False)
 
 
-ROWS: dict[str, type[forms.Form]] = {"tasks": TaskForm, "indicators": IndicatorForm, "persons": NamedForm}
+ROWS: dict[str, type[RowForm]] = {"tasks": TaskForm, "indicators": IndicatorForm, "persons": NamedForm}
 SPARE = {"tasks": 2, "indicators": 3, "persons": 1}
 MOST_ROWS = 2_100
 

@@ -14,18 +14,18 @@ from .rules import Act, State
 
 Label = str | Promise
 STATES: dict[str, tuple[str, str, Label]] = {
-    "draft": ("file-text", "", pgettext_lazy("alert", "Draft")),
-    "quality-review": ("list-check", "accent", pgettext_lazy("alert", "Quality review")),
-    "legal-review": ("scale", "accent", pgettext_lazy("alert", "Legal review")),
-    "translation": ("language", "accent", pgettext_lazy("alert", "Translation")),
-    "approval": ("shield-check", "accent", pgettext_lazy("alert", "Approval")),
-    "sending": ("hourglass", "accent", pgettext_lazy("alert", "On its way to the police")),
-    "published-police": ("shield", "good", pgettext_lazy("alert", "Published to the police")),
-    "published-public": ("world", "good", pgettext_lazy("alert", "Published to everybody")),
-    "updated": ("rotate", "", pgettext_lazy("alert", "Replaced by a later version")),
-    "cancelled": ("circle-x", "bad", pgettext_lazy("alert", "Cancelled")),
-    "expired": ("clock", "", pgettext_lazy("alert", "Expired")),
-    "dropped": ("trash", "", pgettext_lazy("alert", "Given up")),
+    "draft": ("file-text", "", _("In draft")),
+    "quality-review": ("list-check", "accent", _("Quality review")),
+    "legal-review": ("scale", "accent", _("Legal review")),
+    "translation": ("language", "accent", _("Translation")),
+    "approval": ("shield-check", "accent", _("Approval")),
+    "sending": ("hourglass", "accent", _("On its way to the police")),
+    "published-police": ("shield", "good", _("Published to the police")),
+    "published-public": ("world", "good", _("Published to everybody")),
+    "updated": ("rotate", "", _("Replaced by a later version")),
+    "cancelled": ("circle-x", "bad", _("Cancelled")),
+    "expired": ("clock", "", _("Expired")),
+    "dropped": ("trash", "", _("Given up")),
 }
 """State → icon, tone, label."""
 STAGES = (State.DRAFT, State.QUALITY, State.LEGAL, State.TRANSLATION, State.APPROVAL, State.POLICE, State.PUBLIC)
@@ -66,10 +66,10 @@ ACTS: dict[str, Label] = {
 }
 """What was done, as a step says it."""
 MADE: dict[str, tuple[str, str, Label]] = {
-    "original": ("file-text", "", pgettext_lazy("translation", "Original")),
-    "machine": ("robot", "warn", pgettext_lazy("translation", "By a machine")),
-    "human": ("user", "", pgettext_lazy("translation", "By a person, not checked")),
-    "checked": ("circle-check", "good", pgettext_lazy("translation", "Checked")),
+    "original": ("file-text", "", _("Original")),
+    "machine": ("robot", "warn", _("By a machine")),
+    "human": ("user", "", _("By a person, not checked")),
+    "checked": ("circle-check", "good", _("Checked")),
 }
 URGENCIES: dict[str, Label] = {
     "Immediate": _("Act at once"), "Expected": _("Act within the hour"), "Future": _("Act in the near future"),
@@ -86,8 +86,8 @@ LIKELIHOODS: dict[str, Label] = {
     "almost-certain": _("Almost certain (95–100 %)"),
 }  # fmt: skip
 CONFIDENCES: dict[str, Label] = {
-    "low": pgettext_lazy("confidence", "Low"), "moderate": pgettext_lazy("confidence", "Moderate"),
-    "high": pgettext_lazy("confidence", "High"),
+    "low": _("Low"), "moderate": _("Moderate"),
+    "high": _("High"),
 }  # fmt: skip
 ROLES: dict[str, Label] = {
     "ATTACKER_INFRA": _("Attacker's infrastructure"), "COMPROMISED_THIRD_PARTY": _("Compromised third party"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -40,13 +40,14 @@ def made_of(edition: PublicEdition, at: datetime) -> Made:
     """All files of this version, signed; and what is left at the addresses of what it takes away."""
     own = own_files(edition)
     there = [*(each.path for each in own), addresses.cap(edition.number)]
-    pages, gone = site.pages_of(edition, _before(edition), there, at)
+    there += [each + addresses.SIGNATURE for each in there]
+    pages, gone = site.pages_of(edition, _with_what_stands(edition), there, at)
     return Made(signed([*own, *pages], edition, at), gone)
 
 
 def pages_again(edition: PublicEdition, at: datetime) -> Made:
     """The pages alone, as they are at that moment."""
-    pages, gone = site.pages_of(edition, _before(edition), site.others_of(edition.number), at)
+    pages, gone = site.pages_of(edition, _with_what_stands(edition), site.others_of(edition.number), at)
     return Made([*pages, *_beside(pages)], gone)
 
 
@@ -63,6 +64,13 @@ def shared_files(edition: PublicEdition | None, own: Iterable[File], at: datetim
     return signed(site.shared_files(edition, caps, at), None, at)
 
 
+def _with_what_stands(edition: PublicEdition) -> list[PublicEdition]:
+    """Earlier versions, of whose values only those are shown that the newest one names: the others were taken back."""
+    return [
+        replace(each, signs=tuple(sign for sign in each.signs if sign in edition.signs)) for each in _before(edition)
+    ]
+
+
 def _before(edition: PublicEdition) -> list[PublicEdition]:
     if edition.version == 1:
         return []
@@ -73,7 +81,7 @@ def _before(edition: PublicEdition) -> list[PublicEdition]:
 def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime) -> list[File]:
     """The same files with their signatures: CAP messages have theirs inside as well, a version has a list of all."""
     key = signing.load_or_make(keys.folder())
-    own = alert_signatures.load_or_make(keys.folder(), editions.issuer().name("en"), at)
+    own = keys.alert_key(at, editions.issuer().name("en"))
     found = [
         replace(each, body=alert_signatures.sign_cap(each.body, own)) if each.media_type == CAP else each
         for each in unsigned
@@ -82,6 +90,13 @@ def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime
         found += [replace(each, path=addresses.cap(edition.number)) for each in found if each.media_type == CAP]
         found.append(outputs.manifest_of(edition, found, key.id))
     return [*found, *(_signature(each, key) for each in found if edition is not None or _says_something(each))]
+
+
+def list_of_site(listed: Mapping[str, tuple[str, int]], at: datetime) -> list[File]:
+    """The signed list of a copy of the site: path in its folder → SHA-256 and size of each file. It proves those that
+    have no signature of their own."""
+    made = outputs.site_list(editions.issuer().origin, listed, at)
+    return [made, _signature(made, signing.load_or_make(keys.folder()))]
 
 
 def _says_something(file: File) -> bool:

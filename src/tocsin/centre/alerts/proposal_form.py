@@ -17,7 +17,7 @@ from tocsin.products.alerts.record import LANGUAGES, AlertType
 from tocsin.reference.countries import all_countries
 
 from . import labels
-from .forms import ONE_EACH, passage
+from .forms import ONE_EACH, RowForm, passage
 
 MOST_VALUES = 100
 
@@ -73,11 +73,13 @@ class ProposalForm(forms.Form):
         return content
 
 
-class ValueForm(forms.Form):
+class ValueForm(RowForm):
     """A technical value that is proposed with it."""
 
     value = forms.CharField(label=_("Value"), max_length=2_000, widget=forms.TextInput(attrs={"dir": "ltr"}))
-    kind = forms.ChoiceField(label=_("Kind"), choices=[(each.value, each.value) for each in Kind])
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=[(each.value, each.value) for each in Kind], initial=Kind.IPV4.value
+    )
     role = forms.ChoiceField(label=_("Role"), choices=list(labels.ROLES.items()), initial=Role.UNKNOWN.value)
     note = forms.CharField(label=_("Note"), max_length=500, required=False)
 

@@ -35,7 +35,10 @@ def tick(now: datetime) -> None:
     for version in closed_versions(now):
         if version.state == State.PUBLIC:
             withdrawing.from_public(version, now)
-            version = standing(version.alert) or version
+            left = standing(version.alert)
+            if left is None:
+                continue  # All of it was cancelled, and what follows is begun.
+            version = left
         take_back(version, now)
     lost = Version.objects.filter(state=State.SENDING, delivery__state__in=[
         Delivery.State.QUARANTINED, Delivery.State.HELD, Delivery.State.REFUSED, *Delivery.GONE,

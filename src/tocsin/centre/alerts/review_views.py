@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from tocsin.centre.intake.models import Batch
@@ -13,11 +14,14 @@ from tocsin.centre.intake.selectors import visible_batches
 from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.selectors import viewer_of
+from tocsin.centre.reasons import sentence
+from tocsin.centre.redaction.labels import WHY
+from tocsin.core.errors import InputError, Refused
 from tocsin.products.alerts.draft import Draft, draft_of, texts_of, to_json
 from tocsin.products.alerts.record import Made
 
-from . import comparing, guarding, labels
-from .desk_views import of_alert, page_of_alert
+from . import comparing, guarding, labels, publishing
+from .desk_views import explained, of_alert, page_of_alert
 from .forms import direction, text_initial
 from .models import Alert, Revision, Version
 from .rules import State
@@ -46,6 +50,7 @@ def review(request: HttpRequest, alert: Alert) -> HttpResponse:
         "against": against(draft),
         "reading": reading_of(draft.texts.public(draft.language, Made.ORIGINAL).passages(), draft.language),
         "translations": _translations(version, draft),
+        "looked": _looked(version) if "look" in request.GET else None,
     }
     return render(request, "alerts/review.html", context)
 
@@ -121,6 +126,24 @@ def _state_named(version: Version) -> list[tuple[str, str, str]]:
             (labels.language_name(language), labels.field_name(field), words) for language, field, words in error.found
         ]
     return []
+
+
+def _looked(version: Version) -> dict[str, Any]:
+    """What would stand against publishing it now: all that the public would read is made and looked through. Where
+    something is, and why; never the value."""
+    try:
+        made = publishing.preview(version, timezone.now())
+    except guarding.LeaksFound as found:
+        places = [
+            (labels.language_name(language) if language else "", labels.field_name(where), str(WHY.get(why, why)))
+            for language, where, why in found.places
+        ]
+        return {"places": places, "why": sentence(found.rule), "files": 0}
+    except Refused as refused:
+        return {"places": [], "why": sentence(refused.rule), "files": 0}
+    except InputError as error:
+        return {"places": [], "why": explained(error), "files": 0}
+    return {"places": [], "why": "", "files": len(made)}
 
 
 def _translations(version: Version, draft: Draft) -> list[dict[str, Any]]:

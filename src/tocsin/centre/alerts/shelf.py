@@ -7,11 +7,13 @@ withdrawn is gone a second later in every process, whatever database it is.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter, OrderedDict
 from functools import cache
 from http.client import responses
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -19,7 +21,10 @@ from django.conf import settings
 from tocsin.products.alerts import addresses
 
 from . import files
-from .answers import Held, headers_of, language_for, languages_among, redirect_headers, takes_gzip
+from .answers import Held, headers_of, language_for, redirect_headers, takes_gzip
+
+if TYPE_CHECKING:
+    from .models import PublicFile
 
 FRESH_SECONDS = 1.0
 """How old the answer to "was anything published?" may be."""
@@ -100,8 +105,7 @@ class Shelf:
         begun = time.monotonic()
         changes = PublicState.objects.values_list("changes", flat=True).order_by("pk").first() or 0
         if changes != self._changes:
-            homes = PublicFile.objects.filter(language__gt="", alert=None, is_gone=False).values_list("path", flat=True)
-            languages = languages_among(homes)
+            languages = _languages_of(PublicFile.objects.filter(path=addresses.MADE_BY).first())
             with self._lock:
                 self._held, self._written, self._bytes = OrderedDict(), {}, 0
                 self._changes, self._languages = changes, languages
@@ -153,6 +157,13 @@ def host_of(referrer: str) -> str:
         return (urlsplit(referrer).hostname or "")[:253]
     except ValueError:
         return ""
+
+
+def _languages_of(made_by: PublicFile | None) -> tuple[str, ...]:
+    """In which the site has a home, as it says itself."""
+    if made_by is None:
+        return ()
+    return tuple(str(each) for each in json.loads(files.read(made_by.sha256))["languages"])
 
 
 def answer(shelf: Shelf, path: str, said: dict[str, str], date: str) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tocsin.reference.reporting import reporting
 
 from . import editions, files
 from .models import PublicFile, Version
-from .public import alert_pages, site
+from .public import alert_pages, machine, site
 from .public.entries import Entry, entry_of, unpack
 from .public.frame import Follow, Frame
 
@@ -37,12 +38,24 @@ def frame() -> Frame:
     own = Path(made.home) / "reporting.toml"
     service = f"{made.public_origin.rstrip('/')}{SERVICE}"
     return Frame(
-        editions.issuer(), LANGUAGES, reporting(own if own.exists() else None),
+        editions.issuer(), _languages(), reporting(own if own.exists() else None),
         Follow(
             mail=f"{service}/mail/" if made.mail else "", push=f"{service}/push/", webhook=f"{service}/webhook/",
             hit=f"{service}/report/",
         ),
     )  # fmt: skip
+
+
+def _languages() -> tuple[str, ...]:
+    """The product's own, and any other that a published alert came in."""
+    found = PublicFile.objects.filter(is_gone=False).exclude(language__in=["", *LANGUAGES]).order_by("language")
+    return (*LANGUAGES, *found.values_list("language", flat=True).distinct())
+
+
+def _stands(shown: Frame) -> bool:
+    """Whether style, scripts and all that pages lean on are published as this version of the software has them."""
+    mark = machine.mark_of(shown)
+    return PublicFile.objects.filter(path=mark.path, sha256=files.digest_of(mark.body)).exists()
 
 
 def pages_of(
@@ -86,11 +99,14 @@ def shared_files(edition: PublicEdition | None, caps: CAP_DIGEST, at: datetime) 
     if edition is not None:
         every[edition.number] = entry_of(edition)
     shown = frame()
-    if edition is None or not known:
+    if edition is not None and (further := [each for each in edition.languages if each not in shown.languages]):
+        shown = replace(shown, languages=(*shown.languages, *further))
+    is_whole = edition is None or not known or not _stands(shown)
+    if is_whole or edition is None:
         found = [*site.all_pages(shown, every.values(), at), *_keys(at)]
     else:
         found = list(site.pages_changed(shown, every.values(), {edition.number}, known, at))
-    return [*found, *_feeds(edition, caps, is_whole=edition is None or not known)]
+    return [*found, *_feeds(edition, caps, is_whole=is_whole)]
 
 
 def _entries() -> dict[str, Entry]:
@@ -101,7 +117,7 @@ def _entries() -> dict[str, Entry]:
 
 def _keys(at: datetime) -> list[File]:
     folder = keys.folder()
-    own = alert_signatures.load_or_make(folder, editions.issuer().name("en"), at)
+    own = keys.alert_key(at, editions.issuer().name("en"))
     known = alert_signatures.published(signing.load_or_make(folder), own, folder)
     return [File(f"{addresses.KEYS}{name}", media_type, body) for name, media_type, body in known]
 

@@ -113,7 +113,7 @@ def _page(
     is_old = there is not None and there.source_digest != draft.source_digest
     why = refusal_of(Act.TRANSLATE, facts, person.pk, own)
     context = {
-        "alert": version.alert, "version": version, "draft": draft, "form": form, "translation": there,
+        "alert": version.alert, "current": version, "draft": draft, "form": form, "translation": there,
         "language": language, "language_name": labels.language_name(language), "direction": direction(language),
         "source_name": labels.language_name(draft.language), "source_direction": direction(draft.language),
         "pairs": [(labels.field_name(name), _marked(text, draft.language, language), control, name)

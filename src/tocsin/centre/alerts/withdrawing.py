@@ -2,26 +2,26 @@
 
 The edition is made anew without them, as an update with a ready reason in every language, and looked through as every
 publication is. Where its words hold such a value as well, or somebody writes the next version already, all of it is
-taken off until that version is published.
+cancelled, and what follows begins as the draft of another alert: a cancelled one is never taken up again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 from django.db import transaction
 
+from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import InputError, Refused
-from tocsin.products.alerts.draft import texts_of, to_json
+from tocsin.products.alerts.draft import Texts, texts_of, to_json
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
 from tocsin.products.alerts.words import words
 
-from . import guarding
-from .models import PublicFile, Version
+from . import grounds, guarding
+from .models import Alert, Ground, PublicFile, Revision, Version
 from .rules import WRITABLE, State
 from .selectors import content_of, versions_of
 from .services import copy_translations, note
@@ -83,10 +83,10 @@ def _next(version: Version, gone: Collection[str], at: datetime) -> Version:
     texts = msgspec.structs.replace(draft.texts, reason=words(draft.language)("draft.recalled"))
     draft = msgspec.structs.replace(draft, indicators=kept, texts=texts)
     made = Version.objects.create(
-        alert=version.alert, number=last + 1, message=Message.UPDATE.value, state=State.APPROVAL, content=to_json(draft),
-        approved_by=version.approved_by, approved_at=version.approved_at, police_at=version.police_at,
-        delivery=version.delivery, expires_at=version.expires_at, quality_by=version.quality_by,
-        legal_by=version.legal_by, languages_due_at=version.languages_due_at,
+        alert=version.alert, number=last + 1, message=Message.UPDATE.value, state=State.APPROVAL,
+        content=to_json(draft), approved_by=version.approved_by, approved_at=version.approved_at,
+        police_at=version.police_at, delivery=version.delivery, expires_at=version.expires_at,
+        quality_by=version.quality_by, legal_by=version.legal_by, languages_due_at=version.languages_due_at,
     )  # fmt: skip
     made.grounds.model.objects.bulk_create(
         made.grounds.model(version=made, batch_id=each) for each in version.grounds.values_list("batch", flat=True)
@@ -130,27 +130,80 @@ def _notice(path: str, number: str, said: Mapping[str, str]) -> File:
     return File(path, "text/plain; charset=utf-8", body, "")
 
 
-def withhold(version: Version, at: datetime) -> None:
-    """Every address of the alert says that a corrected version follows, until that is published."""
-    from . import editions, making, publishing, site
+def withhold(version: Version, at: datetime) -> Version:
+    """Cancel it for everybody, with the ready reason and none of its words, and begin the alert that follows it."""
+    from . import editions, making, publishing
 
+    made = _cancelling(version, at)
     before = editions.published(version.alert)
-    reasons = {language: words(language)("draft.withheld") for language in (*LANGUAGES, *before[-1].languages)}
-    shown = replace(before[-1], message=Message.CANCEL, signs=(), former_signs=(), images=(), reasons=reasons)
-    _pages, gone = site.pages_of(shown, before[:-1], [], at)
-    left = PublicFile.objects.filter(alert=version.alert, is_gone=False).exclude(path__in=list(gone))
-    gone |= {path: _notice(path, str(version.alert), reasons) for path in left.values_list("path", flat=True)}
+    edition = editions.edition_of(made, at, before)
+    found = making.made_of(edition, at)
+    guarding.require_publishable(made, edition, found.files, at)
+    found.gone |= _earlier_messages(version, found.files, found.gone, edition)
 
     def switch() -> Version:
-        now = Version.objects.select_for_update(of=("self",)).select_related("alert").get(pk=version.pk)
-        note(now, WITHHELD, now.state, None, at)
-        return now
+        made.state, made.public_at, made.over_at = State.CANCELLED, edition.sent, at
+        made.languages = list(edition.languages)
+        made.save()
+        _replaced(version, at)
+        note(made, WITHHELD, "", None, at)
+        _following(version, at)
+        return made
 
-    publishing.switch_site(version.alert, None, making.Made([], gone), at, switch)
+    return publishing.switch_site(version.alert, edition, found, at, switch)
 
 
-def is_withheld(version: Version) -> bool:
-    """Whether the public reads nothing of it for now, since something of it was taken back."""
-    shown = PublicFile.objects.filter(alert=version.alert, is_gone=False)
-    return version.state == State.PUBLIC and not shown.exists()
+@transaction.atomic
+def _cancelling(version: Version, at: datetime) -> Version:
+    """The version that cancels: of the words only that something was taken back, in every language there was."""
+    reasons = {language: words(language)("draft.withheld") for language in (*LANGUAGES, *version.languages)}
+    draft = content_of(version)
+    draft = msgspec.structs.replace(
+        draft, texts=_bare(version, draft.language), indicators=(), images=(), persons=()
+    )  # fmt: skip
+    made = Version.objects.create(
+        alert=version.alert, number=versions_of(version.alert)[0].number + 1, message=Message.CANCEL.value,
+        state=State.APPROVAL, content=to_json(draft), cancel_reasons=reasons, expires_at=version.expires_at,
+        police_at=version.police_at, approved_by=version.approved_by, approved_at=version.approved_at,
+    )  # fmt: skip
+    made.grounds.model.objects.bulk_create(
+        made.grounds.model(version=made, batch_id=each) for each in version.grounds.values_list("batch", flat=True)
+    )
+    copy_translations(version, made)
+    for each in made.translations.all():
+        each.content, each.source_digest = to_json(_bare(version, each.language)), draft.source_digest
+        each.save(update_fields=["content", "source_digest"])
+    return made
 
+
+def _bare(version: Version, language: str) -> Texts:
+    say = words(language)
+    return Texts(title=f"{say(f'type.{version.alert.type}')} {version.alert}", happening=say("draft.withheld"))
+
+
+def _following(version: Version, at: datetime) -> Version:
+    """The alert that says the same without what was taken back, as a draft: a cancelled one is never taken up again."""
+    newest = versions_of(version.alert).filter(number__gt=version.number, state__in=WRITABLE).exclude(
+        message=Message.CANCEL.value
+    ).first()  # fmt: skip
+    source = newest or version
+    author = source.revisions.order_by("-number").select_related("by").first()
+    by = author.by if author is not None else version.alert.created_by
+    alert = Alert.objects.create(
+        reference=drawn_number("A", at), type=version.alert.type, is_exercise=version.alert.is_exercise, created_by=by,
+        created_at=at, begun_from=f"alert:{version.alert}",
+    )  # fmt: skip
+    draft = content_of(source)
+    gone = set(grounds.closed_among(version, at))
+    kept = tuple(each for each in draft.indicators if each.batch not in gone)
+    made = Version.objects.create(
+        alert=alert, number=1, state=State.DRAFT, content=to_json(msgspec.structs.replace(draft, indicators=kept))
+    )
+    Revision.objects.create(version=made, number=1, content=made.content, by=by, at=at)
+    left = source.grounds.exclude(batch__in=gone).values_list("batch", flat=True)
+    Ground.objects.bulk_create(Ground(version=made, batch_id=each) for each in left)
+    copy_translations(source, made)
+    note(made, "returned-by-recall", "", None, at, facts={"grounds": len(gone)})
+    if newest is not None:
+        _dropped(newest, at)
+    return made

@@ -93,7 +93,7 @@ def _page(
 ) -> HttpResponse:
     base = _base(request) if form.is_bound else version.revision
     context = {
-        "alert": version.alert, "version": version, "form": form, "sets": sets, "base": base, "draft": draft,
+        "alert": version.alert, "current": version, "form": form, "sets": sets, "base": base, "draft": draft,
         "sections": _sections(form, version), "against": against(draft),
         "reading": reading_of(draft.texts.public(draft.language, Made.ORIGINAL).passages(), draft.language),
         "is_in_review": version.state != "draft", "state": labels.STATES[version.state],
@@ -160,7 +160,7 @@ def _conflict(
     own = to_json(draft_of(mine))
     contested = set(conflict.contested)
     context = {
-        "alert": alert, "version": version, "base": base, "revision": conflict.revision,
+        "alert": alert, "current": version, "base": base, "revision": conflict.revision,
         "mine": orjson.dumps(own).decode(),
         "contested": [
             {"path": path, "before": comparing.shown(comparing.at(before, path)),
@@ -223,7 +223,7 @@ def preview(request: HttpRequest, alert: Alert) -> HttpResponse:
     if draft.is_public and draft.type.is_for_the_public:
         public = texts.public(language, Made(translation.made) if translation else Made.ORIGINAL)
     context = {
-        "alert": alert, "version": version, "draft": draft, "texts": texts, "public": public, "language": language,
+        "alert": alert, "current": version, "draft": draft, "texts": texts, "public": public, "language": language,
         "direction": direction(language), "say": {name: say(name) for name in (
             "alert", "happening", "at_risk", "recognise", "do_now", "if_victim", "report_it", "signs", "severity",
             "issued", "expires", "worldwide")},

@@ -51,17 +51,17 @@ def sealing_key() -> SealingKey:
     return sealing.sealing_key(folder())
 
 
-def alert_key(at: datetime) -> AlertKey:
-    """The key of CAP messages, noted as this database's own from its first use on.
+def alert_key(at: datetime, name: str = "") -> AlertKey:
+    """The key of CAP messages, noted as this database's own from its first use on. `name`: who signs, in a certificate.
 
     Raises KeyMissing where the file is lost; the first is made where there never was one.
     """
     made: Any = settings.INSTALLATION
-    path, name = folder() / alert_signatures.FILE, alert_signatures.FILE
-    if not path.exists() and known(name):
+    path = folder() / alert_signatures.FILE
+    if not path.exists() and known(alert_signatures.FILE):
         raise KeyMissing(told(path, is_there=False))
-    key = alert_signatures.load_or_make(folder(), made.organisation, at)
-    adopt(name, at)
+    key = alert_signatures.load_or_make(folder(), name or made.organisation, at)
+    adopt(alert_signatures.FILE, at)
     return key
 
 

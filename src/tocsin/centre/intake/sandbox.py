@@ -7,6 +7,7 @@ delivery is quarantined and the worker starts a new process.
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import dataclasses
 import gc
@@ -74,6 +75,24 @@ def texts_of_attachment(told: dict[str, Any]) -> dict[str, Any]:
     return {"outcome": {"texts": texts}}
 
 
+def picture_made_anew(told: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an order to make a picture anew from its points."""
+    from tocsin.core.errors import InputError
+    from tocsin.transport.repainting import FILE_BYTES, repainted
+
+    try:
+        with Path(told["picture"]).open("rb") as file:
+            made = repainted(file.read(FILE_BYTES + 1))
+    except InputError as error:
+        return {"outcome": {"refused": error.reason, "excerpt": error.excerpt}}
+    except Exception as error:
+        logging.getLogger(__name__).exception("a picture")
+        return {"failed": f"{type(error).__name__}: {error}"[:400]}
+    body = base64.b64encode(made.body).decode("ascii")
+    return {"outcome": {"name": made.name, "media_type": made.media_type, "body": body,
+                        "width": made.width, "height": made.height}}  # fmt: skip
+
+
 def main() -> None:
     """Serve orders until standard input ends."""
     shut_in()
@@ -97,6 +116,9 @@ def main() -> None:
         installed = store.installed(Path(told["reference"]) if told.get("reference") else None)
         if "attachment" in told:
             answers.write(json.dumps(texts_of_attachment(told)) + "\n")
+            continue
+        if "picture" in told:
+            answers.write(json.dumps(picture_made_anew(told)) + "\n")
             continue
         last = [0.0]
 

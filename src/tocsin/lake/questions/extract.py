@@ -79,7 +79,8 @@ def _holdings_in(path: Path, keys: Keys, batches: Batches, values: list[str]) ->
 
 def strongest_under(snapshot: Snapshot, scope: Scope, batches: Batches, most: int, without: int = 0) -> pl.DataFrame:
     """The values of these batches that did something, each once in each role, most seen first: no victims, and nothing
-    on a warning list of the groups in the mask `without`. `kind`, `value`, `role`, `batch` (the newest), `malware`, `tags`, `seen`, `last_at`."""
+    on a warning list of the groups in the mask `without`. `kind`, `value`, `role`, `batch` (the newest), `malware`,
+    `tags`, `seen`, `last_at`."""
     within = replace(scope, batches=scope.batches & batches, own_batches=scope.own_batches & batches)
     if not within.batches:
         return pl.DataFrame(schema=_strongest())

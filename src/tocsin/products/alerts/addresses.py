@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 SIGNATURE = ".sig"
+SITE_LIST = "site.manifest.json"
+"""In an exported site: the digests of all its files, signed."""
 KEYS = "keys/"
 """Where public keys and the certificate lie."""
 _NUMBER = re.compile(r"[A-Z]{4,12}-[0-9]{4}-[0-9]{4,8}")
@@ -137,6 +139,8 @@ def sitemap(year: str = "") -> str:
     return f"sitemap-{year}.xml" if year else "sitemap.xml"
 
 
+MADE_BY = "data/site.json"
+"""Which software and settings the pages were made by."""
 NOT_FOUND = "404.html"
 ROBOTS = "robots.txt"
 WIDGET_SCRIPT = "widget.js"

@@ -6,7 +6,7 @@ They are made of whole parts: a step is there or it is not, and no sentence ends
 from __future__ import annotations
 
 from . import addresses
-from .document import countries_of, in_language
+from .document import countries_in_words, in_language
 from .printable import readable, readable_paragraphs, shortened
 from .record import Message, PublicEdition, Text
 from .signs import defanged, kind_name
@@ -44,7 +44,7 @@ def mail(edition: PublicEdition, language: str) -> str:
     parts = [say("kit.subject", title=_one_line(_headed(edition, text, say)))]
     if edition.is_exercise:
         parts.append(say("print.exercise_note"))
-    parts.append(f"{say(f'type.{edition.type.value}')}, {countries_of(edition, say)}")
+    parts.append(f"{say(f'type.{edition.type.value}')}, {countries_in_words(edition.countries, say)}")
     parts += readable_paragraphs(_reason(edition, language))
     if edition.is_cancelled:
         parts.append(say("print.no_longer"))

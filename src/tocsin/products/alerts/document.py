@@ -117,13 +117,13 @@ def bare(address: str) -> str:
     return address.partition("://")[2].rstrip("/") or address
 
 
-def countries_of(edition: PublicEdition, say: Words) -> str:
-    """The countries in words; a long list is cut."""
-    if not edition.countries:
+def countries_in_words(countries: tuple[str, ...], say: Words) -> str:
+    """The names of countries; a long list is cut."""
+    if not countries:
         return say("worldwide")
     comma = "، " if say.direction == "rtl" else ", "
-    names = comma.join(sorted(map(say.country, edition.countries[:SHOWN_COUNTRIES])))
-    left = len(edition.countries) - SHOWN_COUNTRIES
+    names = comma.join(sorted(map(say.country, countries[:SHOWN_COUNTRIES])))
+    left = len(countries) - SHOWN_COUNTRIES
     return say("print.and_others", countries=names, count=left) if left > 0 else names
 
 
@@ -141,7 +141,7 @@ def _facts(edition: PublicEdition, say: Words) -> list[dict[str, Any]]:
         ("expires", say.moment(edition.expires)),
         ("severity", say(f"severity.{edition.severity.value}")),
         *([] if edition.offence is Offence.NONE else [("print.offence", say(f"offence.{edition.offence.value}"))]),
-        ("print.countries", countries_of(edition, say)),
+        ("print.countries", countries_in_words(edition.countries, say)),
     ]
     number = {"name": say("version", number=edition.version), "text": edition.number, "technical": True, "span": 1}
     told = [{"name": say(name), "text": line(text), "technical": False, "span": 1} for name, text in facts]

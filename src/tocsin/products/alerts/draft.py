@@ -186,9 +186,8 @@ def _digest(said: object) -> str:
 
 
 def to_json(draft: Draft | Texts) -> dict[str, Any]:
-    """Plain values, for storage and for programs."""
-    made = msgspec.to_builtins(draft)
-    assert isinstance(made, dict)
+    """Plain values, for storage and for programs: lists, as they are read back, so that equal drafts are equal."""
+    made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(draft))
     return made
 
 

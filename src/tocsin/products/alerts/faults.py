@@ -95,9 +95,12 @@ def _of_moments(edition: PublicEdition) -> Iterator[Fault]:
     if edition.expires <= edition.sent or (edition.onset and edition.expires <= edition.onset):
         yield Fault("", "expires", "moment")
     before = [(each.version, each.sent) for each in edition.earlier]
-    is_first = edition.version == 1
-    if [version for version, _ in before] != list(range(1, edition.version)) or is_first != (
-        edition.message is Message.ALERT
+    # Versions that were given up, or that the police alone had, leave gaps.
+    numbers = [*(version for version, _ in before), edition.version]
+    if (
+        numbers[0] < 1
+        or any(one >= other for one, other in pairwise(numbers))
+        or bool(before) == (edition.message is Message.ALERT)
     ):
         yield Fault("", "earlier", "versions")
     elif any(one >= other for (_, one), (_, other) in pairwise([*before, (edition.version, edition.sent)])):

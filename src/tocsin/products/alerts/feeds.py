@@ -27,8 +27,9 @@ from .passages import headline, line, offence, places, sections
 from .record import Issuer, PublicEdition
 from .words import Words, words
 
-EACH = 50
-"""Entries of an archive."""
+EACH = 25
+"""Entries of an archive. A feed holds at most twice as many less one: some aggregators take 900 kB at most, in all
+languages together."""
 NAMESPACE = uuid.UUID("0f3c8a52-4b7e-5e0d-9a61-2d8c7b1f6e35").bytes
 SPACE = "http://www.w3.org/2005/Atom"
 HISTORY = "http://purl.org/syndication/history/1.0"
@@ -64,6 +65,14 @@ class Log:
     """Of the whole log; 0: what this part ends with is the newest."""
     cancelled: Mapping[str, datetime] = field(default_factory=dict)
     """Number → when it was cancelled, for those whose cancelling stands outside this part."""
+    markups: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
+    """Version and language → its text as HTML: each stands in four documents."""
+
+    def markup(self, edition: PublicEdition, language: str) -> str:
+        seat = (edition.identifier, language)
+        if seat not in self.markups:
+            self.markups[seat] = _markup(edition, language)
+        return self.markups[seat]
 
     @property
     def count(self) -> int:
@@ -194,12 +203,12 @@ def _atom(log: Log, language: str, entries: Sequence[Entry], archive: int) -> by
     for name, moment in gone:
         etree.SubElement(root, f"{{{TOMBSTONES}}}deleted-entry", {"ref": name, "when": _moment(moment)})
     for each in shown:
-        _put_entry(root, issuer, each)
+        _put_entry(root, log, each)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def _put_entry(root: etree._Element, issuer: Issuer, shown: _Shown) -> None:
-    edition, language = shown.entry.edition, shown.language
+def _put_entry(root: etree._Element, log: Log, shown: _Shown) -> None:
+    issuer, edition, language = log.issuer, shown.entry.edition, shown.language
     say = words(language)
     element = etree.SubElement(root, f"{{{SPACE}}}entry", {XML_LANGUAGE: language})
     _put(element, "id", shown.id)
@@ -215,7 +224,7 @@ def _put_entry(root: etree._Element, issuer: Issuer, shown: _Shown) -> None:
     if shown.entry.cap_sha256:
         link.set(f"{{{DIGESTS}}}sha-256", shown.entry.cap_sha256)
         link.set("length", str(shown.entry.cap_size))
-    _put(element, "content", _markup(edition, language)).set("type", "html")
+    _put(element, "content", log.markup(edition, language)).set("type", "html")
     facts = {
         "identifier": edition.identifier, "msgType": edition.message.value, "event": offence(edition, say),
         "urgency": edition.urgency.value, "severity": edition.severity.value, "certainty": edition.certainty.value,
@@ -249,7 +258,7 @@ def _rss(log: Log, language: str, entries: Sequence[Entry]) -> bytes:
         etree.SubElement(item, "guid", {"isPermaLink": "false"}).text = each.id
         etree.SubElement(item, "pubDate").text = _mail_moment(edition.sent)
         etree.SubElement(item, "category").text = offence(edition, words(each.language))
-        etree.SubElement(item, "description").text = _markup(edition, each.language)
+        etree.SubElement(item, "description").text = log.markup(edition, each.language)
         if each.entry.cap_size:
             message = f"{issuer.origin}/{addresses.cap(edition.number, edition.version)}"
             facts = {"url": message, "length": str(each.entry.cap_size), "type": CAP}

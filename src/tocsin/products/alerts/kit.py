@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mimetypes
 import zipfile
 from collections.abc import Iterator, Mapping
 
@@ -22,6 +23,7 @@ from .record import PublicEdition
 from .words import words
 
 FORMAT = "tocsin-campaign-kit/1"
+MEDIA_TYPE = "application/zip"
 STORED = (".png", ".pdf", ".jpg", ".jpeg", ".webp")
 """What is compressed already."""
 FIRST_YEAR = 1980
@@ -43,7 +45,18 @@ def kit_file(edition: PublicEdition, printed: Mapping[str, Mapping[str, bytes]])
             entry.create_system = 3
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(STORED) else zipfile.ZIP_DEFLATED
             archive.writestr(entry, content[name])
-    return File(addresses.kit(edition.number), "application/zip", made.getvalue())
+    return File(addresses.kit(edition.number), MEDIA_TYPE, made.getvalue())
+
+
+def opened(file: File) -> Iterator[File]:
+    """The files in an archive that was made here, for whoever looks through them; any other file as it is."""
+    if file.media_type != MEDIA_TYPE:
+        yield file
+        return
+    with zipfile.ZipFile(io.BytesIO(file.body)) as archive:
+        for name in archive.namelist():
+            kind = mimetypes.guess_type(name, strict=True)[0] or "application/octet-stream"
+            yield File(f"{file.path}/{name}", kind, archive.read(name))
 
 
 def _contents(edition: PublicEdition, printed: Mapping[str, Mapping[str, bytes]]) -> Iterator[tuple[str, bytes]]:

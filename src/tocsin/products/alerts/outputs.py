@@ -6,7 +6,8 @@ What is made here is not signed yet: `credentials.alert_signatures` signs CAP me
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 import orjson
 
@@ -23,7 +24,7 @@ from .plain import plain_text, short_message
 from .record import PublicEdition
 from .stix import stix_of
 
-__all__ = ["File", "cap_of", "files_of", "manifest_of", "require_publishable"]
+__all__ = ["File", "cap_of", "files_of", "manifest_of", "require_publishable", "site_list"]
 
 
 def files_of(edition: PublicEdition, printed: Iterable[File] = ()) -> Iterator[File]:
@@ -66,6 +67,7 @@ def cap_of(edition: PublicEdition, printed: Iterable[File] = ()) -> bytes:
 def manifest_of(edition: PublicEdition, files: Iterable[File], key_id: str = "", before: bytes = b"") -> File:
     """The digests of all files of a version, as they are published. Its signature proves them all, long after.
 
+    Pages are not among them: they are made anew when the site changes around them, and have signatures of their own.
     `before`: the manifest of the version before, whose digest ties the two together.
     """
     made = {
@@ -81,8 +83,21 @@ def manifest_of(edition: PublicEdition, files: Iterable[File], key_id: str = "",
         "files": {
             file.path: {"sha256": hashlib.sha256(file.body).hexdigest(), "size_bytes": len(file.body)}
             for file in sorted(files, key=lambda each: each.path)
+            if not file.media_type.startswith("text/html")
         },
         **({"before": {"sha256": hashlib.sha256(before).hexdigest()}} if before else {}),
     }
     body = orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n"
     return File(addresses.manifest(edition.number, edition.version), JSON, body)
+
+
+def site_list(origin: str, files: Mapping[str, tuple[str, int]], at: datetime) -> File:
+    """The SHA-256 and size of all files of a site, by their paths in its folder: its signature proves those without one
+    of their own, and tells what is missing or was added."""
+    made = {
+        "manifest": 1,
+        "site": origin,
+        "made": at.isoformat(),
+        "files": {path: {"sha256": digest, "size_bytes": size} for path, (digest, size) in sorted(files.items())},
+    }
+    return File(addresses.SITE_LIST, JSON, orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")

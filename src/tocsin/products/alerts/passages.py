@@ -7,9 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tocsin.core.words import Kind
-
-from .record import PublicEdition, PublicSign
+from .record import PublicEdition
 from .words import Words, words
 
 _BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029\x0b\x0c]")
@@ -20,7 +18,6 @@ UNWRITABLE = re.compile(
 """What no output writes: characters that XML forbids, that nobody sees, or that turn the direction of text. The joiners
 of Arabic, of Indian scripts and of emoji stay."""
 _MANY_BREAKS = re.compile(r"[ \t]*\n[ \t]*(?:\n[ \t]*)+")
-_DEFANGED_KINDS = frozenset({Kind.URL, Kind.DOMAIN, Kind.IPV4, Kind.IPV6, Kind.EMAIL, Kind.NETWORK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +52,6 @@ def shortened(text: str, longest: int, end: str = "…") -> str:
     kept = text[: longest - len(end) + 1]
     cut = max(kept.rfind(" "), kept.rfind("\n"))
     return kept[: max(cut, 0)].rstrip(" \n,;:،؛") + end if longest >= len(end) else ""
-
-
-def defanged(sign: PublicSign) -> str:
-    """The value so that no program makes a link of it."""
-    value = line(sign.value)
-    if sign.kind not in _DEFANGED_KINDS:
-        return value
-    value = re.sub(r"^http", "hxxp", value, flags=re.IGNORECASE).replace("://", "[:]//")
-    value = value.replace("@", "[@]").replace(".", "[.]")
-    return value.replace(":", "[:]") if sign.kind is Kind.IPV6 else value
 
 
 def sections(edition: PublicEdition, language: str) -> Iterator[Section]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import addresses
-from .passages import defanged, headline, line, places, reason_of, sections, shortened, written
+from .passages import headline, line, places, reason_of, sections, shortened, written
 from .record import PublicEdition
+from .signs import defanged
 from .words import words
 
 MOST_SEGMENTS = 3
@@ -21,7 +22,7 @@ _GSM = frozenset(
 )
 _GSM_TWICE = frozenset("^{}\\[~]|€\f")
 """They take the room of two."""
-_EXCHANGED = str.maketrans({
+EXCHANGED = str.maketrans({
     "’": "'", "‘": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‹": '"', "›": '"', "–": "-",
     "—": "-", "‑": "-", "−": "-", "…": "...", "\xa0": " ", "\u202f": " ", "\u2009": " ", "œ": "oe", "Œ": "OE",
 })  # fmt: skip
@@ -66,7 +67,7 @@ def _blocks(edition: PublicEdition, language: str) -> Iterator[str]:
     yield from map(written, sections(edition, language))
     if edition.signs and not edition.is_cancelled:
         # Each value on a line of its own: so it reads from left to right among Arabic, too.
-        rows = [f"{defanged(sign)}\n{line(sign.note)}".strip() for sign in edition.signs]
+        rows = [f"{defanged(line(sign.value), sign.kind)}\n{line(sign.note)}".strip() for sign in edition.signs]
         yield "\n".join([say("signs"), *rows])
     if edition.issuer.media_contact:
         yield f"{say('media_contact')}\n{line(edition.issuer.media_contact)}"
@@ -100,7 +101,7 @@ def short_message(edition: PublicEdition, language: str, most_segments: int = MO
 
 def _exchanged(text: str, address: str) -> str:
     """The text before the address, with punctuation of the GSM alphabet where that keeps all of it in there."""
-    plain = text.translate(_EXCHANGED)
+    plain = text.translate(EXCHANGED)
     return f"{plain if _is_gsm(plain) else text} {address}"
 
 

@@ -15,9 +15,9 @@ PAPERS: tuple[Paper, ...] = ("a4", "a3")
 SCALES: dict[Paper, float] = {"a4": 1.0, "a3": 1.41421}
 LONGEST_TITLE = 150
 MOST_STEPS = 5
-LONGEST_STEP = 160
-LONGEST_HAPPENING = 420
-LONGEST_VICTIM = 320
+LONGEST_STEP = 140
+LONGEST_HAPPENING = 280
+LONGEST_VICTIM = 240
 
 
 def poster_pdf(edition: PublicEdition, language: str, paper: Paper) -> bytes:

@@ -25,6 +25,7 @@ _STEERING = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufef
 _JOINERS = frozenset("\u200c\u200d")
 """Part of the spelling in Persian, Urdu and others."""
 _KEPT = _JOINERS | {"\n", "\u200b"}
+_WORD = re.compile(r"\S+")
 _CAN_BREAK = re.compile(r"(?<=[/.\-_?&=:@\]])(?=[^\s/.\-_?&=:@\[])")
 
 
@@ -66,7 +67,7 @@ def breakable(text: str, longest: int = LONGEST_WORD) -> str:
     """The text with places at which its overlong words may be parted."""
     if not any(len(word) > longest for word in text.split()):
         return text
-    return re.sub(rf"\S{{{longest + 1},}}", lambda found: _parted(found[0]), text)
+    return _WORD.sub(lambda found: _parted(found[0]) if len(found[0]) > longest else found[0], text)
 
 
 def shortened(text: str, most: int) -> str:

@@ -29,6 +29,10 @@ FIXED = "2026-01-01T00:00:00.000Z"
 Object = dict[str, Any]
 
 
+WITHDRAWN = "withdrawn"
+"""Name and pattern of what was taken back."""
+
+
 def stix_of(edition: PublicEdition) -> bytes:
     """The bundle of the public edition."""
     return bundle(edition.identifier, edition.issuer, objects_of(edition))
@@ -129,15 +133,19 @@ def signs_of(
     for sign in signs:
         value = line(sign.value)
         name = {"name": value} | ({"description": line(sign.note)} if line(sign.note) else {})
+        if revoked:
+            name = {"name": WITHDRAWN}  # What was taken back says nothing any more: its number is enough.
         tail = name | common | ({"revoked": True} if revoked else {})
         if sign.kind is Kind.CVE:
             own = {"type": "vulnerability", "id": own_id(edition.issuer, "vulnerability", f"{edition.number}|{value}")}
-            yield own | tail | {"external_references": [{"source_name": "cve", "external_id": value.upper()}]}
+            references = [{"source_name": "cve", "external_id": value.upper()}]
+            yield own | tail | ({} if revoked else {"external_references": references})
         elif (made := observable(sign.kind.value, value)) is not None:
             seed = f"{edition.number}|{sign.kind.value}|{value}"
+            pattern = f"[file:name = '{WITHDRAWN}']" if revoked else made[0]
             yield {
                 "type": "indicator", "id": own_id(edition.issuer, "indicator", seed), **tail,
-                "indicator_types": ["malicious-activity"], "pattern": made[0], "pattern_type": "stix",
+                "indicator_types": ["malicious-activity"], "pattern": pattern, "pattern_type": "stix",
                 "valid_from": since, "valid_until": moment_text(edition.expires),
             }  # fmt: skip
 

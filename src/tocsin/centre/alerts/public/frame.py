@@ -56,7 +56,8 @@ class Frame:
     """In which the site as a whole is there."""
     reporting: Reporting = field(default_factory=Reporting)
     follow: Follow = Follow()
-    has_keys: bool = True
+    keys: tuple[str, ...] = ("public-key.pem", "certificate.pem", "keys.json")
+    """Names of the files under `keys/` by which alerts are checked."""
 
     @property
     def assets(self) -> Assets:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
 from tocsin.products.alerts import addresses
 from tocsin.products.alerts.file import File
+from tocsin.products.alerts.words import FOLDER as WORDS
 
 from .assets import own
 from .entries import Entry, whole_seconds
 from .frame import STANDING, Frame, texts
 from .lists import Facet
 
+FOLDER = Path(__file__).parent
 XML = "application/xml"
 SCRIPT = "text/javascript; charset=utf-8"
 _HEAD = (
@@ -70,8 +75,28 @@ def _located(frame: Frame, where: dict[str, str], fallback: str, at: datetime | 
         yield f"<url><loc>{escape(frame.absolute(path))}</loc>{changed}{others}</url>\n"
 
 
+def mark_of(frame: Frame) -> File:
+    """By what the pages were made: software, and settings that they show. With another mark they are made anew."""
+    around = (repr((frame.issuer, frame.languages, frame.follow, frame.keys)), repr(frame.reporting))
+    settings = hashlib.sha256("\n".join(around).encode()).hexdigest()
+    said = {"pages": _software(), "settings": settings, "languages": frame.languages}
+    return File(addresses.MADE_BY, "application/json", msgspec.json.encode(said))
+
+
+@cache
+def _software() -> str:
+    """A digest of all that pages are made of beside the alerts: templates, words, style and the code."""
+    digest = hashlib.sha256()
+    for folder, pattern in ((FOLDER, "**/*"), (WORDS, "*.toml"), (WORDS, "*.py")):
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file() and path.suffix != ".pyc":
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def fixed_files(frame: Frame) -> Iterator[File]:
     """What changes with the software or the settings alone."""
+    yield mark_of(frame)
     yield from frame.assets
     yield File(
         addresses.ROBOTS, "text/plain; charset=utf-8",

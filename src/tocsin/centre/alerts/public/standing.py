@@ -45,7 +45,7 @@ def standing_pages(frame: Frame, language: str, years: Sequence[str]) -> Iterato
         "about": (word["about"], {
             "lead": word["about_lead"], "steps": [
                 said(language, "verify_1", origin=frame.issuer.origin), word["verify_2"], word["verify_3"]],
-            "keys_path": addresses.KEYS if frame.has_keys else "",
+            "keys": [(each, addresses.KEYS + each) for each in frame.keys],
             "colours": [(each.value, words(language)(f"type.{each.value}"), word[f"colour_{each.value}"])
                         for each in KINDS],
         }),

@@ -64,11 +64,16 @@
 
   // What was read stays readable without a connection.
   const offline = document.querySelector(".offline");
-  const look = () => { if (offline) offline.hidden = navigator.onLine !== false; };
+  let isKept = false;
+  const look = () => { if (offline) offline.hidden = navigator.onLine !== false && !isKept; };
   addEventListener("online", look);
   addEventListener("offline", look);
   look();
   if ("serviceWorker" in navigator && !body.classList.contains("framed") && location.protocol.startsWith("http")) {
+    navigator.serviceWorker.addEventListener("message", event => {
+      isKept = event.data === "kept";
+      look();
+    });
     addEventListener("load", () => navigator.serviceWorker.register(new URL(`${root}sw.js?${document.documentElement.lang}`, location.href)).catch(() => {}));
   }
 })();

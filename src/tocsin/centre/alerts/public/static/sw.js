@@ -13,7 +13,7 @@ self.addEventListener("activate", event => event.waitUntil((async () => {
   for (const name of await caches.keys()) if (name.startsWith("alerts-") && name !== NAME) await caches.delete(name);
   await self.clients.claim();
 })()));
-const asked = async request => {
+const asked = async (request, event) => {
   const kept = await caches.open(NAME);
   try {
     const got = await fetch(request);
@@ -25,15 +25,19 @@ const asked = async request => {
     return got;
   } catch (error) {
     const found = await kept.match(request, {ignoreSearch: true});
-    if (found) return found;
+    if (found) {
+      // It may be older than what is published now, and the page says so.
+      event.waitUntil(clients.get(event.resultingClientId).then(reader => reader && reader.postMessage("kept")).catch(() => {}));
+      return found;
+    }
     if (request.mode !== "navigate") throw error;
     return await kept.match(PAGES[0]) || Response.error();
   }
 };
-const still = async request => await (await caches.open(NAME)).match(request) || asked(request);
+const still = async (request, event) => await (await caches.open(NAME)).match(request) || asked(request, event);
 self.addEventListener("fetch", event => {
   const {request} = event, address = new URL(request.url);
   if (request.method !== "GET" || address.origin !== location.origin || !request.url.startsWith(self.registration.scope)) return;
-  if (address.pathname.includes("/assets/")) event.respondWith(still(request));
-  else if (request.mode === "navigate" || /\/index-\d+\.json$/.test(address.pathname)) event.respondWith(asked(request));
+  if (address.pathname.includes("/assets/")) event.respondWith(still(request, event));
+  else if (request.mode === "navigate" || /\/index-\d+\.json$/.test(address.pathname)) event.respondWith(asked(request, event));
 });

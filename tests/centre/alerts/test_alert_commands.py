@@ -1,0 +1,153 @@
+"""The life of an alert from a shell, and what programs of bureaus and partners may do with alerts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from django.test import Client
+from tests import alert_life, people
+from tests.crew import work
+from tests.found_alerts import C2, VICTIM, begun, hand_over
+
+from tocsin.centre.alerts.models import Proposal, PublicFile, Version
+from tocsin.centre.alerts.rules import State
+from tocsin.centre.audit.models import Entry
+from tocsin.centre.ledger.models import Taking
+from tocsin.cli import main
+from tocsin.core.words import Offence
+from tocsin.products.alerts.draft import Texts, to_json
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("public_site")]
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands find the installation of the test, where nobody comes in from outside."""
+    monkeypatch.setattr("tocsin.cli.alert_acts.setup", lambda: None)
+    monkeypatch.setattr("tocsin.cli.alert_acts.reader", lambda *told: None)
+
+
+def tell(*words: str, fails: bool = False) -> str:
+    found = CliRunner().invoke(main, ["alert", *words])
+    assert (found.exit_code != 0) == fails, found.output
+    return found.output
+
+
+def said(*words: str) -> Any:
+    return json.loads(tell(*words, "--json"))
+
+
+def in_file(folder: Path, name: str, content: object) -> str:
+    path = folder / name
+    path.write_text(json.dumps(content, default=str, ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+def test_from_a_finding_to_everybody_and_back_by_commands(tmp_path: Path) -> None:
+    people.call("fleur_officer")
+    for login in (alert_life.AUTHOR, alert_life.REVIEWER, alert_life.LEGAL, alert_life.RELEASER, alert_life.CHECKER):
+        people.call(login)
+    ground = hand_over()
+    made = said("start", f"delivery:{ground.receipt}", "--as", alert_life.AUTHOR)
+    name = made["reference"]
+    content = {**Version.objects.get().content, "texts": to_json(alert_life.texts()), "offence": Offence.FRAUD.value}
+    written = in_file(tmp_path, "draft.json", content)
+    tell("write", name, written, "--base", "1", "--as", alert_life.AUTHOR)
+    assert "meanwhile" in tell("write", name, written, "--base", "7", "--as", alert_life.AUTHOR, fails=True)
+    tell("submit", name, "--as", alert_life.AUTHOR)
+    tell("return", name, "--reason", "Shorter", "--as", alert_life.REVIEWER)
+    tell("submit", name, "--as", alert_life.AUTHOR)
+    assert "Your role" in tell("pass", name, "--as", alert_life.AUTHOR, fails=True)
+    tell("pass", name, "--as", alert_life.REVIEWER)
+    tell("pass", name, "--as", alert_life.LEGAL)
+    for language in ("fr", "es", "ar"):
+        words = in_file(tmp_path, f"{language}.json", to_json(alert_life.texts(language)))
+        tell("translate", name, language, words, "--as", alert_life.AUTHOR)
+        tell("check", name, language, "--as", alert_life.CHECKER)
+    tell("approve", name, "--as", alert_life.RELEASER)
+    work()
+    tell("publish", name, "--as", alert_life.RELEASER)
+    shown = said("show", name, "--as", alert_life.RELEASER)
+    assert shown["state"] == State.PUBLIC
+    assert [each["act"] for each in shown["steps"]][-1] == "publish-public"
+    number = shown["alert"]
+    assert PublicFile.objects.filter(path=f"ar/{number}/").exists()
+    assert [each["alert"] for each in said("list", "--as", "fleur_officer")] == [number]
+    police = json.loads(tell("show", number, "--as", "fleur_officer"))
+    assert [each["value"] for each in police["indicators"]] == [C2]
+    reasons = [part for language, text in alert_life.REASONS.items() for part in ("--reason", f"{language}={text}")]
+    tell("cancel", number, *reasons, "--as", alert_life.AUTHOR)
+    tell("cancel", number, "--confirm", "--as", alert_life.RELEASER)
+    assert PublicFile.objects.get(path=f"ar/{number}/").is_gone
+
+
+def test_who_may_not_is_told_why() -> None:
+    people.call("pia_partner")
+    ground = hand_over()
+    assert "Only the Centre" in tell("start", f"delivery:{ground.receipt}", "--as", "pia_partner", fails=True)
+    assert "--as LOGIN" in tell("list", fails=True)
+    people.call("dana_analyst")
+    assert "no such alert" in tell("show", "A-2026-NOTHING", "--as", "dana_analyst", fails=True)
+
+
+def test_a_proposal_by_command_and_by_program(tmp_path: Path, client: Client) -> None:
+    people.call("pia_partner")
+    wanted = to_json(Texts(title="Parcels", happening="They ask for money."))
+    path = in_file(tmp_path, "wish.json", {"texts": wanted})
+    made = json.loads(tell("propose", path, "--as", "pia_partner", "--json"))
+    assert made["state"] == "open"
+    client.force_login(people.call("pia_partner"))
+    answer = client.post("/api/v1/alert-proposals", json.dumps({"content": {"texts": wanted}, "note": "Soon"}),
+                         content_type="application/json")  # fmt: skip
+    assert answer.status_code == 201, answer.content
+    listed = client.get("/api/v1/alert-proposals").json()
+    assert {each["reference"] for each in listed} == {made["reference"], answer.json()["reference"]}
+    one = client.get(f"/api/v1/alert-proposals/{made['reference']}")
+    assert one.json()["state"] == Proposal.State.OPEN
+    client.force_login(people.call("omar_partner"))
+    assert client.get("/api/v1/alert-proposals").json() == []
+    assert client.get(f"/api/v1/alert-proposals/{made['reference']}").status_code == 404
+
+
+def test_a_bureau_reads_by_program_and_publishes_nothing(client: Client) -> None:
+    version = alert_life.with_police(begun())
+    number = version.alert.number
+    client.force_login(people.call("fleur_officer"))
+    assert [each["number"] for each in client.get("/api/v1/alerts").json()] == [number]
+    body = client.get(f"/api/v1/alerts/{number}?language=fr").json()
+    assert (body["language"], body["is_fallback"]) == ("fr", False)
+    assert body["title"] == alert_life.TITLES["fr"]
+    assert body["own_country"] == "FR"
+    assert VICTIM not in json.dumps(body)
+    version.translations.filter(language="fr").update(source_digest="old")
+    body = client.get(f"/api/v1/alerts/{number}?language=fr").json()
+    assert (body["language"], body["is_fallback"]) == ("en", True), "W22"
+    for form in ("stix", "misp", "csv"):
+        assert client.get(f"/api/v1/alerts/{number}/{form}").status_code == 200
+    assert Taking.objects.filter(reference=number, organisation__slug="ncb-fr").exists()
+    answer = client.post(f"/api/v1/alerts/{number}/publish")
+    assert answer.status_code == 403
+    assert Entry.objects.filter(action="alert.publish-refused", actor="fleur_officer").exists()
+    client.force_login(people.call("pia_partner"))
+    assert client.get("/api/v1/alerts").json() == []
+    assert client.get(f"/api/v1/alerts/{number}").status_code == 404
+
+
+def test_one_action_begins_an_alert_on_a_page(client: Client) -> None:
+    ground = hand_over()
+    client.force_login(people.call("dana_analyst"))
+    assert b"Start an alert" in client.get(f"/deliveries/{ground.receipt}/").content
+    answer = client.post("/alert-desk/begin/", {"from": f"delivery:{ground.receipt}"})
+    made = Version.objects.get()
+    assert answer["Location"] == f"/alert-desk/{made.alert.reference}/write/"
+    assert made.alert.begun_from == f"delivery:{ground.receipt}"
+    client.post("/alert-desk/begin/", {"from": f"value:{C2}"})
+    assert Version.objects.latest("pk").alert.begun_from == "value"
+    for odd in ("delivery:nothing", "object:x", "batch:99", "hit:1", "family::Nothing", "alert:A-2026-X"):
+        assert client.post("/alert-desk/begin/", {"from": odd}).status_code == 404, odd
+    client.force_login(people.call("fleur_officer"))
+    assert client.post("/alert-desk/begin/", {"from": f"delivery:{ground.receipt}"}).status_code in {403, 404}

@@ -1,0 +1,142 @@
+"""What an alert rests on is recalled: it closes everywhere and goes back to its author (W04)."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+from tests import alert_life, builders, people
+from tests.crew import work
+from tests.found_alerts import C2, begun, hand_over, marked, sees
+
+from tocsin.centre.alerts import editions, files, publishing, recalls, services
+from tocsin.centre.alerts.models import PublicFile, Version
+from tocsin.centre.alerts.rules import State
+from tocsin.centre.alerts.selectors import content_of, standing
+from tocsin.centre.intake.models import Batch, Delivery
+from tocsin.centre.recall.models import Recall
+from tocsin.centre.recall.services import recall, recall_parts
+from tocsin.core.errors import Refused
+from tocsin.products.alerts.draft import to_json
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("public_site")]
+
+
+def with_sign(ground: Delivery, **said: object) -> Version:
+    """An alert whose one value is published."""
+    version = begun(ground, **said)
+    content = {**to_json(content_of(version)), "indicators": [to_json(each) for each in marked(version)]}
+    return services.write(version, content, base=1, by=people.call("dana_analyst"), at=timezone.now())
+
+
+def taken_back(ground: Delivery) -> None:
+    recall(ground, by=people.call("pia_partner"), reason="wrong-data", action="destroy", note="", at=timezone.now())
+
+
+def shown() -> dict[str, bytes]:
+    return {each.path: files.read(each.sha256) for each in PublicFile.objects.filter(is_gone=False)}
+
+
+def test_w04_a_recalled_ground_closes_the_police_edition_and_the_alert_is_written_anew() -> None:
+    ground = hand_over()
+    version = alert_life.with_police(begun(ground))
+    assert version.delivery is not None
+    taken_back(ground)
+    assert not sees("fleur_officer", version.delivery), "in the transaction of the recall"
+    recalls.tick(timezone.now())
+    draft = Version.objects.get(alert=version.alert, number=2)
+    assert draft.state == State.DRAFT
+    assert content_of(draft).indicators == ()
+    assert C2 not in str(draft.content)
+    assert not draft.grounds.exists()
+    assert recalls.is_closed(alert_life.fresh(version))
+    assert draft.steps.filter(act=recalls.RETURNED).exists()
+    recalls.tick(timezone.now())
+    assert Version.objects.filter(alert=version.alert).count() == 2, "once"
+
+
+def test_one_recalled_value_of_several_is_enough() -> None:
+    ground = hand_over()
+    version = alert_life.with_police(begun(ground))
+    recall_parts(ground, [C2], by=people.call("pia_partner"), reason="wrong-data", action="destroy", note="",
+                 at=timezone.now())  # fmt: skip
+    work()
+    recalls.tick(timezone.now())
+    draft = Version.objects.filter(alert=version.alert).latest("number")
+    assert (draft.number, draft.state) == (2, State.DRAFT)
+    assert version.delivery is not None
+    assert not sees("fleur_officer", version.delivery)
+    assert [each.value for each in content_of(draft).indicators] == []
+
+
+def test_what_is_still_written_goes_back_to_its_author() -> None:
+    ground = hand_over()
+    version = alert_life.ready(begun(ground))
+    assert version.state == State.APPROVAL
+    taken_back(ground)
+    with pytest.raises(Refused, match="alert-recall-running"):
+        publishing.approve(version, by=people.call(alert_life.RELEASER), at=timezone.now())
+    recalls.tick(timezone.now())
+    assert alert_life.fresh(version).state == State.DRAFT
+    assert content_of(alert_life.fresh(version)).indicators == ()
+
+
+def test_w04_a_recalled_sign_leaves_the_public_site_at_once() -> None:
+    ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
+    version = alert_life.in_public(with_sign(ground))
+    number = version.alert.number
+    before = shown()
+    assert any(C2 in body.decode("utf-8", "replace") or "198[.]51" in body.decode("utf-8", "replace")
+               for body in before.values())  # fmt: skip
+    taken_back(ground)
+    recalls.tick(timezone.now())
+    for path, body in shown().items():
+        text = body.decode("utf-8", "replace")
+        assert C2 not in text, path
+        assert "198[.]51[.]100[.]9" not in text, path
+    now = standing(version.alert)
+    assert now is not None
+    assert (now.number, now.state, now.public_signs) == (2, State.PUBLIC, [])
+    assert f"en/{number}/" in shown(), "the warning itself stays"
+    draft = Version.objects.filter(alert=version.alert).latest("number")
+    assert (draft.number, draft.state) == (3, State.DRAFT)
+    assert [each.version for each in editions.published(version.alert)] == [1, 2]
+
+
+def test_where_the_words_hold_it_all_is_cancelled_and_another_alert_begins() -> None:
+    ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
+    texts = alert_life.texts(recognise=(f"Traffic to {C2}.",))
+    version = alert_life.in_public(with_sign(ground, texts=texts))
+    taken_back(ground)
+    recalls.tick(timezone.now())
+    for path, body in shown().items():
+        assert C2 not in body.decode("utf-8", "replace"), path
+    made = Version.objects.filter(alert=version.alert).latest("number")
+    assert made.state == State.CANCELLED
+    page = PublicFile.objects.get(path=f"fr/{version.alert.number}/")
+    assert page.is_gone
+    assert "Une version corrigée" in files.read(page.sha256).decode()
+    draft = Version.objects.get(alert__begun_from=f"alert:{version.alert.number}")
+    assert (draft.number, draft.state, content_of(draft).indicators) == (1, State.DRAFT, ())
+    recalls.tick(timezone.now())
+    assert Version.objects.filter(alert=version.alert).count() == made.number
+
+
+def test_w26_cancelling_recalls_the_police_edition_from_whoever_had_it() -> None:
+    version = alert_life.with_police(begun())
+    assert version.delivery is not None
+    from tocsin.centre.ledger.services import took
+
+    numbers = list(Batch.objects.filter(delivery=version.delivery).values_list("pk", flat=True))
+    took(people.call("fleur_officer"), "taxii", numbers, builders.NOW)
+    alert_life.cancelled(version)
+    assert not sees("fleur_officer", version.delivery)
+    made = Recall.objects.get(delivery=version.delivery)
+    assert made.notices.filter(organisation=people.call("fleur_officer").organisation, state="informed").exists()
+
+
+def test_a_police_edition_that_was_not_read_comes_back() -> None:
+    version = alert_life.ready(begun())
+    version = publishing.approve(version, by=people.call(alert_life.RELEASER), at=timezone.now())
+    Delivery.objects.filter(pk=version.delivery_id).update(state=Delivery.State.QUARANTINED)
+    recalls.tick(timezone.now())
+    assert alert_life.fresh(version).state == State.DRAFT
