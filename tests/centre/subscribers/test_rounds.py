@@ -208,6 +208,8 @@ def test_a_server_that_never_answers_well_falls_silent_and_one_that_redirects_is
     tell(notice(2))
     made.refresh_from_db()
     assert made.state == "silent"
+    rounds.tick(datetime.now(UTC) + timedelta(days=91))
+    assert not Subscriber.objects.filter(pk=made.pk).exists()
 
 
 @pytest.mark.any_database

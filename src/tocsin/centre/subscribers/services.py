@@ -32,6 +32,7 @@ ASK = "ask-subscriber"
 KEY = "subscribers"
 """What the data key of addresses belongs to."""
 CONFIRM_WITHIN = timedelta(days=2)
+SILENT_KEPT = timedelta(days=90)
 MOST_TO_ADDRESS = 3
 MOST_FROM_NETWORK = 20
 MOST_FROM_ALL = 3_000
@@ -258,5 +259,7 @@ def _mac(name: str, purpose: str) -> str:
 
 
 def forget_unconfirmed(at: datetime) -> int:
-    """Who did not answer in time is deleted. Returns how many."""
-    return Subscriber.objects.filter(state=Subscriber.State.ASKED, confirm_until__lt=at).delete()[0]
+    """Who did not answer in time is deleted, and who fell silent long ago. Returns how many."""
+    asked = Subscriber.objects.filter(state=Subscriber.State.ASKED, confirm_until__lt=at).delete()[0]
+    silent = Subscriber.objects.filter(state=Subscriber.State.SILENT, failing_since__lt=at - SILENT_KEPT)
+    return int(asked + silent.delete()[0])
