@@ -68,7 +68,7 @@ def _answered() -> Iterator[None]:
 
 
 def _places(refused: Refused) -> tuple[tuple[str, str, str], ...]:
-    found: tuple[tuple[str, str, str], ...] = getattr(refused, "places", None) or getattr(refused, "found", ())
+    found: tuple[tuple[str, str, str], ...] = getattr(refused, "places", ()) or getattr(refused, "found", ())
     return found
 
 
