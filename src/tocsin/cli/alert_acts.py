@@ -68,8 +68,8 @@ def _answered() -> Iterator[None]:
 
 
 def _places(refused: Refused) -> tuple[tuple[str, str, str], ...]:
-    found: tuple[tuple[str, str, str], ...] = getattr(refused, "places", None) or getattr(refused, "found", ())
-    return found
+    found: Any = getattr(refused, "places", None) or getattr(refused, "found", ())
+    return tuple(found)
 
 
 def _newest(person: Person, reference: str) -> Version:
