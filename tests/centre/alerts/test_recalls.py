@@ -17,6 +17,7 @@ from tocsin.centre.recall.models import Recall
 from tocsin.centre.recall.services import recall, recall_parts
 from tocsin.core.errors import Refused
 from tocsin.products.alerts.draft import to_json
+from tocsin.products.alerts.record import AlertType
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("public_site")]
 
@@ -105,16 +106,16 @@ def test_w04_a_recalled_sign_leaves_the_public_site_at_once() -> None:
 def test_where_the_words_hold_it_all_is_cancelled_and_another_alert_begins() -> None:
     ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
     texts = alert_life.texts(recognise=(f"Traffic to {C2}.",))
-    version = alert_life.in_public(with_sign(ground, texts=texts))
+    version = alert_life.in_public(with_sign(ground, texts=texts, type=AlertType.IMMINENT), languages=())
     taken_back(ground)
     recalls.tick(timezone.now())
     for path, body in shown().items():
         assert C2 not in body.decode("utf-8", "replace"), path
     made = Version.objects.filter(alert=version.alert).latest("number")
     assert made.state == State.CANCELLED
-    page = PublicFile.objects.get(path=f"fr/{version.alert.number}/")
+    page = PublicFile.objects.get(path=f"en/{version.alert.number}/")
     assert page.is_gone
-    assert "Une version corrigée" in files.read(page.sha256).decode()
+    assert "A corrected version follows" in files.read(page.sha256).decode()
     draft = Version.objects.get(alert__begun_from=f"alert:{version.alert.number}")
     assert (draft.number, draft.state, content_of(draft).indicators) == (1, State.DRAFT, ())
     recalls.tick(timezone.now())
