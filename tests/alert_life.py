@@ -15,6 +15,7 @@ from tocsin.centre.alerts import publishing, services
 from tocsin.centre.alerts.models import Version
 from tocsin.centre.alerts.rules import State
 from tocsin.core.words import Offence
+from tocsin.products.alerts import locked
 from tocsin.products.alerts.draft import Draft, Texts, to_json
 from tocsin.products.alerts.record import AlertType, Certainty, Made, Severity, Urgency
 
@@ -64,12 +65,23 @@ def fresh(version: Version) -> Version:
     return Version.objects.select_related("alert").get(pk=version.pk)
 
 
+def with_values(source: Texts, words: Texts) -> Texts:
+    """The same words with the technical values of the source, as every translation has them."""
+    for each in locked.differences(source, words):
+        if each.is_fault:
+            stands = getattr(words, each.field)
+            more = f"{stands} {each.value}" if isinstance(stands, str) else (*stands, each.value)
+            words = msgspec.structs.replace(words, **{each.field: more})
+    return words
+
+
 def translated(version: Version, languages: Collection[str] = ("fr", "es", "ar")) -> None:
     """Into these languages, each checked by somebody else."""
     for language in languages:
         known = version.translations.filter(language=language).first()
+        words = with_values(services.content_of(version).texts, texts(language))
         made = services.translate(
-            version, language, to_json(texts(language)), base=known.revision if known else 0, made=Made.HUMAN,
+            version, language, to_json(words), base=known.revision if known else 0, made=Made.HUMAN,
             by=people.call(TRANSLATOR), at=timezone.now(),
         )  # fmt: skip
         services.check(made, by=people.call(CHECKER), at=timezone.now())

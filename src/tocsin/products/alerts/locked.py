@@ -68,8 +68,9 @@ class Difference:
 
     @property
     def is_fault(self) -> bool:
-        """Whether nobody can pass the translation with it. A number alone is for a person to judge."""
-        return self.is_technical or self.fault is Fault.DIGITS
+        """Whether nobody can pass the translation with it. A number alone is for a person to judge, and what the source
+        lacks too: the scanner looks at it before anybody reads it."""
+        return self.fault is not Fault.ADDED and (self.is_technical or self.fault is Fault.DIGITS)
 
 
 def locked_in(text: str) -> list[Locked]:
