@@ -22,6 +22,7 @@ FORMATS_OF_OWN_DATA = {
     "exercise/sinkhole.py": "polars' own pl.format, columns of the demonstration",
     "reference/addresses.py": "polars' own pl.format, columns of numbers",
     "formats/_stix2_tables.py": "tables in the same file",
+    "products/alerts/words.py": "texts of products/alerts/texts*.toml",
     "products/words.py": "texts of products/texts.toml",
     "centre/redaction/services.py": "a translated text of ours, whose value is a number",
     "centre/intake/register.py": "SQL of the same module",

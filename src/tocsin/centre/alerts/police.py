@@ -23,6 +23,7 @@ from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.recall import services as recall
 from tocsin.centre.release import releasing
 from tocsin.centre.release.models import Release
+from tocsin.centre.release.rules import Refusal
 from tocsin.centre.release.services import issuer
 from tocsin.core.errors import Conflict, Refused
 from tocsin.core.words import Tlp
@@ -44,6 +45,10 @@ from .selectors import content_of
 NO_PURPOSE = "alert-no-purpose"
 NOBODY = "alert-nobody"
 RECALL_RUNNING = "alert-recall-running"
+_WORDS = {
+    Refusal.ASK_SOURCE: "alert-ask-source", Refusal.WIDER: "alert-wider", Refusal.NOBODY: NOBODY,
+}  # fmt: skip
+"""Why nobody, or not everybody, could read it → the word for people."""
 PRIORITY = 9
 """Its reading goes before what partners hand over: who approved it waits for it."""
 
@@ -122,7 +127,7 @@ def require_sendable(version: Version, derived: Derived, at: datetime) -> None:
     entries = audience_for(content_of(version), handling)
     refusal = releasing.refusal_of([handling], _own(), entries, releasing.bureaus(), at)
     if refusal is not None:
-        raise Refused(NOBODY if refusal == "nobody" else f"alert-{refusal}")
+        raise Refused(_WORDS[refusal])
 
 
 def _own() -> Organisation:
