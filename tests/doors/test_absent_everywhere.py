@@ -291,7 +291,8 @@ def _arguments(name: str, hidden: scene.Scene, circular: str, person: Person) ->
         return (alerts_at_desk.proposal(Person.objects.get(login="br_answers")).reference,)
     if name.startswith("alert-"):
         alert = alerts_at_desk.alert((hidden.delivery.batches.earliest("pk").pk,)).reference
-        return (alert, "fr") if name in {"alert-translate", "alert-check"} else (alert,)
+        beside = {"alert-translate": "fr", "alert-check": "fr", "alert-image": alerts_at_desk.image()}
+        return (alert, beside[name]) if name in beside else (alert,)
     topic = name.split("-")[0]
     return (of_topic[topic],) if topic in of_topic else ARGUMENTS[name](hidden, person)
 
