@@ -10,7 +10,7 @@ from tests.journeys.conftest import enter
 from tocsin.centre.analysis.models import CountryConflict
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-TABS = 30
+TABS = 40
 
 
 @pytest.fixture
