@@ -224,7 +224,7 @@ def preview(request: HttpRequest, alert: Alert) -> HttpResponse:
         public = texts.public(language, Made(translation.made) if translation else Made.ORIGINAL)
     context = {
         "alert": alert, "current": version, "draft": draft, "texts": texts, "public": public, "language": language,
-        "direction": direction(language), "say": {name: say(name) for name in (
+        "text_direction": direction(language), "say": {name: say(name) for name in (
             "alert", "happening", "at_risk", "recognise", "do_now", "if_victim", "report_it", "signs", "severity",
             "issued", "expires", "worldwide")},
         "type_name": say(f"type.{draft.type.value}"), "type_colour": labels.TYPES[draft.type.value][1],
