@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from django.test import Client
+from django.utils import timezone
 from pdfminer.high_level import extract_text
 from tests import alert_life, people
 from tests.crew import work
 from tests.found_alerts import C2, VICTIM, begun, hand_over
 
+from tocsin.centre.alerts import publishing
 from tocsin.centre.alerts.models import Proposal, PublicFile, Version
 from tocsin.centre.alerts.rules import State
 from tocsin.centre.audit.models import Entry
@@ -166,6 +169,20 @@ def test_the_document_tells_a_bureau_the_share_of_its_own_country(client: Client
         figures = "".join(filter(str.isdecimal, extract_text(io.BytesIO(document.content))))
         assert ("1234567" in figures) is wanted, login
     assert Taking.objects.filter(reference=version.alert.number, organisation__slug="ncb-fr").exists()
+
+
+def test_the_desk_leads_to_what_it_published(client: Client) -> None:
+    version = alert_life.with_police(alert_life.begun())
+    address = f"/alert-desk/{version.alert.reference}/"
+    client.force_login(people.call("dana_analyst"))
+    before = client.get(address).content.decode()
+    assert f"/deliveries/{version.delivery.receipt}/" in before
+    assert "/alerts/en/" not in before, "nobody is led to a page that is not there"
+    publishing.publish_public(version, by=people.call(alert_life.RELEASER), at=timezone.now())
+    [link] = re.findall(r'href="(/alerts/[^"]+)"', client.get(address).content.decode())
+    assert client.get(link).status_code == 200
+    alert_life.cancelled(alert_life.fresh(version))
+    assert link not in client.get(address).content.decode()
 
 
 def test_a_bureau_reads_its_page_and_the_desk_sees_who_did(client: Client) -> None:
