@@ -365,7 +365,7 @@ def test_paragraphs_and_lists_are_read_as_such(client: Client) -> None:
     html = page(client, "alert-review", alert.reference)
     assert html.count("<p>First.</p>") == 2
     assert html.count("<p>Second.<br>Third.</p>") == 2
-    assert html.count('<li dir="auto">One.</li><li dir="auto">Two.</li>') == 2, "in both languages"
+    assert html.count('<ul dir="auto"><li>One.</li><li>Two.</li></ul>') == 2, "in both languages"
 
 
 @pytest.mark.parametrize(("reader", "language", "frame", "words"), [

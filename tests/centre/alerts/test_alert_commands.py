@@ -13,13 +13,14 @@ from click.testing import CliRunner
 from django.test import Client
 from django.utils import timezone
 from pdfminer.high_level import extract_text
-from tests import alert_life, people
+from tests import alert_life, alerts_at_desk, people
 from tests.crew import work
-from tests.found_alerts import C2, VICTIM, begun, hand_over
+from tests.found_alerts import C2, OTHER, VICTIM, begun, hand_over
 
 from tocsin.centre.alerts import publishing
-from tocsin.centre.alerts.models import Proposal, PublicFile, Version
+from tocsin.centre.alerts.models import Ground, Proposal, PublicFile, Version
 from tocsin.centre.alerts.rules import State
+from tocsin.centre.alerts.selectors import alerts_for
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Tally
 from tocsin.centre.ledger.models import Taking
@@ -169,6 +170,19 @@ def test_the_document_tells_a_bureau_the_share_of_its_own_country(client: Client
         figures = "".join(filter(str.isdecimal, extract_text(io.BytesIO(document.content))))
         assert ("1234567" in figures) is wanted, login
     assert Taking.objects.filter(reference=version.alert.number, organisation__slug="ncb-fr").exists()
+
+
+def test_a_translator_works_on_an_alert_from_a_finding_and_reads_nothing_that_it_rests_on(client: Client) -> None:
+    open_to_all, closed = hand_over(), hand_over("TLP:RED", body=OTHER)
+    alert = begun(open_to_all).alert
+    translator = alerts_at_desk.translator()
+    assert list(alerts_for(translator)) == [alert]
+    client.force_login(translator)
+    page = client.get(f"/alert-desk/{alert.reference}/review/").content.decode()
+    assert open_to_all.receipt not in page
+    assert client.get(f"/deliveries/{open_to_all.receipt}/").status_code in {403, 404}
+    Ground.objects.create(version=alert.versions.get(), batch=closed.batches.first())
+    assert not alerts_for(translator).exists(), "its readers are named, and a translator is none of them"
 
 
 def test_the_desk_leads_to_what_it_published(client: Client) -> None:
