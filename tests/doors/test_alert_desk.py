@@ -15,7 +15,9 @@ from tocsin.centre.alerts import services
 from tocsin.centre.alerts.models import Alert, Proposal, Revision, Translation, Version
 from tocsin.centre.alerts.rules import State
 from tocsin.centre.audit.models import Entry
-from tocsin.products.alerts.draft import to_json
+from tocsin.centre.members.models import Person
+from tocsin.products.alerts.draft import Named, Texts, to_json
+from tocsin.products.alerts.record import Made
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("store")]
 
@@ -340,6 +342,57 @@ def test_a_bureau_proposes_and_reads_the_answer(client: Client) -> None:
     assert "Merci." in page(client, "alert-proposal", made.reference)
     people.let_in(client, "khalil_officer")
     assert client.get(reverse("alert-proposal", args=[made.reference])).status_code == 404
+
+
+def test_paragraphs_and_lists_are_read_as_such(client: Client) -> None:
+    texts = Texts(
+        title="T", happening="First.\n\nSecond.\r\nThird.", do_now=("One.", "Two."), never=("Never.",),
+        facts="Fact.\nMore.", assessment="With high confidence it is very likely.",
+    )  # fmt: skip
+    persons = (Named("Zora Quellwasser", "suspect", "Seen.\nHeard."),)
+    made = alerts_at_desk.version(texts=texts, persons=persons, is_public=False, contact="Desk\nRoom 2")
+    alert = made.alert
+    services.translate(made, "fr", to_json(texts), base=0, made=Made.HUMAN, by=alerts_at_desk.translator(),
+                       at=timezone.now())  # fmt: skip
+    services.submit(made, by=people.call("dana_analyst"), at=timezone.now())
+    services.send_back(made, reason="This.\nAnd that.", by=people.call("rui_reviewer"), at=timezone.now())
+    people.let_in(client, "dana_analyst")
+    for name in ("alert-page", "alert-review", "alert-preview", "alert-write", "alert-versions"):
+        html = page(client, name, alert.reference)
+        assert "U+000" not in html, name
+        if name in {"alert-review", "alert-write"}:
+            assert '<q dir="auto">With high confidence it is very likely.</q>' in html, "two things in one sentence"
+    html = page(client, "alert-review", alert.reference)
+    assert html.count("<p>First.</p>") == 2
+    assert html.count("<p>Second.<br>Third.</p>") == 2
+    assert html.count('<ul dir="auto"><li>One.</li><li>Two.</li></ul>') == 2, "in both languages"
+
+
+@pytest.mark.parametrize(("reader", "language", "frame", "words"), [
+    ("ar", "en", "rtl", "ltr"), ("ar", "ar", "rtl", "rtl"), ("en", "ar", "ltr", "rtl"), ("en", "fr", "ltr", "ltr"),
+])  # fmt: skip
+def test_words_have_their_own_direction_and_the_page_its_reader_s(
+    reader: str, language: str, frame: str, words: str, client: Client
+) -> None:
+    alert = alerts_at_desk.alert()
+    people.let_in(client, "dana_analyst")
+    Person.objects.filter(login="dana_analyst").update(language=reader)
+    source = Version.objects.get()
+    if language == "ar":
+        client.force_login(alerts_at_desk.translator())
+        Person.objects.filter(login="tara_translator").update(language=reader)
+        texts = to_json(alerts_at_desk.translated(alerts_at_desk.draft_of_alert().texts, "ar"))
+        services.translate(
+            source, "ar", texts, base=0, made=Made.HUMAN, by=alerts_at_desk.translator(), at=timezone.now()
+        )
+    html = page(client, "alert-preview", alert.reference, language=language)
+    assert f'<html lang="{reader}" dir="{frame}"' in html
+    assert html.count(f'class="phone-screen" lang="{language}" dir="{words}"') == 2
+    if language != "en":
+        html = page(client, "alert-translate", alert.reference, language)
+        assert f'<html lang="{reader}" dir="{frame}"' in html
+        assert 'class="source-text" lang="en" dir="ltr"' in html
+        assert f'lang="{language}" dir="{words}"' in html
 
 
 @pytest.mark.parametrize("name", ["alert-desk", "alert-page", "alert-review", "alert-translate"])

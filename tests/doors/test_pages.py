@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.core.cache import cache
+from django.template.base import Template
 from django.test import Client
 from django.urls import reverse
 from tests import builders, people, scene
@@ -106,13 +108,37 @@ def _faults(page: str) -> list[str]:
     return [name for name, is_so in found.items() if is_so]
 
 
+BY_A_TAG = "LANGUAGE_CODE"
+"""Templates of form fields ask for it anew, and get the same."""
+
+
+@pytest.fixture
+def hidden(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names of the frame in place of which a view gives others: they stand on every page, such as the direction of
+    its text."""
+    found: set[str] = set()
+    render: Any = vars(Template)["_render"]
+
+    def looked(self: Template, context: Any) -> Any:
+        place: int | None = vars(context).get("_processors_index")
+        if place is not None:
+            frame, given = context.dicts[place], context.dicts[place + 1 :]
+            found.update(name for layer in given for name in layer if name in frame and name != BY_A_TAG)
+        return render(self, context)
+
+    monkeypatch.setattr(Template, "_render", looked)
+    return found
+
+
 @pytest.mark.parametrize("login", sorted(set(PAGES.values())))
-def test_what_holds_for_every_page(login: str, client: Client) -> None:
+def test_what_holds_for_every_page(login: str, client: Client, hidden: set[str]) -> None:
     shown, person = scene.make(), people.let_in(client, login)
     found = {}
     for name in (name for name, reader in PAGES.items() if reader == login):
         arguments = ARGUMENTS[name](shown, person) if name in ARGUMENTS else ()
         found[name] = _faults(client.get(reverse(name, args=arguments)).content.decode())
+        found[name] += [f"hides {each} of the frame" for each in sorted(hidden)]
+        hidden.clear()
     assert {name: faults for name, faults in found.items() if faults} == {}
 
 

@@ -1,4 +1,4 @@
-"""An alert from its draft to everybody, and back: four people and two translators, each at a browser of their own."""
+"""An alert from a finding to everybody, and back: four people and two translators, each at a browser of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 from tests import alert_life, alerts_at_desk, people
 from tests.crew import work
+from tests.found_alerts import C2, hand_over
 from tests.journeys.conftest import enter
 
 from tocsin.centre.alerts.models import Alert, PublicFile, Version
@@ -53,7 +54,7 @@ def press(page: Page, name: str) -> None:
     expect(page.get_by_role("status").first).to_be_visible()
 
 
-def test_an_alert_from_its_draft_to_everybody_and_back(browser: Browser, live_server: object, site: None) -> None:
+def test_an_alert_from_a_finding_to_everybody_and_back(browser: Browser, live_server: object, site: None) -> None:
     for login in ("fleur_officer", "rui_reviewer", "lena_legal", "dora_dissemination"):
         people.call(login)
     for login in ("tara_translator", "timo_translator"):
@@ -72,6 +73,8 @@ def test_an_alert_from_its_draft_to_everybody_and_back(browser: Browser, live_se
         press(desk.at("dora_dissemination", address), "Publish to everybody")
         number = Alert.objects.get().number
         _read_on_a_phone(desk, f"/alerts/ar/{number}/")
+        _updated(desk, address)
+        _read_on_a_phone(desk, f"/alerts/ar/{number}/", "2099-05-01")
         _cancelled(desk, address)
         assert PublicFile.objects.get(path=f"ar/{number}/").is_gone
         gone = desk.at("dana_analyst", f"/alerts/ar/{number}/")
@@ -81,11 +84,16 @@ def test_an_alert_from_its_draft_to_everybody_and_back(browser: Browser, live_se
 
 
 def _written(desk: Desk) -> str:
-    page = desk.at("dana_analyst", "/alert-desk/start/")
-    page.locator("input[name=type][value=METHOD]").check()
+    """From the page of what a partner handed over: the draft is filled with what was found there."""
+    page = desk.at("dana_analyst", f"/deliveries/{hand_over().receipt}/")
+    page.get_by_role("button", name="Start an alert").click()
+    expect(page.locator("input[name=indicators-0-value]")).to_have_value(C2)
+    page.locator("select[name=type]").select_option("METHOD")
     page.locator("input[name=title]").fill(TITLES["en"])
-    page.get_by_role("button", name="Begin the draft").click()
-    expect(page.locator("#against-heading ~ *, .list-plain").first).to_be_visible()
+    for name in ("at_risk", "recognise", "if_victim", "bottom_line", "assessment", "never", "questions"):
+        page.locator(f"textarea[name={name}]").fill("")
+    for box in page.locator("input[name^=tasks-][name$=-DELETE]").all():
+        box.check()
     page.locator("select[name=offence]").select_option("computer-related-fraud")
     page.locator("select[name=severity]").select_option("Severe")
     page.locator("select[name=urgency]").select_option("Immediate")
@@ -113,12 +121,29 @@ def _translated(desk: Desk, address: str, language: str) -> None:
     press(desk.at("timo_translator", f"{address}translations/{language}/"), "It says the same: checked")
 
 
-def _read_on_a_phone(desk: Desk, path: str) -> None:
+def _updated(desk: Desk, address: str) -> None:
+    """A second version that holds longer. Its words are as they were translated; the first stands until it
+    replaces it."""
+    press(desk.at("dana_analyst", address), "Begin an update")
+    page = desk.at("dana_analyst", f"{address}write/")
+    page.locator("input[name=expires]").fill("2099-05-01T10:00")
+    page.get_by_role("button", name="Save and hand in").click()
+    expect(page.get_by_role("status").first).to_be_visible()
+    press(desk.at("rui_reviewer", f"{address}review/"), "Pass its quality")
+    press(desk.at("lena_legal", f"{address}review/"), "Pass as to the law")
+    press(desk.at("dora_dissemination", address), "Approve and send to the police")
+    work()
+    press(desk.at("dora_dissemination", address), "Publish to everybody")
+    assert [each.state for each in Version.objects.order_by("number")] == ["updated", "published-public"]
+
+
+def _read_on_a_phone(desk: Desk, path: str, until: str = "2099-01-01") -> None:
     context = desk.browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(f"{desk.origin}{path}")
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     expect(page.locator("h1")).to_contain_text(TITLES["ar"])
+    expect(page.locator(f'time[datetime^="{until}"]').first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     context.close()
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
-from tocsin.centre.alerts import proposing, received
+from tocsin.centre.alerts import police_forms, proposing, received
 from tocsin.centre.alerts.models import Proposal, Version
 from tocsin.centre.alerts.selectors import proposals_for
 from tocsin.centre.audit.services import record
@@ -18,7 +18,6 @@ from tocsin.centre.ledger.models import Taking
 from tocsin.centre.ledger.services import took
 from tocsin.centre.pages import NEWEST_FIRST
 from tocsin.core.errors import NotFound, Refused
-from tocsin.products.alerts import police
 
 from .callers import caller_of
 from .errors import Problem
@@ -101,27 +100,20 @@ def publish(request: HttpRequest, alert: str) -> None:
 
 @router.get("/alerts/{alert}/{form}", response={(403, 404): Problem})
 def downloaded(request: HttpRequest, alert: str, form: str) -> HttpResponse:
-    """The newest version as `stix`, `misp` or `csv`."""
+    """The newest version as `stix`, `misp`, `csv` or `pdf`: the last one without the persons, whom the page names."""
     person = caller_of(request).require("read", "read")
     now = timezone.now()
     version = received.received(person, alert, now)
-    made = FORMS.get(form)
-    if made is None:
+    read = received.read_by(person, version, person.language, now)
+    file = police_forms.taken(read, form, person.organisation.name)
+    if file is None:
         raise NotFound
-    write, media_type, suffix = made
-    edition = received.read_by(person, version, person.language, now).edition
     with transaction.atomic():
         took(person, Taking.Channel.API, received.numbers_of(person, version, now), now, reference=alert)
-    answer = HttpResponse(write(edition), content_type=media_type)
-    answer["Content-Disposition"] = f'attachment; filename="{edition.number}-v{edition.version}.{suffix}"'
-    return answer
-
-
-FORMS = {
-    "stix": (police.stix_bundle, "application/stix+json;version=2.1", "stix.json"),
-    "misp": (police.misp_event, "application/json", "misp.json"),
-    "csv": (police.table, "text/csv; charset=utf-8", "csv"),
-}
+    return HttpResponse(
+        file.body, content_type=file.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{file.name}"'},
+    )  # fmt: skip
 
 
 @router.get("/alert-proposals", response={200: list[Answered], (403, 422): Problem}, openapi_extra=PAGED)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from django.test import Client
-from tests import alert_life, people
+from django.utils import timezone
+from pdfminer.high_level import extract_text
+from tests import alert_life, alerts_at_desk, people
 from tests.crew import work
-from tests.found_alerts import C2, VICTIM, begun, hand_over
+from tests.found_alerts import C2, OTHER, VICTIM, begun, hand_over
 
-from tocsin.centre.alerts.models import Proposal, PublicFile, Version
+from tocsin.centre.alerts import publishing
+from tocsin.centre.alerts.models import Ground, Proposal, PublicFile, Version
 from tocsin.centre.alerts.rules import State
+from tocsin.centre.alerts.selectors import alerts_for
 from tocsin.centre.audit.models import Entry
+from tocsin.centre.intake.models import Tally
 from tocsin.centre.ledger.models import Taking
 from tocsin.cli import main
 from tocsin.core.words import Offence
@@ -153,6 +160,45 @@ def test_one_action_begins_an_alert_on_a_page(client: Client) -> None:
     assert client.post("/alert-desk/begin/", {"from": f"delivery:{ground.receipt}"}).status_code in {403, 404}
 
 
+def test_the_document_tells_a_bureau_the_share_of_its_own_country(client: Client) -> None:
+    ground = hand_over()
+    version = alert_life.with_police(begun(ground))
+    Tally.objects.filter(batch__delivery=ground, role="VICTIM").update(country="FR", rows=1_234_567)
+    for login, wanted in (("fleur_officer", True), ("khalil_officer", False)):
+        client.force_login(people.call(login))
+        document = client.get(f"/police-alerts/{version.alert.number}/pdf/")
+        figures = "".join(filter(str.isdecimal, extract_text(io.BytesIO(document.content))))
+        assert ("1234567" in figures) is wanted, login
+    assert Taking.objects.filter(reference=version.alert.number, organisation__slug="ncb-fr").exists()
+
+
+def test_a_translator_works_on_an_alert_from_a_finding_and_reads_nothing_that_it_rests_on(client: Client) -> None:
+    open_to_all, closed = hand_over(), hand_over("TLP:RED", body=OTHER)
+    alert = begun(open_to_all).alert
+    translator = alerts_at_desk.translator()
+    assert list(alerts_for(translator)) == [alert]
+    client.force_login(translator)
+    page = client.get(f"/alert-desk/{alert.reference}/review/").content.decode()
+    assert open_to_all.receipt not in page
+    assert client.get(f"/deliveries/{open_to_all.receipt}/").status_code in {403, 404}
+    Ground.objects.create(version=alert.versions.get(), batch=closed.batches.first())
+    assert not alerts_for(translator).exists(), "its readers are named, and a translator is none of them"
+
+
+def test_the_desk_leads_to_what_it_published(client: Client) -> None:
+    version = alert_life.with_police(alert_life.begun())
+    address = f"/alert-desk/{version.alert.reference}/"
+    client.force_login(people.call("dana_analyst"))
+    before = client.get(address).content.decode()
+    assert f"/deliveries/{version.delivery.receipt}/" in before
+    assert "/alerts/en/" not in before, "nobody is led to a page that is not there"
+    publishing.publish_public(version, by=people.call(alert_life.RELEASER), at=timezone.now())
+    [link] = re.findall(r'href="(/alerts/[^"]+)"', client.get(address).content.decode())
+    assert client.get(link).status_code == 200
+    alert_life.cancelled(alert_life.fresh(version))
+    assert link not in client.get(address).content.decode()
+
+
 def test_a_bureau_reads_its_page_and_the_desk_sees_who_did(client: Client) -> None:
     named = alert_life.begun(persons=(Named(name="Zora Quellwasser", status="suspect"),), is_public=False)
     version = alert_life.with_police(named)
@@ -165,6 +211,15 @@ def test_a_bureau_reads_its_page_and_the_desk_sees_who_did(client: Client) -> No
         file = client.get(f"/police-alerts/{number}/{form}/")
         assert file.status_code == 200
         assert b"Zora" not in file.content
+    document = client.get(f"/police-alerts/{number}/pdf/")
+    assert document["Content-Type"] == "application/pdf"
+    shown = " ".join(extract_text(io.BytesIO(document.content)).split())
+    for words in ("Zora Quellwasser", alert_life.TITLES["fr"], f"/received/{version.delivery.receipt}/"):
+        assert words in shown
+    by_program = extract_text(io.BytesIO(client.get(f"/api/v1/alerts/{number}/pdf").content))
+    assert number in by_program
+    assert "Zora" not in by_program, "programs get nobody's name"
+    assert client.get(f"/police-alerts/{number}/exe/").status_code == 404
     client.force_login(people.call("pia_partner"))
     assert client.get(f"/police-alerts/{number}/").status_code == 404
     client.force_login(people.call("dana_analyst"))

@@ -259,3 +259,18 @@ def test_what_rests_on_something_closed_to_a_secondee_is_not_there_for_him() -> 
     assert waiting.in_work(people.call("sven_secondee")) == []
     builders.Batch.objects.filter(pk=batch.pk).update(hidden_at=timezone.now())
     assert alerts_for(people.call("dana_analyst")).filter(pk=made.alert_id).exists(), "who writes it anew sees it"
+
+
+def test_languages_added_to_something_imminent_go_straight_to_approval_and_a_changed_text_to_quality() -> None:
+    made = alerts_at_desk.through_reviews(alerts_at_desk.version(type=AlertType.IMMINENT))
+    assert made.state == State.APPROVAL
+    Version.objects.filter(pk=made.pk).update(state=State.POLICE, police_at=timezone.now())
+    dana, at = people.call("dana_analyst"), timezone.now()
+    following = alerts_at_desk.in_four_languages(services.update(made, by=dana, at=at))
+    assert following.state == State.DRAFT
+    assert services.submit(following, by=dana, at=at).state == State.APPROVAL
+    changed = msgspec.structs.replace(
+        draft_of_alert(type=AlertType.IMMINENT), expires=facts_of(following).draft.expires
+    )
+    changed = msgspec.structs.replace(changed, texts=msgspec.structs.replace(changed.texts, happening="It changed."))
+    assert services.write(following, to_json(changed), base=1, by=dana, at=at).state == State.QUALITY

@@ -16,18 +16,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from tocsin.centre.intake.models import Delivery
 from tocsin.centre.members.access import is_fresh, person_of, prove, requires
 from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.pages import NEWEST_FIRST, page_of
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused
+from tocsin.products.alerts import addresses
 from tocsin.products.alerts.draft import Draft, Texts
 from tocsin.products.alerts.record import AlertType
 
 from . import labels, publishing, services, waiting
 from .forms import StartForm
-from .models import Alert, Translation, Version
+from .models import Alert, PublicFile, Translation, Version
 from .rules import IN_REVIEW, STANDING, WRITABLE, Act, Facts, may_be_public, missing_languages, refusal_of
 from .selectors import alert_for, facts_of, newest, proposals_for, standing, versions_of
 
@@ -172,8 +174,24 @@ def page_of_alert(person: Person, alert: Alert) -> dict[str, Any]:
         "grounds_closed": version.grounds.filter(closed_at__isnull=False).count(),
         "steps": [(each, labels.ACTS.get(each.act, each.act)) for each in reversed(_steps(alert))],
         "versions": [(each, labels.STATES[each.state]) for each in versions_of(alert)],
+        "public_page": _public_page(alert, facts.draft.language, person.language),
+        "police_edition": _police_edition(stands or version),
         "now": now,
     }  # fmt: skip
+
+
+def _police_edition(version: Version) -> Delivery | None:
+    """What the police has of it."""
+    return version.delivery if version.police_at else None
+
+
+def _public_page(alert: Alert, *languages: str) -> str:
+    """Where everybody reads it, in the reader's language if it is there; empty where nobody does."""
+    if not alert.number:
+        return ""
+    paths = [addresses.page(alert.number, each) for each in reversed(languages)]
+    there = set(PublicFile.objects.filter(path__in=paths, is_gone=False).values_list("path", flat=True))
+    return next((path for path in paths if path in there), "")
 
 
 def _steps(alert: Alert) -> list[Any]:

@@ -18,19 +18,13 @@ from tocsin.centre.reach import lines, things
 from tocsin.centre.reach.board_views import funnel_of
 from tocsin.centre.release.models import Release
 from tocsin.core.errors import NotFound
-from tocsin.products.alerts import police
 
-from . import labels, received
+from . import labels, police_forms, received
 from .desk_views import of_alert
 from .models import Alert
 from .selectors import versions_of
 
 PER_PAGE = 40
-FORMS = {
-    "stix": (police.stix_bundle, "application/stix+json;version=2.1", "stix.json"),
-    "misp": (police.misp_event, "application/json", "misp.json"),
-    "csv": (police.table, "text/csv; charset=utf-8", "csv"),
-}
 
 
 @requires("read-alerts")
@@ -83,6 +77,8 @@ def police_page(request: HttpRequest, reference: str) -> HttpResponse:
         "said": received.as_json(read), "persons": received.persons_for(person, version),
         "type": labels.word("type", version.alert.type), "icon": labels.TYPES[version.alert.type][0],
         "offence": labels.word("offence", read.edition.offence.value),
+        "likelihood": labels.LIKELIHOODS.get(read.edition.likelihood, ""),
+        "confidence": labels.CONFIDENCES.get(read.edition.confidence, ""),
         "receipt": version.delivery.receipt if version.delivery else "",
     }  # fmt: skip
     return render(request, "alerts/police_page.html", context)
@@ -91,18 +87,19 @@ def police_page(request: HttpRequest, reference: str) -> HttpResponse:
 @requires("respond")
 @require_safe
 def police_file(request: HttpRequest, reference: str, form: str) -> HttpResponse:
-    """The same as STIX, MISP or CSV. Persons are in none of them."""
+    """The same as STIX, MISP or CSV, and as a document. The document alone names persons, to police."""
     person, now = person_of(request), timezone.now()
     try:
         version = received.received(person, reference, now)
     except NotFound:
         raise Http404 from None
-    if form not in FORMS:
+    read = received.read_by(person, version, person.language, now)
+    file = police_forms.taken(read, form, person.organisation.name, received.persons_for(person, version))
+    if file is None:
         raise Http404
-    write, media_type, suffix = FORMS[form]
-    edition = received.read_by(person, version, person.language, now).edition
     with transaction.atomic():
         took(person, Taking.Channel.PAGE, received.numbers_of(person, version, now), now, reference=str(version.alert))
-    answer = HttpResponse(write(edition), content_type=media_type)
-    answer["Content-Disposition"] = f'attachment; filename="{edition.number}-v{edition.version}.{suffix}"'
-    return answer
+    return HttpResponse(
+        file.body, content_type=file.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{file.name}"'},
+    )  # fmt: skip

@@ -50,7 +50,8 @@ def numbers_of(person: Person, version: Version, now: datetime) -> list[int]:
 
 
 def persons_for(person: Person, version: Version) -> tuple[Named, ...]:
-    """Whom it names, for police alone: no file carries them, so that none goes further than this page (DOMAIN 4.9)."""
+    """Whom it names, for police alone: on the page and in the document that one takes from there. No file for machines
+    carries them, so that none goes further by itself (DOMAIN 4.9)."""
     is_police = person.organisation.class_name == "law-enforcement"
     return content_of(version).persons if is_police else ()
 

@@ -17,18 +17,19 @@ from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.reasons import sentence
 from tocsin.centre.redaction.labels import WHY
 from tocsin.core.errors import InputError, Refused
-from tocsin.products.alerts.draft import Draft, draft_of, texts_of, to_json
+from tocsin.products.alerts.draft import Draft, Texts, draft_of, texts_of, to_json
 from tocsin.products.alerts.record import Made
 
 from . import comparing, guarding, labels, publishing
 from .desk_views import explained, of_alert, page_of_alert
-from .forms import direction, text_initial
+from .forms import LISTS, direction, text_initial
 from .models import Alert, Revision, Version
 from .rules import State
 from .selectors import content_of, newest
-from .writing_views import against, reading_of
+from .writing_views import against, mixed, reading_of
 
 REVISIONS_SEARCHED = 200
+LISTED = (*LISTS, "tasks")
 
 
 @requires("read-alerts")
@@ -48,6 +49,7 @@ def review(request: HttpRequest, alert: Alert) -> HttpResponse:
         "grounds": _grounds(person, version),
         "named": _state_named(version),
         "against": against(draft),
+        "mixed": mixed(draft),
         "reading": reading_of(draft.texts.public(draft.language, Made.ORIGINAL).passages(), draft.language),
         "translations": _translations(version, draft),
         "looked": _looked(version) if "look" in request.GET else None,
@@ -80,9 +82,24 @@ def passages_of(draft: Draft) -> list[dict[str, Any]]:
     public = ("title", "happening", "at_risk", "recognise", "do_now", "if_victim", "reason")
     police = ("bottom_line", "facts", "assessment", "never", "questions")
     return [
-        {"name": labels.FIELDS[name], "text": shown[name], "is_public": name in public}
+        {"name": labels.FIELDS[name], "text": shown[name], "lines": _lines(name, shown[name]),
+         "is_public": name in public}
         for name in (*public, *police) if shown[name]
     ]  # fmt: skip
+
+
+def _lines(name: str, text: str) -> list[str]:
+    """Those of a list; none of a text in paragraphs."""
+    return text.splitlines() if name in LISTS else []
+
+
+def _translated(texts: Texts) -> list[tuple[str, str, list[str]]]:
+    """Name of a field, its text, its lines where it is a list."""
+    found: dict[str, list[str]] = {}
+    for name, text in texts.passages():
+        whole = name.partition(".")[0]
+        found.setdefault(whole if whole in LISTED else name, []).append(text)
+    return [(labels.field_name(name), "\n".join(said), said if name in LISTED else []) for name, said in found.items()]
 
 
 def facts_of_draft(draft: Draft) -> list[tuple[Any, str]]:
@@ -150,6 +167,6 @@ def _translations(version: Version, draft: Draft) -> list[dict[str, Any]]:
     return [
         {"name": labels.language_name(each.language), "code": each.language, "direction": direction(each.language),
          "made": labels.MADE[each.made], "is_old": each.source_digest != draft.source_digest,
-         "passages": [(labels.field_name(name), text) for name, text in texts_of(each.content).passages()]}
+         "passages": _translated(texts_of(each.content))}
         for each in version.translations.order_by("language")
     ]  # fmt: skip

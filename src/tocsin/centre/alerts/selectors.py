@@ -24,12 +24,12 @@ def alerts_for(person: Person) -> QuerySet[Alert]:
 
     What rests on something that the gate does not open to a person does not exist for it, whatever it does at the desk:
     an exclusion reaches a secondee in a seat here, and TLP:RED names its readers (I3). What was recalled since stays
-    with those who have to write it anew.
+    with those who have to write it anew. A translator reads the words of alerts, and nothing of what they rest on.
     """
     if not (person.organisation.is_centre and may(person, "read-alerts")):
         return Alert.objects.none()
     found = Alert.objects.order_by("-created_at", "-pk")
-    viewer, now = viewer_of(person), timezone.now()
+    viewer, now = viewer_of(person, "read-alerts"), timezone.now()
     terms = set(Ground.objects.order_by().values_list("batch__terms", flat=True).distinct())
     closed = [each.number for each in held_of(terms).values() if not may_see(viewer, each.handling, each.facts, now)]
     if closed:

@@ -114,7 +114,7 @@ def _page(
     why = refusal_of(Act.TRANSLATE, facts, person.pk, own)
     context = {
         "alert": version.alert, "current": version, "draft": draft, "form": form, "translation": there,
-        "language": language, "language_name": labels.language_name(language), "direction": direction(language),
+        "language": language, "language_name": labels.language_name(language), "text_direction": direction(language),
         "source_name": labels.language_name(draft.language), "source_direction": direction(draft.language),
         "pairs": [(labels.field_name(name), _marked(text, draft.language, language), control, name)
                   for name, text, control in form.pairs()],

@@ -18,6 +18,7 @@ from tocsin.centre.members.access import person_of, requires
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, Refused
 from tocsin.products.alerts.draft import Draft, draft_of, merged, texts_of, to_json
+from tocsin.products.alerts.police_document import mixed_sentences
 from tocsin.products.alerts.readability import Reading, measured
 from tocsin.products.alerts.record import LANGUAGES, Made
 from tocsin.products.alerts.words import words
@@ -94,7 +95,7 @@ def _page(
     base = _base(request) if form.is_bound else version.revision
     context = {
         "alert": version.alert, "current": version, "form": form, "sets": sets, "base": base, "draft": draft,
-        "sections": _sections(form, version), "against": against(draft),
+        "sections": _sections(form, version), "against": against(draft), "mixed": mixed(draft),
         "reading": reading_of(draft.texts.public(draft.language, Made.ORIGINAL).passages(), draft.language),
         "is_in_review": version.state != "draft", "state": labels.STATES[version.state],
     }  # fmt: skip
@@ -133,6 +134,13 @@ def against(draft: Draft) -> list[tuple[str, str]]:
     if why := wrong_times(draft, timezone.now()):
         found.append(why)
     return [(sentence(each), f"id_{FIELD_OF.get(each, 'title')}") for each in found]
+
+
+def mixed(draft: Draft) -> list[str]:
+    """Sentences that speak of likelihood and of confidence at once. A word may mean something else: this advises."""
+    texts = draft.texts
+    said = (texts.bottom_line, texts.facts, texts.assessment)
+    return [each for text in said for each in mixed_sentences(text, draft.language)]
 
 
 def reading_of(passages: Any, language: str) -> Reading:
@@ -224,7 +232,7 @@ def preview(request: HttpRequest, alert: Alert) -> HttpResponse:
         public = texts.public(language, Made(translation.made) if translation else Made.ORIGINAL)
     context = {
         "alert": alert, "current": version, "draft": draft, "texts": texts, "public": public, "language": language,
-        "direction": direction(language), "say": {name: say(name) for name in (
+        "text_direction": direction(language), "say": {name: say(name) for name in (
             "alert", "happening", "at_risk", "recognise", "do_now", "if_victim", "report_it", "signs", "severity",
             "issued", "expires", "worldwide")},
         "type_name": say(f"type.{draft.type.value}"), "type_colour": labels.TYPES[draft.type.value][1],

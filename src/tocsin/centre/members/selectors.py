@@ -23,11 +23,15 @@ NOBODY = Viewer()
 """Sees nothing at all."""
 
 
-def viewer_of(person: Person) -> Viewer:
+def viewer_of(person: Person, ability: str = "read") -> Viewer:
     """Who the gate is asked for, at this moment. Somebody whose roles allow no content (an administrator) sees nothing,
-    nor does who may not come in: a standing query is put without anybody at a door."""
+    nor does who may not come in: a standing query is put without anybody at a door.
+
+    Another ability than `read` is for what is made of content and has readers of its own: whoever has that ability
+    reads it as far as the gate would let them read what it rests on.
+    """
     refusal = admission.refusal_of(person, timezone.now())
-    if not may(person, "read") or refusal not in {"", "country-suspended"}:
+    if not may(person, ability) or refusal not in {"", "country-suspended"}:
         return NOBODY
     organisation, employer = person.organisation, person.employer
     return replace(

@@ -36,7 +36,7 @@ def alert_type(word: str) -> str:
 @register.filter
 def passage(text: object) -> SafeString:
     """Text of several lines, with each other character that turns, hides or controls text written out."""
-    pieces = _DECEIVING.split(str(text or ""))
+    pieces = _DECEIVING.split(str(text or "").replace("\r\n", "\n").replace("\r", "\n"))
     return format_html_join("", "{}", ((_unseen(piece) if place % 2 else piece,) for place, piece in enumerate(pieces)))
 
 
