@@ -20,7 +20,7 @@ from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import bodies_at
 from tocsin.centre.members.models import Organisation
-from tocsin.centre.permissions.rules import day_of
+from tocsin.centre.permissions.rules import PUBLIC, day_of
 from tocsin.centre.permissions.selectors import grants_for
 from tocsin.core.words import VICTIM_LIKE, Kind, Role, Tlp
 from tocsin.credentials.content_keys import KeyMissing
@@ -36,8 +36,6 @@ from tocsin.reference import warnings
 from .models import Version
 from .selectors import content_of
 
-PUBLIC = "class:public"
-"""Entry of a permission's audience: everybody may read it."""
 MOST_HOLDERS = 5_000
 """Parts of deliveries, the newest, in which a value is looked at for whether it is somebody's who suffered."""
 AT_A_TIME = 20_000
