@@ -37,7 +37,8 @@ from .models import Version
 from .selectors import content_of
 
 MOST_HOLDERS = 5_000
-"""Parts of deliveries, the newest, in which a value is looked at for whether it is somebody's who suffered."""
+"""Parts of deliveries, the newest, in which it is looked up exactly where a value stands. Of one that is in more the
+index says whether anybody suffered there, over all of them."""
 AT_A_TIME = 20_000
 """Protected values that are held as objects at one time, and objects that are read at one time."""
 EVERYDAY = frozenset({
@@ -272,9 +273,12 @@ def holdings(values: Collection[tuple[Kind, str]]) -> dict[str, Holding]:
     every = Batches(list(Batch.objects.filter(purged_at=None).values_list("pk", flat=True)))
     sight = Sight(Scope(every, all_victims=True))
     holders: set[int] = set()
+    suffered: set[str] = set()
     for _kind, value in values:
-        found = lookup(files, sight, Asked((value,)), most_rows=0).by_batch
-        holders |= set(sorted(found, reverse=True)[:MOST_HOLDERS])
+        found = lookup(files, sight, Asked((value,)), most_rows=0)
+        holders |= set(sorted(found.by_batch, reverse=True)[:MOST_HOLDERS])
+        if len(found.by_batch) > MOST_HOLDERS and found.by_role.get(Role.VICTIM.value):
+            suffered.add(value)
     if not holders:
         return {}
     rows = holdings_of(snapshot_of(holders), Batches(holders), [value for _kind, value in values])
@@ -283,6 +287,9 @@ def holdings(values: Collection[tuple[Kind, str]]) -> dict[str, Holding]:
         rows.group_by("value").agg(pl.col("batch").unique(), pl.col("role").unique()).iter_rows()
     ):
         made[value] = Holding(frozenset(roles), frozenset(batches))
+    for value in suffered:
+        known = made.get(value, Holding())
+        made[value] = Holding(known.roles | {Role.VICTIM.value}, known.batches)
     return made
 
 
