@@ -38,7 +38,16 @@ def report(number: int) -> dict[str, Any]:
     return {
         "type": "report", "spec_version": "2.1", "id": f"report--00000000-0000-4000-8000-{number:012d}",
         "created": at, "modified": at, "name": f"report {number}", "published": at,
-        "object_refs": [builders.indicator(1)["id"]],
+        "object_refs": [builders.indicator(number)["id"]],
+    }  # fmt: skip
+
+
+def translation(number: int) -> dict[str, Any]:
+    at = "2026-11-01T10:00:00.000Z"
+    return {
+        "type": "language-content", "spec_version": "2.1", "created": at, "modified": at,
+        "id": f"language-content--00000000-0000-4000-8000-{number:012d}", "object_ref": report(number)["id"],
+        "object_modified": at, "contents": {"fr": {"name": f"rapport {number}"}},
     }  # fmt: skip
 
 
@@ -56,21 +65,36 @@ def names(program: Program, collection: str, **query: str) -> list[str]:
     return [each["name"] for each in program.all(collection, query) if each["type"] in {"indicator", "report"}]
 
 
-def test_alerts_are_the_reports_of_the_centre(fleur: Program, khalil: Program) -> None:
+def test_alerts_are_the_reports_of_the_centre_with_what_came_with_them(fleur: Program, khalil: Program) -> None:
     from_(people.call("pia_partner").organisation, report(1))
     assert fleur.get("collections/alerts/objects/").json() == {}
+    from_(builders.centre(), builders.indicator(7))
+    assert fleur.get("collections/alerts/objects/").json() == {}, (
+        "what the Centre hands over without a word is no alert"
+    )
     for number in range(2, 5):
-        from_(builders.centre(), report(number), builders.indicator(number))
+        from_(builders.centre(), report(number), builders.indicator(number), translation(number))
     from_(builders.centre(), report(9), exclusions=("country:FR",))
-    assert names(fleur, "alerts") == ["report 2", "report 3", "report 4"]
-    assert names(fleur, "alerts", limit="1") == ["report 2", "report 3", "report 4"]
-    assert names(fleur, "alerts", **{"match[type]": "report,indicator"}) == ["report 2", "report 3", "report 4"]
-    assert fleur.get("collections/alerts/objects/", {"match[type]": "indicator"}).json() == {}
-    assert names(khalil, "alerts") == ["report 2", "report 3", "report 4", "report 9"]
+    whole = [name for number in range(2, 5) for name in (f"report {number}", f"address {number}")]
+    assert names(fleur, "alerts") == whole
+    assert names(fleur, "alerts", limit="1") == whole
+    assert names(fleur, "alerts", **{"match[type]": "report"}) == ["report 2", "report 3", "report 4"]
+    given = fleur.all("alerts")
+    bound = [each["object_ref"] for each in given if each["type"] == "language-content"]
+    assert bound == [each["id"] for each in given if each["type"] == "report"], "each translation is of its report"
+    meant = {ref for each in given for ref in each.get("object_refs", [])}
+    assert meant & {each["id"] for each in given if each["type"] == "indicator"}
+    assert names(khalil, "alerts") == [*whole, "report 9"]
     entries = fleur.get("collections/alerts/manifest/").json()["objects"]
     released = fleur.get("collections/released/manifest/").json()["objects"]
-    assert [each for each in released if each in entries] == entries, "a part: the same moments"
-    of_hidden = next(each["id"] for each in khalil.all("alerts") if each["name"] == "report 9")
+    commons = (
+        "identity--",
+        "marking-definition--",
+        "extension-definition--",
+    )  # In each part from the first that refers to them.
+    own = [each for each in entries if not each["id"].startswith(commons)]
+    assert [each for each in released if each in own] == own, "a part: the same moments"
+    of_hidden = next(each["id"] for each in khalil.all("alerts") if each.get("name") == "report 9")
     assert is_problem(fleur.get(f"collections/alerts/objects/{of_hidden}/"), 404)
 
 

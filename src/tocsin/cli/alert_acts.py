@@ -173,7 +173,7 @@ def start(source: str, login: str, content: Any, exercise: bool, as_json: bool) 
     from tocsin.centre.alerts import beginning, services
     from tocsin.products.alerts.draft import draft_of
 
-    person = _person(login, "deliver")
+    person = _person(login, "alerts")
     if bool(source) == bool(content):
         raise click.UsageError("Name what it begins from, or a file with a draft.")
     with _answered():
@@ -218,7 +218,7 @@ def _acted(reference: str, login: str, as_json: bool, act: Callable[[Version, Pe
 
     from tocsin.centre.alerts.models import Version as Row
 
-    person = _person(login, "deliver")
+    person = _person(login, "alerts")
     with _answered():
         done = act(_newest(person, reference), person, timezone.now())
     version = done if isinstance(done, Row) else _newest(person, reference)

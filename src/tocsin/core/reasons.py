@@ -10,6 +10,7 @@ REASONS: dict[str, str] = {
     # Alerts.
     "alert-centre-only": "Only the Centre writes and issues alerts. Propose one: somebody of the Centre reads it.",
     "alert-role": "Your role does not do this with alerts. Ask who has it.",
+    "alert-by-key": "A key neither approves nor publishes nor confirms a cancellation. A person does it at the desk.",
     "alert-same-person": "Author, quality reviewer, legal officer and releaser are four different people, and nobody checks their own translation. Somebody else has to do this.",
     "alert-state": "This cannot be done with the version as it stands. Read the page anew.",
     "alert-no-offence": "Name the offence. An alert without one stays a draft.",

@@ -9,6 +9,7 @@ from tocsin.centre.reasons import sentence
 SENTENCES = (
     gettext_noop("Only the Centre writes and issues alerts. Propose one: somebody of the Centre reads it."),
     gettext_noop("Your role does not do this with alerts. Ask who has it."),
+    gettext_noop("A key neither approves nor publishes nor confirms a cancellation. A person does it at the desk."),
     gettext_noop(
         "Author, quality reviewer, legal officer and releaser are four different people, and nobody checks their own translation. Somebody else has to do this."
     ),

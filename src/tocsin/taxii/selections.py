@@ -7,7 +7,7 @@ a part exists says no more than that the reader has something of it; what exists
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
@@ -18,6 +18,7 @@ from tocsin.centre.intake.models import Batch
 from tocsin.centre.intake.openings import Timeline, begun_under, counts_by
 from tocsin.centre.intake.register import Held, register
 from tocsin.centre.intake.selectors import countable, in_seen
+from tocsin.centre.knowledge.models import Object
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.centre.release import given
@@ -40,26 +41,28 @@ class Selection:
     description: str
     part: Part
     """The batches that belong to it."""
-    types: frozenset[str] = frozenset()
-    """Types of the objects that belong to it; empty: all, and what they refer to in common."""
 
     def page(
         self, person: Person, *, wanted: Wanted, after: datetime | None, cursor: str, limit: int, now: datetime
     ) -> Given:  # fmt: skip
         """The same question as to `released`, of this part."""
-        wanted = replace(wanted, types=wanted.types & self.types if wanted.types else self.types)
-        if self.types and not wanted.types:
-            return Given()
         return given.page(person, wanted=wanted, after=after, cursor=cursor, limit=limit, now=now, part=self.part)
 
 
-def _of_the_centre(_: Timeline, batches: Collection[int]) -> dict[int, datetime | None]:
-    return dict.fromkeys(_sent_by(batches, organisation__is_centre=True))
+def _reports_of_the_centre(_: Timeline, batches: Collection[int]) -> dict[int, datetime | None]:
+    """Its batches in which there is a report: whole, since a report is read with its translations and what it names."""
+    of_centre = Batch.objects.filter(pk__in=Numbers(batches), organisation__is_centre=True)
+    # By delivery first, which objects are indexed by.
+    held = Object.objects.filter(delivery__in=of_centre.values("delivery"), type="report")
+    reporting = set(held.values_list("batch_id", flat=True))
+    return dict.fromkeys(batch for batch in batches if batch in reporting)
 
 
 ALERTS = Selection(
-    "alerts", "Alerts", "What the Centre itself reports: its reports that were released to the organisation.",
-    Part("alerts", _of_the_centre), frozenset({"report"}),
+    "alerts", "Alerts",
+    "What the Centre itself reports, as far as it was released to the organisation: each report with its translations "
+    "and the indicators, techniques and actions that came with it.",
+    Part("alerts", _reports_of_the_centre),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from tocsin.centre.alerts.selectors import alerts_for
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Tally
 from tocsin.centre.ledger.models import Taking
+from tocsin.centre.members.services import add_key
 from tocsin.cli import main
+from tocsin.cli.readers import reader
 from tocsin.core.words import Offence
 from tocsin.products.alerts.draft import Named, Texts, to_json
 
@@ -225,3 +228,32 @@ def test_a_bureau_reads_its_page_and_the_desk_sees_who_did(client: Client) -> No
     client.force_login(people.call("dana_analyst"))
     shown = client.get(f"/alert-desk/{version.alert.reference}/effect/")
     assert b"NCB FR" in shown.content
+
+
+def a_key(login: str, *scopes: str) -> str:
+    at = timezone.now()
+    said = {"name": "test", "scopes": scopes, "expires_at": at + timedelta(days=30), "by": "test", "at": at}
+    return add_key(person=people.call(login), **said)[1]  # type: ignore[arg-type]
+
+
+def test_a_key_writes_with_its_own_scope_and_lets_nothing_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where people come in, the command line is a door for programs."""
+    monkeypatch.setattr("tocsin.cli.alert_acts.reader", reader)
+    made = begun()
+    secret = a_key(alert_life.AUTHOR, "deliver", "read")
+    monkeypatch.setenv("TOCSIN_KEY", secret)
+    assert "lacks the scope alerts" in tell("submit", made.alert.reference, fails=True)
+    secret = a_key(alert_life.AUTHOR, "alerts")
+    monkeypatch.setenv("TOCSIN_KEY", secret)
+    tell("submit", made.alert.reference)
+    version = alert_life.ready(made)
+    secret = a_key(alert_life.RELEASER, "alerts")
+    monkeypatch.setenv("TOCSIN_KEY", secret)
+    assert "A person does it at the desk" in tell("approve", version.alert.reference, fails=True)
+    version = alert_life.with_police(version)
+    by = people.call(alert_life.AUTHOR)
+    publishing.ask_cancel(version, alert_life.REASONS, by=by, at=timezone.now())
+    for act in (("publish",), ("cancel", "--confirm")):
+        assert "A person does it at the desk" in tell(act[0], str(version.alert), *act[1:], fails=True)
+    assert alert_life.fresh(version).state == State.POLICE
+    assert not PublicFile.objects.exists()

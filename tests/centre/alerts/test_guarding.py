@@ -9,9 +9,9 @@ from io import BytesIO
 import pytest
 from django.utils import timezone
 from tests import alert_life, people
-from tests.found_alerts import C2, VICTIM, begun, hand_over, marked
+from tests.found_alerts import C2, OTHER, VICTIM, begun, hand_over, marked
 
-from tocsin.centre.alerts import editions, files, guarding, publishing, services, written
+from tocsin.centre.alerts import editions, files, grounds, guarding, publishing, services, written
 from tocsin.centre.alerts.guarding import LeaksFound, StateNamed
 from tocsin.centre.alerts.models import Attached, PublicFile, Version
 from tocsin.centre.alerts.rules import State
@@ -157,6 +157,14 @@ def test_whoever_suffered_elsewhere_is_no_sign_here() -> None:
     with pytest.raises(LeaksFound) as found:
         guarding.require_publishable(version, told, [], timezone.now())
     assert "victim" in {why for _language, _where, why in found.value.places}
+
+
+def test_who_suffered_is_known_however_often_a_value_was_handed_over_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grounds, "MOST_HOLDERS", 1)
+    suffered = b"time,ip,event type,role\n2026-11-20T10:00:00Z,198.51.100.9,infected-system,VICTIM\n"
+    hand_over("TLP:GREEN", body=suffered, login="omar_partner")
+    hand_over("TLP:CLEAR", body=OTHER, pap="PAP:CLEAR")
+    assert Role.VICTIM.value in grounds.holdings([(Kind.IPV4, C2)])[C2].roles
 
 
 def test_the_source_that_is_not_named_stands_in_no_text() -> None:

@@ -20,7 +20,7 @@ from tocsin.centre.intake.models import Batch, Delivery, LakeFile
 from tocsin.centre.knowledge.models import Object
 from tocsin.centre.knowledge.selectors import bodies_at
 from tocsin.centre.members.models import Organisation
-from tocsin.centre.permissions.rules import day_of
+from tocsin.centre.permissions.rules import PUBLIC, day_of
 from tocsin.centre.permissions.selectors import grants_for
 from tocsin.core.words import VICTIM_LIKE, Kind, Role, Tlp
 from tocsin.credentials.content_keys import KeyMissing
@@ -36,10 +36,9 @@ from tocsin.reference import warnings
 from .models import Version
 from .selectors import content_of
 
-PUBLIC = "class:public"
-"""Entry of a permission's audience: everybody may read it."""
 MOST_HOLDERS = 5_000
-"""Parts of deliveries, the newest, in which a value is looked at for whether it is somebody's who suffered."""
+"""Parts of deliveries, the newest, in which it is looked up exactly where a value stands. Of one that is in more the
+index says whether anybody suffered there, over all of them."""
 AT_A_TIME = 20_000
 """Protected values that are held as objects at one time, and objects that are read at one time."""
 EVERYDAY = frozenset({
@@ -274,9 +273,12 @@ def holdings(values: Collection[tuple[Kind, str]]) -> dict[str, Holding]:
     every = Batches(list(Batch.objects.filter(purged_at=None).values_list("pk", flat=True)))
     sight = Sight(Scope(every, all_victims=True))
     holders: set[int] = set()
+    suffered: set[str] = set()
     for _kind, value in values:
-        found = lookup(files, sight, Asked((value,)), most_rows=0).by_batch
-        holders |= set(sorted(found, reverse=True)[:MOST_HOLDERS])
+        found = lookup(files, sight, Asked((value,)), most_rows=0)
+        holders |= set(sorted(found.by_batch, reverse=True)[:MOST_HOLDERS])
+        if len(found.by_batch) > MOST_HOLDERS and found.by_role.get(Role.VICTIM.value):
+            suffered.add(value)
     if not holders:
         return {}
     rows = holdings_of(snapshot_of(holders), Batches(holders), [value for _kind, value in values])
@@ -285,6 +287,9 @@ def holdings(values: Collection[tuple[Kind, str]]) -> dict[str, Holding]:
         rows.group_by("value").agg(pl.col("batch").unique(), pl.col("role").unique()).iter_rows()
     ):
         made[value] = Holding(frozenset(roles), frozenset(batches))
+    for value in suffered:
+        known = made.get(value, Holding())
+        made[value] = Holding(known.roles | {Role.VICTIM.value}, known.batches)
     return made
 
 

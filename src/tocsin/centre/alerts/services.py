@@ -61,10 +61,16 @@ class EditConflict(Conflict):
         return "somebody else wrote meanwhile"
 
 
+BY_PEOPLE = frozenset({Act.APPROVE, Act.PUBLISH, Act.CONFIRM_CANCEL})
+"""What changes what the world reads. A person does it who just proved who that is; a key proves nothing of the kind."""
+
+
 def require(act: Act, version: Version, by: Person) -> None:
     """Raises Refused with the word of the rule that says no."""
     if not by.organisation.is_centre:
         raise Refused("alert-centre-only")
+    if act in BY_PEOPLE and by.through is not None:
+        raise Refused("alert-by-key")
     abilities = abilities_of(side_of(by.organisation), by.roles) if by.is_active else frozenset[str]()
     if rule := refusal_of(act, facts_of(version), by.pk, abilities):
         raise Refused(rule)

@@ -30,6 +30,7 @@ SCOPE_NAMES: dict[str, str | Promise] = {
     "respond": _("Acknowledge what was released to us and say what came of it"),
     "ask": _("Ask sources for more than their label allows"),
     "answer": _("Answer as a source what is asked of us, and take permissions back"),
+    "alerts": _("Write, review and translate alerts; approving and publishing is for people alone"),
     "recall": _("Recall and correct what was handed over"),
 }
 

@@ -230,6 +230,7 @@ SCOPES = {
     "respond": "respond",
     "ask": "ask-source",
     "answer": "answer-permissions",
+    "alerts": "read-alerts",
 }
 """What a key may be given → the ability that its owner needs for it."""
 

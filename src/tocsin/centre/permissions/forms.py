@@ -13,9 +13,9 @@ from tocsin.centre.members import labels as words
 from tocsin.centre.members.agreement_forms import Day
 
 from .audiences import Several, audience_choices
-from .labels import entry_names
+from .labels import PUBLIC_NAME, entry_names
 from .models import Permission
-from .rules import Wish
+from .rules import PUBLIC, Wish
 
 PLAIN = {"rows": 3, "dir": "auto", "autocomplete": "off"}
 USUAL_TERM = timedelta(days=90)
@@ -56,7 +56,8 @@ class AskForm(_Wishing):
         super().__init__(*args, **said)
         self.initial.setdefault("until", today + USUAL_TERM)
         groups, countries, organisations = audience_choices()
-        self.fields["audience"].choices = [groups, countries, organisations]  # type: ignore[attr-defined]
+        everybody = (_("Everybody"), [(PUBLIC, PUBLIC_NAME)])
+        self.fields["audience"].choices = [groups, everybody, countries, organisations]  # type: ignore[attr-defined]
         beyond = [(word, name) for word, name in words.PURPOSES.items() if word not in purposes]
         self.fields["purposes"].choices = beyond  # type: ignore[attr-defined]
 

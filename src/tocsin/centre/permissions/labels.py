@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from tocsin.centre.members.models import Organisation
 from tocsin.reference.countries import country
 
+from .rules import PUBLIC
+
 STATES: dict[str, tuple[str, str, str | Promise]] = {
     "with-centre": ("hourglass", "warn", _("With the Centre")),
     "asked": ("hourglass", "warn", _("The source is asked")),
@@ -36,6 +38,10 @@ REFUSALS: dict[str, str | Promise] = {
     "wider-than-asked": _("This goes further than what was asked. Permit the whole of it, or less."),
     "nobody": _("None of those that are named may come in now: they are closed, or their country is suspended."),
     "excluded": _("You excluded one of them yourself. Leave it out, or change the exclusion first."),
+    "public-standing": _(
+        "The public is permitted what is there, never what comes later. Ask without what comes later."
+    ),
+    "public-pap": _("What everybody reads everybody acts on: its source has to set PAP:CLEAR first."),
     "label-binds": _("Its label or a handling code keeps it with you: ask its source for your units."),
 }
 
@@ -61,6 +67,9 @@ CLASSES: dict[str, str | Promise] = {
 }
 
 
+PUBLIC_NAME = _("The public, in an alert: exactly these values")
+
+
 def entry_names(entries: Iterable[str]) -> list[str]:
     """An audience in words, as the reader's language has them."""
     listed = list(entries)
@@ -72,6 +81,8 @@ def _name(entry: str, names: dict[str, str]) -> str:
     kind, _colon, word = entry.partition(":")
     if entry == "all-members":
         return str(_("All member bureaus"))
+    if entry == PUBLIC:
+        return str(PUBLIC_NAME)
     if kind == "class":
         return str(CLASSES.get(word, word))
     if kind == "country":

@@ -12,7 +12,10 @@ from enum import StrEnum
 
 from tocsin.core.words import Tlp
 from tocsin.handling import HandlingSet, Reason
+from tocsin.handling.sets import PAP
 
+PUBLIC = "class:public"
+"""Entry of an audience: everybody reads these values in an alert. It opens nothing to anybody who comes in here."""
 LONGEST_TERM = timedelta(days=366)
 REMIND_EVERY = timedelta(days=3)
 """An unanswered request is put before the source again after so long."""
@@ -58,6 +61,8 @@ class Refusal(StrEnum):
     LABEL_BINDS = "label-binds"
     """A bureau may not pass it on by itself: its source has to be asked."""
     NOBODY = "nobody"
+    PUBLIC_STANDING = "public-standing"
+    PUBLIC_PAP = "public-pap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,11 @@ def refusal_of_wish(wish: Wish, sets: Collection[HandlingSet], today: date) -> R
         return Refusal.RED
     if any(entry.startswith("person:") for entry in wish.audience):
         return Refusal.PERSON
+    if PUBLIC in wish.audience:
+        if wish.is_standing:
+            return Refusal.PUBLIC_STANDING
+        if any(each.pap != PAP[0] for each in sets):
+            return Refusal.PUBLIC_PAP
     beyond = any(wish.purposes - set(each.purposes) for each in sets)
     if not wish.audience and not beyond:
         return Refusal.NOTHING_ASKED

@@ -52,7 +52,8 @@ def ask(
     _refuse(rules.refusal_of_wish(wish, sets_named(digests), day_of(at)))
     if not asking.is_centre:
         _refuse(rules.refusal_of_bureau(wish, set(units_below(asking).values_list("slug", flat=True))))
-    if wish.audience and not names_anybody(wish.audience, at):
+    named = wish.audience - {rules.PUBLIC}
+    if named and not names_anybody(named, at):
         raise Refused(Refusal.NOBODY)
     text = _said(reason)
     made = Permission(
