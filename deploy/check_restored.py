@@ -1,4 +1,4 @@
-"""Whether an installation is whole: every delivery and every file of observations is there and unchanged."""
+"""Whether an installation is whole: each delivery, file of observations and public file is there and unchanged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def main() -> int:
     from django.core.management import call_command
     from django.db import connection
 
+    from tocsin.centre.alerts import files, upkeep
     from tocsin.centre.intake.models import Delivery, LakeFile
     from tocsin.centre.intake.originals import digest_of
     from tocsin.centre.intake.store import delivery_path
@@ -37,6 +38,7 @@ def main() -> int:
     lake = {store / path: digest for path, digest in LakeFile.objects.values_list("path", "digest")}
     wrong += [path for path, digest in lake.items() if not path.is_file() or file_digest(path) != digest]
     expected |= lake
+    wrong += [files.path_of(sha256) for sha256 in files.damaged(sorted(upkeep.named()))]
     for path in wrong:
         print(f"Missing or changed: {path}")
     rows = sum(LakeFile.objects.values_list("rows", flat=True))

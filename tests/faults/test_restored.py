@@ -77,7 +77,7 @@ def test_w38_with_its_keys_all_opens_and_what_is_gone_stays_gone(place: Path, tm
     assert "1 deliveries were ended or purged again" in done.stdout
     assert json.loads(step(installation, "tell")) == {
         "red": "Zephyrquill Heron", "shown": ["203.0.113.7"], "asked_by": "Ada Ferreira",
-        "alive": ["kept.json", "parts.csv", "recalled.csv"],
+        "alive": ["kept.json", "parts.csv", "recalled.csv"], "public": ["<p>Warning</p>"],
     }  # fmt: skip
 
 
@@ -135,6 +135,11 @@ def _make() -> None:
         )  # fmt: skip
     work()
     set_audience(Batch.objects.all(), [])
+    from tocsin.centre.alerts import files
+    from tocsin.centre.alerts.models import PublicFile
+
+    page = files.keep(b"<p>Warning</p>")
+    PublicFile.objects.create(path="en/", sha256=page, media_type="text/html", size=14, published_at=now)
     said = rights.Asked("Ada Ferreira", "Rua 1, Lisbon", [], "")
     rights.take(said, kind="access", language="en", by="person", at=now)
 
@@ -155,6 +160,8 @@ def _after() -> None:
 
 
 def _tell() -> None:
+    from tocsin.centre.alerts import files
+    from tocsin.centre.alerts.models import PublicFile
     from tocsin.centre.analysis.lookups import asked_of, snapshot
     from tocsin.centre.intake.models import Batch, Delivery
     from tocsin.centre.knowledge.models import Object
@@ -176,6 +183,7 @@ def _tell() -> None:
         "red": Object.objects.get().name, "shown": seen,
         "asked_by": rights.said_in(SubjectRequest.objects.get())["name"],
         "alive": sorted(each.name for each in Delivery.objects.exclude(state="purged")),
+        "public": [files.read(each.sha256).decode() for each in PublicFile.objects.all()],
     }  # fmt: skip
     print(json.dumps(facts))
 

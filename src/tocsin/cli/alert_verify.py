@@ -94,7 +94,7 @@ def _all(paths: tuple[Path, ...], given: Keys) -> Iterator[tuple[str, Verdict]]:
             files = sorted(_files_below(path))
             yield from ((str(each), verdict) for each, verdict in _lists(tree, files))
             yield from ((str(each), Verdict(Outcome.MISSING)) for each in _gone(files))
-            yield from ((str(each), _checked(each, tree)) for each in files if _is_checked(each, path))
+            yield from ((str(each), _checked(each, tree)) for each in files if _is_checked(each, tree))
         elif path.name.endswith(SIGNATURE) and (signed := path.with_name(path.name.removesuffix(SIGNATURE))).is_file():
             yield str(signed), _checked(signed, _Tree(path.parent, given))
         else:
@@ -114,11 +114,14 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(base) / name for name in names)
 
 
-def _is_checked(path: Path, root: Path) -> bool:
-    """Signatures are read with what they sign; keys are what others are checked with."""
-    is_hidden = path.name.startswith(".")  # No web server hands it out.
-    is_key = KEYS.rstrip("/") in path.relative_to(root).parts[:-1]
-    return not path.name.endswith(SIGNATURE) and not is_hidden and not is_key
+def _is_checked(path: Path, tree: _Tree) -> bool:
+    """Signatures are read with what they sign; keys are what others are checked with, and checked where they are in the
+    list of a site or signed themselves."""
+    if path.name.endswith(SIGNATURE) or path.name.startswith("."):  # No web server hands out hidden ones.
+        return False
+    is_key = KEYS.rstrip("/") in path.relative_to(tree.root).parts[:-1]
+    plain = path.with_name(path.name.removesuffix(PACKED))
+    return not is_key or plain in tree.listed or plain.with_name(plain.name + SIGNATURE).is_file()
 
 
 def _gone(files: list[Path]) -> Iterator[Path]:
@@ -203,7 +206,8 @@ def _unpacked(path: Path) -> bytes | None:
     """What web servers hand out in place of the plain file beside it."""
     opener = zlib.decompressobj(wbits=31)
     try:
-        return opener.decompress(_read(path), LARGEST_BYTES + 1)
+        found = opener.decompress(_read(path), LARGEST_BYTES + 1)
+        return found if opener.eof and not opener.unused_data else None
     except zlib.error:
         return None
 

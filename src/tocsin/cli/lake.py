@@ -139,12 +139,13 @@ def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
 @click.option("--quick", is_flag=True, help="Digests alone: indexes are not compared with the rows.")
 @click.option("--json", "as_json", is_flag=True)
 def verify(since: datetime | None, sample: float, resume: bool, quick: bool, as_json: bool) -> None:
-    """Recompute the digest of every registered file and of every delivery as received.
+    """Recompute the digest of every registered file, every delivery as received and every file of the public site.
 
     Indexes that do not belong to their files are made anew; what else is wrong is told, kept for the page on the store,
     and can be mended with: tocsin lake mend. Whoever stops it can go on with --resume. Ends with 1 where something is
     wrong.
     """
+    from tocsin.centre.alerts import upkeep
     from tocsin.centre.intake.verification import Extent
     from tocsin.centre.intake.verification import verify as run
 
@@ -155,23 +156,32 @@ def verify(since: datetime | None, sample: float, resume: bool, quick: bool, as_
     )  # fmt: skip
     with _bar("Verifying") as progress:
         verdict = run(extent, now, progress)
+    site = upkeep.keep(now, actor="command")
+    faulty = len(verdict.faults) + len(site.faults)
     if as_json:
         found = [
             {**dataclasses.asdict(each), "fault": each.fault.value, "kind": str(each.kind)} for each in verdict.found
         ]
-        facts = {"files": verdict.files, "originals": verdict.originals, "size_bytes": verdict.size_bytes}
-        click.echo(json.dumps({**facts, "faults": len(verdict.faults), "found": found}))
+        found += [{"kind": "public", "path": path, "fault": fault.value, "is_mended": False, "receipt": ""}
+                  for path, fault in site.faults]  # fmt: skip
+        facts = {"files": verdict.files, "originals": verdict.originals, "size_bytes": verdict.size_bytes,
+                 "public_files": site.files, "public_mended": len(site.mended)}  # fmt: skip
+        click.echo(json.dumps({**facts, "faults": faulty, "found": found}))
     else:
         for each in verdict.found:
             told = ", and has a new one" if each.is_mended else f" (delivery {each.receipt})" if each.receipt else ""
             click.echo(f"{each.path} {SAYS[each.fault.value]}{told}", err=True)
+        for path in site.mended:
+            click.echo(f"{path} was not what was published, and was made anew", err=True)
+        for path, fault in site.faults:
+            click.echo(f"{path} {SAYS[fault.value]}: restore it from a backup, or publish the alert again", err=True)
         click.echo(
             f"{verdict.files} files of observations and {verdict.originals} original deliveries, "
-            f"{verdict.size_bytes / 1e6:,.1f} MB, were looked at."
+            f"{verdict.size_bytes / 1e6:,.1f} MB, and {site.files} files of the public site were looked at."
         )
-    if verdict.faults:
+    if faulty:
         if not as_json:
-            click.echo(f"{len(verdict.faults)} are not as they were registered. See: tocsin lake mend --help", err=True)
+            click.echo(f"{faulty} are not as they were registered. See: tocsin lake mend --help", err=True)
         sys.exit(FAULTY)
     if not as_json:
         click.echo("All are as they were registered.")

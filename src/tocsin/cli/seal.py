@@ -12,7 +12,7 @@ from tocsin.core.errors import Unavailable
 
 from . import setup
 
-FILES = ("content-keys", "sealing-key", "signing-key.pem", "alert-key.pem")
+FILES = ("content-keys", "sealing-key", "signing-key.pem", "alert-key.pem", "push-key.pem")
 
 
 @click.group()
@@ -79,7 +79,7 @@ def give_up(file: str, yes: bool) -> None:
     and of providers of sign-in, what was said to the commission, sealed copies; recalls of single parts that only the
     journal knows are made again for the whole delivery. signing-key.pem: nothing, but receivers of packages must be
     given the new public key. alert-key.pem: nothing, but programs that pass alerts on must be given the new
-    certificate.
+    certificate. push-key.pem: nothing, but every browser that was told of alerts must subscribe anew.
     """
     from tocsin.site import own_keys
 

@@ -83,6 +83,18 @@ def load_or_make(folder: Path) -> PushKey:
         fresh = ec.generate_private_key(ec.SECP256R1())
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         write_new(path, fresh.private_bytes(*form))
+    return _in(path)
+
+
+def number_in(folder: Path) -> str:
+    """What tells the key in `folder` from others; empty where there is none. Raises KeyMissing for what is no key."""
+    path = folder / FILE
+    if not path.exists():
+        return ""
+    return hashlib.sha256(_point(_in(path).private.public_key())).hexdigest()[:16]
+
+
+def _in(path: Path) -> PushKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:

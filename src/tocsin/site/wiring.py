@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import police, publishing, recalls, renewing, telling
+from tocsin.centre.alerts import police, publishing, recalls, renewing, telling, upkeep
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -78,6 +78,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         remaking.REMAKE: remaking.remake_package,
         lake.HOUSEKEEPING: lake.keep_house,
         verification.VERIFY: verification.run_job,
+        upkeep.KEEP: upkeep.run_job,
         ending.ROUND: purging.keep_terms,
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
@@ -117,6 +118,7 @@ def tick(now: datetime) -> None:
     recalls.tick(now)
     publishing.tick(now)
     renewing.tick(now)
+    upkeep.tick(now)
     chasing.tick(now)
     partners.tick(now)
     ahead.tick(now)

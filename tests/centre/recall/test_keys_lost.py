@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from django.test import Client
 from tests import people
 from tests.centre.recall.conftest import handed_over, known_of
 
@@ -18,7 +19,9 @@ from tocsin.centre.intake.models import Batch, Delivery, SealKey
 from tocsin.centre.members.models import Person
 from tocsin.centre.recall import journal, services
 from tocsin.centre.recall.models import Recall
-from tocsin.credentials import alert_signatures, content_keys, sealing
+from tocsin.centre.subscribers import sending
+from tocsin.core.errors import Unavailable
+from tocsin.credentials import alert_signatures, content_keys, sealing, web_push
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.site import own_keys
 
@@ -108,6 +111,29 @@ def test_the_key_of_alerts_is_never_made_anew_beside_a_lost_one(sent: Delivery, 
     assert second.fingerprint != first.fingerprint
     former = path.parent / "former" / f"alert-certificate-{first.fingerprint[:16]}.pem"
     assert former.read_bytes() == first.certificate_pem, "readers still verify what it signed"
+
+
+def test_the_key_that_browsers_know_is_never_made_anew_beside_a_lost_one(sent: Delivery, own_store: Path) -> None:
+    at, path = datetime.now(UTC), own_store / "keys" / web_push.FILE
+    assert own_keys.faults() == {}, "an installation in which no browser subscribed has none"
+    first = sending.push_key(at).public
+    assert sending.push_key(at).public == first
+    assert Entry.objects.filter(action=keys.ADOPTED, subject=f"keys:{web_push.FILE}").count() == 1
+    right = path.read_bytes()
+    path.unlink()
+    with pytest.raises(Unavailable, match="is missing: restore it"):
+        sending.push_key(at)
+    page = Client().get("/alert-service/push/en/")
+    assert (page.status_code, path.exists()) == (503, False), "nobody subscribes to a key that will not last"
+    assert f"{path} is missing" in run("serve")[1]
+    web_push.load_or_make(path.parent)
+    assert f"{path} is not the one" in own_keys.faults()[web_push.FILE], "another installation's"
+    path.write_bytes(right)
+    assert (own_keys.faults(), sending.push_key(at).public) == ({}, first)
+    path.unlink()
+    code, said = run("seal", "give-up", web_push.FILE, "--yes")
+    assert (code, own_keys.faults()) == (0, {}), said
+    assert sending.push_key(at).public != first
 
 
 def test_half_a_line_swallows_no_whole_one(sent: Delivery) -> None:

@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 from django.conf import settings
 
 from tocsin.core.errors import InputError
-from tocsin.lake.files import sync
+from tocsin.lake.files import is_older, sync
 
 FOLDER = "public"
 PACKED = ".gz"
@@ -110,15 +111,16 @@ def _packed(place: Path) -> Path:
 
 def _is_there(sha256: str) -> bool:
     """Whether whole bytes lie there already; what is touched is not swept while it waits for its row."""
-    place = path_of(sha256)
+    place, is_touched = path_of(sha256), False
+    for path in (_packed(place), place):
+        with suppress(FileNotFoundError):
+            os.utime(path)
+            is_touched = True
     try:
         held(sha256)
-        for path in (_packed(place), place):
-            if path.exists():
-                os.utime(path)
     except (FileNotFoundError, Damaged):
         return False
-    return True
+    return is_touched
 
 
 def pack(body: bytes) -> bytes | None:
@@ -167,23 +169,35 @@ def damaged(digests: Iterable[str]) -> Iterator[str]:
             yield each
 
 
-def sweep(named: Collection[str], now: float | None = None) -> int:
-    """Remove what no row names and nobody has just written; how many files that were.
+def unnamed(named: Collection[str], now: float | None = None) -> Iterator[Path]:
+    """What no row names and nobody has just written.
 
     A publication writes before it names: what is young may be one's that is under way.
     """
-    root, removed = folder(), 0
     before = (time.time() if now is None else now) - LEFT_SECONDS
-    if not root.is_dir():
-        return 0
-    for path in root.glob("*/*"):
+    for path in folder().glob("*/*"):
         found = _NAME.fullmatch(path.name)
-        if found and found[1] in named:
+        if (found and found[1] in named) or not is_older(path, before):
             continue
-        try:
-            if path.stat().st_mtime < before:
-                path.unlink()
-                removed += 1
-        except FileNotFoundError:
-            continue
-    return removed
+        yield path
+
+
+def sweep(named: Collection[str], now: float | None = None, *, among: Collection[str] | None = None) -> int:
+    """Remove what no row names and nobody has just written, or of it those names alone; how many files that were."""
+    before = (time.time() if now is None else now) - LEFT_SECONDS
+    chosen = (each for each in unnamed(named, now) if among is None or each.name in among)
+    return sum(_is_removed(each, before) for each in chosen)
+
+
+def _is_removed(path: Path, before: float) -> bool:
+    """It steps aside first: who found it there a moment ago has touched it, and gets it back."""
+    aside = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        path.rename(aside)
+        if is_older(aside, before):
+            aside.unlink()
+            return True
+        aside.replace(path)
+    except FileNotFoundError:
+        pass
+    return False

@@ -164,10 +164,10 @@ def _languages_of(made_by: PublicFile | None) -> tuple[str, ...]:
     if made_by is None:
         return ()
     try:
-        said = json.loads(files.read(made_by.sha256)).get("languages", ())
+        said = json.loads(files.read(made_by.sha256)).get("languages")
     except (OSError, files.Damaged, ValueError, AttributeError):  # Then the page at the root offers all of them.
         return ()
-    return tuple(str(each) for each in said)
+    return tuple(str(each) for each in said) if isinstance(said, list) else ()
 
 
 def answer(shelf: Shelf, path: str, said: dict[str, str], date: str) -> bytes | None:

@@ -19,7 +19,7 @@ from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
 from tocsin.reference.reporting import reporting
 
 from . import editions, files
-from .models import PublicFile, Version
+from .models import Alert, PublicFile, Version
 from .public import alert_pages, machine, site
 from .public.entries import Entry, entry_of, unpack
 from .public.frame import Follow, Frame
@@ -111,7 +111,12 @@ def shared_files(edition: PublicEdition | None, caps: CAP_DIGEST, at: datetime) 
 def _entries() -> dict[str, Entry]:
     """What lists know of each alert, by number."""
     rows = PublicFile.objects.filter(path__startswith=_ENTRIES, path__endswith=".json").values_list("sha256", flat=True)
-    return {each.number: each for digest in rows for each in unpack(files.read(digest))}
+    try:
+        return {each.number: each for digest in rows for each in unpack(files.read(digest))}
+    except (FileNotFoundError, files.Damaged):  # What lies there is derived from versions alone.
+        public = Alert.objects.filter(pk__in=Version.objects.exclude(public_at=None).values("alert")).order_by("pk")
+        newest = (editions.published(each)[-1] for each in public.iterator(chunk_size=50))
+        return {each.number: entry_of(each) for each in newest}
 
 
 def _keys(at: datetime) -> list[File]:

@@ -15,12 +15,13 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
-from tocsin.credentials import alert_signatures, sealing
+from tocsin.credentials import alert_signatures, sealing, web_push
 from tocsin.credentials import keys as signing
 from tocsin.credentials.alert_signatures import AlertKey
 from tocsin.credentials.content_keys import KeyMissing
 from tocsin.credentials.keys import SigningKey
 from tocsin.credentials.sealing import SealingKey
+from tocsin.credentials.web_push import PushKey
 
 from .models import Entry
 from .services import record
@@ -31,6 +32,7 @@ NUMBERS: Final[dict[str, Callable[[Path], str]]] = {
     sealing.FILE: sealing.number_in,
     signing.FILE: signing.number_in,
     alert_signatures.FILE: alert_signatures.number_in,
+    web_push.FILE: web_push.number_in,
 }
 """File → the number of what is in it; empty where it is not there."""
 
@@ -69,6 +71,19 @@ def alert_key(at: datetime, name: str = "") -> AlertKey:
         raise KeyMissing(told(path, is_there=False))
     key = alert_signatures.load_or_make(folder(), name or made.organisation, at)
     adopt(alert_signatures.FILE, at)
+    return key
+
+
+def push_key(at: datetime) -> PushKey:
+    """The key by which push services know the portal, noted as this database's own from its first use on.
+
+    Raises KeyMissing where the file is lost: with another key no browser that subscribed would be told any more.
+    """
+    path = folder() / web_push.FILE
+    if not path.exists() and known(web_push.FILE):
+        raise KeyMissing(told(path, is_there=False))
+    key = web_push.load_or_make(folder())
+    adopt(web_push.FILE, at)
     return key
 
 
@@ -113,6 +128,8 @@ def give_up(name: str, at: datetime) -> str:
     elif name == alert_signatures.FILE:
         made: Any = settings.INSTALLATION
         alert_signatures.begin_anew(folder(), made.organisation, at)
+    elif name == web_push.FILE:
+        web_push.load_or_make(folder())
     else:
         signing.load_or_make(folder())
     number = NUMBERS[name](folder())

@@ -209,6 +209,14 @@ FAULTS: dict[str, tuple[str | Promise, str | Promise]] = {
         _("The delivery is not what was received: it was changed, cut short or damaged."),
         _("Set it aside with tocsin lake mend, then ask its source to send the same bytes again."),
     ),
+    "public missing": (
+        _("A file of the public site is missing, and cannot be made anew."),
+        _("Take the file from a backup, or publish the alert again."),
+    ),
+    "public changed": (
+        _("A file of the public site was changed, cut short or damaged, and cannot be made anew."),
+        _("Take the file from a backup, or publish the alert again. Then see whether the disk is sound."),
+    ),
     "unopenable": (
         _("It is sealed with a key that is not here."),
         _("Put the keys of this installation back. A file of another installation is to be replaced from a backup."),

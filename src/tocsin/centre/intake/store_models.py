@@ -13,6 +13,8 @@ class Kind(models.TextChoices):
     OBSERVATIONS = "observations"
     INDEX = "index"
     ORIGINAL = "original"
+    PUBLIC = "public"
+    """Of the public site; `alerts.upkeep` looks after them."""
 
 
 class StoreFault(models.Model):

@@ -304,7 +304,7 @@ def _keep(verdict: Verdict, at: datetime, *, whole: bool) -> None:
             StoreFault.objects.update_or_create(
                 path=each.path, defaults=values, create_defaults={**values, "found_at": at}
             )
-        for known in StoreFault.objects.all():
+        for known in StoreFault.objects.exclude(kind=Kind.PUBLIC):
             if known.path not in told and (whole or _is_sound(known)):
                 known.delete()
 

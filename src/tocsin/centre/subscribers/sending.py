@@ -18,6 +18,7 @@ from tocsin.centre.audit import keys as house_keys
 from tocsin.core.errors import InputError, Unavailable
 from tocsin.credentials import keys as signing
 from tocsin.credentials import web_push, webhooks
+from tocsin.credentials.content_keys import KeyMissing
 from tocsin.credentials.keys import SigningKey
 from tocsin.credentials.web_push import Browser, PushKey
 from tocsin.products.alerts.notice import Letterhead, Notice, call, letter, note, pushed
@@ -53,7 +54,7 @@ def send(kind: str, notice: Notice, to: Sequence[Subscriber], at: datetime) -> I
         case Kind.HOOK:
             yield from _beside(partial(_called, notice=notice, key=signing_key(), at=at), to)
         case Kind.PUSH:
-            yield from _beside(partial(_pushed, notice=notice, key=push_key(), at=at), to)
+            yield from _beside(partial(_pushed, notice=notice, key=push_key(at), at=at), to)
 
 
 def relay() -> Relay:
@@ -68,8 +69,12 @@ def signing_key() -> SigningKey:
     return signing.load_or_make(house_keys.folder(), settings.INSTALLATION.organisation)
 
 
-def push_key() -> PushKey:
-    return web_push.load_or_make(house_keys.folder())
+def push_key(at: datetime) -> PushKey:
+    """Raises Unavailable where its file is lost: who is to be told waits until it is back."""
+    try:
+        return house_keys.push_key(at)
+    except KeyMissing as error:
+        raise Unavailable(str(error), 3600) from error
 
 
 def letterhead(subscriber: Subscriber | None = None) -> Letterhead:

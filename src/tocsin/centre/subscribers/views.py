@@ -183,7 +183,8 @@ def leave(request: HttpRequest, token: str) -> HttpResponseBase:
 def push(request: HttpRequest, language: str = "") -> HttpResponseBase:
     """Let this browser show alerts. Without a script it says what there is instead."""
     language = language_of(request, language)
-    facts: dict[str, Any] = {"push_key": sending.push_key().public, "register": reverse("alert-push-register"),
+    key = sending.push_key(timezone.now()).public
+    facts: dict[str, Any] = {"push_key": key, "register": reverse("alert-push-register"),
              "worker": reverse("alert-push-worker"), "leave": reverse("alert-push-leave")}  # fmt: skip
     return page("subscribers/push.html", language, **facts, **choices(language, Preferences()))
 
