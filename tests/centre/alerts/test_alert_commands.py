@@ -163,6 +163,18 @@ def test_one_action_begins_an_alert_on_a_page(client: Client) -> None:
     assert client.post("/alert-desk/begin/", {"from": f"delivery:{ground.receipt}"}).status_code in {403, 404}
 
 
+def test_an_alert_begins_from_a_family_seen_in_a_country(client: Client) -> None:
+    hand_over(body=b"time,ip,event type,role,malware,country\n"
+                   b"2026-11-20T10:00:00Z,198.51.100.9,c2-server,ATTACKER_INFRA,Emotet,FR\n")  # fmt: skip
+    client.force_login(people.call("dana_analyst"))
+    assert b'value="family:FR:Emotet"' in client.get("/countries/FR/").content
+    client.post("/alert-desk/begin/", {"from": "family:FR:Emotet"})
+    made = Version.objects.get()
+    assert (made.alert.begun_from, made.grounds.exists()) == ("family:FR:Emotet", True)
+    client.force_login(people.call("fleur_officer"))
+    assert b"family:FR" not in client.get("/countries/FR/").content
+
+
 def test_the_document_tells_a_bureau_the_share_of_its_own_country(client: Client) -> None:
     ground = hand_over()
     version = alert_life.with_police(begun(ground))
