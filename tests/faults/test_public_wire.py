@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,7 +79,9 @@ def with_server(own: Known, talk: Callable[[Talk], Awaitable[None]]) -> None:
             state.lanes.shut()
 
     own.check()
-    asyncio.run(asyncio.wait_for(run(), 20))
+    # In a thread of its own: a browser of another test of this process has a loop in this one.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: asyncio.run(asyncio.wait_for(run(), 20))).result()
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Sum
 
+from tocsin.centre.intake import wall
 from tocsin.centre.intake.models import Batch, Tally
 from tocsin.centre.intake.selectors import in_turn, visible_batches
 from tocsin.centre.members.models import Person
@@ -75,10 +76,13 @@ class Read:
 
 
 def read_by(person: Person, version: Version, language: str, now: datetime) -> Read:
-    edition = police.edition_of(version, guarding.derived(version, now), version.police_at or now)
-    chosen = language if language in edition.texts else edition.language
     country = person.organisation.country
-    rows = _rows_in(country, version.grounds.values_list("batch", flat=True)) if country else 0
+    # That the person may read the version was asked before. Its label follows from all that it rests on, whoever reads
+    # it; and how many of its own people suffered is a country's to know.
+    with wall.by_another_rule():
+        edition = police.edition_of(version, guarding.derived(version, now), version.police_at or now)
+        rows = _rows_in(country, version.grounds.values_list("batch", flat=True)) if country else 0
+    chosen = language if language in edition.texts else edition.language
     return Read(version, edition, chosen, chosen != language, country, rows)
 
 
