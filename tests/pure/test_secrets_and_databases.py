@@ -82,7 +82,8 @@ def test_a_short_secret_is_refused(tmp_path: Path) -> None:
 def test_the_unit_lends_each_key_by_its_own_name() -> None:
     text = (DEPLOY / "tocsin-credentials.conf").read_text(encoding="utf-8")
     assert re.findall(r"^LoadCredentialEncrypted=([\w.-]+):", text, re.M) == [
-        "signing-key.pem", "sealing-key", "content-keys", "secret", "pgpass",
+        "signing-key.pem", "sealing-key", "content-keys", "alert-key.pem", "alert-certificate.pem", "push-key.pem",
+        "secret", "pgpass",
     ]  # fmt: skip
 
 
