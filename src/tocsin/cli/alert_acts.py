@@ -181,7 +181,10 @@ def start(source: str, login: str, content: Any, exercise: bool, as_json: bool) 
             draft = draft_of(_json_of(content))
             made = services.start(by=person, draft=draft, at=timezone.now(), is_exercise=exercise)
         else:
-            made = beginning.begin(source, by=person, at=timezone.now(), is_exercise=exercise)
+            try:
+                made = beginning.begin(source, by=person, at=timezone.now(), is_exercise=exercise)
+            except NotFound:
+                raise click.ClickException(f"Nothing is known of {source} that you may see.") from None
     _said([_line(made)], as_json=as_json, is_list=False)
 
 

@@ -14,6 +14,7 @@ REASONS: dict[str, str] = {
     "alert-same-person": "Author, quality reviewer, legal officer and releaser are four different people, and nobody checks their own translation. Somebody else has to do this.",
     "alert-state": "This cannot be done with the version as it stands. Read the page anew.",
     "alert-no-offence": "Name the offence. An alert without one stays a draft.",
+    "alert-no-such-beginning": "An alert begins from one of these: delivery:RECEIPT, batch:NUMBER, object:NUMBER, value:VALUE, hit:NUMBER, family:COUNTRY:NAME, alert:NUMBER. Name one.",
     "alert-no-title": "Give it a title.",
     "alert-no-text": "Say what is happening.",
     "alert-no-end": "Say until when it is valid.",

@@ -15,6 +15,9 @@ SENTENCES = (
     ),
     gettext_noop("This cannot be done with the version as it stands. Read the page anew."),
     gettext_noop("Name the offence. An alert without one stays a draft."),
+    gettext_noop(
+        "An alert begins from one of these: delivery:RECEIPT, batch:NUMBER, object:NUMBER, value:VALUE, hit:NUMBER, family:COUNTRY:NAME, alert:NUMBER. Name one."
+    ),
     gettext_noop("Give it a title."),
     gettext_noop("Say what is happening."),
     gettext_noop("Say until when it is valid."),

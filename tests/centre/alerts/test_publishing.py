@@ -14,10 +14,11 @@ from django.utils import timezone
 from pdfminer.high_level import extract_text
 from tests import alert_life, people
 
-from tocsin.centre.alerts import files, publishing, services
+from tocsin.centre.alerts import files, guarding, publishing, services, telling
 from tocsin.centre.alerts.models import PublicFile, PublicState, Version
 from tocsin.centre.alerts.public import lists
 from tocsin.centre.alerts.rules import State
+from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict, InputError, Refused
 from tocsin.products.alerts.record import AlertType
 
@@ -111,9 +112,25 @@ def test_nothing_is_half_published(monkeypatch: pytest.MonkeyPatch) -> None:
         publishing.publish_public(version, by=people.call(alert_life.RELEASER), at=timezone.now())
     assert list(PublicFile.objects.values_list("path", "sha256")) == before
     assert alert_life.fresh(version).state == State.POLICE
+    assert not Job.objects.filter(kind=telling.TELL).exists(), "nobody is told of what does not stand"
     monkeypatch.setattr(publishing, "_entered", was)
     publishing.publish_public(version, by=people.call(alert_life.RELEASER), at=timezone.now())
     assert alert_life.fresh(version).state == State.PUBLIC
+    assert Job.objects.filter(kind=telling.TELL).count() == 1
+
+
+def test_a_publication_and_its_telling_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever dies behind the publication takes nothing with it; what cannot be told is not published."""
+    version = alert_life.with_police(alert_life.begun())
+
+    def fails(*_: Any) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(telling, "published", fails)
+    with pytest.raises(OSError, match="gone"):
+        publishing.publish_public(version, by=people.call(alert_life.RELEASER), at=timezone.now())
+    assert not PublicFile.objects.exists()
+    assert alert_life.fresh(version).state == State.POLICE
 
 
 def test_two_published_at_once_both_stand_in_the_shared_pages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +207,23 @@ def test_who_wrote_reviewed_or_cleared_does_not_release_and_nobody_confirms_his_
         publishing.confirm_cancel(version, by=releaser, at=timezone.now())
     with pytest.raises(InputError, match=r"reason\.ar"):
         publishing.ask_cancel(version, {"en": "-", "fr": "-", "es": "-"}, by=releaser, at=timezone.now())
+
+
+def test_a_translation_that_changed_meanwhile_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was looked through is what will stand there, also in the other languages."""
+    version = alert_life.ready(alert_life.begun(type=AlertType.PREVENTION, is_for_police=False))
+    looked = guarding.require_publishable
+
+    def slowly(*told: Any) -> None:
+        looked(*told)
+        french = version.translations.get(language="fr")
+        french.content = {**french.content, "title": "Tout autre chose"}
+        french.save()
+
+    monkeypatch.setattr(guarding, "require_publishable", slowly)
+    with pytest.raises(Conflict):
+        publishing.approve(version, by=people.call(alert_life.RELEASER), at=timezone.now())
+    assert not PublicFile.objects.exists()
 
 
 def test_what_was_written_meanwhile_is_not_published() -> None:

@@ -70,7 +70,7 @@ def gathered(source: str, by: Person, at: datetime) -> Started:
             version = newest(alert_for(by, said))
             grounds = version.grounds.filter(closed_at=None).values_list("batch", flat=True)
             return content_of(version), list(grounds)
-    raise InputError("invalid-object", field="from", excerpt=source[:40])
+    raise InputError("alert-no-such-beginning", field="from", excerpt=source[:40])
 
 
 def _number(text: str) -> int:

@@ -102,6 +102,11 @@ def _said(version: Version) -> dict[str, str]:
     return {str(language): str(reason) for language, reason in version.cancel_reasons.items()}
 
 
+def words_of(version: Version) -> tuple[Text, ...]:
+    """What the public would read of it now, in each language."""
+    return _texts(version, content_of(version))
+
+
 def _texts(version: Version, draft: Draft) -> tuple[Text, ...]:
     found = {draft.language: draft.texts.public(draft.language, Made.ORIGINAL)}
     found |= {language: texts.public(language, made) for language, texts, made in _current(version, draft)}

@@ -147,8 +147,10 @@ def _published(version: Version, by: Person | None, at: datetime, act: str) -> V
         now = locked(version)
         if by is not None:
             require(act if isinstance(act, Act) else Act.PUBLISH, now, by)
-        if (now.revision, now.content) != (version.revision, version.content):
-            raise Conflict("somebody wrote meanwhile")
+        if (now.revision, now.content) != (version.revision, version.content) or editions.words_of(
+            now
+        ) != edition.texts:
+            raise Conflict("somebody wrote meanwhile")  # What was looked through is not what would stand there.
         if now.grounds.exclude(closed_at=None).exists():
             raise Refused("alert-recall-running")
         was, now.state, now.public_at = now.state, State.PUBLIC, edition.sent
@@ -161,11 +163,10 @@ def _published(version: Version, by: Person | None, at: datetime, act: str) -> V
         for each in versions_of(now.alert).filter(state__in=[State.PUBLIC, State.POLICE], number__lt=now.number):
             _replaced(each, at)
         note(now, act, was, by, at, facts={"languages": list(edition.languages), "sent": edition.sent.isoformat()})
+        telling.published(now, at)
         return now
 
-    done = switch_site(version.alert, edition, made, at, switch)
-    _tell(done, at)
-    return done
+    return switch_site(version.alert, edition, made, at, switch)
 
 
 def switch_site(
@@ -265,9 +266,7 @@ def confirm_cancel(version: Version, *, by: Person, at: datetime) -> Version:
     except Refused as found:
         _noted_blocked(version, found, by, at)
         raise
-    done = switch_site(version.alert, edition, made, at, lambda: _cancelled(version, edition, by, at))
-    _tell(done, at)
-    return done
+    return switch_site(version.alert, edition, made, at, lambda: _cancelled(version, edition, by, at))
 
 
 def _cancelled(version: Version, edition: PublicEdition | None, by: Person, at: datetime) -> Version:
@@ -290,6 +289,7 @@ def _cancelled(version: Version, edition: PublicEdition | None, by: Person, at: 
     for each in standing:
         _take_back(each, made, by, at)
     note(made, Act.CONFIRM_CANCEL, now.state, by, at)
+    telling.published(made, at)
     return made
 
 
@@ -349,11 +349,6 @@ def preview(version: Version, at: datetime) -> list[File]:
     own = making.own_files(edition)
     guarding.require_publishable(version, edition, own, at)
     return own
-
-
-def _tell(version: Version, at: datetime) -> None:
-    """Have subscribers told. The publication stands, whatever becomes of that."""
-    telling.published(version, at)
 
 
 def _noted_blocked(version: Version, found: Refused, by: Person, at: datetime) -> None:

@@ -1,4 +1,5 @@
-"""After a publication: those who asked to be told are told, by jobs that whoever tells takes up (`subscribers`)."""
+"""With a publication, in its transaction: those who asked to be told are told, by jobs that whoever tells takes up
+(`subscribers`). A publication that stands is therefore told, whatever dies behind it."""
 
 from __future__ import annotations
 

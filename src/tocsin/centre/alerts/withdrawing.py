@@ -20,7 +20,7 @@ from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
 from tocsin.products.alerts.words import words
 
-from . import grounds, guarding
+from . import grounds, guarding, telling
 from .models import Alert, Ground, PublicFile, Revision, Version
 from .rules import WRITABLE, State
 from .selectors import content_of, versions_of
@@ -66,6 +66,7 @@ def _narrow(version: Version, gone: Collection[str], at: datetime) -> None:
             made.save()
             _replaced(version, at)
             note(made, NARROWED, "", None, at, facts={"signs": len(gone)})
+            telling.published(made, at)
             return made
 
         publishing.switch_site(version.alert, edition, found, at, switch)
@@ -148,6 +149,7 @@ def withhold(version: Version, at: datetime) -> Version:
         _replaced(version, at)
         note(made, WITHHELD, "", None, at)
         _following(version, at)
+        telling.published(made, at)
         return made
 
     return publishing.switch_site(version.alert, edition, found, at, switch)
