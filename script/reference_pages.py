@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tocsin import cli, formats
+from tocsin.analysers import ANALYSERS, cards
 from tocsin.core.observations import FIELDS
 from tocsin.core.reasons import REASONS
 from tocsin.core.words import Tlp
@@ -111,6 +112,64 @@ def _commands() -> str:
 
 
 @cache
+def _analysers() -> str:
+    lead = (
+        "What each analyser answers, and how good it is: measured by `tocsin lab evaluate` on research data that does not "
+        "come with Tocsin, never on the data it was fitted on. Why they are as they are: "
+        "[decision 68](../decisions/0068-analysers.md)."
+    )
+    rows = ((f"[{card.title}]({card.name}.md)", card.question, _met(card)) for card in map(cards.card, ANALYSERS))
+    return _page("Analysers", lead, _table(("analyser", "question", "figures"), rows))
+
+
+def _met(card: cards.Card) -> str:
+    return "; ".join(
+        f"{each.says} {each.measured:g}" + (" (goal met)" if each.goal is not None and _is_goal_met(each) else "")
+        for each in card.figures
+        if each.measured is not None
+    )
+
+
+def _is_goal_met(figure: cards.Figure) -> bool:
+    return figure.measured is not None and figure.holds(figure.measured, figure.goal)
+
+
+def _card(card: cards.Card) -> str:
+    def bound(value: float | None) -> str:
+        return "" if value is None else f"{value:g}"
+
+    facts = (
+        ("version", card.version),
+        ("who decides what", card.decides),
+        ("method", card.method),
+        ("data", card.data),
+        ("licence of the data", card.licence),
+        ("split", card.split),
+        ("measured on", card.measured_on),
+    )
+    figures = (
+        (
+            each.says,
+            each.better,
+            bound(each.measured),
+            bound(each.floor),
+            bound(each.goal),
+            "" if each.goal is None or each.measured is None else "yes" if _is_goal_met(each) else "**no**",
+        )
+        for each in card.figures
+    )
+    body = "\n\n".join(
+        [
+            _table(("", ""), facts),
+            "## Figures",
+            _table(("figure", "better", "measured", "floor", "goal", "goal met"), figures),
+            "## Where it fails",
+            "\n".join(f"- {each}" for each in card.fails),
+        ]
+    )
+    return _page(card.title, card.question, body)
+
+
 def pages() -> dict[str, str]:
     """Name of the file → its text."""
     return {
@@ -119,6 +178,8 @@ def pages() -> dict[str, str]:
         "fields.md": _fields(),
         "formats.md": _formats(),
         "reasons.md": _reasons(),
+        "../analysers/README.md": _analysers(),
+        **{f"../analysers/{name}.md": _card(cards.card(name)) for name in ANALYSERS},
     }
 
 
@@ -126,6 +187,7 @@ def main() -> None:
     """Write the pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
+        (FOLDER / name).parent.mkdir(exist_ok=True)
         (FOLDER / name).write_text(text, encoding="utf-8")
 
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lake": ("tocsin.cli.lake", "The store of observations: state, compaction, verification."),
     "reach": ("tocsin.cli.reach", "Who has a delivery or an object, and who may see it."),
     "alert": ("tocsin.cli.alert", "Alerts: their whole life, verifying and exporting what was published."),
+    "lab": ("tocsin.cli.lab", "The analysers: measure, fit and compare them with their floors."),
     "seal": ("tocsin.cli.seal", "What the database cannot read: state, sealing, a new key."),
     "purge": ("tocsin.cli.purge", "Purge what is over; show what is due."),
     "clock": ("tocsin.cli.clock", "How late it is: what the machine's clock says, and what is known."),

@@ -229,6 +229,13 @@ SENTENCES = (
     gettext_noop("A field has the wrong type."),
     gettext_noop("An object was expected here."),
     gettext_noop("The identifier is not valid."),
+    gettext_noop("No analyser has this name. `tocsin lab list` names them."),
+    gettext_noop("The folder has not the research data that this analyser is measured on."),
+    gettext_noop("This analyser has no inputs whose labels are kept apart."),
+    gettext_noop("This is no file of fitted parameters."),
+    gettext_noop(
+        "These parameters were fitted for another analyser or another version. Fit them anew: `tocsin lab fit`."
+    ),
     gettext_noop("The pattern does not follow the STIX pattern grammar."),
     gettext_noop("The pattern is more than a plain comparison: the object is kept, no row was made from it."),
     gettext_noop("The conditions must hold together: the object is kept, no single row was made from it."),

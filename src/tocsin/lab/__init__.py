@@ -1,0 +1,1 @@
+"""Where analysers are measured and fitted on research data. An installation that only works never comes here."""
