@@ -73,7 +73,9 @@ def test_every_page_is_made_anew_in_one_step_by_other_software_alone(monkeypatch
 
 def test_a_fault_in_the_own_reporting_channels_holds_nothing_back_and_takes_nothing_back(tmp_path: Path) -> None:
     own = tmp_path / "reporting.toml"
-    row = '[[channel]]\ncountry = "FR"\nname = "Own"\nsource = "https://own.example"\nseen = 2026-11-01\ntelephone = "{}"'
+    row = (
+        '[[channel]]\ncountry = "FR"\nname = "Own"\nsource = "https://own.example"\nseen = 2026-11-01\ntelephone = "{}"'
+    )
     own.write_text(row.format("110"), encoding="utf-8")
     renewing.renew(later())
     before = rows()
