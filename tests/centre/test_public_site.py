@@ -254,7 +254,7 @@ def test_the_search_finds_all_that_the_lists_hold() -> None:
 
 def test_a_country_says_where_to_report_and_what_concerns_it() -> None:
     page = _pages()[addresses.country("en", "FR")]
-    ways = {each.attributes["href"] for each in page.css(".channels a")}
+    ways = {each.attributes["href"] for each in page.css(".help .button")}
     hit = "https://portal.example/hit/?country={}&language={}"
     assert ways == {
         "https://17cyber.gouv.fr", "https://www.internet-signalement.gouv.fr", "tel:112", hit.format("FR", "en"),
@@ -262,8 +262,8 @@ def test_a_country_says_where_to_report_and_what_concerns_it() -> None:
     named = {each.number for each in made_site()[2] if "FR" in each.countries}
     assert {each.attributes["href"].split("/")[-2] for each in page.css(".row a")} == named
     japan = _pages()[addresses.country("ar", "JP")]
-    assert [each.attributes["href"] for each in japan.css(".channels a")] == [
-        "tel:%239110", hit.format("JP", "ar"), "tel:110",
+    assert [each.attributes["href"] for each in japan.css(".help .button")] == [
+        "tel:110", "tel:%239110", hit.format("JP", "ar"),
     ]  # fmt: skip
 
 
@@ -271,7 +271,7 @@ def test_a_country_says_where_to_report_and_what_concerns_it() -> None:
 def test_where_no_channel_is_known_the_page_says_what_helps_everywhere(language: str) -> None:
     without = _pages()[addresses.country(language, "AQ")]
     assert len(without.css(".help .plain li")) == lists.STEPS_WITHOUT
-    assert not without.css('.channels a[href^="tel:"]'), "no number is better than a wrong one"
+    assert not without.css('.help a[href^="tel:"]'), "no number is better than a wrong one"
     assert not _pages()[addresses.country(language, "FR")].css(".help .plain li")
     told = {each.text() for each in without.css(".help .plain li")}
     assert language == "en" or not told & {each.text() for each in _pages()[addresses.country("en", "AQ")].css("li")}

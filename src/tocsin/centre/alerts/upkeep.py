@@ -1,6 +1,6 @@
-"""The files of the public site, once a day: are all of them there, and is a share of them whole? What can be made anew is
-made from the rows, what nobody names any more goes. Whoever reads a file sees whether it is whole, so that none is handed
-out that is not."""
+"""The files of the public site, once a day: are all of them there, and is a share of them whole? What can be made anew
+is made from the rows, what nobody names any more goes. Whoever reads a file sees whether it is whole, so that none is
+handed out that is not."""
 
 from __future__ import annotations
 
