@@ -21,11 +21,10 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 from tests import alerts_made
 
-from tocsin.centre.alerts.public import site
+from tocsin.centre.alerts.public import lists, machine, site
 from tocsin.centre.alerts.public.alert_pages import Page, Published, pages_of
 from tocsin.centre.alerts.public.entries import Entry, entry_of, in_order, pack, unpack
 from tocsin.centre.alerts.public.frame import Follow, Frame
-from tocsin.core.errors import InputError
 from tocsin.products.alerts import addresses
 from tocsin.products.alerts.record import LANGUAGES, AlertType, Made, PublicEdition, Text
 from tocsin.reference.reporting import reporting
@@ -255,29 +254,44 @@ def test_the_search_finds_all_that_the_lists_hold() -> None:
 
 def test_a_country_says_where_to_report_and_what_concerns_it() -> None:
     page = _pages()[addresses.country("en", "FR")]
-    ways = {each.attributes["href"] for each in page.css(".channels a")}
-    assert ways == {"https://17cyber.gouv.fr", "tel:112"}
-    for code, known in (("AQ", []), ("IN", ["https://cybercrime.gov.in", "tel:112"])):
-        found = _pages()[addresses.country("ar", code)]
-        assert [each.attributes["href"] for each in found.css(".channels a")] == known
+    ways = {each.attributes["href"] for each in page.css(".help .button")}
+    hit = "https://portal.example/hit/?country={}&language={}"
+    assert ways == {
+        "https://17cyber.gouv.fr", "https://www.internet-signalement.gouv.fr", "tel:112", hit.format("FR", "en"),
+    }  # fmt: skip
     named = {each.number for each in made_site()[2] if "FR" in each.countries}
     assert {each.attributes["href"].split("/")[-2] for each in page.css(".row a")} == named
+    japan = _pages()[addresses.country("ar", "JP")]
+    assert [each.attributes["href"] for each in japan.css(".help .button")] == [
+        "tel:110", "tel:%239110", hit.format("JP", "ar"),
+    ]  # fmt: skip
 
 
-def test_an_installation_says_itself_where_to_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_no_channel_is_known_the_page_says_what_helps_everywhere(language: str) -> None:
+    without = _pages()[addresses.country(language, "AQ")]
+    assert len(without.css(".help .plain li")) == lists.STEPS_WITHOUT
+    assert not without.css('.help a[href^="tel:"]'), "no number is better than a wrong one"
+    assert not _pages()[addresses.country(language, "FR")].css(".help .plain li")
+    told = {each.text() for each in without.css(".help .plain li")}
+    assert language == "en" or not told & {each.text() for each in _pages()[addresses.country("en", "AQ")].css("li")}
+
+
+def test_a_channel_says_whether_it_is_confirmed_and_never_by_whom(tmp_path: Path) -> None:
     own = tmp_path / "reporting.toml"
     own.write_text(
-        '[[channel]]\ncountry = "FR"\nname = "Bureau"\naddress = "https://report.example"\n'
-        'source = "report.example"\nseen = 2026-11-01\n[emergency]\n"113" = ["AQ"]\n', encoding="utf-8")  # fmt: skip
-    found = reporting(own)
-    assert [each.address for each in found.of("FR")] == ["https://report.example"]
-    assert found.emergency["AQ"] == "113"
-    assert found.of("US") == reporting().of("US")
-    for wrong in ("[[channel]]\ncountry = 'ZZ'", "no = toml = at all", '[[channel]]\ncountry = "FR"\nname = "x"\n'
-                  'address = "javascript:x"\nsource = "x"\nseen = 2026-11-01', "channel = 3"):  # fmt: skip
-        own.write_text(wrong, encoding="utf-8")
-        with pytest.raises(InputError, match="not-a-setting"):
-            reporting(own)
+        '[[channel]]\ncountry = "AD"\nname = "Own"\ntelephone = "110"\nsource = "https://own.example"\n'
+        'seen = 2026-11-01\nchecked_on = 2026-11-20\nchecked_by = "R. Okafor"\n', encoding="utf-8")  # fmt: skip
+    frame = replace(FRAME, reporting=reporting(own))
+    shown = {code: next(iter(lists.facet_pages(frame, "en", lists.Facet("country", code), [], NOW))).body.decode()
+             for code in ("AD", "NO", "MY")}  # fmt: skip
+    assert "Checked by us on 20 November 2026." in shown["AD"]
+    assert "Okafor" not in shown["AD"]
+    assert "As its operator publishes it at www.politiet.no." in shown["NO"]
+    assert "We have not yet confirmed it" in shown["MY"]
+    data = machine.reporting_of(frame).body.decode()
+    assert "2026-11-20" in data
+    assert "Okafor" not in data
 
 
 def test_one_alert_changes_what_shows_it_and_nothing_else() -> None:

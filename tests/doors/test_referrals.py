@@ -173,3 +173,14 @@ def test_what_the_scanner_knows_is_not_taken(monkeypatch: pytest.MonkeyPatch) ->
     answer = report(file=SimpleUploadedFile("a.txt", b"x"))
     assert answer.status_code == 422
     assert not Referral.objects.exists()
+
+
+def test_who_comes_from_a_countrys_page_finds_it_chosen() -> None:
+    people.call("fleur_officer")
+    form = Client().get(reverse("alert-report"), {"country": "FR", "language": "ar"}).content.decode()
+    assert '<option value="FR" selected>' in form
+    assert 'dir="rtl"' in form
+    for nobody in ("ZZ", "AQ", '"><script>'):
+        shown = Client().get(reverse("alert-report"), {"country": nobody}).content.decode()
+        assert " selected" not in shown
+        assert "<script>" not in shown

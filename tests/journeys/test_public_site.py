@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tests import alerts_made
 from tests.centre.test_public_site import CANCELLED, FRAME, UPDATED, made_site
 from tests.journeys.test_accessibility import AXE
@@ -113,7 +113,7 @@ def test_without_scripts_every_alert_is_still_found(browser: Browser, origin: st
     page.goto(f"{origin}ar/")
     page.get_by_role("link", name="لقد وقعتُ ضحية").first.click()
     page.get_by_role("link", name="فرنسا", exact=True).click()
-    assert page.locator(".channels a[href='tel:112']").count() == 1
+    assert page.locator(".help a[href='tel:112']").count() == 1
     page.goto(f"{origin}ar/search/")
     assert page.locator("form.search").is_hidden()
     page.locator("#crimes + ul a").first.click()
@@ -143,3 +143,65 @@ def test_what_was_read_stays_without_a_connection(browser: Browser, origin: str)
     page.goto(f"{origin}en/about/")
     expect(page.locator("h1")).to_contain_text("offline")
     context.close()
+
+
+class _Ministry(BaseHTTPRequestHandler):
+    """Another origin, right to left, with a policy that lets in what the site's own page says, and no more."""
+
+    page, policy = "", ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", self.policy)
+        self.end_headers()
+        self.wfile.write(self.page.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def ministry() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Ministry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}/"
+    server.shutdown()
+
+
+def _answer(route: Route) -> None:
+    """The site at its public address, as the portal answers."""
+    path = route.request.url.removeprefix(FRAME.absolute(""))
+    kind = TYPES.get(path.rpartition(".")[2], "text/html; charset=utf-8")
+    headers = {"Content-Type": kind, **dict(common_headers(path, kind))}
+    route.fulfill(body=made_site()[0][path], headers=headers)
+
+
+def test_a_ministry_embeds_it_under_a_strict_policy(browser: Browser, origin: str, ministry: str) -> None:
+    """What a webmaster copies from the page for him, pasted into a page of another origin."""
+    page = browser.new_page(service_workers="block", viewport={"width": 390, "height": 840})
+    page.goto(f"{origin}ar/website/")
+    script, frame, for_script, for_frame = page.locator(".snippet code").all_text_contents()
+    page.route(f"{FRAME.absolute('')}**", _answer)
+    refused: list[str] = []
+    page.on("console", lambda each: refused.append(each.text) if "Content Security Policy" in each.text else None)
+    policy = "default-src 'none'; base-uri 'none'; "
+    _Ministry.page = f'<!doctype html><html lang="ar" dir="rtl"><title>M</title><body>{script}{frame}</body></html>'
+    _Ministry.policy = f"{policy}{for_script}; {for_frame}"
+    page.goto(ministry)
+    expect(page.locator("[data-alerts] section li").first).to_be_visible()
+    assert page.locator("[data-alerts] section").get_attribute("dir") == "rtl"
+    expect(page.frame_locator("iframe").locator(".row").first).to_be_visible()
+    assert not refused
+    assert not page.context.cookies()
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    # A policy that lets nothing in: the link stands there all the same.
+    _Ministry.policy = policy
+    page.goto(ministry)
+    expect(page.locator("[data-alerts] a")).to_be_visible()
+    assert page.locator("[data-alerts] a").get_attribute("href") == FRAME.absolute("ar/")
+    # The script comes, its data do not: the same link.
+    _Ministry.policy = f"{policy}{for_script.split(';')[0]}"
+    page.goto(ministry)
+    expect(page.locator("[data-alerts] a")).to_be_visible()
+    page.close()

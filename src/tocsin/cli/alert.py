@@ -12,6 +12,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("tocsin.cli.alert_verify", "verify"),
     "renew-site": ("tocsin.cli.alert_site", "renew_site"),
     "export-site": ("tocsin.cli.alert_site", "export_site"),
+    "reporting": ("tocsin.cli.alert_reporting", "where_to_report"),
     "list": ("tocsin.cli.alert_acts", "listed"),
     "show": ("tocsin.cli.alert_acts", "show"),
     "start": ("tocsin.cli.alert_acts", "start"),

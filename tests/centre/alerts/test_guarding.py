@@ -241,6 +241,22 @@ def test_every_sort_of_output_is_read(path: str, media_type: str, body: bytes) -
     assert {where.partition(":")[0] for _language, where, _why in found.value.places} == {path}
 
 
+def test_what_lies_in_an_archive_and_beside_it_is_read_once_and_found_all_the_same() -> None:
+    said, other = b"the host 203.0.113.7 was hit", b"the host 203.0.113.7 was hit."
+    beside = File("en/post.txt", "text/plain", said, "en")
+
+    def read(*files: File) -> list[str]:
+        return [text.place.attachment for text in written.texts_of_all(files) if "203.0.113.7" in text.text]
+
+    kit = File("kit.zip", "application/zip", _zip("en/post.txt", said), "")
+    assert read(beside, kit) == read(kit, beside) == ["en/post.txt"]
+    assert read(kit) == ["kit.zip: en/post.txt"]
+    # One byte more, another kind, or a file that is not read itself: then the archive's own is.
+    assert len(read(beside, File("kit.zip", "application/zip", _zip("en/post.txt", other), ""))) == 2
+    assert len(read(beside, File("kit.zip", "application/zip", _zip("en/post.json", b'"%s"' % said), ""))) == 2
+    assert read(File("keys/post.txt", "text/plain", said, ""), kit) == ["kit.zip: en/post.txt"]
+
+
 def test_drawings_and_signatures_are_no_text() -> None:
     drawing = File("a.svg", "image/svg+xml", b'<svg><path d="M203.0 113.7 203.0.113.7"/></svg>', "en")
     seal = File("a.xml", "application/xml", b"<a><ds:DigestValue>203.0.113.7</ds:DigestValue>said</a>", "en")

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 from tests import alert_life
 
-from tocsin.centre.alerts import files, publishing, renewing
+from tocsin.centre.alerts import files, publishing, renewing, site
 from tocsin.centre.alerts.models import PublicFile
 from tocsin.centre.alerts.public import lists, machine
 from tocsin.products.alerts import addresses
@@ -69,3 +69,21 @@ def test_every_page_is_made_anew_in_one_step_by_other_software_alone(monkeypatch
     renewing.tick(later())
     assert {path for path, row in rows().items() if row[1]} == gone
     assert addresses.page(number, "fr") in gone
+
+
+def test_a_fault_in_the_own_reporting_channels_holds_nothing_back_and_takes_nothing_back(tmp_path: Path) -> None:
+    own = tmp_path / "reporting.toml"
+    row = (
+        '[[channel]]\ncountry = "FR"\nname = "Own"\nsource = "https://own.example"\nseen = 2026-11-01\ntelephone = "{}"'
+    )
+    own.write_text(row.format("110"), encoding="utf-8")
+    renewing.renew(later())
+    before = rows()
+    own.write_text(row.format("call me"), encoding="utf-8")
+    assert [each.telephone for each in site.frame().reporting.of("FR")] == ["110"]
+    renewing.tick(later())
+    assert rows() == before, "it stays as it was published"
+    assert alert_life.in_public(alert_life.begun()).alert.number, "a warning goes out"
+    own.write_text(row.format("119"), encoding="utf-8")
+    renewing.tick(later())
+    assert b'"119"' in files.read(rows()[addresses.REPORTING][0])

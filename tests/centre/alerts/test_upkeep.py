@@ -76,6 +76,36 @@ def test_what_cannot_be_made_anew_is_told_until_it_is_back(monkeypatch: pytest.M
     assert not StoreFault.objects.exists()
 
 
+def test_a_share_is_read_each_day_and_whatever_is_lost_is_seen_at_once() -> None:
+    bodies = [b"a page of the site %d " % number * 30 for number in range(30)]
+    digests = [files.keep(body) for body in bodies]
+    at = timezone.now()
+    for digest in digests:
+        PublicFile.objects.create(path=f"{digest}/", sha256=digest, media_type="text/html", size=1, published_at=at)
+    by_share = {
+        each: [digest for digest in digests if upkeep.share_of(digest) == each] for each in range(upkeep.SHARES)
+    }
+    assert all(by_share.values()), "thirty of them spread over all shares"
+    today, tomorrow = by_share[0], by_share[1]
+    lies_at(tomorrow[0]).unlink()
+    lies_at(tomorrow[1]).write_bytes(b"altered")
+
+    def told(share: int) -> set[str]:
+        done = upkeep.keep(at, share=share)
+        assert {path.rpartition("/")[2] for path, _ in done.faults} == {
+            path.rpartition("/")[2] for path in StoreFault.objects.values_list("path", flat=True)
+        }  # fmt: skip
+        return {path.rpartition("/")[2] for path, _ in done.faults}
+
+    assert upkeep.keep(at, share=0).files == len(today) + 1
+    assert told(0) == {tomorrow[0]}, "what is lost is seen whatever its share"
+    assert told(1) == set(tomorrow[:2])
+    assert told(2) == set(tomorrow[:2]), "and stays told until it is mended"
+    files.keep(bodies[digests.index(tomorrow[0])])
+    assert told(3) == {tomorrow[1]}
+    assert {path.rpartition("/")[2] for path, _ in upkeep.keep(at).faults} == {tomorrow[1]}, "all of them"
+
+
 def test_what_nobody_names_goes_in_the_second_round() -> None:
     version = alert_life.begun()
     left, drawn = files.keep(b"left by a publication that failed " * 20), files.keep(b"drawn " * 60)

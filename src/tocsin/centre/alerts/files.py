@@ -169,15 +169,31 @@ def damaged(digests: Iterable[str]) -> Iterator[str]:
             yield each
 
 
+def lying() -> set[str]:
+    """Digests of all files that lie there, by their names alone."""
+    return {found[1] for _path, name in _lying() if (found := _NAME.fullmatch(name))}
+
+
+def _lying() -> Iterator[tuple[str, str]]:
+    """Path and name of whatever lies there, a quarter of a million of them."""
+    if not folder().is_dir():
+        return
+    with os.scandir(folder()) as folders:
+        for each in folders:
+            if each.is_dir(follow_symlinks=False):
+                with os.scandir(each) as entries:
+                    yield from ((entry.path, entry.name) for entry in entries)
+
+
 def unnamed(named: Collection[str], now: float | None = None) -> Iterator[Path]:
     """What no row names and nobody has just written.
 
     A publication writes before it names: what is young may be one's that is under way.
     """
     before = (time.time() if now is None else now) - LEFT_SECONDS
-    for path in folder().glob("*/*"):
-        found = _NAME.fullmatch(path.name)
-        if (found and found[1] in named) or not is_older(path, before):
+    for place, name in _lying():
+        found = _NAME.fullmatch(name)
+        if (found and found[1] in named) or not is_older(path := Path(place), before):
             continue
         yield path
 

@@ -184,7 +184,7 @@ def _host_in(kind: Kind, value: str) -> str:
 
 
 def require_publishable(
-    version: Version, edition: PublicEdition, files: Iterable[written.Rendered], at: datetime
+    version: Version, edition: PublicEdition, files: Collection[written.Rendered], at: datetime
 ) -> None:
     """Raises LeaksFound, StateNamed or Refused where anything of this edition must not be read by everybody.
 
@@ -195,7 +195,7 @@ def require_publishable(
     require_lawful(version)
     draft = content_of(version)
     texts = [*_own_texts(version, draft, public_only=True), *_edition_texts(edition), *_image_texts(version, edition)]
-    rendered = [text for file in files for text in written.texts_of(file)]
+    rendered = list(written.texts_of_all(files))
     signs = signs_of(version, at)
     wrong = [Place("signs", "", each.value) for each in _not_allowed(edition, signs)]
     found: dict[Finding, None] = {Finding(replace(each, attachment=""), Secret.NOT_PUBLISHABLE): None for each in wrong}

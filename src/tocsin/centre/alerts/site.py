@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from django.conf import settings
 
 from tocsin.centre.audit import keys
+from tocsin.core.errors import InputError
 from tocsin.credentials import alert_signatures
 from tocsin.products.alerts import addresses, feeds
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.linked_data import linked_data
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
-from tocsin.reference.reporting import reporting
+from tocsin.reference.reporting import OWN_FILE, Reporting, of_data, reporting
 
 from . import editions, files
 from .models import Alert, PublicFile, Version
@@ -24,6 +27,7 @@ from .public import alert_pages, machine, site
 from .public.entries import Entry, entry_of, unpack
 from .public.frame import Follow, Frame
 
+log = logging.getLogger(__name__)
 CAP_DIGEST = Mapping[str, tuple[str, int]]
 """Address of a CAP message → digest and length of what lies there."""
 SERVICE = "/alert-service"
@@ -34,15 +38,30 @@ _ENTRIES = "data/alerts-"
 def frame() -> Frame:
     """What pages are made of beside the alerts."""
     made: Any = settings.INSTALLATION
-    own = Path(made.home) / "reporting.toml"
     service = f"{made.public_origin.rstrip('/')}{SERVICE}"
     return Frame(
-        editions.issuer(), _languages(), reporting(own if own.exists() else None),
+        editions.issuer(), _languages(), _reporting(Path(made.home) / OWN_FILE),
         Follow(
             mail=f"{service}/mail/" if made.mail else "", push=f"{service}/push/", webhook=f"{service}/webhook/",
             hit=f"{service}/report/",
         ),
     )  # fmt: skip
+
+
+def _reporting(own: Path) -> Reporting:
+    """What ships and what the installation says instead. A fault in its file holds back no warning, and takes back no
+    correction: until it is mended all stays as it was published last."""
+    try:
+        return reporting(own)
+    except InputError as error:
+        log.warning("%s is not used: %s", own.name, error.excerpt)
+    row = PublicFile.objects.filter(path=addresses.REPORTING, is_gone=False).first()
+    if row is None:
+        return reporting()
+    try:
+        return of_data(msgspec.json.decode(files.read(row.sha256)))
+    except (FileNotFoundError, files.Damaged):
+        return reporting()
 
 
 def _languages() -> tuple[str, ...]:

@@ -5,9 +5,10 @@ The outputs are the Centre's own, so they are read here and not in the sandbox.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any, Protocol
@@ -53,18 +54,42 @@ class Rendered(Protocol):
     def language(self) -> str: ...
 
 
-def texts_of(file: Rendered) -> Iterator[Text]:
-    """The texts of a file, each with its language and the file's address."""
-    if file.path.endswith(".sig") or file.path.startswith("keys/"):
-        return  # Signatures and keys: made of digests alone.
-    yield from _texts(file.path, file.media_type, file.body, file.language, 0)
+Known = Collection[tuple[str, bytes]]
+"""Kind and digest of what is read as a file of its own."""
 
 
-def _texts(path: str, media_type: str, body: bytes, language: str, depth: int) -> Iterator[Text]:
+def texts_of(file: Rendered, known: Known = frozenset()) -> Iterator[Text]:
+    """The texts of a file, each with its language and the file's address; of an archive, what is not `known`."""
+    if not _is_read(file):
+        return
+    yield from _texts(file.path, file.media_type, file.body, file.language, known)
+
+
+def texts_of_all(files: Collection[Rendered]) -> Iterator[Text]:
+    """The same of several. What lies in an archive as well as beside it, to the last byte, is read once."""
+    known = {(_kind(each.media_type), _digest(each.body)) for each in files if _is_read(each)}
+    for each in files:
+        yield from texts_of(each, known)
+
+
+def _is_read(file: Rendered) -> bool:
+    """Not signatures and keys: they are made of digests alone."""
+    return not (file.path.endswith(".sig") or file.path.startswith("keys/"))
+
+
+def _kind(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+def _texts(path: str, media_type: str, body: bytes, language: str, known: Known, depth: int = 0) -> Iterator[Text]:
     place = Place(FIELD, language, path)
-    kind = media_type.partition(";")[0].strip().lower()
+    kind = _kind(media_type)
     if kind == "application/zip":
-        yield from _inner(path, body, language, depth)
+        yield from _inner(path, body, language, known, depth)
     elif kind.startswith(("image/", "application/pdf")) and kind != "image/svg+xml":
         yield from attachments.texts_of(Source(path, content=body), place)
     elif _JSON.match(kind):
@@ -149,7 +174,7 @@ def _said_in_markup(text: str) -> str:
     return _BETWEEN.join(reader.said)
 
 
-def _inner(path: str, body: bytes, language: str, depth: int) -> Iterator[Text]:
+def _inner(path: str, body: bytes, language: str, known: Known, depth: int) -> Iterator[Text]:
     """What lies in an archive of ours; each file by its name's ending."""
     if depth:
         yield Text(Place(FIELD, language, path), "", unreadable="too-deep")
@@ -165,4 +190,6 @@ def _inner(path: str, body: bytes, language: str, depth: int) -> Iterator[Text]:
                 continue
             yield Text(Place(FIELD, language, f"{path}: {each.filename}"), each.filename)
             kind = _BY_SUFFIX.get(each.filename.rpartition(".")[2].lower(), "")
-            yield from _texts(f"{path}: {each.filename}", kind, archive.read(each), language, depth + 1)
+            inner = archive.read(each)
+            if (kind, _digest(inner)) not in known:
+                yield from _texts(f"{path}: {each.filename}", kind, inner, language, known, depth + 1)

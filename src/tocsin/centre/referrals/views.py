@@ -30,10 +30,11 @@ FIELDS = ("facts", "country", "when", "loss", "victims", "contact")
 def _form(language: str, alert: str, request: HttpRequest, status: int = 200, error: str = "") -> HttpResponse:
     said, at = request.POST, timezone.now()
     open_to = services.open_bureaus(at)
+    chosen = said.get("country") or request.GET.get("country")
     facts = {
         "alert": alert, "error": error, "stamp": door.stamp(), "today": at.date().isoformat(),
         "megabytes": services.MOST_FILE_BYTES >> 20, "most_facts": services.LONGEST_FACTS,
-        "countries": [(code, name, code == said.get("country")) for code, name in door.countries(language)
+        "countries": [(code, name, code == chosen) for code, name in door.countries(language)
                       if code in open_to],
         "kinds": [(each, f"report.kind.{each}", each == said.get("about", "hit")) for each in Referral.About.values],
         "said": {name: said.get(name, "") for name in FIELDS},

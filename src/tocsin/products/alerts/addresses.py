@@ -139,6 +139,8 @@ def sitemap(year: str = "") -> str:
     return f"sitemap-{year}.xml" if year else "sitemap.xml"
 
 
+REPORTING = "data/reporting.json"
+"""Where people report, by country, as data."""
 MADE_BY = "data/site.json"
 """Which software and settings the pages were made by."""
 NOT_FOUND = "404.html"

@@ -20,9 +20,10 @@ from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import AlertType
 from tocsin.products.alerts.words import words
 from tocsin.reference.countries import all_countries
+from tocsin.reference.reporting import Channel
 
 from .entries import Entry, pack, whole_seconds, years_of
-from .frame import Frame, said, same_in, say_of, texts
+from .frame import Frame, native_name, said, same_in, say_of, texts
 
 LATEST = 10
 """On the first page."""
@@ -31,6 +32,8 @@ PRESSING = 3
 ON_A_PAGE = 40
 """In the lists of the newest; what is older lies on the pages of months and years."""
 IN_WIDGET = 30
+STEPS_WITHOUT = 5
+"""What helps where no channel is known."""
 KINDS = tuple(each for each in AlertType if each.is_for_the_public)
 CRIMES = tuple(each for each in Offence if each is not Offence.NONE)
 JSON = "application/json"
@@ -76,8 +79,12 @@ class Rows:
             return texts(self.language)["worldwide"]
         names = [country_name(code, self.language) for code in entry.countries[:3]]
         more = len(entry.countries) - len(names)
-        mark = "، " if self.language == "ar" else ", "
-        return mark.join(names) + (f" +{more}" if more > 0 else "")
+        return mark_between(self.language).join(names) + (f" +{more}" if more > 0 else "")
+
+
+def mark_between(language: str) -> str:
+    """What stands between the parts of a list."""
+    return "، " if language == "ar" else ", "
 
 
 @cache
@@ -239,20 +246,38 @@ def facet_pages(
 
 
 def _country_facts(frame: Frame, code: str, language: str) -> dict[str, Any]:
-    say = say_of(language)
+    say, word = say_of(language), texts(language)
+    steps = [word[f"channel_none_{each}"] for each in range(1, STEPS_WITHOUT + 1)]
     report = {
-        "channels": [
-            (each, said(language, "source_of_channel", day=day(each.seen, language), source=each.source))
-            for each in frame.reporting.of(code)
-        ],
+        "channels": [_channel(each, language) for each in frame.reporting.of(code)], "steps": steps,
         "emergency": frame.reporting.emergency.get(code, ""),
+        "hit": f"{frame.follow.hit}?country={code}&language={language}" if frame.follow.hit else "",
         "victim_path": addresses.standing(language, "victim"),
-    }
+    }  # fmt: skip
     return {
         "report": report, "heading": say.country(code),
         "list_title": said(language, "warnings_for", country=say.country(code)),
-        "notes": [(addresses.listing(language, "world"), texts(language)["world_too"])],
-        "description": f"{texts(language)['where_to_report']}: {say.country(code)}.",
+        "notes": [(addresses.listing(language, "world"), word["world_too"])],
+        "description": f"{word['where_to_report']}: {say.country(code)}.",
+    }  # fmt: skip
+
+
+def _channel(channel: Channel, language: str) -> dict[str, Any]:
+    """What a country's page shows of a channel. Who checked it is nobody's business but the officers'."""
+    notes = []
+    if channel.languages:
+        names = mark_between(language).join(native_name(each) for each in channel.languages)
+        notes.append(said(language, "channel_languages", names=names))
+    if channel.checked_on:
+        notes.append(said(language, "channel_checked", day=day(channel.checked_on, language)))
+    else:
+        how = "channel_own" if channel.checked else "channel_named"
+        notes.append(said(language, how, source=channel.source_host, day=day(channel.seen, language)))
+    return {
+        "name": channel.name, "also": channel.names.get(language, ""),
+        "kind": texts(language)[f"channel_{channel.kind}"], "address": channel.address,
+        "host": channel.host.removeprefix("www."), "telephone": channel.telephone,
+        "dialled": channel.dialled, "mail": channel.mail, "notes": notes,
     }  # fmt: skip
 
 

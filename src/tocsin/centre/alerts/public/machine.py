@@ -14,6 +14,7 @@ import msgspec
 from tocsin.products.alerts import addresses
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.words import FOLDER as WORDS
+from tocsin.reference.reporting import as_data
 
 from .assets import own
 from .entries import Entry, whole_seconds
@@ -77,7 +78,7 @@ def _located(frame: Frame, where: dict[str, str], fallback: str, at: datetime | 
 
 def mark_of(frame: Frame) -> File:
     """By what the pages were made: software, and settings that they show. With another mark they are made anew."""
-    around = (repr((frame.issuer, frame.languages, frame.follow, frame.keys)), repr(frame.reporting))
+    around = (repr((frame.issuer, frame.languages, frame.follow, frame.keys)), reporting_of(frame).body.decode())
     settings = hashlib.sha256("\n".join(around).encode()).hexdigest()
     said = {"pages": _software(), "settings": settings, "languages": frame.languages}
     return File(addresses.MADE_BY, "application/json", msgspec.json.encode(said))
@@ -94,9 +95,15 @@ def _software() -> str:
     return digest.hexdigest()
 
 
+def reporting_of(frame: Frame) -> File:
+    """Where people report and whom they call, for whoever helps victims with a page or a program of their own."""
+    return File(addresses.REPORTING, "application/json", msgspec.json.encode(as_data(frame.reporting)))
+
+
 def fixed_files(frame: Frame) -> Iterator[File]:
     """What changes with the software or the settings alone."""
     yield mark_of(frame)
+    yield reporting_of(frame)
     yield from frame.assets
     yield File(
         addresses.ROBOTS, "text/plain; charset=utf-8",

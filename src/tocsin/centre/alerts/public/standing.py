@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from tocsin.products.alerts import addresses
 from tocsin.products.alerts.file import File
@@ -57,6 +58,7 @@ def standing_pages(frame: Frame, language: str, years: Sequence[str]) -> Iterato
         "website": (word["widget"], {
             "lead": word["widget_lead"], "preview_path": addresses.widget(language),
             "data_path": addresses.widget(language, "json"), "snippets": _snippets(frame, language),
+            "policies": _policies(frame),
         }),
     }  # fmt: skip
     for name, (title, facts) in pages.items():
@@ -106,13 +108,22 @@ def _contact(text: str) -> str:
 
 
 def _snippets(frame: Frame, language: str) -> list[str]:
-    """What somebody copies into his page: a script, or a frame where scripts of others are not taken in."""
+    """What somebody copies into his page: a script, or a frame where scripts of others are not taken in. Without either
+    there is a link."""
+    home, latest = frame.absolute(addresses.home(language)), texts(language)["latest"]
     script = (
-        f'<div data-alerts="{language}" data-count="5"></div>\n'
+        f'<div data-alerts="{language}" data-count="5"><a href="{home}">{latest}</a></div>\n'
         f'<script src="{frame.absolute(addresses.WIDGET_SCRIPT)}" async></script>'
     )
     framed = (
-        f'<iframe src="{frame.absolute(addresses.widget(language))}" title="{texts(language)["latest"]}"\n'
+        f'<iframe src="{frame.absolute(addresses.widget(language))}" title="{latest}"\n'
         '  width="360" height="440" loading="lazy" referrerpolicy="no-referrer"></iframe>'
     )
     return [script, framed]
+
+
+def _policies(frame: Frame) -> list[str]:
+    """What a page's policy has to let in for each of the two, and no more."""
+    parts = urlsplit(frame.issuer.origin)
+    own = f"{parts.scheme}://{parts.netloc}"
+    return [f"script-src {own}; connect-src {own}", f"frame-src {own}"]

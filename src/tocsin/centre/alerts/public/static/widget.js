@@ -1,5 +1,6 @@
 "use strict";
-// The latest warnings on another site: <div data-alerts="en" data-count="5" data-country="FR"></div> and this script.
+// The latest warnings on another site: <div data-alerts="en" data-count="5" data-country="FR">…</div> and this script.
+// What stands in the element is shown where the script, or the site, is out of reach.
 // No cookies, nothing is sent but the request for one public file; what is drawn stands apart from the page's own style.
 (() => {
   const root = "@ROOT@";
@@ -39,7 +40,7 @@ li.IMMINENT small{color:#a33a00;font-weight:600}p{margin:.6rem 0 0}`;
       foot.append(made("small", data.issuer));
       box.append(head, list, foot);
       shadow.replaceChildren(box);
-    } catch { shadow.replaceChildren(linked(root, root)); }
+    } catch { shadow.replaceChildren(place.children.length ? made("slot") : linked(root, root)); }
   };
   const start = () => document.querySelectorAll("[data-alerts]").forEach(draw);
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", start) : start();
