@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet, Sum
 from tocsin.centre.intake import wall
 from tocsin.centre.intake.models import Batch, Tally
 from tocsin.centre.intake.selectors import in_turn, visible_batches
-from tocsin.centre.members.models import Person
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import NotFound
@@ -53,8 +53,12 @@ def numbers_of(person: Person, version: Version, now: datetime) -> list[int]:
 def persons_for(person: Person, version: Version) -> tuple[Named, ...]:
     """Whom it names, for police alone: on the page and in the document that one takes from there. No file for machines
     carries them, so that none goes further by itself (DOMAIN 4.9)."""
-    is_police = person.organisation.class_name == "law-enforcement"
-    return content_of(version).persons if is_police else ()
+    return persons_of(person.organisation, version)
+
+
+def persons_of(reader: Organisation, version: Version) -> tuple[Named, ...]:
+    """The same for whoever reads in that organisation: a package is made for a bureau."""
+    return content_of(version).persons if reader.class_name == "law-enforcement" else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,13 @@ def read_by(person: Person, version: Version, language: str, now: datetime) -> R
     # it; and how many of its own people suffered is a country's to know.
     with wall.by_another_rule():
         edition = police.edition_of(version, guarding.derived(version, now), version.police_at or now)
-        rows = _rows_in(country, version.grounds.values_list("batch", flat=True)) if country else 0
+        rows = rows_in(country, version.grounds.values_list("batch", flat=True)) if country else 0
     chosen = language if language in edition.texts else edition.language
     return Read(version, edition, chosen, chosen != language, country, rows)
 
 
-def _rows_in(country: str, batches: Collection[int]) -> int:
+def rows_in(country: str, batches: Collection[int]) -> int:
+    """How many rows of those who suffered there these batches have."""
     alive = Batch.objects.filter(pk__in=list(batches), hidden_at=None)
     found = Tally.objects.filter(batch__in=alive, country=country, role="VICTIM").aggregate(sum=Sum("rows"))
     return int(found["sum"] or 0)
