@@ -171,6 +171,19 @@ def test_cancelled_after_the_package_was_taken() -> None:
     assert alert_life.TITLES["en"] not in text
 
 
+def test_an_alert_cancelled_in_its_second_version_is_taken_back_in_the_first_as_well() -> None:
+    first = alert_life.with_police(begun())
+    fetched(packed()[0], "fleur_officer")
+    second = alert_life.with_police(alert_life.updated(first, texts=alert_life.texts(reason="More is known.")))
+    assert [each["state"] for each in alerts_in(files_of(packed()[0]))] == ["open"]
+    alert_life.cancelled(second)
+    of_both = Batch.objects.filter(delivery__in=[first.delivery_id, second.delivery_id])
+    assert of_both.exists()
+    assert not of_both.filter(hidden_at=None).exists()
+    [told] = alerts_in(files_of(packed()[0]))
+    assert (told["state"], told["stands"]) == ("withdrawn", None)
+
+
 def files_of_kept(package: Package, name: str) -> bytes:
     return files_of(package)[name]
 
