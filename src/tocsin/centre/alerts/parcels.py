@@ -68,6 +68,7 @@ class _Span:
         self.closing = self._newest_first(set(closed))
         self.parts = self._parts({each.delivery_id for some in (*self.coming, *self.closing) for each in some})
         self.editions: dict[int, PoliceEdition] = {}
+        self.annexes: dict[int, dict[str, bytes]] = {}
         self.takers: dict[int, frozenset[int]] = {}
 
     def _newest_first(self, alerts: set[int]) -> list[list[Version]]:
@@ -140,7 +141,15 @@ class _Span:
         line = said("parcel.alert", type=said(f"type.{edition.type.value}"), number=edition.number,
                     version=edition.version, title=edition.texts[chosen].title)  # fmt: skip
         document = police_forms.document_for(read, name, persons)
-        return Enclosed(line, dict(_files(edition, document)), facts)
+        files = dict(_files(edition, document))
+        start = f"alert-{edition.number}-v{edition.version}"
+        files |= {f"{start}.{annex}": body for annex, body in self._annexes(version).items()}
+        return Enclosed(line, files, facts)
+
+    def _annexes(self, version: Version) -> dict[str, bytes]:
+        if version.pk not in self.annexes:
+            self.annexes[version.pk] = received.annexes_of(version)
+        return self.annexes[version.pk]
 
     def _withdrawn(self, bureau: Organisation | None, scope: Batches, language: str) -> Iterator[Enclosed]:
         """What the bureau had of alerts that were taken back."""

@@ -19,8 +19,8 @@ from tocsin.core.errors import NotFound
 from tocsin.products.alerts.draft import Named, Texts
 from tocsin.products.alerts.police import PoliceEdition
 
-from . import guarding, police
-from .models import Version
+from . import files, guarding, police
+from .models import Attached, Version
 from .selectors import content_of
 
 SHOWN_STATES = ("published-police", "published-public", "updated", "expired")
@@ -61,6 +61,13 @@ def persons_of(reader: Organisation, version: Version) -> tuple[Named, ...]:
     return content_of(version).persons if reader.class_name == "law-enforcement" else ()
 
 
+def annexes_of(version: Version) -> dict[str, bytes]:
+    """The documents that go with it, by name: all of them, since the police may have what everybody may."""
+    wanted = {each.name for each in content_of(version).annexes}
+    found = Attached.objects.filter(alert=version.alert, name__in=wanted).order_by("name") if wanted else ()
+    return {each.name: files.read(each.sha256) for each in found}
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """A version as one reader reads it."""
@@ -77,6 +84,12 @@ class Read:
     @property
     def text(self) -> Texts:
         return self.edition.texts[self.language]
+
+    @property
+    def annexes(self) -> tuple[tuple[str, str], ...]:
+        """Name of each document that goes with it, and what it is."""
+        names = (each.name for each in content_of(self.version).annexes)
+        return tuple((name, self.text.image_texts.get(name, "")) for name in sorted(names))
 
 
 def read_by(person: Person, version: Version, language: str, now: datetime) -> Read:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any, Protocol
@@ -53,18 +53,25 @@ class Rendered(Protocol):
     def language(self) -> str: ...
 
 
-def texts_of(file: Rendered) -> Iterator[Text]:
-    """The texts of a file, each with its language and the file's address."""
+def texts_of(file: Rendered, known: Collection[bytes] = ()) -> Iterator[Text]:
+    """The texts of a file, each with its language and the file's address.
+
+    `known`: files whose texts were read in the sandbox, since strangers made them.
+    """
+    if file.body in known:
+        return
     if file.path.endswith(".sig") or file.path.startswith("keys/"):
         return  # Signatures and keys: made of digests alone.
-    yield from _texts(file.path, file.media_type, file.body, file.language, 0)
+    yield from _texts(file.path, file.media_type, file.body, file.language, 0, known)
 
 
-def _texts(path: str, media_type: str, body: bytes, language: str, depth: int) -> Iterator[Text]:
+def _texts(
+    path: str, media_type: str, body: bytes, language: str, depth: int, known: Collection[bytes]
+) -> Iterator[Text]:
     place = Place(FIELD, language, path)
     kind = media_type.partition(";")[0].strip().lower()
     if kind == "application/zip":
-        yield from _inner(path, body, language, depth)
+        yield from _inner(path, body, language, depth, known)
     elif kind.startswith(("image/", "application/pdf")) and kind != "image/svg+xml":
         yield from attachments.texts_of(Source(path, content=body), place)
     elif _JSON.match(kind):
@@ -149,7 +156,7 @@ def _said_in_markup(text: str) -> str:
     return _BETWEEN.join(reader.said)
 
 
-def _inner(path: str, body: bytes, language: str, depth: int) -> Iterator[Text]:
+def _inner(path: str, body: bytes, language: str, depth: int, known: Collection[bytes]) -> Iterator[Text]:
     """What lies in an archive of ours; each file by its name's ending."""
     if depth:
         yield Text(Place(FIELD, language, path), "", unreadable="too-deep")
@@ -165,4 +172,6 @@ def _inner(path: str, body: bytes, language: str, depth: int) -> Iterator[Text]:
                 continue
             yield Text(Place(FIELD, language, f"{path}: {each.filename}"), each.filename)
             kind = _BY_SUFFIX.get(each.filename.rpartition(".")[2].lower(), "")
-            yield from _texts(f"{path}: {each.filename}", kind, archive.read(each), language, depth + 1)
+            inner = archive.read(each)
+            if inner not in known:
+                yield from _texts(f"{path}: {each.filename}", kind, inner, language, depth + 1, known)
