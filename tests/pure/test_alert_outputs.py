@@ -274,7 +274,8 @@ def test_every_field_reaches_an_output_and_none_but_these() -> None:
     assert {field.name for field in dataclasses.fields(PublicEdition)} == {
         "number", "version", "message", "type", "offence", "severity", "urgency", "certainty", "issued", "sent",
         "expires",
-        "texts", "issuer", "onset", "countries", "signs", "former_signs", "images", "earlier", "reasons", "is_exercise",
+        "texts", "issuer", "onset", "countries", "signs", "former_signs", "images", "annexes",
+        "earlier", "reasons", "is_exercise",
     }, "a new field must be on the allow-list of what the public reads, and asked for here"  # fmt: skip
 
 

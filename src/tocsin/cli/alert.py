@@ -17,6 +17,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "show": ("tocsin.cli.alert_acts", "show"),
     "start": ("tocsin.cli.alert_acts", "start"),
     "write": ("tocsin.cli.alert_acts", "write"),
+    "attach": ("tocsin.cli.alert_acts", "attach"),
     "submit": ("tocsin.cli.alert_acts", "submit"),
     "pass": ("tocsin.cli.alert_acts", "passed"),
     "return": ("tocsin.cli.alert_acts", "returned"),

@@ -1,5 +1,5 @@
-"""`tocsin alert list | show | propose | start | submit | pass | return | translate | check | approve | publish |
-update | cancel`: what people do with alerts at the desk, from a shell.
+"""`tocsin alert list | show | propose | start | write | attach | submit | pass | return | translate | check | approve |
+publish | update | cancel`: what people do with alerts at the desk, from a shell.
 
 Each act is done in the name of a person, with that person's abilities and nobody else's: by a key in TOCSIN_KEY where
 people come in, else as the login that the machine's operator names.
@@ -201,6 +201,30 @@ def write(reference: str, content: Any, login: str, base: int, as_json: bool) ->
         from tocsin.centre.alerts import services
 
         return services.write(version, _json_of(content), base=base, by=person, at=now)
+
+    _acted(reference, login, as_json, act)
+
+
+@click.command("attach")
+@click.argument("reference")
+@click.argument("file", type=click.File("rb"))
+@_AS
+@click.option("--title", required=True, help="What the document is, in the language of the draft.")
+@click.option("--public", "is_public", is_flag=True, help="Everybody may read it; else the police alone.")
+@click.option("--base", type=int, required=True, help="The revision that was read.")
+@_JSON
+def attach(
+    reference: str, file: Any, login: str, title: str, is_public: bool, base: int, as_json: bool
+) -> None:  # fmt: skip
+    """Put a PDF document beside a draft. It is made anew from what its pages show."""
+
+    def act(version: Version, person: Person, now: Any) -> Version:
+        from tocsin.centre.alerts import attaching
+
+        chunks = iter(lambda: file.read(1 << 20), b"")
+        return attaching.attach_annex(
+            version, chunks, file.name, title=title, is_public=is_public, base=base, by=person, at=now
+        )
 
     _acted(reference, login, as_json, act)
 

@@ -110,6 +110,7 @@ def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Pat
     (work / "report.pdf").write_bytes(report_pdf(report, order.created_at))
     _write(work / "README.txt", readme(order, rows))
     (work / "public-key.pem").write_bytes(order.public_pem)
+    _enclose(order, work)
     counts = {
         "rows": rows,
         "values": values.total,
@@ -123,6 +124,15 @@ def _compose_files(share: Path | Iterable[pl.DataFrame], order: Order, work: Pat
     (work / "manifest.sig").write_bytes(order.sign(manifest))
     figured = {name: summary[name] for name in ("affected", "hostile", "sightings")}
     return rows, {**counts, **figured, **figures.leading()}
+
+
+def _enclose(order: Order, work: Path) -> None:
+    """Write what goes with the rows. A name that is there already, or leads elsewhere, is the fault of who gave it."""
+    for enclosed in order.enclosed:
+        for name, body in enclosed.files.items():
+            if "/" in name or name.startswith(".") or (work / name).exists():
+                raise ValueError(f"no name for an enclosed file: {name}")
+            (work / name).write_bytes(body() if callable(body) else body)
 
 
 def _manifest(order: Order, counts: dict[str, int], work: Path) -> dict[str, Any]:
@@ -150,6 +160,7 @@ def _manifest(order: Order, counts: dict[str, int], work: Path) -> dict[str, Any
         "previous": _previous_facts(order),
         "address_tables": dict(sorted(order.data_dates.items())),
         "formats": FORMATS,
+        "alerts": [{**each.facts, "files": sorted(each.files)} for each in order.enclosed],
         "signature": {"algorithm": "Ed25519", "key_id": order.key_id, "over": "manifest.json"},
         "files": {
             path.name: {"sha256": file_digest(path), "size_bytes": path.stat().st_size}
@@ -177,6 +188,11 @@ def readme(order: Order, rows: int = 0) -> str:
         say("addressed", country=say.country(order.country)),
         f"{order.label.tlp.value}  {' '.join(order.label.codes)}  {order.label.pap}",
         *(f"{say('restriction')}: {visible(each)}" for each in order.label.restrictions),
+        *(
+            ["\n".join([say("alerts"), *(f"- {visible(each.line)}" for each in order.enclosed)])]
+            if order.enclosed
+            else []
+        ),
         say("check") + "\n" + say("check_text", name=order.name),
         "\n".join(f"    {command}" for command in commands),
         f"{say('key')}: {order.key_id}",
@@ -211,7 +227,11 @@ def _pack(work: Path, target: Path, moment: datetime) -> None:
 
 def _reading_order(paths: Iterable[Path]) -> list[Path]:
     first = {"README.txt": 0, "cover.html": 1, "report.html": 2, "report.pdf": 3}
-    return sorted(paths, key=lambda path: (first.get(path.name, 9), path.name))
+
+    def place(path: Path) -> int:
+        return first.get(path.name, 4 if path.name.startswith("alert-") else 9)
+
+    return sorted(paths, key=lambda path: (place(path), path.name))
 
 
 def file_digest(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tocsin.core.words import Tlp
 from tocsin.reference.members import territories
@@ -47,6 +47,18 @@ class Previous:
 
 
 @dataclass(frozen=True, slots=True)
+class Enclosed:
+    """What goes with the rows in files of its own: an alert, or the word that one was taken back."""
+
+    line: str
+    """What it is, in the language of the package."""
+    files: Mapping[str, bytes | Callable[[], bytes]]
+    """Name in the archive → the file, or what makes it: in the process that composes the package."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """For the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One package to be made."""
 
@@ -67,6 +79,8 @@ class Order:
     grades: Mapping[int, str] = field(default_factory=dict)
     """Batch → how its source graded it, as `core.grading` keeps grades."""
     previous: Previous | None = None
+    enclosed: tuple[Enclosed, ...] = ()
+    """Alerts, and notices of those that were taken back; in the order in which they are told."""
     data_dates: Mapping[str, str] = field(default_factory=dict)
     """Name of an address table → its date."""
     values_cap: int = 2_000

@@ -5,6 +5,7 @@ Facts only: figures, and the sources' statements. It draws no conclusion, so it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -124,9 +125,17 @@ def compose(order: Order, summary: dict[str, Any], difference: dict[str, Any], l
         ),
         answer=(say("answer_ack", number=order.number), say("answer_outcome"), say("answer_wrong")),
         glossary=tuple(say(f"glossary_{name}") for name in ("value", "observation", "network", "c2", "country")),
-        files=tuple(Fact(name, say(text)) for name, text in FILES),
+        files=(
+            *(Fact(_shortest(each.files), each.line) for each in order.enclosed),
+            *(Fact(name, say(text)) for name, text in FILES),
+        ),
         notes=_notes(order, left_out, say),
     )
+
+
+def _shortest(files: Iterable[str]) -> str:
+    """Which of the files of one thing is for people: the document, or where there is none the text."""
+    return min(files, key=lambda name: (not name.endswith(".pdf"), not name.endswith(".txt"), name))
 
 
 _TITLES = (

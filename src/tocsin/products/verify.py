@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from tocsin.core.errors import InputError
 
 UNSIGNED = frozenset({"manifest.json", "manifest.sig"})
-FILES_LIMIT = 64
+FILES_LIMIT = 2_048
+"""An alert has five files and its annexes; a package holds at most 200 of them."""
 MANIFEST_LIMIT_BYTES = 4 << 20
 SMALL_LIMIT_BYTES = 64 << 10
 UNPACKED_LIMIT_BYTES = 64 << 30

@@ -179,6 +179,16 @@ SENTENCES = (
     ),
     gettext_noop("Its source withdrew this when it was asked about people's data in it. Nothing of it was used."),
     gettext_noop("Say in words what the image shows, for people who do not see it."),
+    gettext_noop("The file is no PDF. Save the document as PDF and attach that."),
+    gettext_noop(
+        "The document is larger than 10 MB, or has too many parts. Save it smaller, or attach only the pages that matter."
+    ),
+    gettext_noop("The document has more than 60 pages. Attach only the pages that matter."),
+    gettext_noop(
+        "A page of the document has no text that can be looked through, as a scan has none. Attach it for the police alone, or save the document with its text."
+    ),
+    gettext_noop("Say what the document is: readers see these words before they open it."),
+    gettext_noop("An alert has at most five documents. Take one out first."),
     gettext_noop("An alert has at most six images. Take one out first."),
     gettext_noop("This is no picture that can be published. Attach it as PNG, JPEG, WebP or GIF."),
     gettext_noop("A drawing (SVG) can carry programs and hidden texts. Save it as PNG and attach that."),

@@ -102,6 +102,8 @@ try:
     DATABASES = {"default": database_of(INSTALLATION.database, INSTALLATION.home)}
 except InputError as _error:
     raise located(_error, INSTALLATION.home) from _error
+PACKAGE_ENCLOSURES = ["tocsin.centre.alerts.parcels.enclosures"]
+"""What goes into country packages beside rows (`centre/release/enclosing.py`)."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -17,11 +17,12 @@ from pdfminer.high_level import extract_text
 from tests import alert_life, alerts_at_desk, people
 from tests.crew import work
 from tests.found_alerts import C2, OTHER, VICTIM, begun, hand_over
+from tests.pure.test_rewriting import document, saved
 
 from tocsin.centre.alerts import publishing
 from tocsin.centre.alerts.models import Ground, Proposal, PublicFile, Version
 from tocsin.centre.alerts.rules import State
-from tocsin.centre.alerts.selectors import alerts_for
+from tocsin.centre.alerts.selectors import alerts_for, content_of
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.intake.models import Tally
 from tocsin.centre.ledger.models import Taking
@@ -269,3 +270,16 @@ def test_a_key_writes_with_its_own_scope_and_lets_nothing_go(monkeypatch: pytest
         assert "A person does it at the desk" in tell(act[0], str(version.alert), *act[1:], fails=True)
     assert alert_life.fresh(version).state == State.POLICE
     assert not PublicFile.objects.exists()
+
+
+def test_a_document_is_attached_by_command(tmp_path: Path) -> None:
+    version = alert_life.begun()
+    path = tmp_path / "letter.pdf"
+    path.write_bytes(saved(document()))
+    told = ("--title", "A sample", "--base", str(version.revision), "--as", alert_life.AUTHOR)
+    tell("attach", version.alert.reference, str(path), "--public", *told)
+    [annex] = content_of(alert_life.fresh(version)).annexes
+    assert (annex.is_public, annex.pages) == (True, 1)
+    path.write_bytes(b"<svg/>")
+    again = (*told[:3], str(alert_life.fresh(version).revision), *told[4:])
+    assert "no PDF" in tell("attach", version.alert.reference, str(path), *again, fails=True)

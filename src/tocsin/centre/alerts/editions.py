@@ -13,6 +13,7 @@ from django.conf import settings
 from tocsin.products.alerts.draft import Draft, Texts, texts_of
 from tocsin.products.alerts.record import (
     LANGUAGES,
+    Annex,
     Earlier,
     Image,
     Issuer,
@@ -72,7 +73,7 @@ def edition_of(version: Version, at: datetime, earlier: Sequence[PublicEdition] 
         issued=before[0].issued if before else sent, sent=sent, expires=_whole(draft.expires or at), texts=texts,
         issuer=issuer(), onset=None if draft.onset is None else _whole(draft.onset),
         countries=tuple(sorted(set(draft.countries))), signs=signs, former_signs=_former(before, signs),
-        images=_images(version, draft),
+        images=_images(version, draft), annexes=_annexes(version, draft),
         earlier=tuple(Earlier(each.version, each.message, each.sent) for each in before),
         reasons=reasons_of(version, draft), is_exercise=version.alert.is_exercise,
     )  # fmt: skip
@@ -84,7 +85,7 @@ def cancelling(version: Version, before: Sequence[PublicEdition], number: int, a
     earlier = tuple(Earlier(each.version, each.message, each.sent) for each in before)
     return replace(
         last, version=number, message=Message.CANCEL, sent=_after(at, before), signs=(),
-        former_signs=_former(before, ()), images=(), earlier=earlier, reasons=_said(version),
+        former_signs=_former(before, ()), images=(), annexes=(), earlier=earlier, reasons=_said(version),
     )  # fmt: skip
 
 
@@ -108,10 +109,19 @@ def words_of(version: Version) -> tuple[Text, ...]:
 
 
 def _texts(version: Version, draft: Draft) -> tuple[Text, ...]:
-    found = {draft.language: draft.texts.public(draft.language, Made.ORIGINAL)}
-    found |= {language: texts.public(language, made) for language, texts, made in _current(version, draft)}
+    found = {draft.language: _public(draft, draft.texts, draft.language, Made.ORIGINAL)}
+    found |= {language: _public(draft, texts, language, made) for language, texts, made in _current(version, draft)}
     order = [*LANGUAGES, *sorted(set(found) - set(LANGUAGES))]
     return tuple(found[each] for each in order if each in found)
+
+
+def _public(draft: Draft, texts: Texts, language: str, made: Made) -> Text:
+    """Without the titles of what the police alone gets."""
+    found = texts.public(language, made)
+    hidden = {each.name for each in draft.annexes if not each.is_public}
+    if not hidden:
+        return found
+    return replace(found, image_texts={name: each for name, each in found.image_texts.items() if name not in hidden})
 
 
 def _current(version: Version, draft: Draft) -> list[tuple[str, Texts, Made]]:
@@ -146,6 +156,17 @@ def _images(version: Version, draft: Draft) -> tuple[Image, ...]:
     wanted = {each.name for each in draft.images}
     return tuple(
         Image(each.name, each.media_type, files.read(each.sha256), each.width, each.height)
+        for each in Attached.objects.filter(alert=version.alert, name__in=wanted).order_by("name")
+    )
+
+
+def _annexes(version: Version, draft: Draft) -> tuple[Annex, ...]:
+    """Those for everybody: of the others neither the file nor the title is here."""
+    if version.message == Message.CANCEL:
+        return ()
+    wanted = {each.name: each for each in draft.annexes if each.is_public}
+    return tuple(
+        Annex(each.name, files.read(each.sha256), wanted[each.name].pages)
         for each in Attached.objects.filter(alert=version.alert, name__in=wanted).order_by("name")
     )
 

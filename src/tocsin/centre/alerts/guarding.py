@@ -78,6 +78,9 @@ def require_lawful(version: Version) -> None:
     passages += [(draft.language, f"persons.{number}", each.facts) for number, each in enumerate(draft.persons, 1)]
     passages += [(draft.language, f"indicators.{each.value}", each.note) for each in draft.indicators if each.note]
     passages += [(language, "cancel_reasons", str(text)) for language, text in version.cancel_reasons.items()]
+    wanted = [each.name for each in draft.annexes]
+    for attached in Attached.objects.filter(alert=version.alert, name__in=wanted) if wanted else ():
+        passages += [(draft.language, attached.name, each.text) for each in _said_in(attached)]
     found = tuple(
         (language, name, words) for language, name, text in passages for words in attributions_to_a_state(text)
     )
@@ -195,7 +198,8 @@ def require_publishable(
     require_lawful(version)
     draft = content_of(version)
     texts = [*_own_texts(version, draft, public_only=True), *_edition_texts(edition), *_image_texts(version, edition)]
-    rendered = list(written.texts_of_all(files))
+    texts += _annex_texts(version, edition)
+    rendered = list(written.texts_of_all(files, [each.body for each in edition.annexes]))
     signs = signs_of(version, at)
     wrong = [Place("signs", "", each.value) for each in _not_allowed(edition, signs)]
     found: dict[Finding, None] = {Finding(replace(each, attachment=""), Secret.NOT_PUBLISHABLE): None for each in wrong}
@@ -250,6 +254,19 @@ def _image_texts(version: Version, edition: PublicEdition) -> Iterator[Text]:
         )  # fmt: skip
     for image in edition.images:
         yield from written.texts_of(_ImageFile(f"images/{image.name}", image.media_type, image.body))
+
+
+def _annex_texts(version: Version, edition: PublicEdition) -> Iterator[Text]:
+    """What its documents say, as the sandbox read it from the very files that are published."""
+    wanted = {each.name for each in edition.annexes}
+    for attached in Attached.objects.filter(alert=version.alert, name__in=wanted).order_by("name"):
+        yield from _said_in(attached)
+
+
+def _said_in(attached: Attached) -> Iterator[Text]:
+    for each in attached.said.get("pages", []):
+        place = Place("annex", "", attached.name, int(each["page"]))
+        yield Text(place, str(each["text"]), unreadable=str(each["unreadable"]))
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Images of an alert: put one beside the text, say what it shows, take one out."""
+"""Images and documents of an alert: put one beside the text, say what it shows, take one out."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ def images(request: HttpRequest, alert: Alert) -> HttpResponseBase:
         _changed(request, alert)
         return redirect("alert-images", alert.reference)
     draft = content_of(version)
+    titles = draft.texts.image_texts
+    annexes = [(each, titles.get(each.name, "")) for each in draft.annexes]
     shown = [(each, draft.texts.image_texts.get(each.name, "")) for each in draft.images]
     context = {
         "alert": alert, "images": shown, "why": sentence(why) if why else "", "base": version.revision,
         "most": attaching.MOST_IMAGES, "is_full": len(shown) >= attaching.MOST_IMAGES,
+        "annexes": annexes, "most_annexes": attaching.MOST_ANNEXES,
+        "is_full_of_annexes": len(annexes) >= attaching.MOST_ANNEXES,
         "text_language": draft.language, "text_direction": direction(draft.language), "longest": attaching.LONGEST_TEXT,
     }  # fmt: skip
     return render(request, "alerts/images.html", context)
@@ -49,7 +53,10 @@ def _changed(request: HttpRequest, alert: Alert) -> None:
     try:
         if "remove" in said:
             attaching.detach(version, said["remove"], base=base, by=person, at=now)
-            messages.success(request, _("The image was taken out."))
+            messages.success(request, _("It was taken out."))
+            return
+        if "annex_title" in said:
+            _annexed(request, alert, base)
             return
         given = request.FILES.get("image")
         if given is None:
@@ -61,9 +68,25 @@ def _changed(request: HttpRequest, alert: Alert) -> None:
     except services.EditConflict:
         messages.error(request, _("Somebody else wrote since. This is how it stands now: nothing of theirs is lost."))
     except InputError as error:
-        messages.error(request, sentence(error.reason) if error.field == "image_text" else explained(error))
+        messages.error(request, sentence(error.reason) if error.field in _WORDS else explained(error))
     except Refused as error:
         messages.error(request, sentence(error.rule))
+
+
+_WORDS = frozenset({"image_text", "annex_title"})
+"""Fields whose faults are told by themselves."""
+
+
+def _annexed(request: HttpRequest, alert: Alert, base: int) -> None:
+    given, said = request.FILES.get("annex"), request.POST
+    if given is None:
+        messages.error(request, _("Choose a file first."))
+        return
+    attaching.attach_annex(
+        newest(alert), given.chunks(), given.name or "", title=said["annex_title"],
+        is_public=said.get("audience") == "public", base=base, by=person_of(request), at=timezone.now(),
+    )  # fmt: skip
+    messages.success(request, _("The document was made anew from what its pages show, and put beside the text."))
 
 
 @requires("read-alerts")

@@ -62,7 +62,7 @@ def edition_of(version: Version, derived: Derived, at: datetime) -> PoliceEditio
         number=str(version.alert), version=version.number, message=Message(version.message), type=draft.type,
         offence=draft.offence, severity=draft.severity, urgency=draft.urgency, certainty=draft.certainty,
         issued=(first.police_at if first is not None and first.police_at else at), sent=at, expires=draft.expires,
-        language=draft.language, texts=texts, made=made, centre=_centre(at), conditions=_conditions(handling),
+        language=draft.language, texts=texts, made=made, centre=centre(at), conditions=_conditions(handling),
         onset=draft.onset, countries=draft.countries,
         techniques=technique_names(draft.techniques, grounds.resting_of(version, at).deliveries),
         likelihood=draft.likelihood, confidence=draft.confidence, contact=draft.contact, answer_by=draft.answer_by,
@@ -85,7 +85,8 @@ def _without_victims(version: Version, draft: Draft) -> tuple[Any, ...]:
     return tuple(each for each in draft.indicators if "VICTIM" not in held.get(each.value, grounds.Holding()).roles)
 
 
-def _centre(at: datetime) -> Centre:
+def centre(at: datetime) -> Centre:
+    """The Centre as it stands in objects."""
     installation = settings.INSTALLATION
     return issuer(load_or_make(installation.keys_folder, installation.organisation), at)
 

@@ -12,9 +12,10 @@ from django.urls import reverse
 from tocsin.products.alerts import police
 from tocsin.products.alerts.draft import Named
 from tocsin.products.alerts.police import PoliceEdition
-from tocsin.products.alerts.police_document import Affected, PolicePerson, document_of, police_pdf
+from tocsin.products.alerts.police_document import Affected, PoliceDocument, PolicePerson, document_of, police_pdf
 from tocsin.products.alerts.words import words
 
+from . import received
 from .received import Read
 
 MACHINE: dict[str, tuple[Callable[[PoliceEdition], bytes], str, str]] = {
@@ -39,6 +40,8 @@ def taken(read: Read, form: str, addressed_to: str, persons: tuple[Named, ...] =
     edition = read.edition
     if form == "pdf":
         suffix, media_type, body = "pdf", "application/pdf", _document(read, addressed_to, persons)
+    elif form in dict(read.annexes):
+        return Taken(f"{edition.number}-{form}", "application/pdf", received.annexes_of(read.version)[form])
     elif form in MACHINE:
         write, media_type, suffix = MACHINE[form]
         body = write(edition)
@@ -48,12 +51,17 @@ def taken(read: Read, form: str, addressed_to: str, persons: tuple[Named, ...] =
 
 
 def _document(read: Read, addressed_to: str, persons: tuple[Named, ...]) -> bytes:
+    return police_pdf(document_for(read, addressed_to, persons))
+
+
+def document_for(read: Read, addressed_to: str, persons: tuple[Named, ...]) -> PoliceDocument:
     """With the share of the reader's own country, and where he answers."""
     say = words(read.language)
     own = (Affected(say("police.own_rows"), format_decimal(read.own_rows, locale=say.locale)),)
     receipt = read.version.delivery.receipt if read.version.delivery else ""
-    return police_pdf(document_of(
+    return document_of(
         read.edition, read.language, addressed_to=addressed_to, affected=own if read.own_rows else (),
         persons=tuple(PolicePerson(each.name, each.status, each.facts, each.country) for each in persons),
+        annexes=read.annexes,
         answer_at=f"{settings.INSTALLATION.public_origin}{reverse('received', args=[receipt])}" if receipt else "",
-    ))  # fmt: skip
+    )  # fmt: skip

@@ -286,7 +286,8 @@ def _cancelled(version: Version, edition: PublicEdition | None, by: Person, at: 
     standing = list(versions_of(now.alert).filter(state__in=STANDING))
     for each in standing:
         _replaced(each, at)
-    for each in standing:
+    # Of every version: what an earlier one brought would else be the newest that programs find (W26).
+    for each in versions_of(now.alert).exclude(delivery=None):
         _take_back(each, made, by, at)
     note(made, Act.CONFIRM_CANCEL, now.state, by, at)
     telling.published(made, at)

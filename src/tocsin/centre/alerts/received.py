@@ -12,15 +12,15 @@ from django.db.models import OuterRef, QuerySet, Sum
 from tocsin.centre.intake import wall
 from tocsin.centre.intake.models import Batch, Tally
 from tocsin.centre.intake.selectors import in_turn, visible_batches
-from tocsin.centre.members.models import Person
+from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
 from tocsin.centre.members.selectors import viewer_of
 from tocsin.core.errors import NotFound
 from tocsin.products.alerts.draft import Named, Texts
 from tocsin.products.alerts.police import PoliceEdition
 
-from . import guarding, police
-from .models import Version
+from . import files, guarding, police
+from .models import Attached, Version
 from .selectors import content_of
 
 SHOWN_STATES = ("published-police", "published-public", "updated", "expired")
@@ -53,8 +53,19 @@ def numbers_of(person: Person, version: Version, now: datetime) -> list[int]:
 def persons_for(person: Person, version: Version) -> tuple[Named, ...]:
     """Whom it names, for police alone: on the page and in the document that one takes from there. No file for machines
     carries them, so that none goes further by itself (DOMAIN 4.9)."""
-    is_police = person.organisation.class_name == "law-enforcement"
-    return content_of(version).persons if is_police else ()
+    return persons_of(person.organisation, version)
+
+
+def persons_of(reader: Organisation, version: Version) -> tuple[Named, ...]:
+    """The same for whoever reads in that organisation: a package is made for a bureau."""
+    return content_of(version).persons if reader.class_name == "law-enforcement" else ()
+
+
+def annexes_of(version: Version) -> dict[str, bytes]:
+    """The documents that go with it, by name: all of them, since the police may have what everybody may."""
+    wanted = {each.name for each in content_of(version).annexes}
+    found = Attached.objects.filter(alert=version.alert, name__in=wanted).order_by("name") if wanted else ()
+    return {each.name: files.read(each.sha256) for each in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,12 @@ class Read:
     def text(self) -> Texts:
         return self.edition.texts[self.language]
 
+    @property
+    def annexes(self) -> tuple[tuple[str, str], ...]:
+        """Name of each document that goes with it, and what it is."""
+        names = (each.name for each in content_of(self.version).annexes)
+        return tuple((name, self.text.image_texts.get(name, "")) for name in sorted(names))
+
 
 def read_by(person: Person, version: Version, language: str, now: datetime) -> Read:
     country = person.organisation.country
@@ -81,12 +98,13 @@ def read_by(person: Person, version: Version, language: str, now: datetime) -> R
     # it; and how many of its own people suffered is a country's to know.
     with wall.by_another_rule():
         edition = police.edition_of(version, guarding.derived(version, now), version.police_at or now)
-        rows = _rows_in(country, version.grounds.values_list("batch", flat=True)) if country else 0
+        rows = rows_in(country, version.grounds.values_list("batch", flat=True)) if country else 0
     chosen = language if language in edition.texts else edition.language
     return Read(version, edition, chosen, chosen != language, country, rows)
 
 
-def _rows_in(country: str, batches: Collection[int]) -> int:
+def rows_in(country: str, batches: Collection[int]) -> int:
+    """How many rows of those who suffered there these batches have."""
     alive = Batch.objects.filter(pk__in=list(batches), hidden_at=None)
     found = Tally.objects.filter(batch__in=alive, country=country, role="VICTIM").aggregate(sum=Sum("rows"))
     return int(found["sum"] or 0)

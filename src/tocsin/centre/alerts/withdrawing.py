@@ -161,7 +161,7 @@ def _cancelling(version: Version, at: datetime) -> Version:
     reasons = {language: words(language)("draft.withheld") for language in (*LANGUAGES, *version.languages)}
     draft = content_of(version)
     draft = msgspec.structs.replace(
-        draft, texts=_bare(version, draft.language), indicators=(), images=(), persons=()
+        draft, texts=_bare(version, draft.language), indicators=(), images=(), annexes=(), persons=()
     )  # fmt: skip
     made = Version.objects.create(
         alert=version.alert, number=versions_of(version.alert)[0].number + 1, message=Message.CANCEL.value,

@@ -65,11 +65,17 @@ def texts_of(file: Rendered, known: Known = frozenset()) -> Iterator[Text]:
     yield from _texts(file.path, file.media_type, file.body, file.language, known)
 
 
-def texts_of_all(files: Collection[Rendered]) -> Iterator[Text]:
-    """The same of several. What lies in an archive as well as beside it, to the last byte, is read once."""
-    known = {(_kind(each.media_type), _digest(each.body)) for each in files if _is_read(each)}
-    for each in files:
-        yield from texts_of(each, known)
+def texts_of_all(files: Collection[Rendered], elsewhere: Collection[bytes] = ()) -> Iterator[Text]:
+    """The same of several. What lies in an archive as well as beside it, to the last byte, is read once.
+
+    `elsewhere`: bodies of documents whose texts were read in the sandbox, since strangers made them.
+    """
+    read = {("application/pdf", _digest(each)) for each in elsewhere}
+    own = [(each, (_kind(each.media_type), _digest(each.body))) for each in files if _is_read(each)]
+    known = read | {digest for _, digest in own}
+    for each, digest in own:
+        if digest not in read:
+            yield from texts_of(each, known)
 
 
 def _is_read(file: Rendered) -> bool:

@@ -93,6 +93,22 @@ def picture_made_anew(told: dict[str, Any]) -> dict[str, Any]:
                         "width": made.width, "height": made.height}}  # fmt: skip
 
 
+def document_made_anew(told: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an order to make a PDF anew from what its pages show."""
+    from tocsin.core.errors import InputError
+    from tocsin.transport.rewriting import FILE_BYTES, rewritten
+
+    try:
+        with Path(told["annex"]).open("rb") as file:
+            made = rewritten(file.read(FILE_BYTES + 1))
+    except InputError as error:
+        return {"outcome": {"refused": error.reason, "excerpt": error.excerpt}}
+    except Exception as error:
+        logging.getLogger(__name__).exception("an annex")
+        return {"failed": f"{type(error).__name__}: {error}"[:400]}
+    return {"outcome": {"body": base64.b64encode(made.body).decode("ascii"), "pages": made.pages}}
+
+
 def main() -> None:
     """Serve orders until standard input ends."""
     shut_in()
@@ -119,6 +135,9 @@ def main() -> None:
             continue
         if "picture" in told:
             answers.write(json.dumps(picture_made_anew(told)) + "\n")
+            continue
+        if "annex" in told:
+            answers.write(json.dumps(document_made_anew(told)) + "\n")
             continue
         last = [0.0]
 

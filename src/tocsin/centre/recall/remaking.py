@@ -14,9 +14,10 @@ from tocsin.centre.intake.selectors import scope_of
 from tocsin.centre.jobs import services as jobs
 from tocsin.centre.members.countries import without_packages
 from tocsin.centre.members.models import Person
+from tocsin.centre.release.enclosing import enclosing
 from tocsin.centre.release.models import Package
 from tocsin.centre.release.selectors import viewer_of_country
-from tocsin.centre.release.services import make_packages
+from tocsin.centre.release.services import PURPOSE, make_packages
 
 from .models import Recall, Remake
 from .reach import Extent, extent_of, holding
@@ -108,7 +109,10 @@ def _made(remake: Remake, now: datetime) -> Package | None:
 def _is_anything_left(old: Package, now: datetime) -> bool:
     scope = scope_of(viewer_of_country(old.country), now)
     arrived = Batch.objects.filter(received_at__gte=old.arrived_from, received_at__lt=old.arrived_until)
-    return any(key in scope.batches for key in arrived.filter(rows__gt=0).values_list("pk", flat=True).iterator())
+    if any(key in scope.batches for key in arrived.filter(rows__gt=0).values_list("pk", flat=True).iterator()):
+        return True
+    beside = enclosing(old.arrived_from, old.arrived_until, PURPOSE, now)(old.country, old.language)
+    return bool(beside.batches)
 
 
 def waiting() -> QuerySet[Remake]:

@@ -47,6 +47,7 @@ from tocsin.reference import addresses
 from tocsin.reference.countries import country
 
 from . import archives, workplace
+from .enclosing import Enclosing, enclosing, kept_of
 from .models import Fetch, Package
 from .selectors import batches_of, given_out, viewer_of_country
 
@@ -94,8 +95,11 @@ def make_packages(
                 progress(0, len(codes), "")
 
         shares = _dealt(_snapshot(frozenset(handling)), scopes, codes, work / "shares", processes, alive)
+        encloses = enclosing(arrived_from, arrived_until, PURPOSE, at)
+        beside = {code: encloses(code, country(code).report_language) for code in codes}
         orders = [
-            _order(code, shares[code], handling, arrived_from, arrived_until, at, installation, key) for code in codes
+            _order(code, shares[code], handling, beside[code], arrived_from, arrived_until, at, installation, key)
+            for code in codes
         ]
         made_in = partial(make_package_of, folder=work / "made")
         packages: list[Package] = []
@@ -103,7 +107,8 @@ def make_packages(
             if made is not None:
                 share = shares[order.country]
                 make = partial(made_in, share)
-                packages.append(_registered(made, order, make, share.batches, installation.store_folder, by, at))
+                batches = {*share.batches, *beside[order.country].batches}
+                packages.append(_registered(made, order, make, batches, installation.store_folder, by, at))
             if progress is not None:
                 progress(len(packages), len(codes), order.country)
         return packages
@@ -235,6 +240,7 @@ def _order(
     code: str,
     share: Share,
     handling: Mapping[int, HandlingSet],
+    beside: Enclosing,
     arrived_from: datetime,
     arrived_until: datetime,
     at: datetime,
@@ -243,10 +249,11 @@ def _order(
 ) -> Order:
     sets = {batch: handling[batch] for batch in share.batches}
     free = frozenset(batch for batch, each in sets.items() if "H2" not in each.codes and not each.exclusions)
+    bound = {**sets, **beside.batches}
     previous = Package.objects.filter(country=code).order_by("-created_at", "-pk").first()
     if previous is not None and not given_out([previous], at):
         previous = None  # What changed since would tell of what was recalled or is over.
-    first_end = Batch.objects.filter(pk__in=Numbers(sets)).aggregate(first=Min("expires_at"))["first"]
+    first_end = Batch.objects.filter(pk__in=Numbers(bound)).aggregate(first=Min("expires_at"))["first"]
     return Order(
         country=code,
         number=_next_number(code, at),
@@ -254,7 +261,7 @@ def _order(
         arrived_until=arrived_until,
         created_at=at,
         language=country(code).report_language,
-        label=derived_label(list(sets.values()), at, first_end),
+        label=derived_label(list(bound.values()), at, first_end),
         centre=issuer(key, at),
         sign=key.sign,
         public_pem=key.public_pem,
@@ -262,6 +269,7 @@ def _order(
         grades=_grades_of(share.batches),
         misp_batches=None if len(free) == len(sets) else free,
         previous=_previous(previous),
+        enclosed=beside.enclosed,
         data_dates=_data_dates(),
     )
 
@@ -429,7 +437,7 @@ def _entered(
         sha256=made.sha256,
         size_bytes=made.size_bytes,
         rows=made.rows,
-        summary={**made.summary, "tlp": order.label.tlp.value},
+        summary={**made.summary, "tlp": order.label.tlp.value, "alerts": kept_of(order.enclosed)},
         previous=previous,
         batches=Batches(batches).packed(),
         created_at=at,

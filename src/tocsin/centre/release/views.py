@@ -15,6 +15,7 @@ from tocsin.centre.members.access import costs, is_fresh, person_of, prove, requ
 from tocsin.centre.members.doors import while_here
 from tocsin.centre.members.limits import Kind
 from tocsin.centre.members.models import Person
+from tocsin.centre.members.rules import may
 from tocsin.centre.pages import newest_first
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import InputError, NotFound
@@ -93,6 +94,7 @@ def package_page(request: HttpRequest, number: str) -> HttpResponse:
         "package": package,
         "country": country(package.country).name(get_language() or "en"),
         "derived": derived_of(package, person, now),
+        "links_alerts": may(person, "respond") and not person.organisation.is_centre,
     }
     return render(request, "release/package.html", context)
 

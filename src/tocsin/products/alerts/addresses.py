@@ -74,6 +74,11 @@ def image(number: str, name: str) -> str:
     return f"{number}/images/{name}"
 
 
+def annex(number: str, name: str) -> str:
+    """A document beside the alert."""
+    return f"{number}/annexes/{name}"
+
+
 def kit(number: str) -> str:
     """Everything for a campaign: cards, texts, posters."""
     return f"{number}/kit.zip"

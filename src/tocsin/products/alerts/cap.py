@@ -196,8 +196,14 @@ def _resources(edition: PublicEdition, text: Text, offered: list[File]) -> Itera
     """Files in this language or in none."""
     if edition.is_cancelled:
         return
+    titled = {
+        addresses.annex(edition.number, each.name): text.image_texts.get(each.name, "") for each in edition.annexes
+    }
     for file in offered:
-        if file.language in ("", text.language):
+        if file.path in titled:
+            shown = line(titled[file.path]) or headline(edition, text.language)
+            yield _resource(edition, shown, file.media_type, file.body, file.path)
+        elif file.language in ("", text.language):
             yield _resource(edition, headline(edition, text.language), file.media_type, file.body, file.path)
     for image in edition.images:
         shown = line(text.image_texts.get(image.name, "")) or headline(edition, text.language)

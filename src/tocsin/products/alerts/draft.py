@@ -47,7 +47,7 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     do_now: tuple[str, ...] = ()
     if_victim: str = ""
     image_texts: dict[str, str] = {}
-    """Name of an image → what it shows."""
+    """Name of an image or an annex → what it shows, or is."""
     reason: str = ""
     """What an update changes."""
     # What the police reads beside it.
@@ -126,6 +126,16 @@ class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     height: int
 
 
+class Annex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A document that was taken in, by the digest of what was made of it. Its title stands with those of images."""
+
+    name: str
+    sha256: str
+    pages: int
+    is_public: bool = False
+    """Whether everybody may read it, or the police alone."""
+
+
 class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One version, as it is written."""
 
@@ -151,6 +161,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     indicators: tuple[Indicator, ...] = ()
     persons: tuple[Named, ...] = ()
     images: tuple[Picture, ...] = ()
+    annexes: tuple[Annex, ...] = ()
     is_public: bool = True
     """Whether a public edition is wanted."""
     is_for_police: bool = True
@@ -166,6 +177,8 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 self.onset, self.expires, self.countries, self.techniques, self.likelihood, self.confidence,
                 self.contact, self.answer_by, [(i.value, i.kind, i.role, i.grade, i.valid_until, i.note)
                                                for i in self.indicators], self.images]  # fmt: skip
+        # What was passed before there were annexes stays passed: of none of them, nothing is said.
+        said += [self.annexes] if self.annexes else []
         return _digest(said)
 
     @property
@@ -173,6 +186,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """Changes with who may read it, and with every person in it: what a legal officer passes beside the text."""
         marks = [(i.value, i.kind, i.is_marked, i.pap, i.has_consent, i.batch) for i in self.indicators]
         said = [self.label, self.persons, marks, self.is_public, self.is_for_police, self.embargo_until, self.type]
+        said += [[(each.sha256, each.is_public) for each in self.annexes]] if self.annexes else []
         return _digest(said)
 
     @property

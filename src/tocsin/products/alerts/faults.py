@@ -71,9 +71,9 @@ def _of_record(edition: PublicEdition) -> Iterator[Fault]:
         yield Fault("", "issuer.sender", "name", edition.issuer.sender)
     if not _ORIGIN.fullmatch(edition.issuer.origin):
         yield Fault("", "issuer.origin", "name", edition.issuer.origin)
-    for image in edition.images:
-        if not re.fullmatch(r"[\w-][\w.-]{0,80}", image.name, re.ASCII):
-            yield Fault("", f"image.{image.name}", "name", image.name)
+    for name in _beside(edition):
+        if not re.fullmatch(r"[\w-][\w.-]{0,80}", name, re.ASCII):
+            yield Fault("", f"image.{name}", "name", name)
     for sign in (*edition.signs, *edition.former_signs):
         for said in (sign.value, sign.note):
             yield from _of_characters("", "signs", said)
@@ -127,9 +127,14 @@ def _of(text: Text, edition: PublicEdition) -> Iterator[Fault]:
         yield Fault(language, "happening", "empty")
     elif line(text.happening).casefold() == line(text.title).casefold():
         yield Fault(language, "happening", "same")
-    for image in edition.images:
-        if not line(text.image_texts.get(image.name, "")):
-            yield Fault(language, f"image.{image.name}", "empty")
+    for name in _beside(edition):
+        if not line(text.image_texts.get(name, "")):
+            yield Fault(language, f"image.{name}", "empty")
+
+
+def _beside(edition: PublicEdition) -> list[str]:
+    """Names of the images and documents that lie beside the words."""
+    return [each.name for each in edition.images] + [each.name for each in edition.annexes]
 
 
 def _of_characters(language: str, field: str, said: str) -> Iterator[Fault]:

@@ -63,6 +63,8 @@ def _contents(edition: PublicEdition, printed: Mapping[str, Mapping[str, bytes]]
     yield "README.txt", _first_page(edition).encode()
     for image in edition.images:
         yield f"images/{image.name}", image.body
+    for annex in edition.annexes:
+        yield f"annexes/{annex.name}", annex.body
     for language in edition.languages:
         texts = {f"post-{most}.txt": post(edition, language, most) for most in LENGTHS}
         for name, said in texts.items():
@@ -107,6 +109,10 @@ def _readme(edition: PublicEdition, language: str, texts: Mapping[str, str], pri
         shown = edition.text(language).image_texts
         names = (f"../images/{each.name}\n    {_line(shown.get(each.name, ''))}".rstrip() for each in edition.images)
         parts.append(say("kit.images") + "\n\n" + "\n".join(names))
+    if edition.annexes:
+        shown = edition.text(language).image_texts
+        names = (f"../annexes/{each.name}\n    {_line(shown.get(each.name, ''))}".rstrip() for each in edition.annexes)
+        parts.append(say("police.annexes") + "\n\n" + "\n".join(names))
     terms = ("free", "name", "unchanged", "never", "end")
     said = (say(f"kit.terms_{name}", issuer=edition.issuer.name(language)) for name in terms)
     parts.append(f"{say('kit.terms')}\n\n" + "\n".join(f"- {each}" for each in said))

@@ -69,6 +69,14 @@ def article(edition: PublicEdition, language: str) -> dict[str, Any]:
             }
             for each in edition.images
         ]  # fmt: skip
+    if edition.annexes:
+        made["associatedMedia"] = [
+            {
+                "@type": "MediaObject", "url": f"{origin}/{addresses.annex(edition.number, each.name)}",
+                "encodingFormat": "application/pdf", "name": line(text.image_texts.get(each.name, "")),
+            }
+            for each in edition.annexes
+        ]  # fmt: skip
     return made | _translations(edition, text.language, origin)
 
 

@@ -98,6 +98,20 @@ def stix_bundle(edition: PoliceEdition) -> bytes:
     return orjson.dumps(bundle, option=orjson.OPT_INDENT_2) + b"\n"
 
 
+def tombstone(number: str, issued: datetime, gone_at: datetime, centre: Centre) -> bytes:
+    """The report of an alert that was taken back, as a version that says so and nothing else: a program that keeps the
+    report learns that it is gone."""
+    report = {
+        "type": "report", "spec_version": "2.1", "id": _own(centre, number, "report", ""),
+        "created": moment_text(issued), "modified": moment_text(max(gone_at, issued)),
+        "created_by_ref": f"identity--{centre.id}", "revoked": True, "name": number, "report_types": ["threat-report"],
+        "published": moment_text(issued), "object_refs": [f"identity--{centre.id}"],
+    }  # fmt: skip
+    bundle_id = _own(centre, number, "bundle", f"gone|{moment_text(gone_at)}")
+    bundle = {"type": "bundle", "id": bundle_id, "objects": [identity(centre), report]}
+    return orjson.dumps(bundle, option=orjson.OPT_INDENT_2) + b"\n"
+
+
 class _Bundle:
     """What the objects of one bundle share."""
 
@@ -342,4 +356,8 @@ def _moment(at: datetime | None) -> str | None:
 
 
 def _id(edition: PoliceEdition, kind: str, seed: str) -> str:
-    return f"{kind}--{uuid5_text(_OWN, f'{edition.centre.id}|{edition.number}|{kind}|{seed}')}"
+    return _own(edition.centre, edition.number, kind, seed)
+
+
+def _own(centre: Centre, number: str, kind: str, seed: str) -> str:
+    return f"{kind}--{uuid5_text(_OWN, f'{centre.id}|{number}|{kind}|{seed}')}"

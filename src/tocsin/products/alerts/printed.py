@@ -39,6 +39,8 @@ def files_of(edition: PublicEdition) -> Iterator[File]:
         }
     for image in edition.images:
         yield File(addresses.image(number, image.name), image.media_type, image.body)
+    for annex in edition.annexes:
+        yield File(addresses.annex(number, annex.name), PDF, annex.body)
     if not edition.is_cancelled:
         for language, shown in printed.items():
             shown.update({f"poster-{paper}.pdf": poster_pdf(edition, language, paper) for paper in PAPERS})

@@ -120,7 +120,7 @@ class Text:
     if_victim: str = ""
     made: Made = Made.ORIGINAL
     image_texts: Mapping[str, str] = field(default_factory=dict)
-    """Name of an image → what it shows, for those who do not see it."""
+    """Name of an image → what it shows, for those who do not see it; name of an annex → what it is."""
 
     @property
     def is_right_to_left(self) -> bool:
@@ -162,6 +162,15 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Annex:
+    """A document that was made anew from what its pages show. Its title stands in `Text.image_texts`."""
+
+    name: str
+    body: bytes = field(repr=False)
+    pages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """A version before this one."""
 
@@ -198,6 +207,7 @@ class PublicEdition:
     former_signs: tuple[PublicSign, ...] = ()
     """Those of earlier versions that no longer hold: programs that took them are told to undo it."""
     images: tuple[Image, ...] = ()
+    annexes: tuple[Annex, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     """All versions before this one, oldest first."""
     reasons: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ translates (W22).
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -108,9 +109,21 @@ def report(edition: PublicEdition, refs: Sequence[str], common: Object) -> Objec
             {"source_name": edition.issuer.sender, "external_id": edition.number, "url": page},
             {"source_name": "CAP", "external_id": edition.identifier,
              "url": f"{edition.issuer.origin}/{addresses.cap(edition.number, edition.version)}"},
+            *_annexes(edition, language),
         ],
     }  # fmt: skip
     return made | ({"revoked": True} if edition.is_cancelled else {})
+
+
+def _annexes(edition: PublicEdition, language: str) -> Iterator[Object]:
+    """The documents beside it, each with the digest by which a program knows that it has the same."""
+    for each in edition.annexes:
+        title = line(edition.text(language).image_texts.get(each.name, ""))
+        yield {
+            "source_name": edition.issuer.sender, "description": title,
+            "url": f"{edition.issuer.origin}/{addresses.annex(edition.number, each.name)}",
+            "hashes": {"SHA-256": hashlib.sha256(each.body).hexdigest()},
+        }  # fmt: skip
 
 
 def language_contents(edition: PublicEdition, main: Object, common: Object) -> Iterator[Object]:

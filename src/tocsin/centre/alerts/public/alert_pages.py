@@ -119,6 +119,11 @@ def _alert(
              "text": text.image_texts.get(each.name, "")}
             for each in edition.images
         ],
+        "annexes": [
+            (addresses.annex(number, each.name), text.image_texts.get(each.name, ""), each.pages)
+            for each in edition.annexes
+        ],
+        "annexes_title": say("annexes"),
         "signs": [(defanged(each.value, each.kind), kind_name(each.kind.value, language), each.note)
                   for each in edition.signs],
         "earlier": [
