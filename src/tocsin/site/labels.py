@@ -106,6 +106,8 @@ ACTIONS: dict[str, str | Promise] = {
     "alert.cancel": _("Asked that an alert is cancelled"),
     "alert.blocked": _("An alert was not published: the scanner found what nobody may read there"),
     "alert.check-translation": _("Checked the translation of an alert"),
+    "alert.concern": _("Something new is known of a published alert"),
+    "alert.concern-seen": _("Looked at what is new about a published alert"),
     "alert.confirm-cancel": _("Cancelled an alert"),
     "alert.drop": _("Gave up an alert"),
     "alert.expire": _("The time of an alert was over"),

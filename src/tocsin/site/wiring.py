@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import police, publishing, recalls, renewing, telling, upkeep
+from tocsin.centre.alerts import police, publishing, recalls, renewing, telling, upkeep, watching
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -79,6 +79,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         lake.HOUSEKEEPING: lake.keep_house,
         verification.VERIFY: verification.run_job,
         upkeep.KEEP: upkeep.run_job,
+        watching.WATCH: watching.run_job,
         ending.ROUND: purging.keep_terms,
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
@@ -116,6 +117,7 @@ def tick(now: datetime) -> None:
     permissions.tick(now)
     recall.tick(now)
     recalls.tick(now)
+    watching.tick(now)
     publishing.tick(now)
     renewing.tick(now)
     upkeep.tick(now)
