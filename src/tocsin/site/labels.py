@@ -303,6 +303,7 @@ ACTIONS: dict[str, str | Promise] = {
     "sign-in.provider-failed": _("Came from a provider and was not let in"),
     "sign-out": _("Signed out"),
     "subscriber.joined": _("A subscriber of alerts joined"),
+    "subscriber.rests": _("Mail to an address came back for good: nothing is sent there any more"),
     "subscriber.left": _("A subscriber of alerts left"),
     "unit.authorised": _("Authorised a national unit"),
     "unit.placed": _("Moved an organisation below another"),

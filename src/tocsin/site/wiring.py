@@ -28,7 +28,7 @@ from tocsin.centre.release import ahead, orders, workplace
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
-from tocsin.centre.subscribers import bureaus, rounds
+from tocsin.centre.subscribers import bouncing, bureaus, rounds
 from tocsin.centre.subscribers import services as subscribers
 from tocsin.core.machine_faults import fault_of
 
@@ -89,6 +89,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         rounds.GO: rounds.go_round,
         rounds.OWED: rounds.settle_owed,
         subscribers.ASK: rounds.ask,
+        bouncing.READ: bouncing.run_job,
     }
 
 
@@ -128,6 +129,7 @@ def tick(now: datetime) -> None:
     ending.tick(now)
     sealed.tick(now)
     rounds.tick(now)
+    bouncing.tick(now)
     act_log.tick(now)
 
 
