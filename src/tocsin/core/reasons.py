@@ -27,6 +27,8 @@ REASONS: dict[str, str] = {
     "alert-end-before-onset": "It ends before it begins. Correct one of the two moments.",
     "alert-too-long": "The text is longer than anybody reads in a warning. Shorten it.",
     "alert-control-character": "The text holds a character that nobody sees or that turns the writing around. Take it out at the place given.",
+    "alert-mark-up": "The text holds mark-up such as <b> or &nbsp;. Readers would see it as it stands: write plain text.",
+    "alert-moment": "Write this moment with its zone, such as 2026-11-23T10:00:00+01:00, and in a year from 1990 to 2100.",
     "alert-translation-old": "The text changed since this translation was made. Translate what is new first.",
     "alert-state-named": "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise.",
     "alert-type-published": "It was published under a number of its type, which cannot change any more. Begin another alert.",

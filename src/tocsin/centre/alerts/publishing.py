@@ -15,9 +15,10 @@ from tocsin.centre.intake.models import Batch
 from tocsin.centre.members.models import Person
 from tocsin.centre.recall import services as recalls
 from tocsin.core.errors import Conflict, InputError, Refused
-from tocsin.products.alerts.draft import Draft
+from tocsin.products.alerts.draft import Draft, Texts
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
+from tocsin.products.alerts.soundness import require_plain
 
 from . import editions, files, guarding, telling
 from .models import Alert, PublicFile, PublicState, Series, Version
@@ -249,6 +250,7 @@ def ask_cancel(version: Version, reasons: Mapping[str, str], *, by: Person, at: 
             raise InputError("missing-field", field=f"reason.{language}")
         if len(said[language]) > LONGEST_REASON:
             raise InputError("alert-too-long", field=f"reason.{language}")
+        require_plain(Texts(reason=said[language]), f"reason.{language}")
     with transaction.atomic():
         version = locked(version)
         require(Act.CANCEL, version, by)
