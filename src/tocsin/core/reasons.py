@@ -29,6 +29,7 @@ REASONS: dict[str, str] = {
     "alert-control-character": "The text holds a character that nobody sees or that turns the writing around. Take it out at the place given.",
     "alert-mark-up": "The text holds mark-up such as <b> or &nbsp;. Readers would see it as it stands: write plain text.",
     "alert-moment": "Write this moment with its zone, such as 2026-11-23T10:00:00+01:00, and in a year from 1990 to 2100.",
+    "alert-too-many": "More entries stand here than anybody reads or looks through. Leave out what matters least.",
     "alert-translation-old": "The text changed since this translation was made. Translate what is new first.",
     "alert-state-named": "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise.",
     "alert-type-published": "It was published under a number of its type, which cannot change any more. Begin another alert.",

@@ -49,7 +49,7 @@ def require_sound(draft: Draft) -> None:
         ("techniques", MOST_TECHNIQUES),
     ):  # fmt: skip
         if len(getattr(draft, name)) > most:
-            raise InputError("too-large", field=name, excerpt=f"{len(getattr(draft, name))} > {most}")
+            raise InputError("alert-too-many", field=name, excerpt=f"{len(getattr(draft, name))} > {most}")
     for path, value in _leaves(msgspec.structs.asdict(draft)):
         if isinstance(value, datetime):
             _require_moment(path, value)
@@ -73,10 +73,12 @@ def require_plain(texts: Texts, called: str = "") -> None:
     anybody reads."""
     for name in ("recognise", "do_now", "tasks", "never", "questions", "image_texts"):
         if len(getattr(texts, name)) > MOST_LINES:
-            raise InputError("too-large", field=name, excerpt=f"{len(getattr(texts, name))} > {MOST_LINES}")
+            raise InputError("alert-too-many", field=name, excerpt=f"{len(getattr(texts, name))} > {MOST_LINES}")
     for number, task in enumerate(texts.tasks, 1):
         if task.due is not None:
             _require_moment(f"tasks.{number}", task.due)
+    for image in texts.image_texts:
+        require_readable("image_texts", image, LONGEST["name"])
     for name, said in texts.passages():
         require_readable(called or name, said, LONGEST_TITLE if name == "title" else LONGEST_PASSAGE)
         if name.partition(".")[0] in PUBLIC and (found := _MARK_UP.search(said)):
@@ -110,13 +112,13 @@ def _leaves(said: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         said = msgspec.structs.asdict(said)
     if isinstance(said, Mapping):
         if len(said) > MOST_NAMED:
-            raise InputError("too-large", field=path.rstrip("."))
+            raise InputError("alert-too-many", field=path.rstrip("."))
         for name, value in said.items():
             yield f"{path}name", str(name)
             yield from _leaves(value, f"{path}{str(name)[:40]}.")
     elif isinstance(said, list | tuple):
         if len(said) > max(MOST_INDICATORS, MOST_NAMED):
-            raise InputError("too-large", field=path.rstrip("."))
+            raise InputError("alert-too-many", field=path.rstrip("."))
         for number, value in enumerate(said, 1):
             yield from _leaves(value, f"{path}{number}.")
     else:
