@@ -36,6 +36,8 @@ from .rules import WRITABLE, Act, State, after_change, refusal_of, stage_of, wro
 from .selectors import content_of, facts_of
 
 LONGEST_REASON = 2_000
+
+
 @dataclass
 class EditConflict(Conflict):
     """Somebody wrote meanwhile. Nothing is lost: both texts are here, and what could be brought together."""

@@ -64,8 +64,6 @@ def require_sound(draft: Draft) -> None:
     for name, words in (("likelihood", LIKELIHOODS), ("confidence", CONFIDENCES)):
         if (said := getattr(draft, name)) and said not in words:
             raise InputError("invalid-object", field=name, excerpt=said[:80])
-    if draft.onset is not None and draft.expires is not None and draft.expires <= draft.onset:
-        raise InputError("alert-end-before-onset", field="expires")
 
 
 def require_plain(texts: Texts, called: str = "") -> None:
@@ -82,7 +80,9 @@ def require_plain(texts: Texts, called: str = "") -> None:
     for name, said in texts.passages():
         require_readable(called or name, said, LONGEST_TITLE if name == "title" else LONGEST_PASSAGE)
         if name.partition(".")[0] in PUBLIC and (found := _MARK_UP.search(said)):
-            raise InputError("alert-mark-up", position=_line_of(said, found.start()), field=called or name, excerpt=found[0][:80])
+            raise InputError(
+                "alert-mark-up", position=_line_of(said, found.start()), field=called or name, excerpt=found[0][:80]
+            )
 
 
 def require_readable(field: str, said: str, longest: int = LONGEST_PASSAGE) -> None:
