@@ -23,6 +23,8 @@ class Mailbox:
 
     answers: dict[str, str] = field(default_factory=dict)
     mails: list[tuple[str, EmailMessage]] = field(default_factory=list)
+    ways_back: dict[str, str] = field(default_factory=dict)
+    """Address → where what cannot be delivered to it goes back to."""
     relay: Relay = field(default_factory=lambda: Relay("127.0.0.1"))
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
@@ -34,6 +36,7 @@ class Mailbox:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         made = email.message_from_bytes(envelope.content, policy=modern)
         assert isinstance(made, EmailMessage)
+        self.ways_back |= dict.fromkeys(envelope.rcpt_tos, str(envelope.mail_from))
         self.mails += [(each, made) for each in envelope.rcpt_tos]
         return "250 taken"
 

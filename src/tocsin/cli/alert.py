@@ -28,6 +28,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "update": ("tocsin.cli.alert_acts", "update"),
     "cancel": ("tocsin.cli.alert_acts", "cancel"),
     "propose": ("tocsin.cli.alert_acts", "propose"),
+    "returned": ("tocsin.cli.alert_returned", "returned"),
 }
 """Verb → the module and the name of its command."""
 

@@ -70,6 +70,8 @@ def _of_alerts(person: Person, now: datetime) -> list[Task]:
         return []
     found = alerts.counts(person, now)
     return [
+        Task(found.concerns, "alert-triangle", _("Published alerts of which something new is known"), "alert-desk",
+             "?show=concerns"),
         Task(found.taken_back, "rotate", _("Alerts that rest on something that was taken back"), "alert-desk",
              "?show=taken-back"),
         Task(found.languages_due, "clock", _("Alerts whose other languages are due within 24 hours"), "alert-desk",

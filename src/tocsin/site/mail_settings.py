@@ -8,8 +8,10 @@ from pathlib import Path
 from tocsin.core.errors import InputError
 from tocsin.transport.mailing import SECURITY, Relay
 
-TEXTS = ("host", "security", "user", "password_file", "from")
+TEXTS = ("host", "security", "user", "password_file", "from", "returns", "returns_folder")
 NUMBERS = ("port", "per_minute")
+LONGEST_RETURNS = 20
+"""What stands before the @ has 64 characters (RFC 5321), of which a mark takes up to 44."""
 USUAL_PORT = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -29,8 +31,15 @@ def relay_of(said: object, folder: Path) -> Relay | None:
     for name in ("host", "from"):
         if not str(said.get(name, "")).strip():
             raise _wrong(f".{name}", "missing")
-    if "@" not in said["from"] or said["from"].split() != [said["from"]]:
-        raise _wrong(".from", f"{said['from']}, not an address")
+    for name in ("from", "returns"):
+        address = said.get(name, "")
+        if address and ("@" not in address or address.split() != [address]):
+            raise _wrong(f".{name}", f"{address}, not an address")
+    if len(said.get("returns", "").rpartition("@")[0]) > LONGEST_RETURNS:
+        raise _wrong(".returns", f"longer than {LONGEST_RETURNS} characters before the @")
+    if said.get("returns_folder") and not said.get("returns"):
+        raise _wrong(".returns", "missing beside a returns_folder")
+    returned = os.path.expandvars(said.get("returns_folder", ""))
     security = said.get("security", "starttls")
     if security not in SECURITY:
         raise _wrong(".security", f"{security}, not {' or '.join(SECURITY)}")
@@ -42,6 +51,7 @@ def relay_of(said: object, folder: Path) -> Relay | None:
     return Relay(
         host=said["host"], port=said.get("port", USUAL_PORT[security]), security=security, user=said.get("user", ""),
         password_file=str(folder / file) if file else "", sender=said["from"], per_minute=said.get("per_minute", 600),
+        returns=said.get("returns", ""), returns_folder=str(folder / returned) if returned else "",
     )  # fmt: skip
 
 

@@ -32,6 +32,11 @@ SENTENCES = (
     gettext_noop(
         "The text holds a character that nobody sees or that turns the writing around. Take it out at the place given."
     ),
+    gettext_noop("The text holds mark-up such as <b> or &nbsp;. Readers would see it as it stands: write plain text."),
+    gettext_noop(
+        "Write this moment with its zone, such as 2026-11-23T10:00:00+01:00, and in a year from 1990 to 2100."
+    ),
+    gettext_noop("More entries stand here than anybody reads or looks through. Leave out what matters least."),
     gettext_noop("The text changed since this translation was made. Translate what is new first."),
     gettext_noop(
         "The text puts the deed down to a State or one of its organs. That is never published: write it otherwise."

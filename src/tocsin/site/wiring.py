@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from tocsin.centre.alerts import police, publishing, recalls, renewing, telling, upkeep
+from tocsin.centre.alerts import police, publishing, recalls, renewing, telling, upkeep, watching
 from tocsin.centre.analysis import services as analysis
 from tocsin.centre.analysis import standing
 from tocsin.centre.circulars import services as circulars
@@ -28,7 +28,7 @@ from tocsin.centre.release import ahead, orders, workplace
 from tocsin.centre.release import services as release
 from tocsin.centre.retention import ending, purging
 from tocsin.centre.rights import sealed
-from tocsin.centre.subscribers import bureaus, rounds
+from tocsin.centre.subscribers import bouncing, bureaus, rounds
 from tocsin.centre.subscribers import services as subscribers
 from tocsin.core.machine_faults import fault_of
 
@@ -79,6 +79,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         lake.HOUSEKEEPING: lake.keep_house,
         verification.VERIFY: verification.run_job,
         upkeep.KEEP: upkeep.run_job,
+        watching.WATCH: watching.run_job,
         ending.ROUND: purging.keep_terms,
         act_log.VERIFY: act_log.verify,
         partners.COMPUTE: partners.run_job,
@@ -88,6 +89,7 @@ def handlers(on_rows: Callable[[int, int], None] | None = None) -> dict[str, Han
         rounds.GO: rounds.go_round,
         rounds.OWED: rounds.settle_owed,
         subscribers.ASK: rounds.ask,
+        bouncing.READ: bouncing.run_job,
     }
 
 
@@ -116,6 +118,7 @@ def tick(now: datetime) -> None:
     permissions.tick(now)
     recall.tick(now)
     recalls.tick(now)
+    watching.tick(now)
     publishing.tick(now)
     renewing.tick(now)
     upkeep.tick(now)
@@ -126,6 +129,7 @@ def tick(now: datetime) -> None:
     ending.tick(now)
     sealed.tick(now)
     rounds.tick(now)
+    bouncing.tick(now)
     act_log.tick(now)
 
 

@@ -34,6 +34,10 @@ class Relay:
     sender: str = ""
     """The address that mail comes from, and that bounces go to."""
     per_minute: int = 600
+    returns: str = ""
+    """Where mail comes back to that nobody could deliver: each with a mark of its own behind a plus sign."""
+    returns_folder: str = ""
+    """A Maildir that it is put into."""
 
 
 class Fate(StrEnum):
@@ -70,12 +74,12 @@ class Post:
         if self._server is not None:
             self._close(self._server)
 
-    def hand_in(self, message: EmailMessage, to: str) -> Said:
-        """Hand in one message for one address."""
+    def hand_in(self, message: EmailMessage, to: str, back_to: str = "") -> Said:
+        """Hand in one message for one address; undelivered, it comes back to the sender, or to `back_to`."""
         for is_last in (False, True):  # A relay that waited too long for the next one hangs up.
             server = self._connected()
             try:
-                server.send_message(message, from_addr=self._relay.sender, to_addrs=[to])
+                server.send_message(message, from_addr=back_to or self._relay.sender, to_addrs=[to])
             except smtplib.SMTPRecipientsRefused as error:
                 code, text = next(iter(error.recipients.values()))
                 return _said(code, text)

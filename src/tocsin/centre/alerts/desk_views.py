@@ -27,7 +27,7 @@ from tocsin.products.alerts import addresses
 from tocsin.products.alerts.draft import Draft, Texts
 from tocsin.products.alerts.record import AlertType
 
-from . import labels, publishing, services, waiting
+from . import labels, publishing, services, waiting, watching
 from .forms import StartForm
 from .models import Alert, PublicFile, Translation, Version
 from .rules import IN_REVIEW, STANDING, WRITABLE, Act, Facts, may_be_public, missing_languages, refusal_of
@@ -35,9 +35,11 @@ from .selectors import alert_for, facts_of, newest, proposals_for, standing, ver
 
 P = ParamSpec("P")
 PER_PAGE = 25
+SEEN = "seen"
+"""What somebody does who has looked at what is told of an alert."""
 MOST_SEARCHED = 2_000
 """Titles are sealed: a search opens so many of the newest, one by one."""
-TABS = ("waiting", "drafts", "review", "published", "ending", "due", "taken-back", "over", "all")
+TABS = ("waiting", "drafts", "review", "published", "ending", "due", "concerns", "taken-back", "over", "all")
 
 
 def of_alert(
@@ -91,7 +93,7 @@ def _tab(name: str) -> str:
     return {
         "waiting": _("Waits for me"), "drafts": _("Drafts"), "review": _("Under review"),
         "published": _("Published"), "ending": _("Ends within 14 days"), "due": _("Languages due"),
-        "taken-back": _("Hit by a recall"), "over": _("Over"), "all": _("All"),
+        "concerns": _("New knowledge"), "taken-back": _("Hit by a recall"), "over": _("Over"), "all": _("All"),
     }[name]  # fmt: skip
 
 
@@ -173,6 +175,8 @@ def page_of_alert(person: Person, alert: Alert) -> dict[str, Any]:
         "public_refusal": sentence(why) if (why := may_be_public(facts.draft, now)) else "",
         "grounds_closed": version.grounds.filter(closed_at__isnull=False).count(),
         "steps": [(each, labels.ACTS.get(each.act, each.act)) for each in reversed(_steps(alert))],
+        "concerns": [(labels.CONCERNS[each.why], labels.CONCERNS_DONE[each.done], each)
+                     for each in alert.concerns.filter(seen_at=None).order_by("pk")],
         "versions": [(each, labels.STATES[each.state]) for each in versions_of(alert)],
         "public_page": _public_page(alert, facts.draft.language, person.language),
         "police_edition": _police_edition(stands or version),
@@ -271,6 +275,8 @@ def act(request: HttpRequest, alert: Alert) -> HttpResponseBase:
         Act.PUBLISH: lambda: publishing.publish_public(version, by=person, at=now),
         Act.CONFIRM_CANCEL: lambda: publishing.confirm_cancel(standing(alert) or version, by=person, at=now),
     }
+    if word == SEEN and may(person, "write-alerts"):
+        acts[word] = lambda: watching.seen(alert, by=person, at=now)
     if word not in acts:
         raise Http404
     return done(request, alert, word, acts[word])

@@ -197,13 +197,13 @@ def require_publishable(
         raise Refused(EXERCISE)
     require_lawful(version)
     draft = content_of(version)
-    texts = [*_own_texts(version, draft, public_only=True), *_edition_texts(edition), *_image_texts(version, edition)]
+    texts = [*_own_texts(version, draft, public_only=True), *edition_texts(edition), *_image_texts(version, edition)]
     texts += _annex_texts(version, edition)
     rendered = list(written.texts_of_all(files, [each.body for each in edition.annexes]))
     signs = signs_of(version, at)
     wrong = [Place("signs", "", each.value) for each in _not_allowed(edition, signs)]
     found: dict[Finding, None] = {Finding(replace(each, attachment=""), Secret.NOT_PUBLISHABLE): None for each in wrong}
-    hosts = _own_hosts(edition)
+    hosts = own_hosts(edition)
     for protected in _protected_parts(version, [*texts, *rendered], hosts, at):
         verdict = may_be_published([*texts, *rendered], protected, signs)
         found |= dict.fromkeys(replace(each, number=-1) for each in verdict.findings)
@@ -234,13 +234,14 @@ def _own_texts(version: Version, draft: Draft, *, public_only: bool = False) -> 
         yield Text(Place("reason", language), str(text))
 
 
-def _edition_texts(edition: PublicEdition) -> Iterator[Text]:
+def edition_texts(edition: PublicEdition, *, with_signs: bool = True) -> Iterator[Text]:
+    """The words of an edition in each language, and its technical values."""
     for each in edition.texts:
         for name, text in each.passages():
             yield Text(Place(name, each.language), text)
     for language, reason in edition.reasons.items():
         yield Text(Place("reason", language), reason)
-    for number, sign in enumerate(edition.signs, 1):
+    for number, sign in enumerate(edition.signs if with_signs else (), 1):
         yield Text(Place(f"signs.{number}"), f"{sign.value}\n{sign.note}")
 
 
@@ -288,7 +289,8 @@ class _ImageFile:
     language: str = ""
 
 
-def _own_hosts(edition: PublicEdition) -> frozenset[str]:
+def own_hosts(edition: PublicEdition) -> frozenset[str]:
+    """Addresses of the issuer itself, which stand in every output."""
     issuer = edition.issuer
     found = {issuer.sender.lower(), urlsplit(issuer.origin).hostname or ""}
     contact = recognise_value(issuer.media_contact) if issuer.media_contact else None

@@ -125,6 +125,17 @@ CANCEL_REASONS: dict[str, Label] = {
     "over": _("The danger is over"), "withdrawn": _("Its source withdrew it"),
     "replaced": _("Another alert replaces it"),
 }  # fmt: skip
+CONCERNS: dict[str, Label] = {
+    "victim": _("Since it was published, somebody handed over that a value in it belongs to a victim."),
+    "agreement": _("A source no longer agrees that the public reads a value in it."),
+    "narrower": _("Something that it rests on was put under a narrower label."),
+}
+CONCERNS_DONE: dict[str, Label] = {
+    "narrowed": _("The value was taken off the public edition at once, with an update that says so."),
+    "withheld": _("All of it was taken off the public site at once, and a new draft was begun."),
+    "police-closed": _("The police edition was closed at once, and the next version was begun as a draft."),
+    "nothing": _("It still stands. Decide whether it is updated or cancelled."),
+}  # fmt: skip
 PROPOSALS: dict[str, tuple[str, str, Label]] = {
     "open": ("hourglass", "warn", _("With the Centre")),
     "taken": ("circle-check", "good", _("Taken up")),

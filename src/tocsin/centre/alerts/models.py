@@ -90,6 +90,10 @@ class Version(models.Model):
     """In which it was published to the public."""
     public_signs = models.JSONField(default=list)
     """Which of its indicators the public got, as `kind:value`."""
+    watched = models.BigIntegerField(default=0)
+    """Number of the last change of batches that it was looked at for, since it is published (`watching`)."""
+    named = SealedContentField(default=dict)
+    """The values that it says, once somebody worked them out: in words of the public, and as indicators."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["alert", "number"], name="alert_version_once")]
@@ -142,6 +146,32 @@ class Ground(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["version", "batch"], name="alert_ground_once")]
+
+
+class Concern(models.Model):
+    """Something about a published alert is otherwise since: told to the desk until somebody of it has looked."""
+
+    class Why(models.TextChoices):
+        VICTIM = "victim"  # Somebody suffered at a value that it names.
+        AGREEMENT = "agreement"  # Nobody agrees any more that the public reads a value.
+        NARROWER = "narrower"  # What it rests on lies under a narrower label.
+
+    class Done(models.TextChoices):
+        NARROWED = "narrowed"  # Taken off the public edition.
+        WITHHELD = "withheld"  # All of it was taken off the public site.
+        POLICE_CLOSED = "police-closed"
+        NOTHING = "nothing"  # A person decides.
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="concerns")
+    version = models.PositiveIntegerField()
+    why = models.CharField(max_length=12, choices=Why.choices)
+    done = models.CharField(max_length=16, choices=Done.choices)
+    at = models.DateTimeField()
+    seen_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["seen_at", "alert"], name="alert_concern_open")]
 
 
 class Translation(models.Model):

@@ -15,6 +15,7 @@ from tocsin.centre.members.rules import may
 from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import InputError, NotFound, Refused
 from tocsin.products.alerts.draft import Draft, draft_of, to_json
+from tocsin.products.alerts.soundness import require_readable
 
 from .models import Proposal, Version
 from .selectors import proposals_for
@@ -26,6 +27,7 @@ def propose(*, by: Person, content: Mapping[str, Any], note: str = "", at: datet
     if by.organisation.is_centre or not may(by, "propose-alerts"):
         raise Refused("alert-role")
     draft = checked(_proposed(draft_of(content)))
+    require_readable("note", note)
     if not draft.texts.title.strip():
         raise InputError("alert-no-title", field="title")
     if not (draft.texts.happening.strip() or draft.texts.facts.strip()):

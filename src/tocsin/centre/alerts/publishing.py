@@ -15,9 +15,10 @@ from tocsin.centre.intake.models import Batch
 from tocsin.centre.members.models import Person
 from tocsin.centre.recall import services as recalls
 from tocsin.core.errors import Conflict, InputError, Refused
-from tocsin.products.alerts.draft import Draft
+from tocsin.products.alerts.draft import Draft, Texts
 from tocsin.products.alerts.file import File
 from tocsin.products.alerts.record import LANGUAGES, Message, PublicEdition
+from tocsin.products.alerts.soundness import require_plain
 
 from . import editions, files, guarding, telling
 from .models import Alert, PublicFile, PublicState, Series, Version
@@ -68,8 +69,11 @@ def approve(version: Version, *, by: Person, at: datetime) -> Version:
 
 def police_arrived(version: Version, at: datetime) -> None:
     """Its police edition was read, and is open to its readers. Called in the transaction of that commit."""
+    from . import watching
+
     was, version.state, version.police_at = version.state, State.POLICE, at
-    version.save(update_fields=["state", "police_at"])
+    version.watched = watching.latest_change()
+    version.save(update_fields=["state", "police_at", "watched"])
     note(version, "published-police", was, None, at)
     telling.sent_to_police(version, at)
     earlier = versions_of(version.alert).filter(state=State.POLICE, number__lt=version.number)
@@ -137,14 +141,18 @@ def _require_times(draft: Draft, at: datetime) -> None:
 
 def _published(version: Version, by: Person | None, at: datetime, act: str) -> Version:
     """Make all of it, look through all of it, and switch."""
-    from . import making
+    from . import making, watching
 
+    since = watching.latest_change()
     edition = editions.edition_of(version, at)
     made = making.made_of(edition, at)
     guarding.require_publishable(version, edition, made.files, at)
 
     def switch() -> Version:
         now = locked(version)
+        if watching.is_known_since(version, edition, since):
+            # Handed over while the files were made and looked through: what is known now decides.
+            guarding.require_publishable(version, edition, made.files, at)
         if by is not None:
             require(act if isinstance(act, Act) else Act.PUBLISH, now, by)
         if (now.revision, now.content) != (version.revision, version.content) or editions.words_of(
@@ -155,7 +163,8 @@ def _published(version: Version, by: Person | None, at: datetime, act: str) -> V
             raise Refused("alert-recall-running")
         was, now.state, now.public_at = now.state, State.PUBLIC, edition.sent
         now.approved_by, now.approved_at = now.approved_by or by, now.approved_at or at
-        now.expires_at, now.languages = edition.expires, list(edition.languages)
+        now.expires_at, now.languages, now.named = edition.expires, list(edition.languages), {}
+        now.watched = since
         now.public_signs = [f"{each.kind.value}:{each.value}" for each in edition.signs]
         missing = [each for each in LANGUAGES if each not in edition.languages]
         now.languages_due_at = (now.languages_due_at or at + LANGUAGES_WITHIN) if missing else None
@@ -241,6 +250,7 @@ def ask_cancel(version: Version, reasons: Mapping[str, str], *, by: Person, at: 
             raise InputError("missing-field", field=f"reason.{language}")
         if len(said[language]) > LONGEST_REASON:
             raise InputError("alert-too-long", field=f"reason.{language}")
+        require_plain(Texts(reason=said[language]), f"reason.{language}")
     with transaction.atomic():
         version = locked(version)
         require(Act.CANCEL, version, by)

@@ -107,6 +107,15 @@ def _next(version: Version, gone: Sequence[int], at: datetime) -> Version:
     return made
 
 
+@transaction.atomic
+def begin_again(version: Version, at: datetime) -> Version:
+    """The draft of an update of what stands whose police edition was closed though nothing was taken back: others have
+    to pass it under the label that holds now."""
+    made = _next(version, (), at)
+    note(version, RETURNED, version.state, None, at, facts={"grounds": 0, "next": made.number})
+    return made
+
+
 def _author(version: Version) -> Person:
     written = version.revisions.order_by("-number").select_related("by").first()
     return written.by if written is not None else version.alert.created_by

@@ -17,14 +17,11 @@ from tocsin.centre.members.models import Person
 from tocsin.centre.members.rules import abilities_of, side_of
 from tocsin.centre.numbers import drawn_number
 from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.handling import HandlingSet
+from tocsin.handling.sets import require_said
 from tocsin.products.alerts import locked as locked_values
 from tocsin.products.alerts.draft import (
-    LONGEST_PASSAGE,
-    LONGEST_TITLE,
-    MOST_INDICATORS,
-    MOST_LINES,
     Draft,
-    Texts,
     differences,
     draft_of,
     merged,
@@ -32,16 +29,13 @@ from tocsin.products.alerts.draft import (
     to_json,
 )
 from tocsin.products.alerts.record import Made, Message
+from tocsin.products.alerts.soundness import LANGUAGE, LONGEST_TAG, require_plain, require_sound
 
 from .models import Alert, Ground, Revision, Step, Translation, Version
-from .rules import WRITABLE, Act, State, after_change, refusal_of, stage_of
+from .rules import WRITABLE, Act, State, after_change, refusal_of, stage_of, wrong_times
 from .selectors import content_of, facts_of
 
 LONGEST_REASON = 2_000
-MARKS = {
-    "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u200e", "\u200f",
-}  # fmt: skip
-"""Characters that change the direction of what follows: in a warning they can only mislead."""
 
 
 @dataclass
@@ -82,27 +76,34 @@ def locked(version: Version) -> Version:
 
 
 def checked(draft: Draft) -> Draft:
-    """The same draft. Raises InputError for what no alert can say: too much, or with signs that turn a text around."""
-    require_plain(draft.texts)
-    if len(draft.indicators) > MOST_INDICATORS:
-        raise InputError("too-large", field="indicators")
+    """The same draft. Raises InputError for what no alert can say: too much, signs that turn a text around, moments
+    without a zone, a label that contradicts itself."""
+    require_sound(draft)
+    _require_consistent(draft.label)
     return draft
 
 
-def require_plain(texts: Texts) -> None:
-    """Raises InputError that names the field, for control characters, mark-up and more text than anybody reads."""
-    for name, said in texts.passages():
-        longest = LONGEST_TITLE if name == "title" else LONGEST_PASSAGE
-        if len(said) > longest:
-            raise InputError("alert-too-long", field=name, excerpt=f"{len(said)} > {longest}")
-        for number, line in enumerate(said.splitlines() or [""], 1):
-            if odd := next((sign for sign in line if sign in MARKS or (ord(sign) < 32 and sign != "\t")), ""):
-                place = line.index(odd)
-                around = line[max(0, place - 20) : place + 20].replace(odd, f"\\u{ord(odd):04x}")
-                raise InputError("alert-control-character", position=f"line {number}", field=name, excerpt=around)
-    for name in ("recognise", "do_now", "tasks", "never", "questions"):
-        if len(getattr(texts, name)) > MOST_LINES:
-            raise InputError("too-large", field=name)
+LABEL = frozenset({
+    "tlp", "audience", "exclusions", "codes", "restrictions", "pap", "purposes", "classification", "attribution",
+})  # fmt: skip
+"""Fields of a handling set that an alert's own label may lay down."""
+
+
+def _require_consistent(label: Mapping[str, Any]) -> None:
+    """Raises InputError that names the field, for a label that no handling set could have."""
+    said = {name: value for name, value in label.items() if value}
+    if strange := sorted(set(said) - LABEL):
+        raise InputError("invalid-object", field="label", excerpt=strange[0][:80])
+    for name in ("audience", "exclusions", "codes", "restrictions", "purposes"):
+        value = said.get(name, [])
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+            raise InputError("invalid-object", field=name)
+    try:
+        require_said(HandlingSet.from_json({**HandlingSet().as_json(), **said}))
+    except InputError as error:
+        raise InputError("relabel-contradiction", field=error.field) from None
+    except (ValueError, TypeError) as error:
+        raise InputError("invalid-object", field="tlp") from error
 
 
 def start(
@@ -159,7 +160,9 @@ def _conflict(version: Version, base: int, mine: dict[str, Any]) -> EditConflict
 
 
 def submit(version: Version, *, by: Person, at: datetime) -> Version:
-    """Hand a draft in for its reviews."""
+    """Hand a draft in for its reviews. Raises InputError where it would be over before anybody had read it."""
+    if rule := wrong_times(content_of(version), at):
+        raise InputError(rule, field="expires")
     return _act(version, Act.SUBMIT, by, at)
 
 
@@ -237,8 +240,8 @@ def translate(
         version = locked(version)
         require(Act.TRANSLATE, version, by)
         draft = content_of(version)
-        if language == draft.language or not language.strip():
-            raise InputError("invalid-object", field="language", excerpt=language)
+        if language == draft.language or not LANGUAGE.fullmatch(language) or len(language) > LONGEST_TAG:
+            raise InputError("invalid-object", field="language", excerpt=language[:80])
         known = Translation.objects.filter(version=version, language=language).first()
         if (known.revision if known else 0) != base:
             theirs = {} if known is None else known.content

@@ -29,7 +29,7 @@ from . import comparing, labels, services, waiting
 from .desk_views import explained, explained_refusal, of_alert
 from .forms import TranslationForm, direction, translated_initial
 from .models import Alert, Revision, Translation, Version
-from .rules import Act, refusal_of
+from .rules import STANDING, Act, refusal_of
 from .selectors import content_of, facts_of, newest
 from .writing_views import reading_of
 
@@ -123,7 +123,10 @@ def _page(
         "values": [(labels.field_name(each.field), each, labels.FAULTS[each.fault]) for each in values],
         "has_faults": any(each.is_fault for each in values),
         "reading": reading_of(shown.public(language, Made.HUMAN).passages(), language) if there else None,
-        "refusal": sentence(why) if why else "",
+        "refusal": sentence(why) if why and why != "alert-state" else "",
+        "is_read_only": bool(why) and not form.is_bound,
+        "is_published": why == "alert-state" and not form.is_bound and version.state in STANDING,
+        "may_update": not refusal_of(Act.UPDATE, facts, person.pk, own),
         "check_refusal": _why_not_check(there, facts, person.pk, own, is_old),
         "has_glossary": language.split("-")[0] in GLOSSARY_LANGUAGES,
         "others": [(each, labels.language_name(each)) for each in LANGUAGES if each != draft.language],

@@ -14,7 +14,7 @@ from tocsin.centre.members.rules import abilities_of, may, side_of
 from tocsin.products.alerts.record import LANGUAGES
 
 from . import labels
-from .models import Alert, Ground, Proposal, Revision, Step, Version
+from .models import Alert, Concern, Ground, Proposal, Revision, Step, Version
 from .rules import (
     IN_REVIEW,
     OVER,
@@ -146,6 +146,8 @@ def shown(person: Person, show: str, now: datetime) -> QuerySet[Version]:
             return shown(person, "published", now).filter(languages_due_at__isnull=False)
         case "over":
             return found.filter(state__in=[*OVER])
+        case "concerns":
+            return found.filter(alert__in=Concern.objects.filter(seen_at=None).values("alert"))
         case "taken-back":
             closed = Ground.objects.filter(version=OuterRef("pk"), closed_at__isnull=False)
             return found.filter(Exists(closed)).exclude(state__in=[*OVER])
@@ -206,6 +208,8 @@ class Waiting:
     languages_due: int
     taken_back: int
     proposals: int
+    concerns: int = 0
+    """Published alerts of which something is known that was not when they went out."""
 
 
 def counts(person: Person, now: datetime) -> Waiting:
@@ -220,7 +224,8 @@ def counts(person: Person, now: datetime) -> Waiting:
     taken = shown(person, "taken-back", now).count() if may(person, "write-alerts") else 0
     waiting = proposals_for(person).filter(state=Proposal.State.OPEN).count() if may(person, "write-alerts") else 0
     reviews = sum(row.version.state != State.DRAFT and row.version.languages_due_at is None for row in found)
-    return Waiting(reviews, back, due if may(person, "translate-alerts") else 0, taken, waiting)
+    concerns = shown(person, "concerns", now).count() if may(person, "write-alerts") else 0
+    return Waiting(reviews, back, due if may(person, "translate-alerts") else 0, taken, waiting, concerns)
 
 
 def missing_of(row: Row) -> list[str]:

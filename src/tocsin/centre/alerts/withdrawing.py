@@ -50,8 +50,9 @@ def withdrawn_signs(version: Version, at: datetime) -> frozenset[str]:
 
 
 def _narrow(version: Version, gone: Collection[str], at: datetime) -> None:
-    from . import editions, making, publishing
+    from . import editions, making, publishing, watching
 
+    since = watching.latest_change()
     made = _next(version, gone, at)
     try:
         edition = editions.edition_of(made, at)
@@ -61,7 +62,7 @@ def _narrow(version: Version, gone: Collection[str], at: datetime) -> None:
 
         def switch() -> Version:
             made.state, made.public_at, made.languages = State.PUBLIC, edition.sent, list(edition.languages)
-            made.expires_at = edition.expires
+            made.expires_at, made.watched = edition.expires, since
             made.public_signs = [f"{each.kind.value}:{each.value}" for each in edition.signs]
             made.save()
             _replaced(version, at)

@@ -11,7 +11,8 @@ from tocsin.centre.intake.models import Batch, Terms
 from tocsin.centre.intake.terms import set_audience
 
 from .models import Permission, Use
-from .selectors import in_force_of
+from .rules import PUBLIC
+from .selectors import in_force_of, parts_of
 
 
 def narrow(over: Permission, today: date) -> int:
@@ -19,6 +20,8 @@ def narrow(over: Permission, today: date) -> int:
 
     A purpose that it alone allowed: what went out for that waits anew. Nobody left of those whom a release named: so.
     """
+    if PUBLIC in over.permitted_audience:
+        parts_of(over).update()  # It opened nothing here: who published on its strength follows changes of batches.
     closed = 0
     for_purpose = Use.objects.filter(permission=over, is_for_purpose=True).values("batch")
     uses = Use.objects.filter(permission=over)

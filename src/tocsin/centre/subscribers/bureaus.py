@@ -23,6 +23,7 @@ from tocsin.lake.scope import Batches
 from tocsin.products.alerts.notice import note
 from tocsin.transport.mailing import Fate, Post
 
+from . import bouncing
 from .sending import letterhead, relay
 
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(\.[\w-]+)+")
@@ -44,7 +45,8 @@ def tell(claim: jobs.Claim) -> None:
                 made = note(
                     "police", language, head, to=address, link=link, is_right_away=False, number=number, label=label
                 )
-                is_taken = post.hand_in(made, address).fate is Fate.TAKEN
+                said = post.hand_in(made, address, bouncing.path_for(organisation, now))
+                is_taken = said.fate is Fate.TAKEN
                 told, failed = told + is_taken, failed + (not is_taken)
                 jobs.renew(claim, datetime.now(UTC))
     with transaction.atomic():
@@ -67,9 +69,15 @@ def _addresses(version: Version, now: datetime) -> Iterator[tuple[Organisation, 
     everybody = circle(now)
     for key in everybody.open_to(Batches(numbers), version.delivery.organisation_id):
         organisation = everybody.organisations[key]
-        named = _MAIL.search(organisation.contact)
-        if organisation.is_bureau and named is not None:
-            yield organisation, named[0]
+        named = address_in(organisation.contact)
+        if organisation.is_bureau and named and not bouncing.rests(organisation):
+            yield organisation, named
+
+
+def address_in(contact: str) -> str:
+    """The first address in somebody's contact; empty where there is none."""
+    named = _MAIL.search(contact)
+    return named[0] if named else ""
 
 
 def _language(organisation: Organisation) -> str:

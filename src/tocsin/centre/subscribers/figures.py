@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from django.db.models import Count, Sum
 
 from . import reading
-from .models import Embedded, Read, Round, Subscriber
+from .models import Embedded, Read, Returning, Round, Subscriber
 
 DAYS = 60
 
@@ -58,3 +58,16 @@ def subscribers() -> tuple[list[tuple[str, int | None]], list[tuple[str, int | N
     active = Subscriber.objects.filter(state=Subscriber.State.ACTIVE).order_by()
     by_kind = reading.shown(active.values_list("kind").annotate(Count("pk")))
     return by_kind, reading.shown(active.values_list("language").annotate(Count("pk")))
+
+
+def resting_bureaus() -> list[Returning]:
+    """Bureaus to whose address no mail goes any more, because it came back: somebody asks them for another one."""
+    from .bouncing import rests
+
+    found = Returning.objects.filter(rests_at__isnull=False, organisation__isnull=False).select_related("organisation")
+    return [each for each in found.order_by("organisation__name") if each.organisation and rests(each.organisation)]
+
+
+def resting_readers() -> int | None:
+    """How many subscribers get no mail any more, because it came back; None: some, and too few to say."""
+    return reading.suppressed(Returning.objects.filter(rests_at__isnull=False, subscriber__isnull=False).count())

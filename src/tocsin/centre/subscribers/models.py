@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from tocsin.centre.alerts.models import SealedContentField
+from tocsin.centre.members.models import Organisation
 
 
 class Kind(models.TextChoices):
@@ -58,6 +59,30 @@ class Subscriber(models.Model):
             models.Index(fields=["kind", "state", "id"], name="subscriber_turn"),
             models.Index(fields=["confirm_until"], condition=Q(state="asked"), name="subscriber_unconfirmed"),
         ]
+
+
+class Returning(models.Model):
+    """Mail to somebody that came back for good: how often, and since when the address rests."""
+
+    subscriber = models.OneToOneField(Subscriber, null=True, on_delete=models.CASCADE, related_name="returning")
+    organisation = models.OneToOneField(Organisation, null=True, on_delete=models.CASCADE, related_name="+")
+    address = models.TextField(default="", blank=True)
+    """Of an organisation the one that it is about, sealed as a word: with another one it begins anew."""
+    count = models.PositiveIntegerField(default=0)
+    sent_on = models.DateField(null=True)
+    """When the last one that counted was sent."""
+    status = models.CharField(max_length=12, default="", blank=True)
+    """Of the last one (RFC 3463): 5.1.1."""
+    at = models.DateTimeField()
+    rests_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(subscriber__isnull=True) ^ Q(organisation__isnull=True), name="returning_of_one"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["rests_at"], name="returning_rests")]
 
 
 class Telling(models.Model):

@@ -59,6 +59,7 @@ def reach(request: HttpRequest) -> HttpResponse:
     context = {
         "number": "", "kinds": _bars(kinds, KINDS), "spoken": _bars(spoken, _languages(spoken)),
         "embedders": figures.embedders(timezone.now().date()), "least_from_host": reading.LEAST_FROM_HOST,
+        "resting": figures.resting_bureaus(), "resting_readers": figures.resting_readers(),
         **context_of(""),
     }  # fmt: skip
     return render(request, "subscribers/reach.html", context)

@@ -26,6 +26,7 @@ from tocsin.transport.asking import ask
 from tocsin.transport.fetching import FetchError
 from tocsin.transport.mailing import Fate, Post, Relay
 
+from . import bouncing
 from .models import Kind, Subscriber
 from .services import address_of, token
 
@@ -50,7 +51,7 @@ def send(kind: str, notice: Notice, to: Sequence[Subscriber], at: datetime) -> I
     """Tell these subscribers of one kind. Raises Unavailable where nobody of them can be told now."""
     match kind:
         case Kind.MAIL:
-            yield from _mails(notice, to)
+            yield from _mails(notice, to, at)
         case Kind.HOOK:
             yield from _beside(partial(_called, notice=notice, key=signing_key(), at=at), to)
         case Kind.PUSH:
@@ -92,7 +93,7 @@ def absolute(name: str, *arguments: str) -> str:
     return f"{settings.INSTALLATION.public_origin}{reverse(name, args=arguments)}"
 
 
-def _mails(notice: Notice, to: Sequence[Subscriber]) -> Iterator[Outcome]:
+def _mails(notice: Notice, to: Sequence[Subscriber], at: datetime) -> Iterator[Outcome]:
     with Post(relay()) as post:
         for each in to:
             address = address_of(each)
@@ -100,7 +101,7 @@ def _mails(notice: Notice, to: Sequence[Subscriber]) -> Iterator[Outcome]:
                 yield Outcome(each, Fate.LATER, "key-missing")
                 continue
             made = letter(notice, each.language, letterhead(each), to=address, reader=each.name)
-            said = post.hand_in(made, address)
+            said = post.hand_in(made, address, bouncing.path_for(each, at))
             yield Outcome(each, said.fate, f"smtp-{said.code}")
 
 

@@ -26,7 +26,7 @@ from tocsin.reference.countries import country
 from tocsin.transport.asking import require_askable
 from tocsin.transport.fetching import FetchError
 
-from .models import Kind, Subscriber
+from .models import Kind, Returning, Subscriber
 
 ASK = "ask-subscriber"
 KEY = "subscribers"
@@ -213,6 +213,7 @@ def change(subscriber: Subscriber, wish: Wish) -> None:
     _wished(subscriber, wish)
     if subscriber.state == Subscriber.State.SILENT:
         subscriber.state, subscriber.failures, subscriber.failing_since = Subscriber.State.ACTIVE, 0, None
+        Returning.objects.filter(subscriber=subscriber).delete()
     subscriber.save()
 
 
