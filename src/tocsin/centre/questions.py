@@ -203,17 +203,21 @@ class _Made(_Said):
 
 class Question(Generic[Row]):
     """`ask` makes the query set of as many values as there are examples; these differ from one another and from
-    whatever else it asks for, and are of the types that will be asked with. None is no value here."""
+    whatever else it asks for, and are of the types that will be asked with. None is no value here. Answers that are
+    large are not kept (`is_kept`)."""
 
-    def __init__(self, ask: Callable[..., QuerySet[Any, Row]], *examples: str | int | bytes | date) -> None:
+    def __init__(
+        self, ask: Callable[..., QuerySet[Any, Row]], *examples: str | int | bytes | date, is_kept: bool = True
+    ) -> None:
         self._ask = ask
         self._examples = examples
+        self._is_kept = is_kept
         self._made: dict[str, _Made] = {}
         self._lock = threading.Lock()
 
     def __call__(self, *said: Any) -> list[Row]:
         """What the query set of these values holds at this moment."""
-        if (now := _state()) is None:
+        if not self._is_kept or (now := _state()) is None:
             return self._asked(*said)[1]
         answers, key = _known.at(*now), (self, *said)
         if (known := answers.get(key)) is None:
