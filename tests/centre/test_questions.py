@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from tocsin.centre import rows
 from tocsin.centre.audit.models import Entry
 from tocsin.centre.ledger.models import Taking
 from tocsin.centre.members.models import CountryStatus, Organisation, Person
-from tocsin.centre.questions import Act, Question, writing_only
+from tocsin.centre.questions import Act, Brief, Question, steady, writing_only
 from tocsin.centre.release.given_items import Item
 from tocsin.taxii.collections import note_taken
 
@@ -248,6 +249,74 @@ def test_what_is_written_elsewhere_takes_nothing_away_unless_others_write_meanwh
         with transaction.atomic():
             CountryStatus.objects.create(**facts)
     assert both() == (["one", "two"], ["active", "active"])
+
+
+@KEPT
+@pytest.mark.django_db(transaction=True)
+def test_one_answer_rests_on_one_state_and_the_next_on_what_others_did_meanwhile():
+    kind = builders.organisation("one").class_name
+    with steady():
+        assert SLUGS(kind) == ["one"]
+        _others_write(lambda: builders.organisation("other"))
+        assert SLUGS(kind) == ["one"]
+        builders.organisation("own")
+        assert SLUGS(kind) == ["one", "other", "own"]
+    _others_write(lambda: builders.organisation("later"))
+    with steady():
+        assert SLUGS(kind) == ["later", "one", "other", "own"]
+        _others_write(lambda: builders.organisation("last"))
+    assert SLUGS(kind) == ["last", "later", "one", "other", "own"]
+
+
+def _statuses() -> list[str]:
+    return sorted(CountryStatus.objects.values_list("status", flat=True))
+
+
+def _status(status: str) -> None:
+    CountryStatus.objects.create(code="FR", status=status, from_at=NOW, reason="r", set_by="t")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_brief_transaction_is_kept_whole_or_not_at_all():
+    told = []
+    with Brief():
+        assert connection.in_atomic_block
+        _status("active")
+        transaction.on_commit(lambda: told.append("kept"))
+        with suppress(ZeroDivisionError), transaction.atomic():
+            _status("restricted")
+            raise ZeroDivisionError
+        with transaction.atomic(savepoint=False):
+            _status("supervised")
+        assert told == []
+    assert (told, _statuses()) == (["kept"], ["active", "supervised"])
+    with suppress(ZeroDivisionError), Brief():
+        _status("suspended")
+        transaction.on_commit(lambda: told.append("never"))
+        raise ZeroDivisionError
+    with Brief():
+        _status("suspended")
+        transaction.set_rollback(True)
+    assert not connection.in_atomic_block
+    assert connection.get_autocommit()
+    with transaction.atomic(), Brief():
+        _status("restricted")
+    with suppress(ZeroDivisionError), transaction.atomic():
+        with Brief():
+            _status("active")
+        raise ZeroDivisionError
+    assert (told, _statuses()) == (["kept"], ["active", "restricted", "supervised"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_brief_transaction_whose_connection_is_closed_within_comes_to_nothing():
+    with Brief():
+        _status("active")
+        connection.close()
+    assert _statuses() == []
+    with Brief():
+        _status("restricted")
+    assert _statuses() == ["restricted"]
 
 
 @pytest.mark.django_db(transaction=True)

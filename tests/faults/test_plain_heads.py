@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
 import h11
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tocsin.site.serving.environ import NotUnderstood, require_plain
+from tocsin.site.serving.environ import NotUnderstood, named, require_plain
 from tocsin.site.serving.hands import Hands
-from tocsin.site.serving.plain import Framed, by_h11, read
+from tocsin.site.serving.plain import Alike, Framed, by_h11, encoded, read
+from tocsin.site.serving.sockets import sent_together
 
 NAMES = st.sampled_from(
     [
@@ -101,6 +103,47 @@ def test_what_programs_and_browsers_send_is_read_plainly():
         assert read(head[:-2] + odd + b"\r\n\r\n") is None, odd
     with pytest.raises(NotUnderstood):
         require_plain(b"GET / HTTP/1.1\r\nHost: a\nX: b")
+
+
+HEADS = st.tuples(FIRSTS, st.lists(st.tuples(NAMES, VALUES), max_size=2))
+
+
+@given(st.lists(st.one_of(HEADS, st.sampled_from([(b"GET /a HTTP/1.1", []), (b"GET /b?c HTTP/1.1", [])])), max_size=6))
+@example([(b"GET /a HTTP/1.1", []), (b"GET /b HTTP/1.1", []), (b"POST /b HTTP/1.1", []), (b"GET /c HTTP/1.1", [])])
+def test_what_came_before_on_a_connection_changes_nothing_in_how_a_head_is_read(said):
+    alike = Alike()
+    for first, more in said:
+        lines = [first, b"Host: h", *(name + b": " + value for name, value in more)]
+        head = b"\r\n".join(lines) + b"\r\n\r\n"
+        head = head[: head.index(b"\r\n\r\n") + 4]
+        expected = read(head)
+        assert alike.read(head) == expected
+        if expected is not None:
+            assert alike.named == named(expected[1])
+
+
+@given(st.lists(st.binary(max_size=300_000), min_size=1, max_size=5), st.sampled_from([0, 1, 4_096, 1 << 22]))
+@settings(max_examples=20, deadline=None)
+def test_pieces_leave_in_their_order_and_each_byte_once(pieces, room):
+    one, other = socket.socketpair()
+    with one, other:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+        one.setblocking(False)
+        left, came = list(pieces), b""
+        other.settimeout(5)
+        while any(map(len, left)):
+            left = sent_together(one.fileno(), left)
+            assert all(map(len, left))
+            while len(came) + sum(map(len, left)) < sum(map(len, pieces)):
+                came += other.recv(1 << 20)
+        assert came == b"".join(pieces)
+    assert sent_together(other.fileno(), pieces) == pieces  # It is closed.
+
+
+def test_headers_of_answers_are_those_that_django_gave():
+    for _ in range(2):
+        assert encoded("Vary", " Accept") == (b"Vary", b"Accept")
+        assert encoded("Set-Cookie", " a=b\N{SNOWMAN}") == (b"Set-Cookie", b"a=b?")
 
 
 @given(

@@ -19,10 +19,11 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
 from django.db.models import Model, QuerySet, sql
 from django.db.models.base import ModelState
 from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesListIterable, get_related_populators
+from django.db.transaction import Atomic
 
 Row = TypeVar("Row")
 MOST_KNOWN = 2_000
@@ -38,6 +39,9 @@ class _Known(threading.local):
         """The driver's connection: another one counts anew."""
         self.state: _State = (-1, -1)
         self.answers: dict[tuple[Any, ...], tuple[_Made, list[Any]]] = {}
+        self.steady: tuple[Any, int] | None = None
+        """The driver's connection and what others had committed, where one request is answered by that."""
+        self.is_steady = False
 
     def at(self, source: Any, state: _State) -> dict[tuple[Any, ...], tuple[_Made, list[Any]]]:
         """What is known in this state."""
@@ -49,7 +53,18 @@ class _Known(threading.local):
 _known = _Known()
 
 
-def _state() -> tuple[Any, _State] | None:
+@contextmanager
+def steady() -> Iterator[None]:
+    """What is kept is held against what others committed once, when something is first asked within, and not again with
+    each question: one answer rests on one state. What this thread writes itself counts at once, as ever."""
+    _known.steady, _known.is_steady = None, True
+    try:
+        yield
+    finally:
+        _known.steady, _known.is_steady = None, False
+
+
+def _state(*, is_fresh: bool = False) -> tuple[Any, _State] | None:
     """What changes whenever anything in the database does, whoever changes it; None where nothing says so cheaply.
 
     Within a transaction nothing is kept: it sees what it wrote itself, which may come to nothing. SQLite tells of what
@@ -58,7 +73,12 @@ def _state() -> tuple[Any, _State] | None:
     here = connections[DEFAULT_DB_ALIAS]
     if here.vendor != "sqlite" or here.in_atomic_block or (source := here.connection) is None:
         return None
-    return source, (source.execute("PRAGMA data_version").fetchone()[0], source.total_changes)
+    if not is_fresh and _known.steady is not None and _known.steady[0] is source:
+        return source, (_known.steady[1], source.total_changes)
+    version = source.execute("PRAGMA data_version").fetchone()[0]
+    if _known.is_steady and _known.steady is None:
+        _known.steady = source, version
+    return source, (version, source.total_changes)
 
 
 @contextmanager
@@ -68,15 +88,55 @@ def writing_only(*models: type[Model]) -> Iterator[None]:
     Around a whole transaction. Whoever says it of something that writes elsewhere too makes this thread believe what
     is over.
     """
-    before = _state()
-    is_known = before is not None and _known.source is before[0] and _known.state == before[1]
+    source, state = _known.source, _known.state
+    is_here = source is not None and connections[DEFAULT_DB_ALIAS].connection is source
+    is_known = is_here and source.total_changes == state[1]  # This connection wrote nothing since.
     yield
-    if before is None or not is_known or (after := _state()) is None:
+    if not is_known or (after := _state(is_fresh=True)) is None:
         return
-    if after[0] is before[0] and after[1][0] == before[1][0]:  # Nobody else wrote meanwhile.
+    if after[0] is source and after[1][0] == state[0]:  # Nobody else wrote since what is known was true.
         tables = {each._meta.db_table for each in models}
         _known.answers = {key: each for key, each in _known.answers.items() if not each[0].tables & tables}
         _known.state = after[1]
+
+
+class Brief:
+    """`transaction.atomic()`, for a few plain statements that each page writes: what Django does around a transaction
+    costs more than the statements. Within another transaction, and on other databases than SQLite, it is that."""
+
+    def __enter__(self) -> None:
+        here = connections[DEFAULT_DB_ALIAS]
+        is_plain = here.vendor == "sqlite" and not here.in_atomic_block and here.autocommit
+        if not is_plain or here.connection is None or here.execute_wrappers or here.queries_logged:
+            self._atomic: Atomic | None = transaction.atomic()
+            self._atomic.__enter__()
+            return
+        self._atomic, self._here = None, here
+        with here.wrap_database_errors:
+            here.connection.execute("BEGIN IMMEDIATE")
+        here.autocommit, here.in_atomic_block, here.commit_on_exit, here.needs_rollback = False, True, True, False
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self._atomic is not None:
+            self._atomic.__exit__(kind, error, trace)
+            return
+        here = self._here
+        is_kept = error is None and not here.needs_rollback
+        here.in_atomic_block, here.needs_rollback, here.autocommit = False, False, True
+        if here.closed_in_transaction:  # The database has rolled it back by itself.
+            here.connection, here.run_on_commit = None, []
+            return
+        try:
+            with here.wrap_database_errors:
+                here.connection.execute("COMMIT" if is_kept else "ROLLBACK")
+        except DatabaseError:
+            here.run_on_commit = []
+            here.close()  # What is left of it goes with the connection.
+            raise
+        if is_kept:
+            here.run_and_clear_commit_hooks()
+        else:
+            here.run_on_commit = []
 
 
 class _Said:
@@ -143,17 +203,21 @@ class _Made(_Said):
 
 class Question(Generic[Row]):
     """`ask` makes the query set of as many values as there are examples; these differ from one another and from
-    whatever else it asks for, and are of the types that will be asked with. None is no value here."""
+    whatever else it asks for, and are of the types that will be asked with. None is no value here. Answers that are
+    large are not kept (`is_kept`)."""
 
-    def __init__(self, ask: Callable[..., QuerySet[Any, Row]], *examples: str | int | bytes | date) -> None:
+    def __init__(
+        self, ask: Callable[..., QuerySet[Any, Row]], *examples: str | int | bytes | date, is_kept: bool = True
+    ) -> None:
         self._ask = ask
         self._examples = examples
+        self._is_kept = is_kept
         self._made: dict[str, _Made] = {}
         self._lock = threading.Lock()
 
     def __call__(self, *said: Any) -> list[Row]:
         """What the query set of these values holds at this moment."""
-        if (now := _state()) is None:
+        if not self._is_kept or (now := _state()) is None:
             return self._asked(*said)[1]
         answers, key = _known.at(*now), (self, *said)
         if (known := answers.get(key)) is None:

@@ -9,7 +9,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
-from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 
 from .serving.rules import MACHINE_DOORS
 
@@ -36,16 +37,19 @@ class ShortWay:
         self._long = get_response
         self._short: _Next = _begun.__dict__.pop("together", get_response)
         self._common = CommonMiddleware(get_response)
-        self._language = LocaleMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not is_program(request):
             return self._long(request)
-        self._language.process_request(request)
+        # As LocaleMiddleware, but for languages that stand in a path: at these doors none does.
+        translation.activate(translation.get_language_from_request(request))
+        request.LANGUAGE_CODE = translation.get_language()
         request.user = AnonymousUser()
         elsewhere = self._common.process_request(request)
         response = elsewhere or self._common.process_response(request, self._short(request))
-        return self._language.process_response(request, response)
+        patch_vary_headers(response, ("Accept-Language",))
+        response.headers.setdefault("Content-Language", translation.get_language())
+        return response
 
 
 class Together:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
@@ -22,6 +23,7 @@ from tocsin.centre.members import allowances
 from tocsin.centre.members.doors import Caller, KeyEnded, ScopeLacking, note_refused
 from tocsin.centre.members.limits import Kind, TooOften, spend
 from tocsin.centre.members.sessions import TooManyFailures
+from tocsin.centre.questions import steady
 from tocsin.centre.reasons import sentence
 from tocsin.core.errors import Conflict, InputError, NotFound, Refused, Unavailable
 
@@ -39,6 +41,7 @@ STATUS_OF_REASON = {
 RETRY_SECONDS = 30
 FULL_RETRY_SECONDS = 300
 """Room on a disk is made by hand."""
+READING = frozenset({"GET", "HEAD"})
 ALL: tuple[str, ...] = ()
 """What a door says that answers every method alike."""
 
@@ -57,7 +60,7 @@ def answer_of(body: bytes, status: int = 200) -> HttpResponse:
 
 def moment(at: datetime) -> str:
     """UTC with microseconds, as the standard demands."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def problem(status: int, title: str, description: str = "", code: str = "", **headers: str) -> HttpResponse:
@@ -97,6 +100,10 @@ def door(*methods: str) -> Callable[[View[P]], Door[P]]:
         @csrf_exempt  # Sessions do not open this door, so that no forged request can.
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            with steady() if request.method in READING else nullcontext():
+                return answered(request, *args, **kwargs)
+
+        def answered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
                 caller = caller_of(request, timezone.now())
                 if caller is None:

@@ -29,7 +29,7 @@ from tocsin.centre.members import agreements
 from tocsin.centre.members.doors import Caller
 from tocsin.centre.members.models import Organisation, Person
 from tocsin.centre.members.rules import may
-from tocsin.centre.questions import writing_only
+from tocsin.centre.questions import Brief, writing_only
 from tocsin.centre.recall import given_back
 from tocsin.centre.release import given
 from tocsin.centre.release.given import Given, Item, Wanted
@@ -231,7 +231,7 @@ def note_taken(person: Person, name: str, items: Sequence[Item], at: datetime) -
             given_back.note_seen(person, batches, at)
             record(*said, at=at)
         return
-    with writing_only(Taking, Entry), transaction.atomic():
+    with writing_only(Taking, Entry), Brief():
         if name != INBOX:
             took(person, Taking.Channel.API, batches, at, reference=TAKEN_BY)
         record(*said, at=at)
@@ -286,5 +286,6 @@ def dated(response: HttpResponse, page: Page) -> HttpResponse:
     Where they are missing, programs take their own clock, and miss what was added while it ran ahead.
     """
     for name in ("X-TAXII-Date-Added-First", "X-TAXII-Date-Added-Last"):
-        response.headers.setdefault(name, moment(page.since))
+        if name not in response.headers:
+            response[name] = moment(page.since)
     return response

@@ -40,3 +40,32 @@ def test_who_has_what_agrees_with_a_plain_list() -> None:
             held = Batches.unpacked(bytes(taking.batches))
             assert {number >> Taking.BLOCK_BITS for number in held} == {taking.block}
             assert (int(held.numbers[0]), int(held.numbers[-1])) == (taking.first, taking.last)
+
+
+@pytest.mark.django_db
+def test_what_was_taken_again_is_counted_whatever_became_of_the_row_meanwhile() -> None:
+    """A process remembers what lies in a row; the database says whether it still does."""
+    officer = builders.person("o", builders.bureau("FR"), "officer")
+    some, both = [7, 9], [7, 65_540]
+
+    def row(block: int) -> Taking:
+        return Taking.objects.get(block=block)
+
+    for hour in range(3):
+        took(officer, "api", some, NOW + timedelta(minutes=hour))
+    assert (row(0).times, row(0).ended_at) == (3, NOW + timedelta(minutes=2))
+    took(officer, "api", some, NOW)
+    assert (row(0).times, row(0).ended_at) == (4, NOW + timedelta(minutes=2))
+    Taking.objects.update(batches=Batches([9]).packed(), first=9, last=9)
+    took(officer, "api", some, NOW)
+    assert (row(0).times, list(Batches.unpacked(bytes(row(0).batches)))) == (5, some)
+    for _ in range(3):
+        took(officer, "api", both, NOW)
+    assert (row(0).times, row(1).times) == (8, 3)
+    Taking.objects.filter(block=1).delete()
+    took(officer, "api", both, NOW)
+    assert (row(0).times, row(1).times) == (9, 1)
+    Taking.objects.all().delete()
+    for _ in range(2):
+        took(officer, "api", [*both, 131_080], NOW)
+    assert [(each.block, each.times) for each in Taking.objects.order_by("block")] == [(0, 2), (1, 2), (2, 2)]

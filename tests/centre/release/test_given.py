@@ -20,6 +20,8 @@ from tests import builders, people
 from tocsin.centre.intake.models import Batch, Change, Rights
 from tocsin.centre.intake.openings import opened_by, openings, timeline_of
 from tocsin.centre.intake.terms import BY_LABEL, set_audience
+from tocsin.centre.knowledge import rendering
+from tocsin.centre.knowledge.models import Rendering
 from tocsin.centre.members.models import Person
 from tocsin.centre.release import given
 from tocsin.centre.release.given import Item, Wanted
@@ -267,3 +269,27 @@ class Follower:
         fresh = {orjson.dumps(each.body, option=orjson.OPT_SORT_KEYS) for each in fetched(person)}
         assert fresh <= self.has
         assert timeline_of(person).viewer.organisation == person.organisation.slug
+
+
+@pytest.mark.parametrize("at_once", [0, 8])
+def test_pages_are_the_same_whatever_a_process_remembers(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Whether renderings are found in memory, one by one or together, made before or after the batch changed."""
+    fleur = people.call("fleur_officer")
+    for number in range(5):
+        batch = builders.batch(builders.delivery(people.call("pia_partner").organisation), builders.handling(Tlp.AMBER))
+        builders.objects(batch, [builders.indicator(number * 10 + each) for each in range(number + 1)])
+    expected = fetched(fleur)
+    assert len(names(expected)) == 15
+    monkeypatch.setattr(rendering, "ONE_BY_ONE", at_once)
+    for most in (rendering.MOST_REMEMBERED_BYTES, 0):
+        monkeypatch.setattr(rendering, "MOST_REMEMBERED_BYTES", most)
+        rendering._remembered.clear()
+        rendering._remembered_bytes = 0
+        for limit in (100, 4):
+            assert fetched(fleur, limit=limit) == expected
+        assert rendering._remembered_bytes == sum(len(each.body) for each in rendering._remembered.values()) <= most
+    before = Rendering.objects.count()
+    Rendering.objects.filter(batch=batch).update(changed=0)  # As of a batch that changed since.
+    assert fetched(fleur) == expected
+    assert Rendering.objects.filter(batch=batch, changed=0).count() == 0
+    assert Rendering.objects.count() == before

@@ -10,11 +10,13 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 
 from tocsin.centre.intake import vault
+from tocsin.centre.questions import Question
 from tocsin.products.given_pages import Look, One, Rendered, packed, unpacked
 
 from .models import Object, Rendering
@@ -31,7 +33,10 @@ MOST_BYTES = 4 << 20
 """It also ends where it has so much."""
 MOST_REMEMBERED_BYTES = 64 << 20
 _AT_ONCE = 64
+ONE_BY_ONE = 8
+"""So many are asked for each by itself, in words that stand ready; more together."""
 _remembered: OrderedDict[int, Rendered] = OrderedDict()
+_remembered_bytes = 0
 _lock = threading.Lock()
 
 
@@ -76,17 +81,40 @@ class Renderings:
         for source, look in sources:
             if self._remembered(source, look, 0) is not None:
                 del looks[source.batch, look.mark]
-        if not looks:
+        if len(looks) <= ONE_BY_ONE:
+            for (_, mark), source in looks.items():
+                if (piece := self._kept(source, mark, 0)) is not None:
+                    self._pieces[source.batch, mark] = [piece]
             return
         found = Rendering.objects.filter(batch__in=[batch for batch, _ in looks], first=0)
         known = [each for each in found.defer("body") if _is_of(each, looks.get((each.batch_id, each.look)))]
         for each, rendered in _opened(known, looks):
-            self._pieces[each.batch_id, each.look] = [self._found(each, rendered)]
+            place = each.first, each.until, each.stamp
+            self._pieces[each.batch_id, each.look] = [self._found(each.batch_id, each.look, place, rendered)]
 
-    def _found(self, kept: Rendering, rendered: Rendered) -> Piece:
-        here = self._met.setdefault(kept.batch_id, {}).setdefault(kept.look, [])
-        here.append((kept.first, kept.until, kept.stamp))
-        return Piece(kept.first, kept.until, rendered)
+    def _found(self, batch: int, look: int, place: tuple[int, int, int], rendered: Rendered) -> Piece:
+        here = self._met.setdefault(batch, {}).setdefault(look, [])
+        if place not in here:
+            here.append(place)
+        return Piece(place[0], place[1], rendered)
+
+    def _kept(self, source: Source, look: int, place: int) -> Piece | None:
+        """What is kept of the batch with this place in it."""
+        found = _NEAR.first(source.batch, look, place)
+        if found is None:
+            return None
+        first, until, changed, stamp, body = found
+        if changed != source.changed or place >= until:
+            return None
+        with _lock:
+            rendered = _remembered.get(stamp)
+            if rendered is not None:
+                _remembered.move_to_end(stamp)
+        if rendered is None:
+            rendered = unpacked(vault.opened(bytes(body), "rendering"))
+            if not source.is_sealed:
+                _remember(stamp, rendered)
+        return self._found(source.batch, look, (first, until, stamp), rendered)
 
     def _remembered(self, source: Source, look: Look, place: int) -> Piece | None:
         for first, until, stamp in self._met.get(source.batch, {}).get(look.mark, ()):
@@ -109,10 +137,8 @@ class Renderings:
                     return piece
             if (piece_met := self._remembered(source, look, place)) is not None:
                 return piece_met
-            near = Rendering.objects.filter(batch=source.batch, look=look.mark, first__lte=place).order_by("-first")
-            kept = [each for each in near.defer("body")[:1] if _is_of(each, source) and place < each.until]
-            if found := _opened(kept, {key: source}):
-                here.append(self._found(kept[0], found[0][1]))
+            if (kept := self._kept(source, look.mark, place)) is not None:
+                here.append(kept)
                 continue
             begins = [each.until for each in here if each.until <= place]
             here.append(self._made(source, look, max([place // self._most * self._most, *begins])))
@@ -209,6 +235,14 @@ class Renderings:
             return
 
 
+def _near(batch: int, look: int, place: int) -> QuerySet[Rendering, tuple[int, int, int, int, Any]]:
+    near = Rendering.objects.filter(batch=batch, look=look, first__lte=place).order_by("-first")
+    return near.values_list("first", "until", "changed", "stamp", "body")[:1]
+
+
+_NEAR = Question(_near, 1, 2, 3, is_kept=False)
+
+
 def _is_of(kept: Rendering, source: Source | None) -> bool:
     return source is not None and kept.changed == source.changed
 
@@ -231,8 +265,10 @@ def _opened(rows: list[Rendering], sources: Mapping[tuple[int, int], Source]) ->
 
 
 def _remember(stamp: int, made: Rendered) -> None:
+    global _remembered_bytes
     with _lock:
+        former = _remembered.pop(stamp, None)
         _remembered[stamp] = made
-        size = sum(len(each.body) for each in _remembered.values())
-        while size > MOST_REMEMBERED_BYTES:
-            size -= len(_remembered.popitem(last=False)[1].body)
+        _remembered_bytes += len(made.body) - (0 if former is None else len(former.body))
+        while _remembered_bytes > MOST_REMEMBERED_BYTES:
+            _remembered_bytes -= len(_remembered.popitem(last=False)[1].body)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from django.db import IntegrityError, connection, transaction
@@ -22,6 +25,9 @@ _AGAIN = (
     "UPDATE ledger_taking SET times = times + 1, ended_at = CASE WHEN ended_at < %s THEN %s ELSE ended_at END"
     " WHERE id = %s"
 )
+_AGAIN_WHERE_SAME = f"{_AGAIN} AND batches = %s"
+MOST_KNOWN = 32
+"""Rows of the day of which a process remembers what lay in them."""
 _Key = tuple[int, str, str, date]
 """Organisation, channel, reference, day."""
 
@@ -36,7 +42,7 @@ def took(person: Person, channel: str, batches: Batches | Iterable[int], at: dat
     parts = _parts(taken, Taking.BLOCK_BITS)
     key = (person.organisation_id, channel, reference[:60], at.astimezone(UTC).date())
     with transaction.atomic(savepoint=False):
-        if new := _noted_again(key, parts, at):
+        if (left := _noted_unchanged(key, parts, at)) and (new := _noted_again(key, left, at)):
             try:
                 with transaction.atomic():
                     _note_first(key, new, at)
@@ -50,6 +56,45 @@ def _unpacked(kept: bytes) -> Batches:
     return Batches.unpacked(kept)
 
 
+class _Row(NamedTuple):
+    """A row of the day, as it was."""
+
+    pk: int
+    kept: bytes
+    batches: Batches
+
+
+_rows: OrderedDict[tuple[_Key, int], _Row] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _noted_unchanged(key: _Key, parts: dict[int, Batches], at: datetime) -> dict[int, Batches]:
+    """Add to the rows that are known to hold these already, if they still hold what they did; give what is left.
+
+    The database says whether they do, in the statement that adds. What is left stands in no row before these.
+    """
+    moment, left = connection.ops.adapt_datetimefield_value(at), dict(sorted(parts.items()))
+    for block, part in list(left.items()):
+        with _lock:
+            row = _rows.get((key, block))
+        if row is None or not part <= row.batches:
+            return left
+        with connection.cursor() as cursor:
+            cursor.execute(_AGAIN_WHERE_SAME, (moment, moment, row.pk, row.kept))
+            if cursor.rowcount != 1:
+                return left
+        del left[block]
+    return left
+
+
+def _remember(key: _Key, block: int, row: _Row) -> None:
+    with _lock:
+        _rows[key, block] = row
+        _rows.move_to_end((key, block))
+        if len(_rows) > MOST_KNOWN:
+            _rows.popitem(last=False)
+
+
 def _noted_again(key: _Key, parts: dict[int, Batches], at: datetime) -> dict[int, Batches]:
     """Add to the rows of the day that are there; give what none is there for."""
     # In their order, so that two who note at once wait for one another and never in a ring.
@@ -60,6 +105,8 @@ def _noted_again(key: _Key, parts: dict[int, Batches], at: datetime) -> dict[int
             for name, value in _stored(had | parts[row.block]).items():
                 setattr(row, name, value)
             row.save(update_fields=["first", "last", "batches"])
+        else:
+            _remember(key, row.block, _Row(row.pk, bytes(row.batches), had))
     moment = connection.ops.adapt_datetimefield_value(at)
     with connection.cursor() as cursor:
         for row in held:

@@ -76,7 +76,7 @@ class Copies:
         self.shown = shown
         self.is_own = is_own
         self.identifiers = identifiers()
-        self.looks: dict[tuple[int, datetime | None], Look] = {}
+        self.looks = view.looks
 
     def look(self, opening: Opening, again_at: datetime | None = None) -> Look:
         """How objects of a batch look to the reader."""

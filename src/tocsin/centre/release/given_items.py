@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, overload
 
@@ -228,4 +229,7 @@ def is_wanted(body: dict[str, Any], wanted: Wanted) -> bool:
 
 def identifiers() -> Identifiers:
     """The exchange of identifiers of this installation."""
-    return Identifiers(settings.SECRET_KEY)
+    return _exchange(settings.SECRET_KEY)
+
+
+_exchange = lru_cache(maxsize=4)(Identifiers)

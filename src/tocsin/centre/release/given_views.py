@@ -22,6 +22,7 @@ from tocsin.centre.knowledge.services import OBJECTS_IN_DELIVERY, STIX
 from tocsin.centre.rows import Numbers
 from tocsin.credentials import load_or_make
 from tocsin.handling import HandlingSet, Viewer
+from tocsin.products.given_pages import Look
 from tocsin.products.order import Centre
 from tocsin.products.stix_given import Conditions
 
@@ -104,6 +105,8 @@ class View:
         """Where pieces of renderings of these were found."""
         self.copied: dict[tuple[int, int, int], set[int]] = {}
         """Batch and places of a piece → objects in it that share their id with others, after this change."""
+        self.looks: dict[tuple[int, datetime | None], Look] = {}
+        """How what is open looks: terms and since when → look."""
         self.whole: View | None = None
         """Of what it is a part."""
         self.centre: Centre

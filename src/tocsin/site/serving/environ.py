@@ -48,11 +48,12 @@ def length_of(headers: Headers, version: bytes = b"1.1") -> int | None:
 
 def environ_of(
     method: bytes, target: bytes, version: bytes, headers: Headers, *,
-    client: tuple[str, int], server: tuple[str, int], body: BinaryIO,
+    client: tuple[str, int], server: tuple[str, int], body: BinaryIO, known: dict[str, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The environment of WSGI. Raises NotUnderstood.
 
-    A name with an underscore is left out: it would look as the one with hyphens that the proxy sets.
+    A name with an underscore is left out: it would look as the one with hyphens that the proxy sets. `known` is what
+    `named` makes of the headers, where that was asked before.
     """
     authority, path = _parts(method, target)
     path, _sign, query = path.partition(b"?")
@@ -64,7 +65,7 @@ def environ_of(
         "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.input": body, "wsgi.errors": sys.stderr,
         "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False, "wsgi.input_terminated": True,
     }  # fmt: skip
-    said |= _named(headers)
+    said |= named(headers) if known is None else known
     if authority:
         said["HTTP_HOST"] = authority
     return said
@@ -83,7 +84,8 @@ def _parts(method: bytes, target: bytes) -> tuple[str, bytes]:
     return found[1].decode("latin-1"), path if path.startswith(b"/") else b"/" + path
 
 
-def _named(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def named(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as the environment names them."""
     found: dict[str, str] = {}
     for name, value in headers:
         if b"_" in name or name == b"proxy":

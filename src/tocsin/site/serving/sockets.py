@@ -1,16 +1,31 @@
-"""What a connection says of itself, and how its socket is told to gather packets."""
+"""What a connection says of itself, and how several pieces leave it by one call."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
+import os
+from collections.abc import Sequence
 from typing import Any
 
+Piece = bytes | memoryview
+MOST_PIECES = 64
+"""Of one call; any system takes so many."""
 
-def cork_of(connection: Any) -> Callable[[int, int, int], None] | None:
-    """How the socket is told to gather packets, where its system can."""
-    is_one = hasattr(socket, "TCP_CORK") and connection.family in (socket.AF_INET, socket.AF_INET6)
-    return connection.setsockopt if is_one else None
+
+def sent_together(descriptor: int, pieces: Sequence[Piece]) -> list[Piece]:
+    """Give the system what it takes at once of these, as one stream of bytes; gives what is left of them.
+
+    Whatever is the matter with the connection, who writes the rest will be told.
+    """
+    try:
+        sent = os.writev(descriptor, pieces[:MOST_PIECES])
+    except OSError:
+        return list(pieces)
+    left: list[Piece] = []
+    for piece in pieces:
+        if sent < len(piece):
+            left.append(memoryview(piece)[sent:] if sent else piece)
+        sent = max(0, sent - len(piece))
+    return left
 
 
 def pair_of(address: Any) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .environ import Headers
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 LOOKED_AT_ONCE = 200
 """Connections, before others go on."""
+
+
+class Stage(Enum):
+    """What is waited for."""
+
+    HEAD = "the head of a request"
+    BODY = "the rest of a small body"
+    ANSWER = "the answer"
+    LEAVING = "the client, to read its answer"
 
 
 class State:

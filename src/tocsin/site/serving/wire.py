@@ -6,11 +6,9 @@ import asyncio
 import io
 import logging
 import re
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from enum import Enum
 from functools import partial
 from http.client import responses
 from typing import Any, cast
@@ -20,27 +18,17 @@ import h11
 from .environ import Headers, NotUnderstood, environ_of, length_of, require_plain
 from .incoming import Broken, Incoming
 from .lanes import Answer, Lane
-from .plain import Framed, by_h11
-from .plain import read as read_plain
+from .plain import Alike, Framed, by_h11, encoded
 from .refusing import refusal
 from .rules import Rules
-from .sockets import cork_of, pair_of
-from .state import State
+from .sockets import Piece, pair_of, sent_together
+from .state import Stage, State
 
 log = logging.getLogger(__name__)
 END = b"\r\n\r\n"
 METHOD = re.compile(rb"[A-Za-z-]{0,20}(?: |\Z)")
 """How a request begins; what does not is no HTTP, and nobody waits for its end."""
 STOPPING = "the server stops"
-
-
-class Stage(Enum):
-    """What is waited for."""
-
-    HEAD = "the head of a request"
-    BODY = "the rest of a small body"
-    ANSWER = "the answer"
-    LEAVING = "the client, to read its answer"
 
 
 class Wire(asyncio.Protocol):
@@ -51,6 +39,7 @@ class Wire(asyncio.Protocol):
         self._rules: Rules = state.rules
         self._loop = asyncio.get_running_loop()
         self._http: h11.Connection | Framed | None = None
+        self._alike = Alike()
         self._came = b""  # Of a head, or of what follows a request that is being answered.
         self._small: list[bytes] = []
         self._small_bytes = 0
@@ -64,6 +53,8 @@ class Wire(asyncio.Protocol):
         self._is_reading_paused = False
         self._is_writing_paused = False
         self._written = 0
+        self._together: list[Piece] | None = None
+        """What is gathered before it is written."""
         self._room = asyncio.Event()
         self._room.set()
         self.stage = Stage.HEAD
@@ -76,7 +67,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._rules.answer_bytes)
-        self._cork = cork_of(transport.get_extra_info("socket"))
+        self._descriptor: int = transport.get_extra_info("socket").fileno()
         self._client = pair_of(transport.get_extra_info("peername"))
         self._server = pair_of(transport.get_extra_info("sockname"))
         if not self._state.join(self):
@@ -161,7 +152,7 @@ class Wire(asyncio.Protocol):
         self._number += 1
         self._is_answered = False
         self._environ = {}
-        if (plain := read_plain(head)) is not None:
+        if (plain := self._alike.read(head)) is not None:
             self._begin_plain(*plain)
             return
         require_plain(head[:-2])
@@ -199,8 +190,9 @@ class Wire(asyncio.Protocol):
             self._end()
             return
         self._environ = environ_of(
-            b"GET", target, b"1.1", headers, client=self._client, server=self._server, body=io.BytesIO()
-        )
+            b"GET", target, b"1.1", headers, client=self._client, server=self._server, body=io.BytesIO(),
+            known=self._alike.named,
+        )  # fmt: skip
         self._ask(self._state.lanes.of(self._environ["PATH_INFO"]))
 
     def _take_small(self, length: int) -> None:
@@ -305,11 +297,11 @@ class Wire(asyncio.Protocol):
         elif answer is None:
             self.refuse(503)
         elif answer.pieces is None:
-            self._hold_back(True)  # One packet for head and body: each would wake the client.
+            self._together = []  # One packet for head and body: each would wake the client.
             self._start(answer)
             if answer.body and self._environ["REQUEST_METHOD"] != "HEAD":
                 self._say(h11.Data(data=answer.body))
-            self._hold_back(False)
+            self._write_together()
             self._end()
         else:
             self._start(answer)
@@ -320,16 +312,15 @@ class Wire(asyncio.Protocol):
         headers = [*answer.headers, ("Date", self._state.date())]
         if self._state.is_stopping or self._wants_body:
             headers.append(("Connection", "close"))
-        # Django begins the value of each cookie with a blank.
-        encoded = [(name.encode("latin-1"), value.strip().encode("latin-1", "replace")) for name, value in headers]
+        lines = [encoded(name, value) for name, value in headers]
         self._mark_now(self._progress)
-        if isinstance(self._http, Framed) and not self._http.fits(answer.status, encoded):
+        if isinstance(self._http, Framed) and not self._http.fits(answer.status, lines):
             self._http = by_h11()
         try:
             if isinstance(self._http, Framed):
-                self._write(self._http.head(answer.status, encoded))
+                self._write(self._http.head(answer.status, lines))
                 return
-            said = h11.Response(status_code=answer.status, headers=encoded, reason=responses.get(answer.status, ""))
+            said = h11.Response(status_code=answer.status, headers=lines, reason=responses.get(answer.status, ""))
         except h11.LocalProtocolError:
             log.exception("an answer has headers that are none")
             self.abort()
@@ -363,17 +354,26 @@ class Wire(asyncio.Protocol):
             log.exception("an answer is not what its headers say")
             self.abort()
 
-    def _write(self, data: bytes) -> None:
-        if not self.is_closed and not self._transport.is_closing():
+    def _write(self, data: Piece) -> None:
+        if self._together is not None:
+            self._together.append(data)
+        elif not self.is_closed and not self._transport.is_closing():
             self._written += len(data)
             self._transport.write(data)
             if self._transport.get_write_buffer_size():
                 self._state.holds(self)
 
-    def _hold_back(self, is_held: bool) -> None:
-        """Whether the system gathers what is written until there is a full packet."""
-        if self._cork is not None and not self.is_closed and not self._transport.is_closing():
-            self._cork(socket.IPPROTO_TCP, socket.TCP_CORK, int(is_held))
+    def _write_together(self) -> None:
+        """What was gathered, in one go where the client takes it."""
+        pieces, self._together = self._together or [], None
+        if self.is_closed or self._transport.is_closing() or not pieces:
+            return
+        if not self.unsent_bytes:
+            whole = sum(map(len, pieces))
+            pieces = sent_together(self._descriptor, pieces)
+            self._written += whole - sum(map(len, pieces))
+        for piece in pieces:
+            self._write(piece)
 
     def _end(self) -> None:
         if self.is_closed:
