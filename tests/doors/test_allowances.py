@@ -144,7 +144,7 @@ def test_who_is_concerned_finds_the_page(client: Client) -> None:
         assert own in client.get(reverse(page)).content.decode(), page
     set_to(person_requests=allowances.least_of("person_requests"))
     for _ in range(allowances.least_of("person_requests") + 2):
-        answer = client.get(reverse("home"))
+        answer = client.get(reverse("settings"))
     assert answer.status_code == 429
     assert own in answer.content.decode()
     assert b"organisations/" not in Client().get("/no-such-page/").content
