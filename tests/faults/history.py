@@ -36,7 +36,9 @@ TAXII = "application/taxii+json;version=2.1"
 LATEST = 60.0
 PAUSE_SECONDS = 0.3
 LEAST_BLOWS = 3
-"""However slow the machine is."""
+LEAST_WRITES = 5
+"""Acknowledged ones. Both however slow the machine is."""
+DOORS = ("api", "api", "taxii", "page")
 
 
 @dataclass
@@ -272,15 +274,20 @@ class House:
         assert self.ask(how) == {"open": 0}, self.said.read_text()[-3000:]
 
 
+def _is_enough(clients: Sequence[Client]) -> bool:
+    """Whether each door has acknowledged something, and all of them enough."""
+    doors = [write.door for each in clients for write in each.writes.copy() if write.receipts]
+    return set(doors) == set(DOORS) and len(doors) >= LEAST_WRITES
+
+
 def play(house: House, seconds: float, seed: int) -> tuple[list[Write], dict[str, Any], Counter[str]]:
     """What was written, what became of it, and what was done to the portal meanwhile."""
     dice, blows = random.Random(seed), Counter[str]()
     partners = house.ask("make")
     house.start()
     end = threading.Event()
-    doors = ["api", "api", "taxii", "page"]
     clients = [
-        Client(house.address, source, who, doors[number % len(doors)], end, seed + number)
+        Client(house.address, source, who, DOORS[number % len(DOORS)], end, seed + number)
         for number, (source, who) in enumerate([*partners.items(), *partners.items()])
     ]
     for each in clients[:-2]:
@@ -302,6 +309,10 @@ def play(house: House, seconds: float, seed: int) -> tuple[list[Write], dict[str
         else:
             assert house.stop() == 0
         house.start()
+    # Where clients come to nothing between two blows, they come to something now.
+    latest = time.monotonic() + 2 * LATEST
+    while not _is_enough(clients) and time.monotonic() < latest:
+        time.sleep(0.1)
     end.set()
     for each in clients[:-2]:
         each.join(LATEST)
