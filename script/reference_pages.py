@@ -114,8 +114,8 @@ def _commands() -> str:
 @cache
 def _analysers() -> str:
     lead = (
-        "What each analyser answers, and how good it is: measured by `tocsin lab evaluate` on research data that does not "
-        "come with Tocsin, never on the data it was fitted on. Why they are as they are: "
+        "What each analyser answers, and how good it is: measured by `tocsin lab evaluate` on research data that does "
+        "not come with Tocsin, never on the data it was fitted on. Why they are as they are: "
         "[decision 68](../decisions/0068-analysers.md)."
     )
     rows = ((f"[{card.title}]({card.name}.md)", card.question, _met(card)) for card in map(cards.card, ANALYSERS))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 import polars as pl
-from tests.dumps import HASHES, numbers_in, plain_of
 
+from tests.dumps import HASHES, numbers_in, plain_of
 from tocsin.lake.canonical import ipv4_numbers
 
 VALUE = "198.51.100.7"

@@ -29,8 +29,9 @@ def returned(files: tuple[BinaryIO, ...], to: str) -> None:
     from tocsin.transport.bounces import LARGEST
 
     counts: Counter[str] = Counter()
+    given: tuple[BinaryIO, ...] = files or (click.get_binary_stream("stdin"),)
     try:
-        for each in files or (click.get_binary_stream("stdin"),):
+        for each in given:
             raw = each.read(LARGEST)
             while each.read(LARGEST):  # The mail server wants all of it read.
                 pass
