@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -29,7 +30,7 @@ def returned(files: tuple[BinaryIO, ...], to: str) -> None:
     from tocsin.transport.bounces import LARGEST
 
     counts: Counter[str] = Counter()
-    given: tuple[BinaryIO, ...] = files or (click.get_binary_stream("stdin"),)
+    given: tuple[BinaryIO, ...] = files or (sys.stdin.buffer,)
     try:
         for each in given:
             raw = each.read(LARGEST)
