@@ -147,10 +147,14 @@ def test_a_published_translation_is_shown_and_not_edited() -> None:
     assert "<textarea" not in html
     assert alert_life.TITLES["fr"] in html
     assert "Begin an update" in html
+    images = client.get(reverse("alert-images", args=[version.alert.reference])).content.decode()
+    assert "Begin an update" in images
+    assert 'type="file"' not in images
     client.post(reverse("alert-act", args=[version.alert.reference]), {"act": "update"})
     html = client.get(reverse("alert-translate", args=[version.alert.reference, "fr"])).content.decode()
     assert "<textarea" in html
     assert "Save the translation" in html
+    assert 'type="file"' in client.get(reverse("alert-images", args=[version.alert.reference])).content.decode()
 
 
 @pytest.mark.parametrize(("onset", "expires", "reason"), [

@@ -17,7 +17,7 @@ from . import attaching, files, services, waiting
 from .desk_views import explained, of_alert
 from .forms import direction
 from .models import Alert, Attached
-from .rules import Act, refusal_of
+from .rules import STANDING, Act, refusal_of
 from .selectors import content_of, facts_of, newest
 
 
@@ -27,7 +27,8 @@ from .selectors import content_of, facts_of, newest
 def images(request: HttpRequest, alert: Alert) -> HttpResponseBase:
     """What images the draft has; one more, or one less."""
     person, version = person_of(request), newest(alert)
-    why = refusal_of(Act.WRITE, facts_of(version), person.pk, waiting.abilities(person))
+    facts, own = facts_of(version), waiting.abilities(person)
+    why = refusal_of(Act.WRITE, facts, person.pk, own)
     if request.method == "POST":
         _changed(request, alert)
         return redirect("alert-images", alert.reference)
@@ -37,6 +38,8 @@ def images(request: HttpRequest, alert: Alert) -> HttpResponseBase:
     shown = [(each, draft.texts.image_texts.get(each.name, "")) for each in draft.images]
     context = {
         "alert": alert, "images": shown, "why": sentence(why) if why else "", "base": version.revision,
+        "is_published": why == "alert-state" and version.state in STANDING, "current": version,
+        "may_update": not refusal_of(Act.UPDATE, facts, person.pk, own),
         "most": attaching.MOST_IMAGES, "is_full": len(shown) >= attaching.MOST_IMAGES,
         "annexes": annexes, "most_annexes": attaching.MOST_ANNEXES,
         "is_full_of_annexes": len(annexes) >= attaching.MOST_ANNEXES,
