@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,10 @@ def _held_out(data: Data, judged: Links) -> tuple[npt.NDArray[np.float64], npt.N
 
 
 def _curve(values: npt.NDArray[np.float64], was: npt.NDArray[np.bool_]) -> Parameters:
+    if was.all() or not was.any():  # Nothing tells them apart: what is said is how many are right, by Laplace's rule.
+        odds = (was.sum() + 1) / ((~was).sum() + 1)
+        weights = [0.0] * (len(linking.KINDS) + 1)
+        return Parameters(NAME, VERSION, "", {"weights": weights, "bias": math.log(odds), "temperature": 1.0}, "")
     model = LogisticRegression(C=STRENGTH).fit(values, was)
     weights = [round(each, 6) for each in model.coef_[0].tolist()]
     # Values of other kinds than the data holds count as much as the weakest that it holds.
