@@ -39,7 +39,7 @@ PASSAGES: Final = 3
 SHOWN: Final = 5
 LEAST_NAME: Final = 3
 LEAST_ALIKE: Final = 0.6
-"""Families less near than this share phrases, as all of this trade do (measured: the card)."""
+"""Families less near than this share phrases, as all of this trade do (chosen on the notes of the card)."""
 Keys: TypeAlias = npt.NDArray[np.uint64]
 _STEP: Final = np.uint64(0x9E3779B97F4A7C15)
 _BUCKETS: Final = np.uint64((1 << 22) - 1)
