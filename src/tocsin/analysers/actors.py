@@ -36,7 +36,11 @@ NOTE: Final = "not-a-state"
 NEVER_MEASURED: Final = "kinds-not-measured"
 NOTHING: Final = "nothing-to-compare"
 ABSTAINS: Final = "abstains"
-"""No name is given as the answer: UNKNOWN stands first, or the first group is less likely than the fitted `least`."""
+"""No name is given as the answer (`is_named`)."""
+WIDE: Final = "more-than-measured"
+WIDEST: Final = 100
+"""Reports that were measured hold 78 features at most. In a case of hundreds (several cases in one, or somebody who
+wants to be taken for another) the smallest profiles would win, for having the least against them."""
 MEASURES: Final = (
     "technique", "technique-rarity", "technique-size", "software-rarity", "software-rare", "parent-rarity",
     "missing-size", "profile-size", "reports",
@@ -166,11 +170,22 @@ class Scored:
     """Shape (2, groups): from the profile's size, and from the number of reports."""
     unknown: float
     doubts: Numbers
+    matched: int
+    """How many features of the case the profile of the first group holds."""
 
     @property
     def scores(self) -> Numbers:
         """Of each group."""
         return np.asarray(self.cells.sum(axis=0) + self.starts.sum(axis=0))
+
+    def is_named(self, likely: float, least: float) -> bool:
+        """Whether the first group, so likely, may be given as the answer.
+
+        Not below the fitted likelihood nor behind UNKNOWN, not without one thing that speaks for it, and not where the
+        case is wider than any that was measured.
+        """
+        is_first = self.unknown < float(self.scores.max())
+        return is_first and likely >= least and self.matched > 0 and len(self.features) <= WIDEST
 
 
 def scored(features: Iterable[str], profiles: Profiles, values: Mapping[str, Any]) -> Scored:
@@ -182,10 +197,11 @@ def scored(features: Iterable[str], profiles: Profiles, values: Mapping[str, Any
     begin = (starts(profiles) * weights)[:, 7:].T
     scores = cells.sum(axis=0) + begin.sum(axis=0)
     best = profiles.all[int(np.argmax(scores))]
-    doubt = doubts(scores, sum(each in best.features for each in known), known, profiles)
+    matched = sum(each in best.features for each in known)
+    doubt = doubts(scores, matched, known, profiles)
     odds = float(doubt @ np.asarray(values["unknown"])) if "unknown" in values else -math.inf
     highest = float(scores.max())
-    return Scored(own, cells, begin, highest + math.log(np.exp(scores - highest).sum()) + odds, doubt)
+    return Scored(own, cells, begin, highest + math.log(np.exp(scores - highest).sum()) + odds, doubt, matched)
 
 
 def hypotheses(
@@ -214,7 +230,9 @@ def hypotheses(
     )  # fmt: skip
     unknown = Hypothesis(UNKNOWN, found.unknown, math.exp(found.unknown - highest) / whole)
     answers = ranked([*told, unknown])
-    if answers[0] is unknown or (answers[0].probability or 0.0) < float(used.values["least"]):
+    if len(features) > WIDEST:
+        notes.append(WIDE)
+    if not found.is_named(told[0].probability or 0.0, float(used.values["least"])):
         notes.append(ABSTAINS)
     return Finding(NAME, VERSION, subject, known_at, answers, used.digest, tuple(notes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -123,6 +124,28 @@ def test_what_came_with_tocsin_knows_a_profile_and_doubts_what_all_do() -> None:
     common = actors.hypotheses("case--2", {each: () for each, _ in profiles.held.most_common(8)}, NOW)
     assert actors.ABSTAINS in common.notes
     assert math.fsum(each.probability or 0 for each in common.hypotheses) < 1
+
+
+def test_a_case_stuffed_with_everything_names_nobody() -> None:
+    """Beyond what was measured the smallest profiles would win, for having the least against them."""
+    held = sorted(actors.shipped_profiles().held)
+    for count in (actors.WIDEST + 1, len(held)):
+        finding = actors.hypotheses("case--1", dict.fromkeys(held[:count], ()), NOW)
+        assert {actors.WIDE, actors.ABSTAINS} <= set(finding.notes)
+    new = [f"software:never seen {each}" for each in range(50)]
+    finding = actors.hypotheses("case--2", dict.fromkeys(new, ()), NOW)
+    assert actors.ABSTAINS in finding.notes
+    assert actors.WIDE not in finding.notes
+
+
+def test_a_group_of_which_the_profile_holds_nothing_of_the_case_is_not_named() -> None:
+    values = shipped(actors.NAME, actors.VERSION).values
+    ash = Profiles([Profile("Ash", frozenset({"T1105"}), 9)])
+    named = {
+        feature: replace(actors.scored([feature], ash, values), unknown=-math.inf).is_named(0.9, 0.4)
+        for feature in ("T1105", "T1486")
+    }
+    assert named == {"T1105": True, "T1486": False}
 
 
 def test_evidence_not_yet_seen_is_what_a_rival_does_and_the_leader_does_not() -> None:

@@ -237,17 +237,13 @@ class Answer:
     rank: int | None
     likely: float
     doubt: float
-    least: float
+    abstains: bool
+    """Whether no name is given as the answer."""
 
     @property
     def is_unknown(self) -> bool:
         """Whether UNKNOWN stands first."""
         return self.doubt >= self.likely
-
-    @property
-    def abstains(self) -> bool:
-        """Whether no name is given as the answer."""
-        return self.is_unknown or self.likely < self.least
 
 
 def _asked(values: dict[str, Any], questions: list[Question]) -> Iterator[Answer]:
@@ -258,13 +254,9 @@ def _asked(values: dict[str, Any], questions: list[Question]) -> Iterator[Answer
         whole = float(np.exp(scores - highest).sum()) + math.exp(found.unknown - highest)
         # Equals count against: the right one stands behind all that score as much.
         rank = None if each.right is None else int((scores >= scores[each.right] - 1e-9).sum())
-        yield Answer(
-            each.right is not None,
-            rank,
-            math.exp(float(scores.max()) - highest) / whole,
-            math.exp(found.unknown - highest) / whole,
-            float(values["least"]),
-        )
+        likely, doubt = (math.exp(one - highest) / whole for one in (float(scores.max()), found.unknown))
+        named = found.is_named(likely, float(values["least"]))
+        yield Answer(each.right is not None, rank, likely, doubt, not named)
 
 
 def _later(profiles: dict[str, frozenset[str]], cases: list[Case]) -> list[Answer]:
