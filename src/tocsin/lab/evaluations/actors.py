@@ -217,7 +217,7 @@ def _weights(questions: list[Question]) -> Numbers:
 def _curve(rows: Numbers, absent: npt.NDArray[np.bool_]) -> Numbers:
     """Logistic regression; questions weighed as they are expected to come."""
     scale = rows.std(axis=0)
-    scale[0] = 1.0
+    scale[scale < 1e-9] = 1.0  # What is the same in all questions has no scale.
     times = np.where(absent, 1, KNOWN_TIMES)
     signs = np.where(absent, 1.0, -1.0)
     held = np.array([0.0, *([RIDGE] * (rows.shape[1] - 1))])
@@ -289,11 +289,11 @@ def _later(profiles: dict[str, frozenset[str]], cases: list[Case]) -> list[Answe
 
 
 def _mrr(ranks: Sequence[int | None]) -> float:
-    return float(np.mean([1 / rank if rank else 0.0 for rank in ranks]))
+    return float(np.mean([1 / rank if rank else 0.0 for rank in ranks])) if ranks else math.nan
 
 
 def _share(each: Sequence[bool]) -> float:
-    return float(np.mean(each))
+    return float(np.mean(each)) if each else math.nan
 
 
 def _risk(said: Sequence[float], was: Sequence[bool], coverage: float) -> float:
