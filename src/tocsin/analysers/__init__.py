@@ -11,4 +11,4 @@ from __future__ import annotations
 
 from typing import Final
 
-ANALYSERS: Final[tuple[str, ...]] = ("linking", "messages", "lifetime")
+ANALYSERS: Final[tuple[str, ...]] = ("linking", "messages", "lifetime", "actors")
