@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -30,7 +31,7 @@ def returned(files: tuple[BinaryIO, ...], to: str) -> None:
 
     counts: Counter[str] = Counter()
     try:
-        for each in files or (click.get_binary_stream("stdin"),):
+        for each in files or (sys.stdin.buffer,):
             raw = each.read(LARGEST)
             while each.read(LARGEST):  # The mail server wants all of it read.
                 pass

@@ -1,5 +1,5 @@
-"""What nobody should be able to write into an alert, by page, program and command: refused where it is written, with the
-field and the place, and nothing kept of it."""
+"""What nobody should be able to write into an alert, by page, program and command: refused where it is written, with
+the field and the place, and nothing kept of it."""
 
 from __future__ import annotations
 
