@@ -30,8 +30,9 @@ def returned(files: tuple[BinaryIO, ...], to: str) -> None:
     from tocsin.transport.bounces import LARGEST
 
     counts: Counter[str] = Counter()
+    given: tuple[BinaryIO, ...] = files or (sys.stdin.buffer,)
     try:
-        for each in files or (sys.stdin.buffer,):
+        for each in given:
             raw = each.read(LARGEST)
             while each.read(LARGEST):  # The mail server wants all of it read.
                 pass
