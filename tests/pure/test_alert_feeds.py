@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ from tests.alert_editions import CASES, ISSUER, PARCELS, SENT, hostile_editions
 
 from tocsin.products.alerts import addresses, feeds
 from tocsin.products.alerts.feeds import EACH, Entry, Log, archives_of, entry_id, feeds_of, newest_of, place_of, touched
-from tocsin.products.alerts.file import CAP
-from tocsin.products.alerts.record import LANGUAGES, Earlier, Message, PublicEdition
+from tocsin.products.alerts.file import CAP, PDF
+from tocsin.products.alerts.record import LANGUAGES, Annex, Earlier, Message, PublicEdition
 
 NAMES = {"a": feeds.SPACE, "at": feeds.TOMBSTONES, "fh": feeds.HISTORY, "c": feeds.ALERTING}
 
@@ -211,3 +212,42 @@ def test_a_cancelling_outside_the_part_is_heard() -> None:
     body = files(log_of([CASES["arabic"]], cancelled=ends))["ar/feed.atom"]
     assert ids(body) == []
     assert b'when="2026-11-13T09:00:00Z"' in body
+
+
+def with_document() -> PublicEdition:
+    texts = tuple(replace(each, image_texts={"annex-1.pdf": f"What <{each.language}> looks like"}) for each in PARCELS)
+    return replace(CASES["alert"], texts=texts, annexes=(Annex("annex-1.pdf", b"%PDF-1.7 one", 1),))
+
+
+@pytest.mark.parametrize("language", ["", *LANGUAGES])
+def test_documents_are_enclosures_in_atom_media_in_rss_and_links_in_the_text_of_both(language: str) -> None:
+    edition = with_document()
+    made = files(log_of([edition]))
+    address = f"{ISSUER.origin}/{edition.number}/annexes/annex-1.pdf"
+    entries = etree.fromstring(made[addresses.atom(language)]).findall("a:entry", NAMES)
+    assert len(entries) == (len(edition.languages) if not language else 1)
+    for each in entries:
+        spoken = each.get(feeds.XML_LANGUAGE)
+        message, document = each.findall("a:link[@rel='enclosure']", NAMES)
+        assert message.get("type") == CAP
+        assert (document.get("href"), document.get("type"), document.get("length")) == (address, PDF, "12")
+        assert document.get("title") == f"What <{spoken}> looks like"
+        assert document.get(f"{{{feeds.DIGESTS}}}sha-256") == hashlib.sha256(b"%PDF-1.7 one").hexdigest()
+        [link] = html.fromstring(each.findtext("a:content", "", NAMES)).xpath("//a[@type='application/pdf']")
+        assert (link.get("href"), link.text) == (address, f"What <{spoken}> looks like")
+    found = feedparser.parse(made[addresses.rss(language)])
+    assert not found.bozo
+    for each in found.entries:
+        assert [one.type for one in each.enclosures] == [CAP]
+        [media] = each.media_content
+        assert (media["url"], media["filesize"], media["type"]) == (address, "12", PDF)
+        assert address in each.description
+
+
+def test_a_feed_names_the_documents_of_what_stands_alone() -> None:
+    first = with_document()
+    later = replace(first, version=2, message=Message.UPDATE, sent=SENT + timedelta(hours=1), annexes=(),
+                    earlier=(Earlier(1, Message.ALERT, SENT),))  # fmt: skip
+    cancelled = replace(later, message=Message.CANCEL, annexes=first.annexes)
+    for newest in (later, cancelled):
+        assert not [path for path, body in files(log_of([first, newest])).items() if b"/annexes/" in body]

@@ -14,11 +14,12 @@ from django.test import Client
 from django.utils import timezone
 from tests import alert_life, people
 from tests.centre.alerts.test_parcels import alerts_in, files_of, packed
+from tests.centre.alerts.test_recalls import taken_back, with_sign
 from tests.crew import work
-from tests.found_alerts import VICTIM, begun
+from tests.found_alerts import C2, VICTIM, begun, hand_over
 from tests.pure.test_rewriting import document, saved
 
-from tocsin.centre.alerts import attaching, files, publishing, services
+from tocsin.centre.alerts import attaching, files, publishing, recalls, services
 from tocsin.centre.alerts.guarding import LeaksFound, StateNamed
 from tocsin.centre.alerts.models import PublicFile, Version
 from tocsin.centre.alerts.rules import State
@@ -95,6 +96,54 @@ def test_a_document_is_published_signed_offered_everywhere_and_taken_down() -> N
     alert_life.cancelled(version)
     assert PublicFile.objects.get(path=path).is_gone
     assert files.read(PublicFile.objects.get(path=path).sha256) != body
+
+
+def offering(number: str, name: str) -> set[str]:
+    """Where a document is offered."""
+    named = (each for each in addresses().values() if not each.is_gone and name.encode() in files.read(each.sha256))
+    return {each.path for each in named if not each.path.endswith(".sig")}
+
+
+def test_an_update_without_it_offers_it_with_the_former_version_alone() -> None:
+    first = in_public(attached(alert_life.begun()))
+    number, name = str(first.alert), name_of(first)
+    path = f"{number}/annexes/{name}"
+    assert {"en/feed.atom", "en/feed.rss", f"{number}/alert.cap.xml", f"en/{number}/"} <= offering(number, name)
+    before = files.read(addresses()[path].sha256)
+    said = alert_life.texts(reason="The letter is another one.")
+    made = alert_life.updated(first, annexes=(), texts=said)
+    alert_life.in_public(made)
+    pages = {f"{language}/{number}/v1/" for language in ("en", "fr", "es", "ar")}
+    of_first = {f"{number}/v1.cap.xml", f"{number}/v1.manifest.json"}
+    assert offering(number, name) == pages | of_first
+    assert files.read(addresses()[path].sha256) == before, "whom the former version led there finds it"
+    assert not addresses()[path].is_gone
+
+
+def test_a_value_that_is_recalled_and_stands_in_a_document_takes_all_of_it_down() -> None:
+    ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
+    version = in_public(attached(with_sign(ground), f"Traffic to {C2}."))
+    number, name = str(version.alert), name_of(version)
+    taken_back(ground)
+    recalls.tick(timezone.now())
+    assert Version.objects.filter(alert=version.alert).latest("number").state == State.CANCELLED
+    there = addresses()[f"{number}/annexes/{name}"]
+    assert there.is_gone
+    assert not files.read(there.sha256).startswith(b"%PDF")
+    assert offering(number, name) == set()
+
+
+def test_a_value_that_is_recalled_leaves_a_document_that_does_not_name_it() -> None:
+    ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
+    version = in_public(attached(with_sign(ground)))
+    number, name = str(version.alert), name_of(version)
+    taken_back(ground)
+    recalls.tick(timezone.now())
+    assert f"{number}/v2.cap.xml" in offering(number, name)
+    assert {"en/feed.atom", "en/feed.rss", f"en/{number}/"} <= offering(number, name)
+    there = addresses()[f"{number}/annexes/{name}"]
+    assert not there.is_gone
+    assert files.read(there.sha256).startswith(b"%PDF")
 
 
 def test_what_is_for_the_police_alone_is_in_no_public_file_and_in_the_package() -> None:

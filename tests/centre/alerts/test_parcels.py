@@ -109,7 +109,7 @@ def test_only_what_the_gate_opens_and_only_its_own_share() -> None:
     assert other.summary["alerts"] == []
 
 
-def test_persons_stand_in_the_document_alone_and_for_police_alone() -> None:
+def test_persons_stand_where_people_of_law_enforcement_read_and_in_no_file_for_programs() -> None:
     named = Named("Renata Quill", "suspect", "Handles the accounts.", "FR")
     version = alert_life.with_police(begun(type=AlertType.PERSON, is_public=False, persons=(named,)))
     bureau = people.call("fleur_officer").organisation
@@ -117,7 +117,10 @@ def test_persons_stand_in_the_document_alone_and_for_police_alone() -> None:
     start = f"alert-{version.alert}-v1"
     files = files_of(packed()[0])
     assert "Renata Quill" in text_of(files[f"{start}.fr.pdf"])
-    assert b"Renata Quill" not in b"".join(body for name, body in files.items() if "stix" in name or "misp" in name)
+    assert "Renata Quill" in files[f"{start}.fr.txt"].decode()
+    elsewhere = {name: body for name, body in files.items() if name not in {f"{start}.fr.pdf", f"{start}.fr.txt"}}
+    assert {f"{start}.{each}" for each in ("stix.json", "misp.json", "csv")} < set(elsewhere)
+    assert not [name for name, body in elsewhere.items() if b"Renata" in body]
     bureau.class_name = "private"
     bureau.save()
     files = files_of(packed()[0])

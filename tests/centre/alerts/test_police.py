@@ -183,7 +183,7 @@ def test_misp_and_csv_hold_no_victim_no_formula_and_nothing_that_stays_here() ->
     assert {each["value"] for each in event["Attribute"]} == {C2, "=cmd()"}
 
 
-def test_persons_are_in_no_file() -> None:
+def test_persons_are_in_no_file_for_programs() -> None:
     name = "Zora Quellwasser"
     version = begun(type=AlertType.PERSON, is_public=False, persons=(Named(name=name, status="suspect"),))
     at = timezone.now()

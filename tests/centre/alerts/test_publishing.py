@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.conf import settings
 from django.utils import timezone
@@ -18,8 +19,10 @@ from tocsin.centre.alerts import files, guarding, publishing, services, telling
 from tocsin.centre.alerts.models import PublicFile, PublicState, Version
 from tocsin.centre.alerts.public import lists
 from tocsin.centre.alerts.rules import State
+from tocsin.centre.alerts.selectors import content_of
 from tocsin.centre.jobs.models import Job
 from tocsin.core.errors import Conflict, InputError, Refused
+from tocsin.products.alerts.draft import to_json
 from tocsin.products.alerts.record import AlertType
 
 pytestmark = [pytest.mark.django_db]
@@ -187,9 +190,14 @@ def test_the_end_is_told_and_times_that_are_wrong_are_refused() -> None:
     late = alert_life.ready(alert_life.begun(expires=now + timedelta(hours=1)))
     with pytest.raises(InputError, match="alert-end-past"):
         publishing.approve(late, by=people.call(alert_life.RELEASER), at=now + timedelta(hours=2))
-    odd = alert_life.ready(alert_life.begun(expires=now + timedelta(days=1), onset=now + timedelta(days=2)))
+    odd: dict[str, Any] = {"expires": now + timedelta(days=1), "onset": now + timedelta(days=2)}
     with pytest.raises(InputError, match="alert-end-before-onset"):
-        publishing.approve(odd, by=people.call(alert_life.RELEASER), at=now)
+        alert_life.ready(alert_life.begun(**odd))
+    # One that was passed before drafts were asked for this where they are handed in.
+    passed = alert_life.ready(alert_life.begun())
+    Version.objects.filter(pk=passed.pk).update(content=to_json(msgspec.structs.replace(content_of(passed), **odd)))
+    with pytest.raises(InputError, match="alert-end-before-onset"):
+        publishing.approve(alert_life.fresh(passed), by=people.call(alert_life.RELEASER), at=now)
 
 
 def test_who_wrote_reviewed_or_cleared_does_not_release_and_nobody_confirms_his_own_cancelling() -> None:

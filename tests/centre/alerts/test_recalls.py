@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import dataclass
+
 import pytest
 from django.utils import timezone
+from lxml import etree
 from tests import alert_life, builders, people
 from tests.crew import work
 from tests.found_alerts import C2, begun, hand_over, marked, sees
@@ -16,10 +21,14 @@ from tocsin.centre.intake.models import Batch, Delivery
 from tocsin.centre.recall.models import Recall
 from tocsin.centre.recall.services import recall, recall_parts
 from tocsin.core.errors import Refused
+from tocsin.products.alerts import addresses, feeds
 from tocsin.products.alerts.draft import to_json
-from tocsin.products.alerts.record import AlertType
+from tocsin.products.alerts.record import LANGUAGES, AlertType
+from tocsin.products.alerts.words import words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("public_site")]
+NAMES = {"a": feeds.SPACE, "c": feeds.ALERTING, "t": feeds.TOMBSTONES}
+REASONS = {language: words(language)("draft.recalled") for language in LANGUAGES}
 
 
 def with_sign(ground: Delivery, **said: object) -> Version:
@@ -31,6 +40,36 @@ def with_sign(ground: Delivery, **said: object) -> Version:
 
 def taken_back(ground: Delivery) -> None:
     recall(ground, by=people.call("pia_partner"), reason="wrong-data", action="destroy", note="", at=timezone.now())
+
+
+@dataclass
+class Message:
+    """What programs read of a CAP message."""
+
+    identifier: str
+    sender: str
+    sent: str
+    kind: str
+    references: list[str]
+    parameters: list[str]
+    descriptions: dict[str, str]
+
+
+def message_in(body: bytes) -> Message:
+    root = etree.fromstring(body)
+    one = {name: root.findtext(f"c:{name}", "", NAMES) for name in ("identifier", "sender", "sent", "msgType")}
+    return Message(
+        one["identifier"], one["sender"], one["sent"], one["msgType"],
+        root.findtext("c:references", "", NAMES).split(),
+        [each.text or "" for each in root.findall("c:info[1]/c:parameter/c:value", NAMES)],
+        {each.findtext("c:language", "", NAMES): each.findtext("c:description", "", NAMES)
+         for each in root.findall("c:info", NAMES)},
+    )  # fmt: skip
+
+
+def entry_ids(language: str) -> list[str]:
+    feed = etree.fromstring(shown()[addresses.atom(language)])
+    return [each.findtext("a:id", "", NAMES) for each in feed.findall("a:entry", NAMES)]
 
 
 def shown() -> dict[str, bytes]:
@@ -101,6 +140,64 @@ def test_w04_a_recalled_sign_leaves_the_public_site_at_once() -> None:
     draft = Version.objects.filter(alert=version.alert).latest("number")
     assert (draft.number, draft.state) == (3, State.DRAFT)
     assert [each.version for each in editions.published(version.alert)] == [1, 2]
+
+
+def test_w04_a_sign_that_was_taken_off_is_told_as_an_update_to_programs_and_feeds() -> None:
+    ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
+    version = alert_life.in_public(with_sign(ground))
+    number = version.alert.number
+    before = message_in(shown()[f"{number}/alert.cap.xml"])
+    assert C2 in before.parameters
+    taken_back(ground)
+    recalls.tick(timezone.now())
+    made = message_in(shown()[f"{number}/alert.cap.xml"])
+    assert (made.identifier, made.kind) == (f"{number}-v2", "Update")
+    assert made.references == [f"{before.sender},{before.identifier},{before.sent}"]
+    assert made.parameters == [each for each in before.parameters if each != C2]
+    for language, said in REASONS.items():
+        assert said in made.descriptions[language]
+        feed = etree.fromstring(shown()[addresses.atom(language)])
+        [entry] = feed.findall("a:entry", NAMES)
+        assert entry.findtext("c:msgType", "", NAMES) == "Update"
+        assert entry.findtext("a:updated", "", NAMES) > entry.findtext("a:published", "", NAMES)
+        assert said in entry.findtext("a:content", "", NAMES)
+        assert feed.findall("t:deleted-entry", NAMES) == []
+        [item] = etree.fromstring(shown()[addresses.rss(language)]).findall("channel/item")
+        assert said in item.findtext("description", "")
+        assert item.findtext("guid") == entry.findtext("a:id", "", NAMES), "the same entry as before"
+    assert files.read(PublicFile.objects.get(path=f"{number}/v1.cap.xml").sha256).decode().startswith(number)
+
+
+def test_what_was_withheld_is_told_as_cancelled_to_programs_and_feeds() -> None:
+    ground = hand_over("TLP:CLEAR", pap="PAP:CLEAR")
+    texts = alert_life.texts(recognise=(f"Traffic to {C2}.",))
+    version = alert_life.in_public(with_sign(ground, texts=texts))
+    number = version.alert.number
+    before = message_in(shown()[f"{number}/alert.cap.xml"])
+    ids = {each: entry_ids(each) for each in LANGUAGES}
+    first_list = shown()[f"{number}/v1.manifest.json"]
+    taken_back(ground)
+    recalls.tick(timezone.now())
+    newest = Version.objects.filter(alert=version.alert).latest("number")
+    assert newest.number == 3, "the second was dropped on the way"
+    made = message_in(shown()[f"{number}/v3.cap.xml"])
+    assert made.kind == "Cancel"
+    told = json.loads(shown()[f"{number}/v3.manifest.json"])
+    assert told["before"]["sha256"] == hashlib.sha256(first_list).hexdigest(), "the list of what the public had before"
+    assert made.references == [f"{before.sender},{before.identifier},{before.sent}"]
+    for language in LANGUAGES:
+        said = words(language)("draft.withheld")
+        assert said in made.descriptions[language]
+        assert alert_life.TITLES[language] not in str(made)
+        feed = etree.fromstring(shown()[addresses.atom(language)])
+        assert len(ids[language]) == 1
+        assert set(ids[language]) <= {each.get("ref") for each in feed.findall("t:deleted-entry", NAMES)}
+        [entry] = feed.findall("a:entry", NAMES)
+        assert entry.findtext("c:msgType", "", NAMES) == "Cancel"
+        assert entry.findtext("a:id", "", NAMES) not in ids[language], "one of its own, which people see"
+        assert said in entry.findtext("a:content", "", NAMES)
+        [item] = etree.fromstring(shown()[addresses.rss(language)]).findall("channel/item")
+        assert said in item.findtext("description", "")
 
 
 def test_where_the_words_hold_it_all_is_cancelled_and_another_alert_begins() -> None:

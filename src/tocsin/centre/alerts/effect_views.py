@@ -87,7 +87,8 @@ def police_page(request: HttpRequest, reference: str) -> HttpResponse:
 @requires("respond")
 @require_safe
 def police_file(request: HttpRequest, reference: str, form: str) -> HttpResponse:
-    """The same as STIX, MISP or CSV, and as a document. The document alone names persons, to police."""
+    """The same as STIX, MISP or CSV, and as a document. Of these the document alone names persons, to law
+    enforcement."""
     person, now = person_of(request), timezone.now()
     try:
         version = received.received(person, reference, now)

@@ -93,7 +93,10 @@ def signed(unsigned: Iterable[File], edition: PublicEdition | None, at: datetime
 
 def _list_before(edition: PublicEdition) -> bytes:
     """The list of the version before: each names the digest of the one before it."""
-    path = addresses.manifest(edition.number, edition.version - 1)
+    if not edition.earlier:
+        return b""
+    # Not simply one number less: a version that was dropped, or that the police alone had, has no list.
+    path = addresses.manifest(edition.number, edition.earlier[-1].version)
     row = PublicFile.objects.filter(path=path, is_gone=False).first()
     return files.read(row.sha256) if row else b""
 

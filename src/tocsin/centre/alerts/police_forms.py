@@ -36,7 +36,7 @@ class Taken:
 
 
 def taken(read: Read, form: str, addressed_to: str, persons: tuple[Named, ...] = ()) -> Taken | None:
-    """The edition in that form; nothing where there is none of that name. Only the document names persons."""
+    """The edition in that form; nothing where there is none of that name. No form for programs names persons."""
     edition = read.edition
     if form == "pdf":
         suffix, media_type, body = "pdf", "application/pdf", _document(read, addressed_to, persons)

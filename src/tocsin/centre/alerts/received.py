@@ -51,8 +51,9 @@ def numbers_of(person: Person, version: Version, now: datetime) -> list[int]:
 
 
 def persons_for(person: Person, version: Version) -> tuple[Named, ...]:
-    """Whom it names, for police alone: on the page and in the document that one takes from there. No file for machines
-    carries them, so that none goes further by itself (DOMAIN 4.9)."""
+    """Whom it names, for law enforcement alone: on the page, in the document that one takes from there, and in the
+    document and the text of a package. No file for programs carries them, so that none goes further by itself (DOMAIN
+    4.9)."""
     return persons_of(person.organisation, version)
 
 

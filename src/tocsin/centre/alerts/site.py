@@ -194,4 +194,6 @@ def _cap(edition: PublicEdition, caps: CAP_DIGEST) -> tuple[str, int]:
     path = addresses.cap(edition.number, edition.version)
     if path in caps:
         return caps[path]
-    return PublicFile.objects.filter(path=path).values_list("sha256", "size").first() or ("", 0)
+    # Of a message that was taken away nothing is said: what lies there now is a notice.
+    rows = PublicFile.objects.filter(path=path, is_gone=False)
+    return rows.values_list("sha256", "size").first() or ("", 0)

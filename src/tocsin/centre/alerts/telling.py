@@ -41,6 +41,7 @@ def notice_of(edition: PublicEdition) -> Notice:
         number=edition.number, version=edition.version, message=edition.message, type=edition.type,
         offence=edition.offence, severity=edition.severity, sent=edition.sent, countries=edition.countries,
         texts={each.language: _said(edition, each) for each in edition.texts},
+        earlier=tuple(each.version for each in edition.earlier),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ entry of its own that people see.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +23,9 @@ from lxml import etree
 from tocsin.products.identifiers import uuid5_text
 
 from . import addresses
-from .file import ATOM, CAP, RSS, File
+from .file import ATOM, CAP, PDF, RSS, File
 from .passages import headline, line, offence, places, sections
-from .record import Issuer, PublicEdition
+from .record import Annex, Issuer, PublicEdition
 from .words import Words, words
 
 EACH = 25
@@ -35,6 +36,7 @@ SPACE = "http://www.w3.org/2005/Atom"
 HISTORY = "http://purl.org/syndication/history/1.0"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 ALERTING = "urn:oasis:names:tc:emergency:cap:1.2"
+MEDIA = "http://search.yahoo.com/mrss/"
 DIGESTS = "https://tocsin.example/schemas/feed-digests"
 """Our own: the SHA-256 of what a link leads to."""
 XML_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -67,6 +69,14 @@ class Log:
     """Number → when it was cancelled, for those whose cancelling stands outside this part."""
     markups: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
     """Version and language → its text as HTML: each stands in four documents."""
+
+    digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Address → SHA-256 of the document there, of which several feeds and languages tell."""
+
+    def digest(self, path: str, annex: Annex) -> str:
+        if path not in self.digests:
+            self.digests[path] = hashlib.sha256(annex.body).hexdigest()
+        return self.digests[path]
 
     def markup(self, edition: PublicEdition, language: str) -> str:
         seat = (edition.identifier, language)
@@ -224,6 +234,11 @@ def _put_entry(root: etree._Element, log: Log, shown: _Shown) -> None:
     if shown.entry.cap_sha256:
         link.set(f"{{{DIGESTS}}}sha-256", shown.entry.cap_sha256)
         link.set("length", str(shown.entry.cap_size))
+    for path, annex, title in _documents(edition, language):
+        link = _link(element, "enclosure", f"{issuer.origin}/{path}", PDF)
+        link.set("title", title)
+        link.set("length", str(len(annex.body)))
+        link.set(f"{{{DIGESTS}}}sha-256", log.digest(path, annex))
     _put(element, "content", log.markup(edition, language)).set("type", "html")
     facts = {
         "identifier": edition.identifier, "msgType": edition.message.value, "event": offence(edition, say),
@@ -234,9 +249,18 @@ def _put_entry(root: etree._Element, log: Log, shown: _Shown) -> None:
         etree.SubElement(element, f"{{{ALERTING}}}{name}").text = value
 
 
+def _documents(edition: PublicEdition, language: str) -> Iterator[tuple[str, Annex, str]]:
+    """Address, document and what it is, in this language or else by the title of the alert."""
+    shown = {} if edition.is_cancelled else edition.text(language).image_texts
+    for each in () if edition.is_cancelled else edition.annexes:
+        title = line(shown.get(each.name, "")) or headline(edition, language)
+        yield addresses.annex(edition.number, each.name), each, title
+
+
 def _rss(log: Log, language: str, entries: Sequence[Entry]) -> bytes:
     issuer, say = log.issuer, words(language or "en")
-    root = etree.Element("rss", {"version": "2.0"}, nsmap={"atom": SPACE})
+    spaces: Any = {"atom": SPACE, "media": MEDIA}
+    root = etree.Element("rss", {"version": "2.0"}, nsmap=spaces)
     channel = etree.SubElement(root, "channel")
     shown, _ = _shown(log, language, entries)
     facts = {
@@ -263,6 +287,16 @@ def _rss(log: Log, language: str, entries: Sequence[Entry]) -> bytes:
             message = f"{issuer.origin}/{addresses.cap(edition.number, edition.version)}"
             facts = {"url": message, "length": str(each.entry.cap_size), "type": CAP}
             etree.SubElement(item, "enclosure", facts)
+        # Readers take one enclosure of an item; Media RSS was made for the others.
+        for path, annex, title in _documents(edition, each.language):
+            more = {
+                "url": f"{issuer.origin}/{path}",
+                "fileSize": str(len(annex.body)),
+                "type": PDF,
+                "medium": "document",
+            }
+            content = etree.SubElement(item, f"{{{MEDIA}}}content", more)
+            etree.SubElement(content, f"{{{MEDIA}}}title", {"type": "plain"}).text = title
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
@@ -280,6 +314,12 @@ def _markup(edition: PublicEdition, language: str) -> str:
         if section.items:
             kind = "ol" if section.is_in_order else "ul"
             parts.append(f"<{kind}>{''.join(f'<li>{escape(each)}</li>' for each in section.items)}</{kind}>")
+    if documents := list(_documents(edition, language)):
+        links = (
+            f'<li><a href="{escape(f"{edition.issuer.origin}/{path}")}" type="{PDF}">{escape(title)}</a> (PDF)</li>'
+            for path, _, title in documents
+        )
+        parts.append(f"<h3>{escape(say('annexes'))}</h3><ul>{''.join(links)}</ul>")
     page = f"{edition.issuer.origin}/{addresses.page(edition.number, language)}"
     parts.append(f'<p><a href="{escape(page)}">{escape(say("read_more"))}</a></p></div>')
     return "".join(parts)

@@ -10,6 +10,7 @@ LINKED_DATA = "application/ld+json"
 ATOM = "application/atom+xml"
 RSS = "application/rss+xml"
 JSON = "application/json"
+PDF = "application/pdf"
 PLAIN = "text/plain; charset=utf-8"
 
 

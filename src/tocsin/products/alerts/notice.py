@@ -52,6 +52,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     countries: tuple[str, ...] = ()
     texts: dict[str, Said] = {}
     """Language → what is said in it."""
+    earlier: tuple[int, ...] | None = None
+    """The versions that the public had before, oldest first: numbers of those that it never had are left out. None:
+    nothing is known of it, all before it."""
 
     def said(self, language: str) -> tuple[str, Said]:
         """In this language, else in English, else in the first one; with the language that it is."""
@@ -63,6 +66,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_cancelled(self) -> bool:
         return self.message is Message.CANCEL
+
+    @property
+    def told_before(self) -> tuple[int, ...]:
+        return tuple(range(1, self.version)) if self.earlier is None else self.earlier
 
 
 def to_json(notice: Notice) -> dict[str, Any]:
@@ -130,8 +137,7 @@ def letter(notice: Notice, language: str, head: Letterhead, *, to: str, reader: 
     subject = f"{f'[{mark}] ' if mark else ''}{said.title} ({notice.number})"
     made = framed(subject, head, to=to)
     made["Message-ID"] = _identifier(notice.number, notice.version, reader, head.sender)
-    if notice.version > 1:
-        before = [_identifier(notice.number, each, reader, head.sender) for each in range(1, notice.version)]
+    if before := [_identifier(notice.number, each, reader, head.sender) for each in notice.told_before]:
         made["In-Reply-To"], made["References"] = before[-1], " ".join(before[-20:])
     if head.leave:
         made["List-Unsubscribe"] = f"<{head.leave}>"

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from . import addresses
 from .cards import cards_of
 from .document import document_pdf
-from .file import File
+from .file import PDF, File
 from .kit import kit_file
 from .posters import PAPERS, poster_pdf
 from .printable import can_be_printed
 from .record import PublicEdition
 
-PDF, PNG, SVG = "application/pdf", "image/png", "image/svg+xml"
+PNG, SVG = "image/png", "image/svg+xml"
 
 
 def files_of(edition: PublicEdition) -> Iterator[File]:
